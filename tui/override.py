@@ -1,0 +1,319 @@
+"""Break-glass: what must be typed to write to production, what it permits, and for how long. Pure.
+
+Every write passes one gate, `authorize_write`, whose result the project client's write methods
+demand. For local and staging targets it opens at once. For production it takes `--allow-prod`, a
+permit that an operator obtained by typing, and an intent that is already in the deployment log.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Protocol, Self
+
+from tui.errors import GuardRefused
+from tui.justification import judge_justification, tidy
+
+if TYPE_CHECKING:
+    from tui.target import Target, TargetKind
+
+__all__ = [
+    "PERMIT_LIFETIME",
+    "Intent",
+    "Moment",
+    "Permit",
+    "WritePermission",
+    "authorize_write",
+    "confirm_unattended",
+    "grant",
+    "judge_justification",
+]
+
+PERMIT_LIFETIME: Final = timedelta(minutes=15)
+UNATTENDED_VARIABLE: Final = "HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED"
+
+_TRUTHY: Final = frozenset({"1", "allow", "enable", "enabled", "ok", "on", "t", "true", "y", "yes"})
+
+# Known to this module alone, so that a permit or permission cannot be built elsewhere by accident.
+_MINT: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time on both clocks.
+
+    Attributes:
+        monotonic: Seconds, as `time.monotonic` gives them; stands still while a machine sleeps.
+        utc: The wall clock, which goes on during sleep but can be set.
+    """
+
+    monotonic: float
+    utc: datetime
+
+    @classmethod
+    def now(cls) -> Self:
+        """The present."""
+        return cls(time.monotonic(), datetime.now(UTC))
+
+    def since(self, earlier: Moment) -> timedelta:
+        """How long after `earlier` this is, by whichever clock says more."""
+        return max(timedelta(seconds=self.monotonic - earlier.monotonic), self.utc - earlier.utc)
+
+
+class Intent(Protocol):
+    """An announcement in the deployment log, as `authorize_write` needs to see it."""
+
+    @property
+    def target_identity(self) -> str:
+        """The target that the announcement names."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is on disk and has no outcome yet."""
+
+
+class Permit:
+    """Leave for one run on one production target. Made by `grant` alone.
+
+    Attributes:
+        target_identity: The project ref or host it is for.
+        url: The origin it is for.
+        kind: The target's kind when it was granted.
+        justification: The reason that was typed, tidied.
+        ticket: A ticket's name, or None.
+        granted_at: When.
+    """
+
+    __slots__ = (
+        "_lock",
+        "_used",
+        "granted_at",
+        "justification",
+        "kind",
+        "target_identity",
+        "ticket",
+        "url",
+    )
+
+    def __init__(
+        self, mint: object, target: Target, justification: str, ticket: str | None, now: Moment
+    ) -> None:
+        _only_here(mint)
+        self.target_identity: Final[str] = target.identity
+        self.url: Final[str] = target.url
+        self.kind: Final[TargetKind] = target.kind
+        self.justification: Final[str] = justification
+        self.ticket: Final[str | None] = ticket
+        self.granted_at: Final[Moment] = now
+        self._used = False
+        self._lock = threading.Lock()
+
+    def problem(self, target: Target, now: Moment) -> str | None:
+        """Why this permit does not open a run on `target`, in words; None when it does."""
+        if (target.identity, target.url) != (self.target_identity, self.url):
+            return f"the permission is for {self.target_identity} at {self.url}"
+        if self._used:
+            return "the permission was for one run, and that run was started"
+        if now.since(self.granted_at) >= PERMIT_LIFETIME:
+            return f"the permission expired {_minutes(PERMIT_LIFETIME)} after it was given"
+        return None
+
+    def remaining(self, now: Moment) -> timedelta:
+        """How long a run may still be started; zero when expired or used."""
+        left = timedelta(0) if self._used else PERMIT_LIFETIME - now.since(self.granted_at)
+        return max(left, timedelta(0))
+
+    def consume(self, target: Target, now: Moment) -> None:
+        """Use the permit up for a run that starts now.
+
+        Raises:
+            GuardRefused: It is used, expired, or for another target.
+        """
+        with self._lock:
+            problem = self.problem(target, now)
+            if problem:
+                raise GuardRefused(
+                    f"writing to {target.identity} is refused: {problem}",
+                    hint="go through break-glass again to start another run",
+                )
+            self._used = True
+
+
+class WritePermission:
+    """The right to write to one target during one run. Made by `authorize_write` alone.
+
+    A started run may take longer than a permit lives: stopping its clean-up half-way would leave
+    synthetic rows behind. It ends with `revoke()`, or at the end of a `with` block.
+    """
+
+    __slots__ = ("_open", "kind", "permit", "target_identity", "url")
+
+    def __init__(self, mint: object, target: Target, permit: Permit | None) -> None:
+        _only_here(mint)
+        self.target_identity: Final[str] = target.identity
+        self.url: Final[str] = target.url
+        self.kind: Final[TargetKind] = target.kind
+        self.permit: Final[Permit | None] = permit
+        self._open = True
+
+    def require(self, target: Target) -> None:
+        """Make sure that this permission is for `target` and still open.
+
+        Raises:
+            GuardRefused: It is for another target, or its run is over.
+        """
+        if (target.identity, target.url) != (self.target_identity, self.url):
+            raise GuardRefused(
+                f"writing to {target.identity} at {target.url} is refused: "
+                f"the run was permitted on {self.target_identity} at {self.url}",
+                hint="start the run again from the target it is meant for",
+            )
+        if target.is_production and self.permit is None:
+            raise _refused(target, "it was not known to be production when the run was permitted")
+        if not self._open:
+            raise GuardRefused(
+                f"writing to {target.identity} is refused: the run it was permitted for is over",
+                hint="start a new run",
+            )
+
+    def revoke(self) -> None:
+        """End it. Ending it twice does no harm."""
+        self._open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.revoke()
+
+
+def grant(
+    target: Target,
+    *,
+    confirmation: str,
+    justification: str,
+    ticket: str | None = None,
+    dry_run_ready: bool,
+    now: Moment,
+) -> Permit:
+    """Turn what an operator typed into leave for one run.
+
+    Args:
+        target: The production target.
+        confirmation: What was typed as its name; must be `target.identity`, to the letter.
+        justification: Why production must be written to.
+        ticket: A ticket's name, optional.
+        dry_run_ready: Whether a dry run of this target was ready in this sitting.
+        now: The present.
+
+    Raises:
+        GuardRefused: One of the conditions is not met; the message says which.
+    """
+    if not dry_run_ready:
+        raise GuardRefused(
+            f"break-glass on {target.identity} is refused: no dry run was ready in this sitting",
+            hint="run the dry run first, and repair what it finds",
+        )
+    if confirmation != target.identity:
+        typed = "nothing was typed" if not confirmation else "what was typed is something else"
+        raise GuardRefused(
+            f"break-glass is refused: the target is {target.identity}, and {typed}",
+            hint=f"type {target.identity} exactly, if that is the project you mean",
+        )
+    problem = judge_justification(justification)
+    if problem:
+        raise GuardRefused(
+            f"break-glass on {target.identity} is refused: the justification {problem}",
+            hint="say in a sentence why production must be written to now",
+        )
+    return Permit(_MINT, target, tidy(justification), tidy(ticket or "") or None, now)
+
+
+def confirm_unattended(target: Target, value: str | None) -> None:
+    """Stand in for the terminal that a pipeline lacks.
+
+    Args:
+        target: The production target.
+        value: HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED, or None when it is not set.
+
+    Raises:
+        GuardRefused: It is not set, says merely yes, or names another target.
+    """
+    hint = f"in a supervised pipeline set {UNATTENDED_VARIABLE}={target.identity}"
+    if not value:
+        raise GuardRefused(
+            f"break-glass on {target.identity} is refused: there is no terminal to confirm at",
+            hint=f"run it from a terminal, or {hint}",
+        )
+    if value != target.identity:
+        told = "says only yes" if value.strip().casefold() in _TRUTHY else "names something else"
+        raise GuardRefused(
+            f"break-glass is refused: {UNATTENDED_VARIABLE} {told}, "
+            f"and the target is {target.identity}",
+            hint=f"it must name the project: {hint}",
+        )
+
+
+def authorize_write(
+    target: Target,
+    *,
+    allow_prod: bool,
+    now: Moment,
+    permit: Permit | None = None,
+    intent: Intent | None = None,
+) -> WritePermission:
+    """The one gate that every write passes.
+
+    A permit is used up by passing.
+
+    Args:
+        target: Where the write goes, after its database was asked what it is.
+        allow_prod: Whether `--allow-prod` was given.
+        now: The present.
+        permit: What `grant` gave, for production.
+        intent: The deployment log's open entry for this run, for production.
+
+    Returns:
+        What the project client's write methods demand.
+
+    Raises:
+        GuardRefused: The message names the fact that decided.
+    """
+    if not target.asked_database:
+        raise GuardRefused(
+            f"writing to {target.identity} is refused: "
+            "its database was not asked whether it is production",
+            hint="run the dry run first",
+        )
+    if not target.is_production:
+        return WritePermission(_MINT, target, None)
+    if not allow_prod:
+        raise _refused(target, "--allow-prod was not given")
+    if permit is None:
+        raise _refused(target, "nobody confirmed it")
+    if intent is None or not intent.is_open or intent.target_identity != target.identity:
+        raise _refused(target, "the deployment log does not announce it")
+    permit.consume(target, now)
+    return WritePermission(_MINT, target, permit)
+
+
+def _refused(target: Target, lacking: str) -> GuardRefused:
+    return GuardRefused(
+        f"writing to {target.identity} is refused: it counts as production "
+        f"({target.reason}), and {lacking}",
+        hint=(
+            "staging: point SUPABASE_URL at it and declare it in HEATMAP_VERIFY_NON_PROD_HOSTS; "
+            f"true emergency: --allow-prod --confirm {target.identity} --justification TEXT"
+        ),
+    )
+
+
+def _minutes(span: timedelta) -> str:
+    return f"{int(span.total_seconds() // 60)} minutes"
+
+
+def _only_here(mint: object) -> None:
+    if mint is not _MINT:
+        raise TypeError("permits and permissions are made by tui.override alone")

@@ -1,0 +1,392 @@
+"""Everything we ask of a Supabase project without changing it.
+
+Reads are paged past the server's `max-rows` (1,000 on hosted projects, applied to functions too
+and without an error), in a total order, until as many rows have arrived as the server counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from postgrest.types import CountMethod
+from supabase import AsyncClient, AsyncClientOptions
+
+from tui.project.errors import Missing, Truncated, refusal_of
+from tui.project.retry import RetryNotice, RetryPolicy, attempt
+from tui.project.transport import http_client
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from types import TracebackType
+
+    import httpx
+    from postgrest.base_request_builder import BaseFilterRequestBuilder
+
+    from tui.redact import Secret
+
+T = TypeVar("T")
+Q = TypeVar("Q", bound="BaseFilterRequestBuilder[Any]")
+
+# Asking for more than the server's max-rows is harmless; asking for this much keeps a page small.
+PAGE: Final = 1_000
+# 150 UUIDs are under 6 KB of URL; hosted gateways cut at 8 KB.
+IDS_PER_REQUEST: Final = 150
+_USERS_PER_PAGE: Final = 1_000
+_OUTSIDE: Final = "outside"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition of a request: column, PostgREST operator, value as PostgREST reads it."""
+
+    column: str
+    operator: str
+    value: str
+
+
+def outside(column: str, low: object, high: object) -> Filter:
+    """Rows whose column is below `low` or above `high`."""
+    return Filter(column, _OUTSIDE, f"{column}.lt.{low},{column}.gt.{high}")
+
+
+def filtered(query: Q, filters: Sequence[Filter]) -> Q:
+    """The query with the filters added; all of them must hold."""
+    for each in filters:
+        if each.operator == _OUTSIDE:
+            query = query.or_(each.value)
+        else:
+            query = query.filter(each.column, each.operator, each.value)
+    return query
+
+
+def one_of(column: str, values: Sequence[object]) -> Filter:
+    """Rows whose column is one of at most `IDS_PER_REQUEST` values.
+
+    Raises:
+        ValueError: More values than fit a URL that every gateway accepts.
+    """
+    if not 0 < len(values) <= IDS_PER_REQUEST:
+        raise ValueError(f"{len(values)} values do not make one request")
+    return Filter(column, "in", f"({','.join(map(str, values))})")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of one reply and how many rows the server says there are in all, if it was asked."""
+
+    rows: list[dict[str, Any]]
+    total: int | None
+
+
+def _ignore(_: RetryNotice) -> None:
+    return None
+
+
+class Project:
+    """A connection to one Supabase project with one key.
+
+    Use as an async context manager. Every method raises a `ProjectError`: nothing of httpx or of
+    supabase-py escapes.
+
+    Attributes:
+        on_retry: Called before a request is repeated; set it to show the wait.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: Secret,
+        *,
+        concurrency: int = 8,
+        policy: RetryPolicy | None = None,
+        on_retry: Callable[[RetryNotice], None] = _ignore,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.key = key
+        self.concurrency = concurrency
+        self.policy = policy or RetryPolicy()
+        self.on_retry = on_retry
+        # A few connections more than writers, so that a probe never queues behind the writes.
+        self._http = http_client(connections=concurrency + 4)
+        self._client = AsyncClient(
+            self.url,
+            key.reveal(),
+            AsyncClientOptions(
+                httpx_client=self._http,
+                auto_refresh_token=False,
+                persist_session=False,
+                postgrest_client_retry=False,
+            ),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection. Safe to call twice."""
+        await self._http.aclose()
+
+    @property
+    def supabase(self) -> AsyncClient:
+        """The supabase-py client, for this package alone."""
+        return self._client
+
+    async def ask(
+        self,
+        what: str,
+        request: Callable[[], Awaitable[T]],
+        *,
+        policy: RetryPolicy | None = None,
+        before_repeat: Callable[[], Awaitable[T | None]] | None = None,
+    ) -> T:
+        """Send one request with retry and error translation. For this package alone."""
+        return await attempt(
+            what,
+            request,
+            policy=policy or self.policy,
+            on_retry=self.on_retry,
+            before_repeat=before_repeat,
+        )
+
+    async def get(self, path: str, *, key: Secret | None = None) -> httpx.Response:
+        """GET a path below the project's URL and return the reply, whatever its status.
+
+        For what supabase-py has no call for: the API description, health, a bare status.
+
+        Args:
+            path: Starts with a slash.
+            key: Sent in place of the project's key.
+        """
+        headers = _key_headers(key or self.key)
+        return await self.ask(
+            f"asking {path.partition('?')[0]}",
+            lambda: self._http.get(self.url + path, headers=headers),
+        )
+
+    async def get_json(self, path: str, what: str) -> Any:
+        """GET a path and read its JSON; a refusal is raised as any other.
+
+        Raises:
+            ProjectError: The status is not a success, or the body is not JSON.
+        """
+        headers = _key_headers(self.key)
+
+        async def request() -> Any:
+            response = await self._http.get(self.url + path, headers=headers)
+            if response.is_success:
+                return response.json()
+            raise refusal_of(response, what)
+
+        return await self.ask(what, request)
+
+    async def openapi(self) -> dict[str, Any]:
+        """The OpenAPI 2.0 document that PostgREST makes of the exposed schema."""
+        return dict(await self.get_json("/rest/v1/", "reading the API description"))
+
+    async def page(
+        self,
+        table: str,
+        columns: Sequence[str],
+        filters: Sequence[Filter] = (),
+        *,
+        order: Sequence[str] = (),
+        offset: int = 0,
+        limit: int = PAGE,
+        count: bool = False,
+    ) -> Page:
+        """One page of a table or view."""
+
+        async def request() -> Page:
+            query = self._client.table(table).select(
+                *columns, count=CountMethod.exact if count else None
+            )
+            query = filtered(query, filters)
+            for column in order:
+                query = query.order(column)
+            result = await query.range(offset, offset + limit - 1).execute()
+            return Page(_dicts(result.data), counted(result.count) if count else None)
+
+        return await self.ask(f"reading {table}", request)
+
+    async def pages(
+        self,
+        table: str,
+        columns: Sequence[str],
+        filters: Sequence[Filter] = (),
+        *,
+        order: Sequence[str],
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """All rows, page by page, however few the server hands out at a time.
+
+        Args:
+            table: Table or view.
+            columns: Columns wanted.
+            filters: Conditions, all of which hold.
+            order: Columns that give a total order; without one, pages overlap and miss rows.
+
+        Raises:
+            Truncated: The server stopped before it had returned as many rows as it counts.
+        """
+        first = await self.page(table, columns, filters, order=order, count=True)
+        total = first.total or 0
+        rows = first.rows
+        seen = len(rows)
+        while rows:
+            yield rows
+            if seen >= total:
+                return
+            rows = (await self.page(table, columns, filters, order=order, offset=seen)).rows
+            seen += len(rows)
+        if seen < total:
+            raise Truncated(f"reading {table}: {seen:,} rows came of {total:,}")
+
+    async def rows(
+        self,
+        table: str,
+        columns: Sequence[str],
+        filters: Sequence[Filter] = (),
+        *,
+        order: Sequence[str],
+    ) -> list[dict[str, Any]]:
+        """All rows at once; see `pages`."""
+        collected: list[dict[str, Any]] = []
+        async for page in self.pages(table, columns, filters, order=order):
+            collected += page
+        return collected
+
+    async def count(
+        self, table: str, filters: Sequence[Filter] = (), *, columns: Sequence[str] = ("*",)
+    ) -> int:
+        """How many rows there are, counted by the server.
+
+        Args:
+            table: Table or view.
+            filters: Conditions, all of which hold.
+            columns: Needed only to join another table that a condition is about.
+        """
+
+        async def request() -> int:
+            query = self._client.table(table).select(
+                *columns, count=CountMethod.exact, head=True
+            )
+            query = filtered(query, filters)
+            return counted((await query.execute()).count)
+
+        return await self.ask(f"counting {table}", request)
+
+    async def call_read_only(
+        self,
+        function: str,
+        parameters: dict[str, Any] | None = None,
+        *,
+        filters: Sequence[Filter] = (),
+        offset: int = 0,
+        limit: int | None = None,
+        count: bool = False,
+        policy: RetryPolicy | None = None,
+    ) -> tuple[Any, int | None]:
+        """Call a function by GET, which PostgREST runs in a read-only transaction.
+
+        Returns:
+            What the function returned, and the number of rows in all if `count`.
+        """
+
+        async def request() -> tuple[Any, int | None]:
+            query = self._client.rpc(
+                function, parameters or {}, count=CountMethod.exact if count else None, get=True
+            )
+            query = filtered(query, filters)
+            if limit is not None:
+                query = query.range(offset, offset + limit - 1)
+            result = await query.execute()
+            return result.data, getattr(result, "count", None)
+
+        return await self.ask(f"calling {function}", request, policy=policy)
+
+    async def users_matching(self, fragment: str) -> AsyncIterator[list[dict[str, Any]]]:
+        """Auth users whose email may hold a fragment, page by page.
+
+        GoTrue filters by `filter=`; a server that ignores it returns everybody, so the caller
+        must look at each user. Collect before deleting: deletion shifts the pages.
+        """
+        number = 1
+        while True:
+            query = f"page={number}&per_page={_USERS_PER_PAGE}&filter={fragment}"
+            reply = await self.get_json(f"/auth/v1/admin/users?{query}", "listing users")
+            users = _dicts(reply.get("users"))
+            if not users:
+                return
+            yield users
+            number += 1
+
+    async def user_exists(self, user_id: str) -> bool:
+        """Whether the auth API knows a user of this id."""
+        try:
+            await self.ask(
+                "looking up a user", lambda: self._client.auth.admin.get_user_by_id(user_id)
+            )
+        except Missing:
+            return False
+        return True
+
+    async def each(self, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
+        """Do `work` on every item, at most `concurrency` at once.
+
+        Items are drawn as workers become free, so a generator is never ahead by more than that.
+        After a failure nothing new is begun, but requests in flight are awaited: the server may
+        commit them anyhow, and whoever cleans up must not race them. The first failure is raised.
+        """
+        pending = iter(items)
+        failures: list[Exception] = []
+
+        async def worker() -> None:
+            while not failures:
+                try:
+                    item = next(pending)
+                except StopIteration:
+                    return
+                except Exception as error:  # noqa: BLE001 - raised below
+                    failures.append(error)
+                    return
+                try:
+                    await work(item)
+                except Exception as error:  # noqa: BLE001 - raised below
+                    failures.append(error)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self.concurrency):
+                group.create_task(worker())
+        if failures:
+            raise failures[0]
+
+
+def _key_headers(key: Secret) -> dict[str, str]:
+    """Both headers, as supabase-py sends them; the gateway swaps an opaque key for a token."""
+    return {"apikey": key.reveal(), "Authorization": f"Bearer {key.reveal()}"}
+
+
+def counted(count: int | None) -> int:
+    """A count that was asked for, which a reply without it does not answer.
+
+    Raises:
+        ValueError: The reply held none; translated like any garbled reply.
+    """
+    if count is None:
+        raise ValueError("the reply holds no count")
+    return count
+
+
+def _dicts(data: Any) -> list[dict[str, Any]]:
+    if not isinstance(data, list):
+        raise ValueError("a list of rows was expected")  # noqa: TRY004 - translated with its kin
+    return data

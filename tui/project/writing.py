@@ -1,0 +1,183 @@
+"""Everything that changes a project. Nothing here can be reached without a permission.
+
+Every write can be sent twice: rows carry ids made here and are inserted "on conflict do nothing",
+deletes name what must be gone, users are created under an id made here and looked up before a
+repeat. So a reply that is lost after the commit costs one more request and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from postgrest.types import CountMethod, ReturnMethod
+
+from tui.project.client import counted, filtered
+from tui.project.errors import Missing
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from tui.override import WritePermission
+    from tui.project.client import Filter, Project
+    from tui.project.retry import RetryPolicy
+    from tui.target import Target
+
+T = TypeVar("T")
+
+REFRESH_FUNCTION: Final = "analytics_refresh_heatmap"
+# A refresh may legitimately take minutes on a self-hosted gateway; hosted ones cut at about 60 s.
+_REFRESH_DEADLINE_S: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """An auth user about to be created.
+
+    Attributes:
+        id: UUID made by us and on record before the call.
+        email: Address; never receives mail, since it is confirmed at creation.
+        marker: Stored as `app_metadata` (which users cannot edit) and as `user_metadata`.
+    """
+
+    id: str
+    email: str
+    marker: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """One refresh of the view.
+
+    Attributes:
+        ms: Milliseconds around the call, measured here on a warm connection.
+        server_ms: Milliseconds the function reports for itself, or None.
+        details: What the function returned, when that is a JSON object; else empty.
+    """
+
+    ms: float
+    server_ms: float | None
+    details: Mapping[str, Any]
+
+
+class Writer:
+    """The writing half of a project, for the one target its permission names.
+
+    Args:
+        project: The connection.
+        target: What the guard judged; the connection must lead there and nowhere else.
+        permission: What the guard gave.
+
+    Raises:
+        GuardRefused: The permission is for another target, or its run is over. Every method
+            raises it as well.
+        ValueError: The connection leads elsewhere.
+    """
+
+    def __init__(self, project: Project, target: Target, permission: WritePermission) -> None:
+        if project.url != target.url:
+            raise ValueError(f"the connection leads to {project.url}, not to {target.url}")
+        self._project = project
+        self._target = target
+        self._permission = permission
+        permission.require(target)
+
+    async def _send(
+        self,
+        what: str,
+        request: Callable[[], Awaitable[T]],
+        *,
+        policy: RetryPolicy | None = None,
+        before_repeat: Callable[[], Awaitable[T | None]] | None = None,
+    ) -> T:
+        """The only way out of this class: asks the permission before each write."""
+        self._permission.require(self._target)
+        return await self._project.ask(what, request, policy=policy, before_repeat=before_repeat)
+
+    async def insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows that carry their `id`; those already there are left as they are."""
+
+        async def request() -> None:
+            query = self._project.supabase.table(table).upsert(
+                list(rows),  # type: ignore[arg-type]
+                on_conflict="id",
+                ignore_duplicates=True,
+                returning=ReturnMethod.minimal,
+            )
+            await query.execute()
+
+        await self._send(f"writing {len(rows):,} {table}", request)
+
+    async def delete(self, table: str, filters: Sequence[Filter]) -> int:
+        """Delete the rows for which all filters hold, and return how many there were.
+
+        After a repeat the count is that of the last attempt.
+
+        Raises:
+            ValueError: No filter was given: this never empties a table.
+        """
+        if not filters:
+            raise ValueError(f"a delete from {table} needs a filter")
+
+        async def request() -> int:
+            query = self._project.supabase.table(table).delete(
+                count=CountMethod.exact, returning=ReturnMethod.minimal
+            )
+            return counted((await filtered(query, filters).execute()).count)
+
+        return await self._send(f"deleting {table}", request)
+
+    async def create_user(self, user: NewUser) -> None:
+        """Create a confirmed user without a password under our own id."""
+        admin = self._project.supabase.auth.admin
+
+        async def request() -> bool:
+            await admin.create_user(
+                {
+                    "id": user.id,
+                    "email": user.email,
+                    "email_confirm": True,
+                    "app_metadata": dict(user.marker),
+                    "user_metadata": dict(user.marker),
+                }
+            )
+            return True
+
+        async def already_there() -> bool | None:
+            return (await self._project.user_exists(user.id)) or None
+
+        await self._send("creating a user", request, before_repeat=already_there)
+
+    async def delete_user(self, user_id: str) -> bool:
+        """Delete a user; False when there was none, which is just as good."""
+        admin = self._project.supabase.auth.admin
+        try:
+            await self._send("deleting a user", lambda: admin.delete_user(user_id))
+        except Missing:
+            return False
+        return True
+
+    async def refresh(self) -> Refresh:
+        """Refresh the view and time it.
+
+        A failed attempt is never repeated inside the measurement: the time is that of the call
+        that succeeded.
+        """
+        started = 0.0
+
+        async def request() -> Any:
+            nonlocal started
+            started = time.perf_counter()
+            return (await self._project.supabase.rpc(REFRESH_FUNCTION, {}).execute()).data
+
+        policy = replace(self._project.policy, deadline_s=_REFRESH_DEADLINE_S)
+        answer = await self._send("refreshing the view", request, policy=policy)
+        ms = (time.perf_counter() - started) * 1_000
+        details = answer if isinstance(answer, dict) else {}
+        reported = details.get("server_ms")
+        return Refresh(
+            ms=ms,
+            server_ms=float(reported) if isinstance(reported, (int, float)) else None,
+            details=details,
+        )

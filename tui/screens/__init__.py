@@ -1,0 +1,1 @@
+"""What the operator sees: one module per screen, and the state they all paint from."""

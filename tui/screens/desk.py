@@ -1,0 +1,220 @@
+"""The sitting: the session, the work under way and what it has shown. Knows no widget.
+
+There is one desk; the application owns it. Screens only read it, so that a run goes on whichever
+screen is in front, and a second one cannot be started beside it.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tui.errors import ExitCode, OperatorError
+from tui.verify.events import Mode, RunFinished
+from tui.verify.result import Result
+from tui.widgets.progress import DryRunProgress, RunProgress
+from tui.widgets.steps import Step, StepState, View, checklist
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tui.verify.events import SampleTaken
+    from tui.verify.session import ConnectStage, Run, Session
+
+    Connect = Callable[[Callable[[ConnectStage], None]], Awaitable[Session]]
+    Clock = Callable[[], float]
+
+NEEDS_LEAVE = "this is production: nothing is written here without --allow-prod"
+
+
+@dataclass(slots=True)
+class OpeningStage:
+    """One thing connecting waits for.
+
+    Attributes:
+        title: What.
+        began: When it began, on the console's clock.
+        seconds: How long it took, None while it lasts.
+        detail: What came of it.
+    """
+
+    title: str
+    began: float
+    seconds: float | None = None
+    detail: str | None = None
+
+
+class Desk:
+    """What the screens paint from.
+
+    Args:
+        clock: Seconds that only grow; times on screens are differences of it.
+        on_change: Called after every change; must return at once.
+        allow_prod: Whether break-glass may be asked for on production.
+
+    Attributes:
+        session: The project, None until it is connected.
+        opening: What connecting waited for, oldest first.
+        connect_error: Why connecting failed, None where it did not.
+        dry_run: The last dry run, None before the first.
+        dry_result: Its figures.
+        run: The last run that writes, None before the first.
+        run_result: Its figures.
+        sample: The last heatmap a run took, None before the first.
+        exit_code: What the process will tell the shell when the operator leaves now.
+    """
+
+    def __init__(self, clock: Clock, on_change: Callable[[], None], *, allow_prod: bool) -> None:
+        self.clock = clock
+        self.allow_prod = allow_prod
+        self.session: Session | None = None
+        self.opening: list[OpeningStage] = []
+        self.connect_error: OperatorError | None = None
+        self.connect_began = clock()
+        self.dry_run: DryRunProgress | None = None
+        self.dry_result: Result | None = None
+        self.run: RunProgress | None = None
+        self.run_result: Result | None = None
+        self.sample: SampleTaken | None = None
+        self.exit_code = ExitCode.VERIFIED
+        self._changed = on_change
+        self._writing: Run | None = None
+
+    @property
+    def is_connecting(self) -> bool:
+        """Whether the project is being opened."""
+        return self.session is None and self.connect_error is None
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether a dry run is under way."""
+        return self.dry_run is not None and self.dry_run.running
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a run that writes is under way, its clean-up included."""
+        return self._writing is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is under way that makes times on the screen grow."""
+        return self.is_connecting or self.is_probing or self.is_writing
+
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether the run under way was asked to stop."""
+        return self._writing is not None and self._writing.cancellation.requested
+
+    @property
+    def write_problem(self) -> str | None:
+        """Why writing is out of the question here, None where it is not."""
+        if self.session is None or not self.session.target.is_production or self.allow_prod:
+            return None
+        return NEEDS_LEAVE
+
+    def steps(self) -> tuple[Step, ...]:
+        """The checklist as it stands."""
+        return checklist(
+            connected=self.session is not None,
+            connect_problem=self.connect_error.message if self.connect_error else None,
+            dry_run=self.dry_run,
+            run=self.run,
+            write_problem=self.write_problem,
+        )
+
+    def why_locked(self, view: View) -> str | None:
+        """Why one cannot go to `view` now, None where one can."""
+        for step in self.steps():
+            if step.view is view and step.state is StepState.LOCKED:
+                return step.why
+        if view is View.HEATMAP and self.session is None:
+            return "waits until the project is connected"
+        if view is View.EVIDENCE and self.run_result is None and self.dry_result is None:
+            return "there is no evidence before the first dry run"
+        return None
+
+    async def connect(self, connect: Connect) -> None:
+        """Open the project; a known failure is kept in `connect_error`."""
+        self.opening.clear()
+        self.connect_error = None
+        self.connect_began = self.clock()
+        self._changed()
+        try:
+            self.session = await connect(self._opening_stage)
+        except OperatorError as error:
+            self.connect_error = error
+            self.exit_code = error.exit_code
+        finally:
+            self._changed()
+
+    def _opening_stage(self, stage: ConnectStage) -> None:
+        known = next((each for each in self.opening if each.title == stage.title), None)
+        if known is None:
+            known = OpeningStage(stage.title, self.clock())
+            self.opening.append(known)
+        known.seconds = stage.seconds
+        known.detail = stage.detail or known.detail
+        self._changed()
+
+    async def probe(self) -> None:
+        """Do the dry run. A second one beside it, or beside a run that writes, is not started."""
+        if self.session is None or self.is_probing or self.is_writing:
+            return
+        progress = self.dry_run = DryRunProgress(began=self.clock())
+        result = self.dry_result = Result()
+        self._changed()
+        try:
+            async with aclosing(self.session.dry_run().events()) as events:
+                async for event in events:
+                    progress.apply(event)
+                    result.apply(event)
+                    self._changed()
+        finally:
+            if progress.running:
+                progress.problem = "the dry run broke off without a verdict"
+            if progress.ended is not None and self.run is None:
+                self.exit_code = progress.ended.exit_code
+            self._changed()
+
+    async def write(self, run: Run) -> None:
+        """Follow a run that writes to its end. Cancelling this waits for its clean-up.
+
+        Raises:
+            RuntimeError: Another one is under way.
+        """
+        if self._writing is not None:
+            raise RuntimeError("a run that writes is under way already")
+        self._writing = run
+        progress = self.run = RunProgress(run.mode, began=self.clock())
+        result = self.run_result = Result()
+        self._changed()
+        try:
+            async with aclosing(run.events()) as events:
+                async for event in events:
+                    progress.apply(event, self.clock())
+                    result.apply(event)
+                    self._changed()
+        finally:
+            self._writing = None
+            if progress.sample is not None:
+                self.sample = progress.sample
+            if isinstance(progress.finished, RunFinished):
+                self.exit_code = progress.finished.exit_code
+            if run.mode is Mode.PURGE:
+                # What it removed is what the dry run counted: the verdict is out of date.
+                self.dry_run = self.dry_result = None
+            self._changed()
+
+    def cancel(self, reason: str) -> None:
+        """Stop the run under way; it cleans up."""
+        if self._writing is not None:
+            self._writing.cancel(reason)
+            if self.run is not None and self.run.cancelling is None:
+                self.run.cancelling = reason
+            self._changed()
+
+    def abandon(self) -> None:
+        """Leave the run under way without finishing its clean-up; its journal stays open."""
+        if self._writing is not None:
+            self._writing.abandon()

@@ -1,0 +1,174 @@
+"""Step 1: which project this is, how it was opened, and how much a run would write."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from tui.screens.base import ConsoleScreen
+from tui.widgets.steps import View
+from tui.widgets.words import columns, duration, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.widget import Widget
+
+    from tui.keys import KeyFacts
+    from tui.verify.session import Session
+
+
+class TargetScreen(ConsoleScreen):
+    """What is known of the project before anything is asked of it."""
+
+    VIEW: ClassVar[View] = View.TARGET
+    HELP_TEXT: ClassVar[str] = (
+        "Step 1 of 4. This is the project every key acts on.\n\n"
+        "The banner says what kind of project it is and which fact decided that. An unknown "
+        "remote host counts as production until it is declared in HEATMAP_VERIFY_NON_PROD_HOSTS; "
+        "a production project is never written to without --allow-prod.\n\n"
+        "The planned volume comes from HEATMAP_VERIFY_USERS and HEATMAP_VERIFY_QUESTIONS, or "
+        "--users and --questions: every synthetic user answers every synthetic question once.\n\n"
+        "Next: press enter for the dry run. It writes nothing."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "enter",
+            "next",
+            "Dry run",
+            show=False,
+            id="target.next",
+            tooltip="Go on to step 2, the dry run; it writes nothing",
+        ),
+        Binding(
+            "ctrl+r",
+            "retry",
+            "Try again",
+            id="target.retry",
+            tooltip="Try once more to connect",
+        ),
+    ]
+
+    def body(self) -> Iterable[Widget]:
+        """One scrollable column of facts."""
+        with VerticalScroll(classes="page", can_focus=True):
+            yield Static(id="lead", classes="lead")
+            yield Static(id="facts", classes="facts")
+            yield Static(id="opening", classes="facts")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Trying again makes sense only after a failure."""
+        if action == "retry":
+            return self.desk.connect_error is not None
+        return super().check_action(action, parameters)
+
+    def action_next(self) -> None:
+        """Go to the dry run, and begin it when it was not done yet."""
+        self.console_app.action_dry_run()
+
+    def action_retry(self) -> None:
+        """Connect once more."""
+        self.console_app.begin_connecting()
+
+    def paint_body(self) -> None:
+        """Facts once connected; until then what is being waited for, and since when."""
+        session = self.desk.session
+        self.query_one("#lead", Static).update(self._lead())
+        self.query_one("#facts", Static).update(self._facts(session) if session else "")
+        self.query_one("#facts", Static).display = session is not None
+        self.query_one("#opening", Static).update(self._stages())
+
+    def _lead(self) -> Content:
+        desk = self.desk
+        if desk.connect_error is not None:
+            return Content.assemble(
+                (f"{self.glyphs.bad} not connected  ", "$bad bold"),
+                desk.connect_error.message,
+                "\n\n" if desk.connect_error.hint else "",
+                (desk.connect_error.hint or "", "$muted"),
+                "\n\n",
+                "Press ctrl+r to try again.",
+            )
+        if desk.session is None:
+            waited = duration(desk.clock() - desk.connect_began)
+            return Content.assemble(
+                (f"{self.glyphs.busy} connecting  ", "$focus bold"), (f"for {waited}", "$muted")
+            )
+        connected = (f"{self.glyphs.done} connected  ", "$ok bold")
+        if desk.session.is_sandbox:
+            return Content.assemble(
+                connected,
+                "This console checks that the analytics heatmap of a Supabase project is right, "
+                "locked down and fast. This is the sandbox: a real PostgreSQL and PostgREST on "
+                "this machine, gone when you leave. To check your own project, put SUPABASE_URL "
+                "and SUPABASE_SERVICE_ROLE_KEY in a .env file and start again.\n\n",
+                ("Press enter for the dry run; it writes nothing.", "bold"),
+            )
+        return Content.assemble(
+            connected, ("Press enter for the dry run; it writes nothing.", "bold")
+        )
+
+    def _facts(self, session: Session) -> Content:
+        target, settings, volume = session.target, session.settings, session.settings.volume
+        times = self.glyphs.times
+        where = "started by this console" if session.is_sandbox else "from the environment"
+        source = str(settings.env_file) if settings.env_file else where
+        return columns(
+            [
+                ("Project", target.identity),
+                ("Address", target.url),
+                ("Kind", f"{target.kind.value}: {target.reason}"),
+                ("Settings", source),
+                ("Key", self._key(target.key)),
+                ("", ""),
+                (
+                    "A run writes",
+                    f"{plural(volume.users, 'user')} {times} "
+                    f"{plural(volume.questions, 'question')} = "
+                    f"{plural(volume.responses, 'response')}",
+                ),
+                ("It adds", f"{plural(volume.aggregates, 'row')} to the view"),
+                (
+                    "In batches",
+                    f"of {plural(volume.batch, 'row')}, {volume.concurrency} requests in flight",
+                ),
+                ("Afterwards", "everything it wrote is deleted again"),
+            ]
+        )
+
+    def _key(self, key: KeyFacts) -> str:
+        parts = [key.kind.value.replace("_", " ").replace("-", " ")]
+        if key.role:
+            parts.append(f"role {key.role}")
+        if key.expires_at:
+            parts.append(f"expires {_day(key.expires_at)}")
+        return f" {self.glyphs.sep} ".join(parts)
+
+    def _stages(self) -> Content:
+        lines: list[tuple[str, str | Content]] = []
+        for stage in self.desk.opening:
+            running = stage.seconds is None
+            mark = self.glyphs.busy if running else self.glyphs.done
+            waited = self.desk.clock() - stage.began
+            took = f"for {duration(waited)}" if running else duration(stage.seconds)
+            lines.append(
+                (
+                    f"{mark} {stage.title}",
+                    Content.assemble((took.ljust(12), "$focus" if running else "$ok"),
+                                     (stage.detail or "", "$muted")),
+                )
+            )  # fmt: skip
+        return columns(lines)
+
+
+def _day(moment: object) -> str:
+    if isinstance(moment, datetime):
+        return moment.astimezone(UTC).date().isoformat()
+    if isinstance(moment, int | float):
+        return datetime.fromtimestamp(moment, UTC).date().isoformat()
+    return str(moment)

@@ -1,0 +1,1 @@
+"""How the console looks: its two themes and its style sheets."""

@@ -1,0 +1,1 @@
+"""The work itself: dry run, cycle, clean-up, audit. Knows no screen."""

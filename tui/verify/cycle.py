@@ -1,0 +1,375 @@
+"""The cycle: write, refresh, check, sample, clean up, refresh again, audit.
+
+Clean-up belongs to the cycle, not to its success: whatever stops the first half, the second half
+runs. Questions are written while users are made, the sample is read while the check compares, and
+users are deleted while the final refresh runs: those depend on nothing of each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.errors import ExitCode, OperatorError
+from tui.project import IDS_PER_REQUEST, ProjectError, ProjectUnreachable, TimedOut, one_of
+from tui.verify import check
+from tui.verify.cleanup import CleanUp, find
+from tui.verify.driver import Cancelled
+from tui.verify.events import (
+    AuditFinished,
+    Cancelling,
+    CheckFinished,
+    Notice,
+    Outcome,
+    RefreshTimed,
+    RunFinished,
+    Stage,
+    Tally,
+)
+from tui.verify.progress import stage
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from tui.heatmap.rows import AggregateRow
+    from tui.project import Project, Writer
+    from tui.settings import Volume
+    from tui.verify.dataset import Dataset
+    from tui.verify.driver import Cancellation
+    from tui.verify.events import Event
+    from tui.verify.journal import Journal
+
+STAGES: Final = tuple(Stage)
+# A trigger fills app_users from auth.users; on some projects it does so a moment later.
+_LEARNERS_APPEAR_S: Final = 10.0
+# The refresh itself waits up to 15 s for another one: this is five minutes in all.
+_BUSY_TRIES: Final = 20
+_LOCK_NOT_AVAILABLE: Final = "55P03"
+
+
+@dataclass(slots=True)
+class _State:
+    """What the cycle has come to know."""
+
+    began: float = field(default_factory=time.perf_counter)
+    expected: list[AggregateRow] = field(default_factory=list)
+    before: check.RealRows | None = None
+    real: Tally | None = None
+    checked: CheckFinished | None = None
+    failure: OperatorError | None = None
+    cancelled: bool = False
+    problems: list[str] = field(default_factory=list)
+
+
+class Cycle:
+    """One verification of one project.
+
+    Args:
+        project: Where to read.
+        writer: Where to write; its permission is the guard's.
+        dataset: What to write and what must come of it.
+        volume: Batch size.
+        journal: Opened before the first write, closed by a clean audit.
+        cancellation: The operator's wish to stop.
+        refresh_runs: How often the refresh is timed after the write, at least once.
+        emit: Where events go.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        writer: Writer,
+        dataset: Dataset,
+        *,
+        volume: Volume,
+        journal: Journal,
+        cancellation: Cancellation,
+        refresh_runs: int,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._project = project
+        self._writer = writer
+        self._dataset = dataset
+        self._volume = volume
+        self._journal = journal
+        self._cancellation = cancellation
+        self._refresh_runs = refresh_runs
+        self._emit = emit
+        self._state = _State()
+
+    async def run(self) -> RunFinished:
+        """Do it all. Returns the last event, which the caller emits.
+
+        Raises:
+            ConfigurationError: The journal cannot be written; nothing was written to the project.
+            ProjectError: The project could not even be read; nothing was written to it.
+        """
+        self._state.real = await self._count_real()
+        self._journal.open()
+        await self._first_half()
+        audit = await self._second_half()
+        if audit is not None and not audit.leftovers.total and audit.view_restored is not False:
+            self._journal.close()
+        return self._verdict(audit)
+
+    async def _first_half(self) -> None:
+        state = self._state
+        try:
+            await self._cancellation.guard(self._write_and_check())
+        except Cancelled:
+            state.cancelled = True
+            self._emit(Cancelling(self._cancellation.reason or "stopped"))
+        except OperatorError as error:
+            state.failure = error
+            self._emit(Notice(f"stopping: {error.message}", warning=True))
+
+    async def _write_and_check(self) -> None:
+        await _together(self._create_users(), self._write_questions())
+        await self._await_learners()
+        await self._write_responses()
+        await self._refresh()
+        await _together(self._check(), self._sample(), self._remember_real_rows())
+
+    async def _create_users(self) -> None:
+        self._journal.note(Stage.USERS)
+        total = self._volume.users
+        with stage(Stage.USERS, total, "creating synthetic users", self._emit) as progress:
+
+            async def create(number: int) -> None:
+                await self._writer.create_user(self._dataset.user(number))
+                progress.advance()
+
+            await self._project.each(self._cancellation.until(range(total)), create)
+
+    async def _write_questions(self) -> None:
+        total = self._volume.questions
+        with stage(Stage.QUESTIONS, total, "writing synthetic questions", self._emit) as progress:
+            batches = _batched(map(self._dataset.question, range(total)), self._volume.batch)
+
+            async def write(rows: list[dict[str, Any]]) -> None:
+                await self._writer.insert("questions", rows)
+                progress.advance(len(rows))
+
+            await self._project.each(self._cancellation.until(batches), write)
+
+    async def _await_learners(self) -> None:
+        """Wait until `app_users` knows the new users: responses refer to it."""
+        ids = self._dataset.user_ids
+        deadline = time.perf_counter() + _LEARNERS_APPEAR_S
+        for start in range(0, len(ids), IDS_PER_REQUEST):
+            chunk = ids[start : start + IDS_PER_REQUEST]
+            while (known := await self._project.count("app_users", [one_of("id", chunk)])) < len(
+                chunk
+            ):
+                self._cancellation.check()
+                if time.perf_counter() > deadline:
+                    raise ProjectError(
+                        f"app_users knows {known} of {len(chunk)} new users after "
+                        f"{_LEARNERS_APPEAR_S:.0f} s",
+                        hint="look at the trigger on auth.users that fills app_users",
+                    )
+                await asyncio.sleep(0.1)
+
+    async def _write_responses(self) -> None:
+        self._journal.note(Stage.RESPONSES)
+        total = self._volume.responses
+        with stage(Stage.RESPONSES, total, "writing synthetic responses", self._emit) as progress:
+            batches = _batched(self._responses(), self._volume.batch)
+
+            async def write(rows: list[dict[str, Any]]) -> None:
+                await self._writer.insert("responses", rows)
+                progress.advance(len(rows))
+
+            await self._project.each(self._cancellation.until(batches), write)
+
+    def _responses(self) -> Iterator[dict[str, Any]]:
+        """All responses, made when they are needed; their aggregates are kept, the rows are not."""
+        for number in range(self._volume.questions):
+            answers = self._dataset.answers(number)
+            self._state.expected += self._dataset.expected(number, answers)
+            yield from self._dataset.responses(number, answers)
+
+    async def _refresh(self) -> None:
+        self._journal.note(Stage.REFRESH)
+        with stage(
+            Stage.REFRESH, self._refresh_runs, "refreshing the view", self._emit
+        ) as progress:
+            for number in range(1, self._refresh_runs + 1):
+                self._cancellation.check()
+                await self._refresh_once(number, final=False)
+                progress.advance()
+
+    async def _refresh_once(self, number: int, *, final: bool) -> None:
+        """Refresh once ourselves: joining another's refresh gives right rows but not our time."""
+        for _ in range(_BUSY_TRIES):
+            try:
+                result = await self._writer.refresh()
+            except TimedOut as error:
+                if error.code != _LOCK_NOT_AVAILABLE:
+                    raise
+                self._emit(Notice("another refresh is still running; asking again"))
+                self._cancellation.check()
+                continue
+            if result.details.get("status") == "joined" and not final:
+                self._emit(Notice("another refresh did the work; refreshing again to time it"))
+                continue
+            self._emit(RefreshTimed(result.ms, result.server_ms, number, final))
+            return
+        raise ProjectError(
+            f"another refresh was in the way {_BUSY_TRIES} times",
+            hint="see pg_stat_activity for REFRESH MATERIALIZED VIEW, and the pg_cron jobs",
+        )
+
+    async def _check(self) -> None:
+        self._journal.note(Stage.CHECK)
+        expected = self._state.expected
+        with stage(
+            Stage.CHECK, len(expected), "comparing every aggregate", self._emit
+        ) as progress:
+            result = await check.compare(
+                self._project, self._dataset.question_ids, expected, progress.advance
+            )
+        self._state.checked = result
+        self._emit(result)
+
+    async def _sample(self) -> None:
+        with stage(Stage.SAMPLE, None, "reading the heatmap", self._emit) as progress:
+            taken = await check.sample(self._project, self._dataset.question_ids)
+            progress.advance(len(taken.rows))
+        self._emit(taken)
+
+    async def _remember_real_rows(self) -> None:
+        self._state.before = await check.real_rows(self._project, self._dataset.question_ids)
+
+    async def _second_half(self) -> AuditFinished | None:
+        """Clean up, refresh, audit; None when what is left could not be counted."""
+        state = self._state
+        outcome: AuditFinished | None = None
+
+        async def work() -> None:
+            nonlocal outcome
+            outcome = await self._clean_up_and_audit()
+
+        try:
+            await self._cancellation.guard_clean_up(work())
+        except Cancelled:
+            state.problems.append("the clean-up was left before it was done")
+        except OperatorError as error:
+            state.problems.append(error.message)
+        return outcome
+
+    async def _clean_up_and_audit(self) -> AuditFinished:
+        state = self._state
+        self._journal.note(Stage.CLEANUP_RESPONSES)
+        tagged = await find(self._project, self._dataset.run_id)
+        clean_up = CleanUp(self._project, self._writer, tagged, self._emit)
+        await clean_up.responses()
+        await clean_up.questions()
+        self._journal.note(Stage.FINAL_REFRESH)
+        await _together(self._final_refresh(), clean_up.users())
+        state.problems += clean_up.report.problems
+        self._journal.note(Stage.AUDIT)
+        with stage(Stage.AUDIT, None, "counting what is left", self._emit) as progress:
+            result = await self._audit()
+            progress.advance(result.leftovers.total)
+        self._emit(result)
+        return result
+
+    async def _final_refresh(self) -> None:
+        with stage(
+            Stage.FINAL_REFRESH, 1, "refreshing the view again", self._emit
+        ) as progress:
+            try:
+                await self._refresh_once(1, final=True)
+                progress.advance()
+            except ProjectError as error:
+                # The audit tells whether the view still shows the run; that is what counts.
+                self._state.problems.append(f"final refresh: {error.message}")
+
+    async def _audit(self) -> AuditFinished:
+        left, (restored, why), real = await asyncio.gather(
+            find(self._project, self._dataset.run_id),
+            check.judge_view(self._project, self._dataset.question_ids, self._state.before),
+            self._count_real(),
+        )
+        before = self._state.real
+        if before is not None and real is not None:
+            for table in ("questions", "responses"):
+                lost = getattr(before, table) - getattr(real, table)
+                if lost > 0:
+                    self._state.problems.append(
+                        f"{lost:,} {table} that are not synthetic went away during the run"
+                    )
+        return AuditFinished(left.tally, restored, why)
+
+    async def _count_real(self) -> Tally | None:
+        return await check.count_real(self._project)
+
+    def _verdict(self, audit: AuditFinished | None) -> RunFinished:
+        state = self._state
+        purge = "run heatmap-tui --purge with the same settings to remove it"
+        problems = list(state.problems)
+        if state.failure is not None:
+            problems.insert(0, state.failure.message)
+        checked = state.checked
+        hint: str | None = None
+        if audit is None:
+            outcome, code = Outcome.LEFTOVERS, ExitCode.LEFTOVERS
+            message = f"what run {self._dataset.run_id} left behind could not be removed or counted"
+            hint = purge
+        elif audit.leftovers.total:
+            outcome, code = Outcome.LEFTOVERS, ExitCode.LEFTOVERS
+            message = f"left behind by run {self._dataset.run_id}: {audit.leftovers}"
+            hint = purge
+        elif audit.view_restored is False and "of this run" in audit.explanation:
+            outcome, code = Outcome.LEFTOVERS, ExitCode.LEFTOVERS
+            message = f"all rows are deleted, but {audit.explanation}"
+            hint = "run select analytics_refresh_heatmap(); or heatmap-tui --purge"
+        elif isinstance(state.failure, ProjectUnreachable):
+            outcome, code = Outcome.INTERRUPTED, ExitCode.INTERRUPTED
+            message = f"stopped by a fault of the network, cleaned up: {state.failure.message}"
+            hint = state.failure.hint
+        elif state.failure is not None:
+            outcome, code = Outcome.FAILED, ExitCode.FAILED
+            message, hint = f"failed, cleaned up: {state.failure.message}", state.failure.hint
+        elif state.cancelled:
+            outcome, code = Outcome.INTERRUPTED, ExitCode.INTERRUPTED
+            message = f"{self._cancellation.reason}; everything written was cleaned up"
+        elif checked is None or not checked.right:
+            outcome, code = Outcome.FAILED, ExitCode.FAILED
+            message = "the view is wrong: " + (
+                checked.examples[0] if checked and checked.examples else "nothing was compared"
+            )
+            hint = "compare sql/analytics_heatmap.sql with what the project has"
+        elif problems or audit.view_restored is False:
+            outcome, code = Outcome.FAILED, ExitCode.FAILED
+            message = (problems or [audit.explanation])[0]
+        else:
+            outcome, code = Outcome.VERIFIED, ExitCode.VERIFIED
+            message = (
+                f"verified: all {checked.matched:,} aggregates are right, nothing is left behind"
+            )
+        seconds = time.perf_counter() - state.began
+        return RunFinished(outcome, code, message, hint, seconds, tuple(problems))
+
+
+async def _together(*work: Awaitable[None]) -> None:
+    """Await all, then raise the first failure: nothing is dropped with a request in flight."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    failures = [each for each in results if isinstance(each, BaseException)]
+    # A failure says more than the cancellation that may have come with it.
+    for failure in sorted(failures, key=lambda each: isinstance(each, Cancelled)):
+        raise failure
+
+
+def _batched(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,235 @@
+"""Synthetic rows, and the aggregates the view must make of them.
+
+Everything follows from the run id: the ids, the rows and the expectation can be made again on
+another machine. The rows are made to be hard on the SQL: instants on both sides of a week's edge,
+missing durations, weeks without any, even and odd counts, ties, counts of eight (where a rate
+falls half-way between two hundredths), lesion tags in mixed case and spacing.
+
+The expectation is computed here from the answers themselves, with Python's calendar, decimals and
+median, and shares nothing with the SQL but the definition of the columns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import statistics
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from tui.heatmap.rows import AggregateRow
+from tui.project import NewUser
+from tui.settings import WEEKS
+from tui.verify import tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_HUNDREDTH: Final = Decimal("0.01")
+_WEEK: Final = timedelta(days=7)
+_LAST_INSTANT: Final = _WEEK - timedelta(microseconds=1)
+_LONGEST_MS: Final = 600_000
+
+# What is stored; normalization must make six lesions and one "none" of these.
+_LESIONS: Final = (
+    "Basal Cell Carcinoma",
+    "  basal  cell\tcarcinoma ",
+    "BASAL CELL CARCINOMA",
+    "Melanoma in situ",
+    "melanoma   IN   situ",
+    "Spitz nevus",
+    "Dermatofibroma",
+    "\uff24ermatofibroma",  # full-width D: equal after NFKC
+    "lichen planus",
+    "Lichen\u00a0Planus",  # no-break space: a plain one after NFKC
+    "Seborrheic keratosis",
+    "   ",
+    None,
+)
+_TOPICS: Final = ("Synthetic: neoplasms", "Synthetic: inflammatory", "synthetic:  Mixed Case ", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One user's answer to one question.
+
+    Attributes:
+        user: Number of the user.
+        at: Instant, in UTC.
+        correct: Whether it was right.
+        ms: Duration in milliseconds, or None.
+    """
+
+    user: int
+    at: datetime
+    correct: bool
+    ms: int | None
+
+
+class Dataset:
+    """The synthetic data of one run.
+
+    Args:
+        run_id: As made by `tags.new_run_id`.
+        users: Synthetic users, at least 1.
+        questions: Synthetic questions, at least 1.
+    """
+
+    def __init__(self, run_id: str, *, users: int, questions: int) -> None:
+        self.run_id = run_id
+        self.users = users
+        self.questions = questions
+        day = tags.run_date(run_id)
+        this_monday = datetime.combine(day - timedelta(days=day.weekday()), time(), UTC)
+        # Whole weeks before the run's own: nothing synthetic ever lies in the future.
+        self._mondays = [this_monday - _WEEK * n for n in range(WEEKS, 0, -1)]
+
+    @cached_property
+    def user_ids(self) -> list[str]:
+        """Ids of the users, in order."""
+        return [str(self._id("user", n)) for n in range(self.users)]
+
+    @cached_property
+    def question_ids(self) -> list[UUID]:
+        """Ids of the questions, in ascending order and next to each other."""
+        return [self._id("question", n) for n in range(self.questions)]
+
+    def user(self, number: int) -> NewUser:
+        """A user to create."""
+        return NewUser(
+            id=self.user_ids[number],
+            email=tags.email(self.run_id, number),
+            marker=tags.marker(self.run_id),
+        )
+
+    def question(self, number: int) -> dict[str, Any]:
+        """A row of `questions`: published, with every column filled that has no default."""
+        return {
+            "id": str(self.question_ids[number]),
+            "slug": tags.slug(self.run_id, number),
+            "status": "published",
+            "stem_md": f"Synthetic question {number} of verification run {self.run_id}.",
+            "lead_in": "This question is synthetic and will be deleted.",
+            "explanation_brief_md": "Synthetic.",
+            "topic": _TOPICS[number % len(_TOPICS)],
+            "subtopic": None,
+            "lesion": _LESIONS[number % len(_LESIONS)],
+        }
+
+    def answers(self, number: int) -> list[Answer]:
+        """Every user's answer to a question, in the order of the users."""
+        rng = random.Random(f"{self.run_id}:{number}")  # noqa: S311 - reproducible, not secret
+        weeks = list(range(WEEKS))
+        rng.shuffle(weeks)
+        # The first users take a week each, so that with eight or more every week has an answer.
+        weeks += [rng.randrange(WEEKS) for _ in range(self.users - WEEKS)]
+        skill = rng.uniform(0.2, 0.95)
+        silent_week = number % WEEKS if number % 5 == 0 else None
+        edges: dict[int, int] = defaultdict(int)
+        answers = []
+        for user in range(self.users):
+            week = weeks[user]
+            monday = self._mondays[week]
+            edges[week] += 1
+            if edges[week] == 1:
+                at = monday
+            elif edges[week] == 2:
+                at = monday + _LAST_INSTANT
+            else:
+                at = monday + timedelta(microseconds=rng.randrange(604_800_000_000))
+            ms = None if week == silent_week or rng.random() < 0.1 else _duration(rng)
+            answers.append(Answer(user, at, rng.random() < skill, ms))
+        return answers
+
+    def responses(self, number: int, answers: Iterable[Answer]) -> list[dict[str, Any]]:
+        """Rows of `responses` for the answers to a question."""
+        question_id = str(self.question_ids[number])
+        first = number * self.users
+        prefix = self._prefix("response")
+        return [
+            {
+                "id": str(_uuid(prefix, first + answer.user)),
+                "user_id": self.user_ids[answer.user],
+                "question_id": question_id,
+                "is_correct": answer.correct,
+                "ms_to_answer": answer.ms,
+                "created_at": answer.at.isoformat(),
+            }
+            for answer in answers
+        ]
+
+    def expected(self, number: int, answers: Iterable[Answer]) -> list[AggregateRow]:
+        """The view's rows for a question, one per ISO week with answers."""
+        question_id = self.question_ids[number]
+        lesion = normalize_lesion(_LESIONS[number % len(_LESIONS)])
+        topic = _TOPICS[number % len(_TOPICS)]
+        by_week: dict[Any, list[Answer]] = defaultdict(list)
+        for answer in answers:
+            day = answer.at.astimezone(UTC).date()
+            by_week[day - timedelta(days=day.weekday())].append(answer)
+        return [
+            AggregateRow(
+                question_id=question_id,
+                lesion=lesion,
+                topic=topic,
+                week_start=week,
+                attempts=len(group),
+                correct_attempts=sum(answer.correct for answer in group),
+                accuracy_rate=rate(sum(answer.correct for answer in group), len(group)),
+                median_duration_ms=median(a.ms for a in group if a.ms is not None),
+            )
+            for week, group in sorted(by_week.items())
+        ]
+
+    def _prefix(self, kind: str) -> bytes:
+        return hashlib.sha256(f"{self.run_id}:{kind}".encode()).digest()[:10]
+
+    def _id(self, kind: str, number: int) -> UUID:
+        return _uuid(self._prefix(kind), number)
+
+
+def normalize_lesion(text: str | None) -> str | None:
+    """A lesion tag as the view groups it: NFKC, lower case, single spaces; None when empty."""
+    if text is None:
+        return None
+    return " ".join(unicodedata.normalize("NFKC", text).split()).lower() or None
+
+
+def rate(correct: int, attempts: int) -> Decimal:
+    """correct / attempts to two decimals, half away from zero, as `round(numeric, 2)` does."""
+    return (Decimal(correct) / Decimal(attempts)).quantize(_HUNDREDTH, ROUND_HALF_UP)
+
+
+def median(durations: Iterable[int]) -> Decimal | None:
+    """Median in milliseconds, the mean of the middle two for even counts; None when empty."""
+    values = [Decimal(ms) for ms in durations]
+    return statistics.median(values).normalize() if values else None
+
+
+def _duration(rng: random.Random) -> int:
+    """Milliseconds to answer: mostly some 20 s in steps that make ties, at times an extreme."""
+    pick = rng.random()
+    if pick < 0.02:
+        return 0
+    if pick < 0.04:
+        return _LONGEST_MS
+    if pick < 0.5:
+        return int(rng.lognormvariate(9.9, 0.6)) // 500 * 500 % _LONGEST_MS
+    return int(rng.lognormvariate(9.9, 0.6)) % _LONGEST_MS
+
+
+def _uuid(prefix: bytes, number: int) -> UUID:
+    """A version 8 UUID (RFC 9562): ten bytes of the run, then a counter of six.
+
+    Ids of one run and kind are therefore neighbours: a range condition selects exactly them.
+    """
+    raw = bytearray(prefix + number.to_bytes(6, "big"))
+    raw[6] = (raw[6] & 0x0F) | 0x80
+    raw[8] = (raw[8] & 0x3F) | 0x80
+    return UUID(bytes=bytes(raw))

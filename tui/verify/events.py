@@ -1,0 +1,323 @@
+"""The typed events that every run emits: the only thing screens and the headless twin see.
+
+A run is an async generator of these. They carry facts, never wording for one particular screen,
+and never a secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tui.errors import ExitCode
+    from tui.heatmap.rows import AggregateRow
+    from tui.settings import Volume
+    from tui.target import Target
+
+
+class Mode(StrEnum):
+    """What kind of run this is."""
+
+    DRY_RUN = "dry-run"
+    CYCLE = "cycle"
+    PURGE = "purge"
+    HEATMAP = "heatmap"
+
+
+class Stage(StrEnum):
+    """The stages of a cycle, in the order they begin."""
+
+    USERS = "users"
+    QUESTIONS = "questions"
+    RESPONSES = "responses"
+    REFRESH = "refresh"
+    CHECK = "check"
+    SAMPLE = "sample"
+    CLEANUP_RESPONSES = "cleanup-responses"
+    CLEANUP_QUESTIONS = "cleanup-questions"
+    FINAL_REFRESH = "final-refresh"
+    CLEANUP_USERS = "cleanup-users"
+    AUDIT = "audit"
+
+
+class ProbeStatus(StrEnum):
+    """What a probe found. `WARN` does not block a run, `FAIL` does."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+class Outcome(StrEnum):
+    """How a run ended, in one word."""
+
+    VERIFIED = "verified"
+    READY = "ready"
+    NOT_READY = "not-ready"
+    CLEAN = "clean"
+    FAILED = "failed"
+    REFUSED = "refused"
+    INTERRUPTED = "interrupted"
+    LEFTOVERS = "leftovers"
+    UNREACHABLE = "unreachable"
+    UNUSABLE = "unusable"
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run begins.
+
+    Attributes:
+        run_id: Names the run and, through the tag, every row it writes.
+        mode: What kind of run.
+        target: The project it is for.
+        volume: How much it would write.
+        stages: The stages it will go through, empty for a dry run.
+    """
+
+    run_id: str
+    mode: Mode
+    target: Target
+    volume: Volume
+    stages: tuple[Stage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeStarted:
+    """A probe is being asked."""
+
+    id: str
+    group: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeFinished:
+    """A probe has its answer.
+
+    Attributes:
+        id: Stable name, "group.name".
+        group: Heading it stands under.
+        title: What it proves, in one line.
+        status: Verdict.
+        detail: What was seen.
+        hint: What to do when it is not fine, or None.
+        ms: Milliseconds it took.
+        asked: What was asked of the project, for the detail pane.
+    """
+
+    id: str
+    group: str
+    title: str
+    status: ProbeStatus
+    detail: str
+    hint: str | None
+    ms: float
+    asked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DryRunFinished:
+    """All probes have answered.
+
+    Attributes:
+        ready: No probe failed.
+        counts: Probes per status.
+        reasons: For each failure, its detail, worst first.
+        verdict: "ready to write synthetic data", or why not, in one line.
+    """
+
+    ready: bool
+    counts: Mapping[ProbeStatus, int]
+    reasons: tuple[str, ...]
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A stage begins; `total` is how many items it has, None where that is not known."""
+
+    stage: Stage
+    total: int | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageProgress:
+    """A stage has come this far. Emitted for every request; screens coalesce."""
+
+    stage: Stage
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StageFinished:
+    """A stage is over, having handled `count` items in `seconds`."""
+
+    stage: Stage
+    seconds: float
+    count: int
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshTimed:
+    """The view was refreshed.
+
+    Attributes:
+        ms: Milliseconds around the call, measured by the client.
+        server_ms: Milliseconds the function reports, or None.
+        number: 1 for the first refresh after the write, then 2, 3 ...
+        final: The refresh after clean-up.
+    """
+
+    ms: float
+    server_ms: float | None
+    number: int
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFinished:
+    """Every synthetic aggregate has been compared with its expectation.
+
+    Attributes:
+        expected: Aggregates the run must have produced.
+        matched: Those equal in all eight columns.
+        mismatched: Those present with another value.
+        missing: Those absent from the view.
+        unexpected: Rows of the run's questions that nobody expects.
+        examples: A few differences in words.
+    """
+
+    expected: int
+    matched: int
+    mismatched: int
+    missing: int
+    unexpected: int
+    examples: tuple[str, ...] = ()
+
+    @property
+    def right(self) -> bool:
+        """All there, all equal, nothing else."""
+        return self.expected > 0 and self.matched == self.expected and not self.unexpected
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTaken:
+    """The heatmap as `analytics_heatmap_admin()` returned it.
+
+    Attributes:
+        rows: Rows read.
+        total: Rows there are, as the server counts them.
+        synthetic: Question ids that belong to this run.
+    """
+
+    rows: tuple[AggregateRow, ...]
+    total: int
+    synthetic: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """A request failed in a way that may pass, and will be sent again."""
+
+    what: str
+    attempt: int
+    attempts: int
+    wait_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something worth knowing that fits nowhere else; `warning` when it needs attention."""
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelling:
+    """The operator asked to stop: nothing more is written, clean-up follows."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Rows per table that carry the tag."""
+
+    users: int = 0
+    questions: int = 0
+    responses: int = 0
+
+    @property
+    def total(self) -> int:
+        """Rows in all."""
+        return self.users + self.questions + self.responses
+
+    def __str__(self) -> str:
+        return f"{self.users:,} users, {self.questions:,} questions, {self.responses:,} responses"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFinished:
+    """What the run left in the project, counted live.
+
+    Attributes:
+        leftovers: Rows that still carry this run's tag.
+        view_restored: The view holds for real questions what it held, and nothing of the run;
+            None where it could not be judged.
+        explanation: How the view's state was judged.
+    """
+
+    leftovers: Tally
+    view_restored: bool | None
+    explanation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The run is over; the last event of every run.
+
+    Attributes:
+        outcome: How it ended.
+        exit_code: What a headless run tells the shell.
+        message: One line for the operator.
+        hint: What to do next, or None.
+        seconds: Wall time of the run.
+        problems: What went wrong on the way, one line each.
+    """
+
+    outcome: Outcome
+    exit_code: ExitCode
+    message: str
+    hint: str | None
+    seconds: float
+    problems: tuple[str, ...] = field(default=())
+
+
+Event = (
+    RunStarted
+    | ProbeStarted
+    | ProbeFinished
+    | DryRunFinished
+    | StageStarted
+    | StageProgress
+    | StageFinished
+    | RefreshTimed
+    | CheckFinished
+    | SampleTaken
+    | Retrying
+    | Notice
+    | Cancelling
+    | AuditFinished
+    | RunFinished
+)

@@ -1,0 +1,79 @@
+"""Events in words, one line each, for a log or a terminal without screens."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tui.verify.events import (
+    AuditFinished,
+    Cancelling,
+    CheckFinished,
+    DryRunFinished,
+    Event,
+    Mode,
+    Notice,
+    ProbeFinished,
+    ProbeStatus,
+    RefreshTimed,
+    Retrying,
+    RunFinished,
+    RunStarted,
+    SampleTaken,
+    StageFinished,
+)
+
+_MARKS: Final = {
+    ProbeStatus.PASS: "ok  ",
+    ProbeStatus.WARN: "warn",
+    ProbeStatus.FAIL: "FAIL",
+    ProbeStatus.SKIP: "skip",
+}
+_BEGINNINGS: Final = {
+    Mode.DRY_RUN: "dry run (nothing is written)",
+    Mode.CYCLE: "verification",
+    Mode.PURGE: "purge of earlier runs",
+    Mode.HEATMAP: "heatmap",
+}
+
+
+def narrate(event: Event) -> str | None:  # noqa: PLR0911 - one line for each kind of event
+    """What an event tells, as one line or a few; None for those that only move a bar."""
+    match event:
+        case RunStarted():
+            target = event.target
+            return (
+                f"{_BEGINNINGS[event.mode]} {event.run_id} on {target.identity} "
+                f"[{target.kind.upper()}: {target.reason}]"
+            )
+        case ProbeFinished():
+            line = f"  {_MARKS[event.status]} {event.id}: {event.detail}"
+            return line + (f"\n         -> {event.hint}" if event.hint else "")
+        case DryRunFinished():
+            return event.verdict
+        case StageFinished():
+            state = "stopped" if event.failed else "done"
+            return f"  {event.stage}: {event.count:,} {state} in {event.seconds:.2f} s"
+        case RefreshTimed():
+            server = "" if event.server_ms is None else f" (server {event.server_ms:,.0f} ms)"
+            which = "final refresh" if event.final else f"refresh {event.number}"
+            return f"  {which}: {event.ms:,.0f} ms{server}"
+        case CheckFinished():
+            lines = [f"  check: {event.matched:,} of {event.expected:,} aggregates are right"]
+            return "\n".join(lines + [f"         {each}" for each in event.examples])
+        case SampleTaken():
+            return f"  heatmap: {len(event.rows):,} of {event.total:,} rows read"
+        case Retrying():
+            return (
+                f"  retrying {event.attempt} of {event.attempts} in {event.wait_s:.1f} s: "
+                f"{event.reason} ({event.what})"
+            )
+        case Notice():
+            return f"  {'warning: ' if event.warning else ''}{event.text}"
+        case Cancelling():
+            return f"  {event.reason}: cleaning up"
+        case AuditFinished():
+            return f"  left behind: {event.leftovers}; {event.explanation}"
+        case RunFinished():
+            return event.message + (f"\n  -> {event.hint}" if event.hint else "")
+        case _:
+            return None

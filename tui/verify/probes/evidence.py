@@ -1,0 +1,324 @@
+"""What the probes ask of a project: each fact asked for once, and shared."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from tui.errors import ConfigurationError
+from tui.project import PAGE, Denied, KeyRefused, Missing, ProjectError, ProjectUnreachable
+from tui.target import KeyFacts, KeyKind, read_key
+from tui.verify.probes.model import APPLY_PREFLIGHT, TIMEOUT_S, UnansweredError
+from tui.verify.probes.preflight import Preflight
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from tui.project import Page, Project
+    from tui.settings import Settings
+    from tui.target import Target
+
+T = TypeVar("T")
+
+PREFLIGHT: Final = "analytics_heatmap_preflight"
+VIEW: Final = "analytics_heatmap_agg"
+READER: Final = "analytics_heatmap_admin"
+REFRESH: Final = "analytics_refresh_heatmap"
+
+
+@dataclass(frozen=True, slots=True)
+class PastRuns:
+    """What earlier runs against this target took.
+
+    Attributes:
+        runs: How many are on record.
+        rows_per_s: Responses written in a second, start to end of a run, median of the runs.
+        refresh_ms: The longest refresh of the last runs, in milliseconds, or None.
+    """
+
+    runs: int
+    rows_per_s: float
+    refresh_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DryRunContext:
+    """What a dry run is about.
+
+    Attributes:
+        project: The project, with the key that a run would write with.
+        anon: The same project with the anon (publishable) key, or None when none is configured.
+        target: What the project was classified as.
+        settings: Volume, keys and the environment file in use.
+        past: What earlier runs took, or None when there were none.
+        timeout_s: Seconds a probe has when it sets no longer time itself.
+    """
+
+    project: Project
+    anon: Project | None
+    target: Target
+    settings: Settings
+    past: PastRuns | None = None
+    timeout_s: float = TIMEOUT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How the project answered the first request, which asks for the API description.
+
+    Attributes:
+        document: The description, or None.
+        error: Why there is none.
+        ms: Milliseconds from request to reply, opening the connection included.
+    """
+
+    document: dict[str, Any] | None
+    error: ProjectError | None
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Replies of the auth server's health route: the fastest in milliseconds, and its version."""
+
+    fastest_ms: float
+    version: str | None
+
+
+class Evidence:
+    """Facts about one project, each asked for when first needed and then shared.
+
+    Methods that need a working key raise `UnansweredError` where there is none, so that one cause
+    is told by one probe and not by all.
+
+    Args:
+        context: What the dry run is about.
+    """
+
+    def __init__(self, context: DryRunContext) -> None:
+        self.context = context
+        self._facts: dict[str, asyncio.Task[Any]] = {}
+
+    @property
+    def project(self) -> Project:
+        """The project with its service key, unasked: see `ready`."""
+        return self.context.project
+
+    async def aclose(self) -> None:
+        """Stop asking for whatever nobody waits for any more."""
+        for task in self._facts.values():
+            task.cancel()
+        await asyncio.gather(*self._facts.values(), return_exceptions=True)
+
+    async def once(self, name: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The fact of this name, asked for by the first that wants it.
+
+        A probe that runs out of time leaves the fact to the others.
+        """
+        task = self._facts.get(name)
+        if task is None:
+            task = self._facts[name] = asyncio.create_task(ask())
+        result: T = await asyncio.shield(task)
+        return result
+
+    async def door(self) -> Door:
+        """How the project answers at all. Never raises a `ProjectError`."""
+        return await self.once("door", self._knock)
+
+    async def _knock(self) -> Door:
+        started = time.perf_counter()
+        document: dict[str, Any] | None = None
+        error: ProjectError | None = None
+        try:
+            document = await self._in_time(self.project.openapi(), "reading the API description")
+        except ProjectError as caught:
+            error = caught
+        return Door(document, error, (time.perf_counter() - started) * 1_000)
+
+    async def _in_time(self, asked: Awaitable[T], what: str) -> T:
+        """The answer, or `ProjectUnreachable` a little before the probes that share it give up."""
+        patience_s = self.context.timeout_s * 0.8
+        try:
+            async with asyncio.timeout(patience_s):
+                return await asked
+        except TimeoutError:
+            raise ProjectUnreachable(
+                f"{what}: no reply within {patience_s:g} s",
+                hint="look at the project's status page, and at any proxy between",
+                transient=True,
+            ) from None
+
+    async def reached(self) -> Door:
+        """The door, where anything at all answers behind it.
+
+        Raises:
+            UnansweredError: Nothing does.
+        """
+        door = await self.door()
+        if isinstance(door.error, ProjectUnreachable):
+            raise UnansweredError("the project does not answer", "see target.reachable")
+        return door
+
+    async def ready(self) -> Project:
+        """The project, where it answers and accepts a key that may act as the service role.
+
+        Raises:
+            UnansweredError: It does not; another probe says so.
+        """
+        door = await self.reached()
+        if isinstance(door.error, KeyRefused):
+            raise UnansweredError("the project refuses the key", "see authentication.key")
+        if not may_be_service(self.context.target.key):
+            raise UnansweredError("this needs a service-role key", "see target.key")
+        return self.project
+
+    async def api(self) -> dict[str, Any]:
+        """The API description.
+
+        Raises:
+            UnansweredError: There is none; another probe says so.
+        """
+        await self.ready()
+        door = await self.door()
+        if door.document is None:
+            raise UnansweredError("there is no API description", "see schema.tables")
+        return door.document
+
+    async def health(self) -> Health:
+        """Latency and version of the auth server, which answers without touching a table."""
+        await self.reached()
+        return await self.once("health", self._take_pulse)
+
+    async def _take_pulse(self) -> Health:
+        times = []
+        for _ in range(3):
+            started = time.perf_counter()
+            response = await self.project.get("/auth/v1/health")
+            times.append((time.perf_counter() - started) * 1_000)
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        version = body.get("version") if isinstance(body, dict) else None
+        return Health(min(times), str(version) if version else None)
+
+    async def preflight_reply(self) -> Preflight:
+        """What the preflight function says of the database.
+
+        Raises:
+            UnansweredError: The project cannot be asked.
+            ProjectError: The function is missing, denied, or fails.
+        """
+        await self.ready()
+        return await self.once("preflight", self._ask_preflight)
+
+    async def _ask_preflight(self) -> Preflight:
+        what = "calling the preflight function"
+        reply, _ = await self._in_time(self.project.call_read_only(PREFLIGHT), what)
+        return Preflight.read(reply)
+
+    async def preflight(self) -> Preflight:
+        """The preflight document, for the probes that need it.
+
+        Raises:
+            UnansweredError: There is none.
+        """
+        try:
+            return await self.preflight_reply()
+        except Missing:
+            raise UnansweredError(
+                "the preflight function is not installed", APPLY_PREFLIGHT
+            ) from None
+        except (ProjectError, ValueError):
+            raise UnansweredError(
+                "the preflight function gave no document", "see schema.preflight"
+            ) from None
+
+    async def responses(self) -> Page:
+        """The first page of responses, and how many there are; for limits and volume alike."""
+        project = await self.ready()
+        return await self.once(
+            "responses",
+            lambda: project.page("responses", ["id"], order=["id"], limit=PAGE, count=True),
+        )
+
+    def anon_facts(self) -> KeyFacts:
+        """What the anon key says about itself.
+
+        Raises:
+            UnansweredError: None is configured, or it cannot be read.
+        """
+        key = self.context.settings.anon_key
+        if key is None or self.context.anon is None:
+            raise UnansweredError(
+                "SUPABASE_ANON_KEY is not set", "set SUPABASE_ANON_KEY to the anon (publishable) key"
+            )
+        try:
+            return read_key(key.reveal(), "SUPABASE_ANON_KEY")
+        except ConfigurationError as error:
+            raise UnansweredError(error.message, "see authentication.anon_key") from None
+
+    async def anon_refusal(self) -> ProjectError | None:
+        """How the project answers a plain read with the anon key: None when it lets it.
+
+        Raises:
+            UnansweredError: There is no anon key, or the project cannot be asked.
+        """
+        self.anon_facts()
+        await self.reached()
+        return await self.once("anon", self._ask_as_anon)
+
+    async def _ask_as_anon(self) -> ProjectError | None:
+        assert self.context.anon is not None  # noqa: S101 - anon_facts() has seen to it
+        try:
+            await self.context.anon.page("questions", ["id"], limit=1)
+        except ProjectError as error:
+            return error
+        return None
+
+    async def anon(self) -> Project:
+        """The project with an anon key that it accepts and that is no more than that.
+
+        Raises:
+            UnansweredError: There is no such key.
+        """
+        refusal = await self.anon_refusal()
+        if not is_anon(self.anon_facts()) or isinstance(refusal, KeyRefused):
+            raise UnansweredError("the anon key cannot be used", "see authentication.anon_key")
+        assert self.context.anon is not None  # noqa: S101 - anon_facts() has seen to it
+        return self.context.anon
+
+
+def may_be_service(key: KeyFacts) -> bool:
+    """Whether a key may act as the service role; an opaque secret key always does."""
+    return key.kind is KeyKind.SECRET or key.role == "service_role"
+
+
+def is_anon(key: KeyFacts) -> bool:
+    """Whether a key stands for somebody who has not signed in."""
+    return key.kind is KeyKind.PUBLISHABLE or key.role == "anon"
+
+
+async def refusal_of(asked: Awaitable[Any]) -> ProjectError | None:
+    """The refusal that a request met, None when it was granted.
+
+    Raises:
+        ProjectUnreachable: It was not judged at all.
+        UnansweredError: What was asked for does not exist.
+    """
+    try:
+        await asked
+    except ProjectUnreachable:
+        raise
+    except Missing:
+        raise UnansweredError("it does not exist in the API", "see the schema probes") from None
+    except ProjectError as error:
+        return error
+    return None
+
+
+def is_denial(refusal: ProjectError | None) -> bool:
+    """Whether a refusal is the database's own "permission denied", and not any other error."""
+    return isinstance(refusal, Denied) and refusal.code == "42501"

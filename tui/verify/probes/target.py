@@ -1,0 +1,270 @@
+"""Is this the project we think it is, and does it answer?"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import stat
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from tui.hosts import is_loopback, project_ref
+from tui.project import ProjectUnreachable
+from tui.target import TargetKind
+from tui.verify.events import ProbeStatus
+from tui.verify.probes.evidence import may_be_service
+from tui.verify.probes.model import (
+    Finding,
+    Probe,
+    UnansweredError,
+    failed,
+    passed,
+    warned,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tui.verify.probes.evidence import Evidence
+
+_SLOW_MS: Final = 300.0
+_SOON: Final = timedelta(days=14)
+_OLDEST_POSTGRES: Final = 150_000
+_OLDEST_POSTGREST: Final = 12
+
+
+async def reachable(evidence: Evidence) -> Finding:
+    """Does anything usable answer at the URL?"""
+    door = await evidence.door()
+    if isinstance(door.error, ProjectUnreachable):
+        return failed(door.error.message, door.error.hint)
+    return passed(f"{evidence.context.target.url} answered in {door.ms:.0f} ms")
+
+
+async def tls(evidence: Evidence) -> Finding:
+    """Is the connection private, and will its certificate last?"""
+    target = evidence.context.target
+    if target.url.startswith("http:"):
+        if is_loopback(target.host):
+            return passed("plain HTTP that does not leave this machine")
+        return failed(f"the key would travel unencrypted to {target.host}")
+    await evidence.reached()
+    response = await evidence.project.get("/auth/v1/health")
+    stream = response.extensions.get("network_stream")
+    tunnel = stream.get_extra_info("ssl_object") if stream is not None else None
+    if not isinstance(tunnel, ssl.SSLObject | ssl.SSLSocket):
+        return passed("the certificate is valid for this host")
+    certificate = tunnel.getpeercert() or {}
+    until = certificate.get("notAfter")
+    if not isinstance(until, str):
+        return passed(f"{tunnel.version()}, the certificate is valid for this host")
+    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(until), UTC)
+    seen = f"{tunnel.version()}, certificate valid until {ends:%Y-%m-%d}"
+    return passed(seen) if ends - datetime.now(UTC) > _SOON else warned(seen)
+
+
+async def latency(evidence: Evidence) -> Finding:
+    """How long does every request wait?"""
+    health = await evidence.health()
+    seen = f"{health.fastest_ms:.0f} ms, the fastest of three"
+    return passed(seen) if health.fastest_ms <= _SLOW_MS else warned(seen)
+
+
+async def versions(evidence: Evidence) -> Finding:
+    """Are the servers of an age that the SQL and this console are made for?"""
+    document = await evidence.api()
+    info = document.get("info")
+    rest = str(info.get("version", "")).split(" ")[0] if isinstance(info, dict) else ""
+    health = await evidence.health()
+    auth = health.version or "not told"
+    try:
+        preflight = await evidence.preflight()
+    except UnansweredError:
+        number, postgres = _OLDEST_POSTGRES, "not told"
+    else:
+        number = preflight.at("server", "version_num")
+        postgres = str(preflight.at("server", "version"))
+    seen = f"PostgreSQL {postgres}, PostgREST {rest or 'not told'}, auth {auth}"
+    if number < _OLDEST_POSTGRES:
+        return failed(seen, "upgrade the project to PostgreSQL 15 or newer")
+    major = rest.partition(".")[0]
+    if major.isdigit() and int(major) < _OLDEST_POSTGREST:
+        return warned(seen, "upgrade the project: functions' timeouts count from PostgREST 12 on")
+    return passed(seen)
+
+
+async def key(evidence: Evidence) -> Finding:  # noqa: RUF029 - a probe is awaited
+    """Is it a key that may act as the service role?"""
+    facts = evidence.context.target.key
+    said = facts.kind.value + (f", role {facts.role}" if facts.role else "")
+    return passed(said) if may_be_service(facts) else failed(said)
+
+
+async def key_project(evidence: Evidence) -> Finding:  # noqa: RUF029 - a probe is awaited
+    """Does the key belong to the project in the URL?"""
+    target = evidence.context.target
+    in_url, in_key = project_ref(target.host), target.key.ref
+    if in_key is None:
+        return passed("the key names no project; that it is accepted has to do")
+    if in_url is None:
+        return passed(f"the key is of project {in_key}; the URL names none")
+    if in_url != in_key:
+        return failed(f"the URL is of project {in_url}, the key of project {in_key}")
+    return passed(f"project {in_key}, in the URL and in the key")
+
+
+async def expiry(evidence: Evidence) -> Finding:  # noqa: RUF029 - a probe is awaited
+    """Will the key live through the run?"""
+    ends = evidence.context.target.key.expires_at
+    if ends is None:
+        return passed("the key does not expire")
+    left = ends - datetime.now(UTC)
+    if left <= timedelta():
+        return failed(f"the key expired on {ends:%Y-%m-%d %H:%M} UTC")
+    seen = f"the key expires on {ends:%Y-%m-%d %H:%M} UTC"
+    return passed(seen) if left > _SOON else warned(seen)
+
+
+async def declared(evidence: Evidence) -> Finding:
+    """Does the database agree about what it is?"""
+    target = evidence.context.target
+    word = (await evidence.preflight()).at("declared_environment")
+    if word == "production" and target.kind is not TargetKind.PRODUCTION:
+        return failed(f"the database declares itself production, not {target.kind.value}")
+    said = f"declares itself {word}" if word else "declares nothing"
+    return passed(f"the database {said}; taken for {target.kind.value}: {target.reason}")
+
+
+async def env_file(evidence: Evidence) -> Finding:
+    """Is the file with the key for our eyes only?"""
+    path = evidence.context.settings.env_file
+    if path is None:
+        return passed("no environment file is in use")
+    return await asyncio.to_thread(_judge_file, path)
+
+
+def _judge_file(path: Path) -> Finding:
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        return warned(f"{path} cannot be looked at: {error.strerror}")
+    if _git(path, "ls-files", "--error-unmatch") == 0:
+        return failed(
+            f"{path.name} is committed to git",
+            f"git rm --cached {path.name}, add it to .gitignore, and replace the keys in it",
+        )
+    problems, hints = [], []
+    if sys.platform != "win32" and mode & 0o077:
+        problems.append(f"others on this machine may read it (mode {mode:04o})")
+        hints.append(f"chmod 600 {path.name}")
+    if _git(path, "rev-parse", "--git-dir") == 0 and _git(path, "check-ignore", "-q") == 1:
+        problems.append("git does not ignore it")
+        hints.append("add it to .gitignore")
+    if problems:
+        return warned(f"{path.name}: {', and '.join(problems)}", "; ".join(hints))
+    return passed(f"{path.name} is private, and git will not take it")
+
+
+def _git(path: Path, *command: str) -> int | None:
+    """Exit code of a git command about a file; None where there is no git."""
+    about = [] if command[0] == "rev-parse" else ["--", path.name]
+    try:
+        return subprocess.run(
+            ["git", *command, *about],
+            cwd=path.resolve().parent,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=5,
+            check=False,
+        ).returncode
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+_FAIL, _WARN = ProbeStatus.FAIL, ProbeStatus.WARN
+
+PROBES: Final = (
+    Probe(
+        "target.reachable",
+        "the project answers",
+        "GET /rest/v1/",
+        "no usable reply: name, network, TLS, a gateway's error, or none in time",
+        "check SUPABASE_URL, the network and any proxy; a paused project has to be resumed",
+        _FAIL,
+        reachable,
+    ),
+    Probe(
+        "target.tls",
+        "the key travels encrypted",
+        "the certificate of the connection",
+        "plain HTTP to another machine, or a certificate with under 14 days left",
+        "use https://, and renew the certificate",
+        _FAIL,
+        tls,
+    ),
+    Probe(
+        "target.latency",
+        "requests are answered quickly",
+        "GET /auth/v1/health, three times",
+        f"even the fastest takes more than {_SLOW_MS:.0f} ms: a run will be slow",
+        "run from nearer to the project",
+        _WARN,
+        latency,
+    ),
+    Probe(
+        "target.versions",
+        "the servers are new enough",
+        "the API description, GET /auth/v1/health, the preflight function",
+        "PostgreSQL older than 15 (fails) or PostgREST older than 12 (warns)",
+        "upgrade the project",
+        _FAIL,
+        versions,
+    ),
+    Probe(
+        "target.key",
+        "the key may act as the service role",
+        "the key's own form and claims",
+        "it is an anon, publishable or other key",
+        "set SUPABASE_SERVICE_ROLE_KEY to the project's service_role or secret key",
+        _FAIL,
+        key,
+    ),
+    Probe(
+        "target.key_project",
+        "key and URL belong to one project",
+        "the project ref in URL and key",
+        "they name different projects",
+        "take URL and key from the same project's API settings",
+        _FAIL,
+        key_project,
+    ),
+    Probe(
+        "target.expiry",
+        "the key is valid for long enough",
+        "the key's exp claim",
+        "it has expired (fails) or has under 14 days left (warns)",
+        "make a new key in the project's API settings and set SUPABASE_SERVICE_ROLE_KEY",
+        _FAIL,
+        expiry,
+    ),
+    Probe(
+        "target.declared",
+        "the database agrees about what it is",
+        "declared_environment of the preflight function",
+        "it declares itself production and the console takes it for something else",
+        "point SUPABASE_URL elsewhere, or add the host to HEATMAP_VERIFY_PROD_HOSTS",
+        _FAIL,
+        declared,
+    ),
+    Probe(
+        "target.env_file",
+        "the file with the keys is private",
+        "mode of the environment file; git ls-files, git check-ignore",
+        "it is committed to git (fails); others may read it, or git does not ignore it (warns)",
+        "chmod 600 the file and add it to .gitignore",
+        _FAIL,
+        env_file,
+    ),
+)

@@ -1,0 +1,99 @@
+"""How much is there, how much will be written, how long will it take, and who else is at it?"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from tui.settings import WEEKS
+from tui.verify.events import ProbeStatus
+from tui.verify.probes.model import Finding, Probe, listed, passed, warned
+
+if TYPE_CHECKING:
+    from tui.verify.probes.evidence import Evidence
+
+# Beyond this many times what is there, the planner's picture of the tables is a different one.
+_OVERWHELMING: Final = 100
+_LONG_S: Final = 600.0
+
+
+async def rows(evidence: Evidence) -> Finding:
+    """What is there before, and what will be added?"""
+    project = await evidence.ready()
+    first, questions, learners = await asyncio.gather(
+        evidence.responses(), project.count("questions"), project.count("app_users")
+    )
+    there = first.total or 0
+    planned = evidence.context.settings.volume
+    seen = (
+        f"there are {learners:,} users, {questions:,} questions, {there:,} responses; a run adds "
+        f"{planned.users:,}, {planned.questions:,} and {planned.responses:,}, and removes them"
+    )
+    if planned.users < WEEKS:
+        return warned(
+            f"{seen}; under {WEEKS} users, questions miss weeks",
+            f"set HEATMAP_VERIFY_USERS to {WEEKS} or more",
+        )
+    if there >= 1_000 and planned.responses > _OVERWHELMING * there:
+        return warned(f"{seen}; that is over {_OVERWHELMING} times what is there")
+    return passed(seen)
+
+
+async def duration(evidence: Evidence) -> Finding:  # noqa: RUF029 - a probe is awaited
+    """How long will a run take?"""
+    past = evidence.context.past
+    if past is None or past.runs < 1 or past.rows_per_s <= 0:
+        return passed("no earlier run is on record; this one will set the measure")
+    seconds = evidence.context.settings.volume.responses / past.rows_per_s
+    seen = f"about {_spoken(seconds)}, going by {past.runs} earlier run{'s'[: past.runs > 1]}"
+    return passed(seen) if seconds <= _LONG_S else warned(seen)
+
+
+def _spoken(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+async def jobs(evidence: Evidence) -> Finding:
+    """Does anything else refresh or read the view at the same time?"""
+    preflight = await evidence.preflight()
+    active = [job for job in preflight.at("jobs", "scheduled") if job["active"]]
+    named = [f"{job['name'] or 'unnamed'} ({job['schedule']})" for job in active]
+    if preflight.at("view", "refresh_running"):
+        return warned("a refresh of the view is running now", "wait until it has finished")
+    if named:
+        return warned(f"scheduled jobs use the view: {listed(named)}")
+    scheduler = "" if preflight.at("jobs", "pg_cron") else "; pg_cron is not installed"
+    return passed(f"no scheduled job uses the view, and no refresh is running{scheduler}")
+
+
+_WARN: Final = ProbeStatus.WARN
+
+PROBES: Final = (
+    Probe(
+        "volume.rows",
+        "the volume suits the project",
+        "exact counts of responses, questions and app_users",
+        f"fewer than {WEEKS} users are planned, or over {_OVERWHELMING} times the responses there",
+        "lower HEATMAP_VERIFY_USERS or HEATMAP_VERIFY_QUESTIONS",
+        _WARN,
+        rows,
+    ),
+    Probe(
+        "volume.duration",
+        "a run will not take long",
+        "earlier runs against this target, as recorded here",
+        f"it is expected to take over {_LONG_S / 60:.0f} minutes",
+        "lower HEATMAP_VERIFY_USERS or HEATMAP_VERIFY_QUESTIONS",
+        _WARN,
+        duration,
+    ),
+    Probe(
+        "volume.jobs",
+        "nothing else is refreshing the view",
+        "the preflight function: locks on the view, pg_cron jobs that name it",
+        "a refresh is running, or a job may start one: times are then not the run's own",
+        "pause the job for the run: select cron.alter_job(<id>, active := false)",
+        _WARN,
+        jobs,
+    ),
+)

@@ -1,0 +1,176 @@
+"""A run, folded from its events: what reports, history and `--json` are made of."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.verify.events import (
+    AuditFinished,
+    CheckFinished,
+    DryRunFinished,
+    Event,
+    Mode,
+    ProbeFinished,
+    RefreshTimed,
+    RunFinished,
+    RunStarted,
+    SampleTaken,
+    Stage,
+    StageFinished,
+    Tally,
+)
+
+if TYPE_CHECKING:
+    from tui.target import Target
+    from tui.settings import Volume
+
+SCHEMA: Final = 1
+
+_WRITES: Final = {Stage.USERS: "users", Stage.QUESTIONS: "questions", Stage.RESPONSES: "responses"}
+
+
+class Result:
+    """What a run has shown so far.
+
+    Attributes:
+        started: How it began, or None before its first event.
+        probes: Answers of the probes by id, in the order in which they are shown.
+        dry_run: Verdict of the dry run, or None.
+        stages: Finished stages in order.
+        refreshes: Timed refreshes, the final one last.
+        check: The comparison, or None.
+        sample: The heatmap that was read, or None.
+        audit: What was left, or None.
+        finished: How it ended, or None while it goes on.
+    """
+
+    def __init__(self) -> None:
+        self.started: RunStarted | None = None
+        self.probes: dict[str, ProbeFinished] = {}
+        self.dry_run: DryRunFinished | None = None
+        self.stages: list[StageFinished] = []
+        self.refreshes: list[RefreshTimed] = []
+        self.check: CheckFinished | None = None
+        self.sample: SampleTaken | None = None
+        self.audit: AuditFinished | None = None
+        self.finished: RunFinished | None = None
+
+    def apply(self, event: Event) -> None:
+        """Take in the next event; those that leave no trace are passed over."""
+        match event:
+            case RunStarted():
+                self.started = event
+            case ProbeFinished():
+                self.probes[event.id] = event
+            case DryRunFinished():
+                self.dry_run = event
+            case StageFinished():
+                self.stages.append(event)
+            case RefreshTimed():
+                self.refreshes.append(event)
+            case CheckFinished():
+                self.check = event
+            case SampleTaken():
+                self.sample = event
+            case AuditFinished():
+                self.audit = event
+            case RunFinished():
+                self.finished = event
+            case _:
+                pass
+
+    @property
+    def rows(self) -> Tally:
+        """Rows written, as far as the stages that ended know."""
+        written = {_WRITES[s.stage]: s.count for s in self.stages if s.stage in _WRITES}
+        return Tally(**written)
+
+    @property
+    def refresh_runs_ms(self) -> list[float]:
+        """Milliseconds of each refresh timed after the write, in order."""
+        return [each.ms for each in self.refreshes if not each.final]
+
+    @property
+    def final_refresh_ms(self) -> float | None:
+        """Milliseconds of the refresh after clean-up, or None."""
+        return next((each.ms for each in self.refreshes if each.final), None)
+
+    def document(self) -> dict[str, Any]:
+        """The document of `--json`, schema 1: its keys are a contract.
+
+        Raises:
+            ValueError: The run has not finished.
+        """
+        if self.started is None or self.finished is None:
+            raise ValueError("the run has not finished")
+        return {
+            "schema": SCHEMA,
+            "mode": str(self.started.mode),
+            "run_id": self.started.run_id,
+            "outcome": str(self.finished.outcome),
+            "exit_code": int(self.finished.exit_code),
+            "message": self.finished.message,
+            "target": _target(self.started.target),
+            "settings": _settings(self.started.volume),
+            "probes": [
+                {
+                    "id": probe.id,
+                    "status": str(probe.status),
+                    "detail": probe.detail,
+                    "hint": probe.hint,
+                    "ms": round(probe.ms, 3),
+                }
+                for probe in self.probes.values()
+            ],
+            "ready": self.dry_run.ready if self.dry_run else False,
+            "stages": [
+                {"name": str(each.stage), "seconds": round(each.seconds, 6), "count": each.count}
+                for each in sorted(self.stages, key=lambda each: list(Stage).index(each.stage))
+            ],
+            "rows": {
+                "users": self.rows.users,
+                "questions": self.rows.questions,
+                "responses": self.rows.responses,
+            },
+            **self._figures(),
+            "total_seconds": round(self.finished.seconds, 6),
+        }
+
+    def _figures(self) -> dict[str, Any]:
+        runs = [round(ms, 3) for ms in self.refresh_runs_ms]
+        final = self.final_refresh_ms
+        cycle = self.started is not None and self.started.mode is not Mode.DRY_RUN
+        left = self.audit.leftovers if self.audit else (None if cycle else Tally())
+        return {
+            "refresh_ms": round(median(runs), 3) if runs else None,
+            "refresh_runs_ms": runs,
+            "final_refresh_ms": None if final is None else round(final, 3),
+            "check": {
+                name: getattr(self.check, name) if self.check else 0
+                for name in ("expected", "matched", "mismatched", "missing", "unexpected")
+            },
+            "leftovers": {
+                name: getattr(left, name) if left else None
+                for name in ("users", "questions", "responses")
+            },
+            "view_restored": self.audit.view_restored if self.audit else None,
+        }
+
+
+def _target(target: Target) -> dict[str, Any]:
+    return {
+        "host": target.host,
+        "ref": target.ref,
+        "kind": str(target.kind),
+        "reason": target.reason,
+    }
+
+
+def _settings(volume: Volume) -> dict[str, int]:
+    return {
+        "users": volume.users,
+        "questions": volume.questions,
+        "batch": volume.batch,
+        "concurrency": volume.concurrency,
+    }

@@ -1,0 +1,367 @@
+"""One sitting with one project: what screens and the headless twin ask for work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from tui import override
+from tui.errors import ExitCode, OperatorError
+from tui.project import Missing, Project, ProjectError, RetryPolicy, Writer
+from tui.target import Target, declared_by_database
+from tui.verify import check, cycle, journal, purge, tags
+from tui.verify.cycle import Cycle
+from tui.verify.dataset import Dataset
+from tui.verify.driver import Cancellation, stream
+from tui.verify.dry_run import DryRunContext, run_probes
+from tui.verify.events import (
+    DryRunFinished,
+    Event,
+    Mode,
+    Outcome,
+    Retrying,
+    RunFinished,
+    RunStarted,
+    SampleTaken,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from tui.project import RetryNotice
+    from tui.redact import Secret
+    from tui.settings import Settings
+
+    Emit = Callable[[Event], None]
+
+PREFLIGHT: Final = "analytics_heatmap_preflight"
+
+_OUTCOMES: Final = {
+    ExitCode.FAILED: Outcome.FAILED,
+    ExitCode.USAGE: Outcome.UNUSABLE,
+    ExitCode.REFUSED: Outcome.REFUSED,
+    ExitCode.UNREACHABLE: Outcome.UNREACHABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectStage:
+    """Progress of getting connected; `seconds` is None while it lasts."""
+
+    title: str
+    seconds: float | None
+    detail: str | None = None
+
+
+class Run:
+    """One piece of work under way.
+
+    Attributes:
+        run_id: Its name, and the tag of all it writes.
+        mode: What kind of work.
+    """
+
+    def __init__(self, run_id: str, mode: Mode, work: Callable[[Emit], Awaitable[None]]) -> None:
+        self.run_id = run_id
+        self.mode = mode
+        self.cancellation = Cancellation()
+        self._work = work
+
+    def events(self) -> AsyncGenerator[Event, None]:
+        """Do the work; its events, the last of which is `RunFinished`. Call once.
+
+        Closing the generator cancels the work and waits for its clean-up.
+        """
+        return stream(self._work, self.cancellation)
+
+    def cancel(self, reason: str) -> None:
+        """Stop writing and clean up. Safe to call at any time, any number of times."""
+        self.cancellation.request(reason)
+
+    def abandon(self, reason: str = "left at the operator's request") -> None:
+        """Leave without finishing the clean-up; the journal stays open."""
+        self.cancellation.abandon(reason)
+
+
+class Session:
+    """A project, connected, and the work that can be done on it.
+
+    Args:
+        settings: Volume, hosts, files.
+        target: The project as classified from the environment.
+        key: Service-role key.
+        anon_key: Key for the negative probes, or None.
+        is_sandbox: This process started the target itself.
+        allow_prod: `--allow-prod` was given; without a permit it opens nothing.
+        policy: Retry policy; None for the default.
+
+    Attributes:
+        target: The project; may turn production once its database was asked.
+        dry_run_result: Verdict of the last dry run of this sitting, or None.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        target: Target,
+        *,
+        key: Secret,
+        anon_key: Secret | None,
+        is_sandbox: bool,
+        allow_prod: bool = False,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        self.settings = settings
+        self.target = target
+        self.is_sandbox = is_sandbox
+        self.allow_prod = allow_prod
+        self.dry_run_result: DryRunFinished | None = None
+        concurrency = settings.volume.concurrency
+        self._project = Project(target.url, key, concurrency=concurrency, policy=policy)
+        self._anon = (
+            Project(target.url, anon_key, concurrency=2, policy=policy) if anon_key else None
+        )
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections, and whatever `on_close` was given."""
+        await self._project.aclose()
+        if self._anon is not None:
+            await self._anon.aclose()
+        while self._closers:
+            await self._closers.pop()()
+
+    def on_close(self, closer: Callable[[], Awaitable[None]]) -> None:
+        """Have something closed together with the session, such as the sandbox behind it."""
+        self._closers.append(closer)
+
+    async def ask_database(self) -> None:
+        """Let the database say whether it is production.
+
+        A project that cannot be asked keeps its classification and accepts no write: the dry run
+        then says what is wrong.
+        """
+        try:
+            facts, _ = await self._project.call_read_only(PREFLIGHT, policy=RetryPolicy(attempts=2))
+        except Missing:
+            declared = None
+        except ProjectError:
+            return
+        else:
+            declared = facts.get("declared_environment") if isinstance(facts, dict) else None
+        self.target = declared_by_database(self.target, declared)
+
+    @property
+    def journals(self) -> list[journal.Record]:
+        """Runs on this target that did not close and whose process is gone."""
+        records = journal.open_journals(self._journal_dir, self.target.identity)
+        return [record for record in records if not _is_alive(record)]
+
+    def dry_run(self) -> Run:
+        """Ask every probe. Writes nothing."""
+        run_id = tags.new_run_id()
+
+        async def work(emit: Emit) -> None:
+            began = time.perf_counter()
+            emit(RunStarted(run_id, Mode.DRY_RUN, self.target, self.settings.volume))
+            emit(_dry_run_end(await self._probe(emit), began))
+
+        return Run(run_id, Mode.DRY_RUN, self._guarded(work))
+
+    def cycle(
+        self,
+        *,
+        permit: override.Permit | None = None,
+        refresh_runs: int = 1,
+        with_dry_run: bool = False,
+    ) -> Run:
+        """Verify: write, refresh, check, sample, clean up, refresh again, audit.
+
+        Args:
+            permit: Break-glass permission; needed on production.
+            refresh_runs: How often the refresh is timed after the write.
+            with_dry_run: Ask the probes first, and stop there unless ready.
+
+        On production without a permit the run ends at once, refused.
+        """
+        run_id = tags.new_run_id()
+        volume = self.settings.volume
+
+        async def work(emit: Emit) -> None:
+            began = time.perf_counter()
+            emit(RunStarted(run_id, Mode.CYCLE, self.target, volume, cycle.STAGES))
+            if with_dry_run:
+                verdict = await self._probe(emit)
+                if not verdict.ready:
+                    emit(_dry_run_end(verdict, began))
+                    return
+            dataset = Dataset(run_id, users=volume.users, questions=volume.questions)
+            async with self._writer(permit) as writer:
+                finished = await Cycle(
+                    self._project,
+                    writer,
+                    dataset,
+                    volume=volume,
+                    journal=journal.Journal(self._journal_dir, self._record(dataset)),
+                    cancellation=run.cancellation,
+                    refresh_runs=refresh_runs,
+                    emit=emit,
+                ).run()
+            emit(finished)
+
+        run = Run(run_id, Mode.CYCLE, self._guarded(work))
+        return run
+
+    def purge(self, *, permit: override.Permit | None = None) -> Run:
+        """Remove what earlier runs left.
+
+        On production without a permit the run ends at once, refused.
+        """
+        run_id = tags.new_run_id()
+
+        async def work(emit: Emit) -> None:
+            emit(RunStarted(run_id, Mode.PURGE, self.target, self.settings.volume, purge.STAGES))
+            records = journal.open_journals(self._journal_dir, self.target.identity)
+            alive = {record.run_id for record in records if _is_alive(record)}
+            async with self._writer(permit) as writer:
+                finished = await purge.purge(
+                    self._project, writer, spare=alive, cancellation=run.cancellation, emit=emit
+                )
+            if finished.outcome is Outcome.CLEAN:
+                gone = [record.run_id for record in records if record.run_id not in alive]
+                journal.forget(self._journal_dir, gone)
+            emit(finished)
+
+        run = Run(run_id, Mode.PURGE, self._guarded(work))
+        return run
+
+    async def live_heatmap(self) -> SampleTaken:
+        """The view as it is now, real rows and synthetic.
+
+        Raises:
+            ProjectError: The view cannot be read.
+        """
+        return await check.live(self._project)
+
+    @property
+    def _journal_dir(self) -> Path:
+        return self.settings.state_dir / "runs"
+
+    async def _probe(self, emit: Emit) -> DryRunFinished:
+        context = DryRunContext(
+            project=self._project, anon=self._anon, target=self.target, settings=self.settings
+        )
+        self.dry_run_result = await run_probes(context, emit)
+        return self.dry_run_result
+
+    def grant(
+        self, *, confirmation: str, justification: str, ticket: str | None = None
+    ) -> override.Permit:
+        """Break-glass: turn what was typed into leave for one run on this target.
+
+        Raises:
+            GuardRefused: A condition is not met; the message says which.
+        """
+        return override.grant(
+            self.target,
+            confirmation=confirmation,
+            justification=justification,
+            ticket=ticket,
+            dry_run_ready=self.dry_run_result is not None and self.dry_run_result.ready,
+            now=override.Moment.now(),
+        )
+
+    @contextlib.asynccontextmanager
+    async def _writer(self, permit: override.Permit | None) -> AsyncIterator[Writer]:
+        """The one place where leave to write is asked for; it ends with the run."""
+        if not self.target.asked_database:
+            await self.ask_database()
+        permission = override.authorize_write(
+            self.target, allow_prod=self.allow_prod, now=override.Moment.now(), permit=permit
+        )
+        with permission:
+            yield Writer(self._project, self.target, permission)
+
+    def _guarded(self, work: Callable[[Emit], Awaitable[None]]) -> Callable[[Emit], Awaitable[None]]:
+        """Make retries visible, and of any error we know of a last event."""
+
+        async def body(emit: Emit) -> None:
+            began = time.perf_counter()
+            self._project.on_retry = lambda notice: emit(_retrying(notice))
+            try:
+                await work(emit)
+            except OperatorError as error:
+                emit(
+                    RunFinished(
+                        _OUTCOMES.get(error.exit_code, Outcome.FAILED),
+                        error.exit_code,
+                        error.message,
+                        error.hint,
+                        time.perf_counter() - began,
+                        (error.message,),
+                    )
+                )
+
+        return body
+
+    def _record(self, dataset: Dataset) -> journal.Record:
+        volume = self.settings.volume
+        return journal.Record(
+            run_id=dataset.run_id,
+            slug_prefix=tags.slug(dataset.run_id, 0)[:-1],
+            identity=self.target.identity,
+            url=self.target.url,
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            users=volume.users,
+            questions=volume.questions,
+            responses=volume.responses,
+            user_ids=tuple(dataset.user_ids),
+            stage="planned",
+            pid=os.getpid(),
+            host=socket.gethostname(),
+        )
+
+
+def _dry_run_end(verdict: DryRunFinished, began: float) -> RunFinished:
+    seconds = time.perf_counter() - began
+    if verdict.ready:
+        return RunFinished(Outcome.READY, ExitCode.VERIFIED, verdict.verdict, None, seconds)
+    return RunFinished(
+        Outcome.NOT_READY, ExitCode.FAILED, verdict.verdict, None, seconds, verdict.reasons
+    )
+
+
+def _retrying(notice: RetryNotice) -> Retrying:
+    return Retrying(notice.what, notice.attempt, notice.attempts, notice.wait_s, notice.reason)
+
+
+def _is_alive(record: journal.Record) -> bool:
+    """Whether the process of a journal still runs; another machine's is taken to."""
+    if record.host != socket.gethostname():
+        return False
+    try:
+        os.kill(record.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,393 @@
+"""The heatmap widget: a frozen header, frozen row labels, cells between which a cursor moves.
+
+Drawn line by line. A line that has been drawn is kept until its grid, size, theme or cursor
+changes, so that scrolling mostly repeats what is there already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.cache import LRUCache
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.heatmap.axes import ColumnAxis, GridSpec
+from tui.heatmap.colours import SHADES, Depth, Glyphs, palette
+from tui.heatmap.grid import Grid
+from tui.widgets.heatmap_layout import HEADER_HEIGHT, Layout, lay_out
+from tui.widgets.heatmap_paint import CellPainter, Inks
+
+if TYPE_CHECKING:
+    from rich.segment import Segment
+    from textual import events
+    from textual.app import App
+
+    from tui.heatmap.cells import Cell
+
+_KEPT_LINES = 2_048
+
+
+def colour_depth(app: App[object]) -> Depth:
+    """How much colour the terminal of `app` has, as the operator or the terminal says."""
+    if app.no_color or app.console.color_system is None:
+        return Depth.NONE
+    return Depth.SIXTEEN if app.console.color_system == "standard" else Depth.FULL
+
+
+class HeatmapGrid(ScrollView, can_focus=True):
+    """A heatmap that scrolls to thousands of rows.
+
+    Set `grid` to show another one; the cursor stays on its row and column where they still exist
+    and the order is the same.
+
+    Attributes:
+        grid: What is shown.
+        depth: How much colour to use; None asks the terminal.
+    """
+
+    DEFAULT_CSS = """
+    HeatmapGrid {
+        background: $background;
+        color: $foreground;
+        scrollbar-size-vertical: 1;
+        scrollbar-size-horizontal: 1;
+        overflow: auto auto;
+    }
+    HeatmapGrid > .heatmap--header { color: $text-muted; }
+    HeatmapGrid > .heatmap--label { color: $foreground; }
+    HeatmapGrid > .heatmap--total { color: $text-muted; }
+    HeatmapGrid > .heatmap--here { color: $foreground; text-style: bold; }
+    HeatmapGrid:focus > .heatmap--here { color: $text-accent; text-style: bold; }
+    HeatmapGrid > .heatmap--empty { color: $foreground 18%; }
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "heatmap--header",
+        "heatmap--label",
+        "heatmap--total",
+        "heatmap--here",
+        "heatmap--empty",
+    }
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1, 0)", "Row up", show=False, id="heatmap.up"),
+        Binding("down", "move(1, 0)", "Row down", show=False, id="heatmap.down"),
+        Binding("left", "move(0, -1)", "Column left", show=False, id="heatmap.left"),
+        Binding("right", "move(0, 1)", "Column right", show=False, id="heatmap.right"),
+        Binding("home", "edge(0, -1)", "First column", show=False, id="heatmap.home"),
+        Binding("end", "edge(0, 1)", "Last column", show=False, id="heatmap.end"),
+        Binding("ctrl+home", "edge(-1, -1)", "First cell", show=False, id="heatmap.first"),
+        Binding("ctrl+end", "edge(1, 1)", "Last cell", show=False, id="heatmap.last"),
+        Binding("pageup", "page(-1, 0)", "Page up", show=False, id="heatmap.page-up"),
+        Binding("pagedown", "page(1, 0)", "Page down", show=False, id="heatmap.page-down"),
+        Binding("ctrl+pageup", "page(0, -1)", "Page left", show=False, id="heatmap.page-left"),
+        Binding("ctrl+pagedown", "page(0, 1)", "Page right", show=False, id="heatmap.page-right"),
+        Binding(
+            "enter",
+            "select",
+            "Rows behind the cell",
+            tooltip="List the aggregate rows that the cell is made of",
+            id="heatmap.select",
+        ),
+    ]
+
+    grid: reactive[Grid] = reactive(lambda: Grid(GridSpec()), init=False, layout=False)
+    depth: reactive[Depth | None] = reactive(None, init=False)
+
+    @dataclass
+    class CellHighlighted(Message):
+        """The cursor is on a cell, or a new grid is shown under it.
+
+        Attributes:
+            heatmap: The widget.
+            row: Row of the cell.
+            column: Column of the cell.
+            cell: The cell, None for no data.
+        """
+
+        heatmap: HeatmapGrid
+        row: int
+        column: int
+        cell: Cell | None
+
+        @property
+        def control(self) -> HeatmapGrid:
+            """The widget."""
+            return self.heatmap
+
+    @dataclass
+    class CellHovered(CellHighlighted):
+        """The mouse is over a cell."""
+
+    @dataclass
+    class CellSelected(CellHighlighted):
+        """Enter was pressed on a cell, or the cell under the cursor was clicked."""
+
+    def __init__(
+        self,
+        grid: Grid | None = None,
+        *,
+        depth: Depth | None = None,
+        glyphs: Glyphs = SHADES,
+        id: str | None = None,  # noqa: A002 - Textual's own name
+        classes: str | None = None,
+    ) -> None:
+        """Make the widget.
+
+        Args:
+            grid: What to show at first.
+            depth: How much colour to use; None asks the terminal.
+            glyphs: What cells are drawn with where there is no colour; `ASCII_SHADES` also keeps
+                the cursor to ASCII.
+            id: Textual's widget id.
+            classes: Textual's CSS classes.
+        """
+        super().__init__(id=id, classes=classes)
+        self._glyphs = glyphs
+        self._layout = Layout()
+        self._painter: CellPainter | None = None
+        self._lines: LRUCache[tuple[int, ...], Strip] = LRUCache(_KEPT_LINES)
+        self._row = 0
+        self._column = 0
+        self._near: tuple[int, int] | None = None
+        self.set_reactive(HeatmapGrid.depth, depth)
+        if grid is not None:
+            self.set_reactive(HeatmapGrid.grid, grid)
+            self._column = _start_column(grid)
+
+    @property
+    def cursor(self) -> tuple[int, int]:
+        """Row and column under the cursor; (0, 0) in an empty grid."""
+        return (self._row, self._column)
+
+    @property
+    def cursor_cell(self) -> Cell | None:
+        """The cell under the cursor, None for no data."""
+        return self._cell_at(self._row, self._column)
+
+    def move_cursor(self, row: int, column: int) -> None:
+        """Put the cursor on a cell, or on the nearest one there is, and scroll to it."""
+        row = max(0, min(row, len(self.grid.rows) - 1))
+        column = max(0, min(column, len(self.grid.columns) - 1))
+        if (row, column) != self.cursor:
+            old = self._row
+            self._row, self._column = row, column
+            self._refresh_rows(old, row)
+            self._announce()
+        self._show_cursor()
+
+    # Reactions
+
+    def on_mount(self) -> None:
+        """Follow the theme."""
+        self.watch(self.app, "theme", self._restyle, init=False)
+        if self.grid.rows:
+            self._announce()
+
+    def on_resize(self) -> None:
+        """Lay the grid out anew."""
+        self._arrange()
+
+    def notify_style_update(self) -> None:
+        """Take over changed styles."""
+        super().notify_style_update()
+        self._restyle()
+
+    def watch_depth(self) -> None:
+        """Draw with more or less colour."""
+        self._restyle()
+
+    def watch_grid(self, old: Grid, new: Grid) -> None:
+        """Show another grid."""
+        self._row, self._column = _follow(old, new, self._row, self._column)
+        self._near = None
+        self._arrange()
+        if new.rows:
+            self._announce()
+
+    def _restyle(self) -> None:
+        self._painter = None
+        self._lines.clear()
+        self.refresh()
+
+    def _arrange(self) -> None:
+        area = self.container_size
+        self._layout = lay_out(self.grid, area.width, area.height, bar_width=1, bar_height=1)
+        self.virtual_size = Size(*self._layout.virtual_size)
+        self._restyle()
+        self._show_cursor()
+
+    def _show_cursor(self) -> None:
+        x, y = self._layout.scroll_to_show(self._row, self._column, *self.scroll_offset)
+        if (x, y) != tuple(self.scroll_offset):
+            self.scroll_to(x, y, animate=False, force=True)
+
+    def _announce(self) -> None:
+        self.post_message(
+            self.CellHighlighted(self, self._row, self._column, self.cursor_cell),
+        )
+
+    def _cell_at(self, row: int, column: int) -> Cell | None:
+        inside = row < len(self.grid.rows) and column < len(self.grid.columns)
+        return self.grid.cell(row, column) if inside else None
+
+    # Keys and mouse
+
+    def action_move(self, rows: int, columns: int) -> None:
+        """Move the cursor by rows and columns."""
+        self.move_cursor(self._row + rows, self._column + columns)
+
+    def action_edge(self, rows: int, columns: int) -> None:
+        """Move the cursor to an edge: -1 the first, 1 the last, 0 where it is."""
+        row = {-1: 0, 0: self._row, 1: len(self.grid.rows) - 1}[rows]
+        column = {-1: 0, 0: self._column, 1: len(self.grid.columns) - 1}[columns]
+        self.move_cursor(row, column)
+
+    def action_page(self, rows: int, columns: int) -> None:
+        """Move the cursor by as many rows or columns as are visible."""
+        self.action_move(
+            rows * max(1, self._layout.rows_shown), columns * max(1, self._layout.columns_shown)
+        )
+
+    def action_select(self) -> None:
+        """Ask for the rows behind the cell under the cursor."""
+        if self.grid.rows:
+            self.post_message(
+                self.CellSelected(self, self._row, self._column, self.cursor_cell),
+            )
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor on the cell that was clicked; on the cursor's own cell, select it."""
+        position = self._position(event)
+        if position is None:
+            return
+        event.stop()
+        if position == self.cursor:
+            self.action_select()
+        else:
+            self.move_cursor(*position)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Mark the cell under the mouse."""
+        self._hover(self._position(event))
+
+    def on_leave(self) -> None:
+        """Forget the cell under the mouse."""
+        self._hover(None)
+
+    def _position(self, event: events.MouseEvent) -> tuple[int, int] | None:
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return None
+        return self._layout.position_at(*offset, *self.scroll_offset)
+
+    def _hover(self, position: tuple[int, int] | None) -> None:
+        if position == self._near:
+            return
+        rows = [place[0] for place in (self._near, position) if place is not None]
+        self._near = position
+        self._refresh_rows(*rows)
+        if position is not None:
+            self.post_message(self.CellHovered(self, *position, self._cell_at(*position)))
+
+    # Drawing
+
+    def _refresh_rows(self, *rows: int) -> None:
+        layout = self._layout
+        first = layout.first_row(self.scroll_offset.y)
+        lines = {(HEADER_HEIGHT + (row - first) * layout.row_height) for row in rows}
+        regions = [
+            Region(0, line, layout.width, layout.row_height)
+            for line in lines
+            if HEADER_HEIGHT <= line < layout.height
+        ]
+        self.refresh(Region(0, 0, layout.width, HEADER_HEIGHT), *regions)
+
+    def _make_painter(self) -> CellPainter:
+        depth = self.depth or colour_depth(self.app)
+        style = self.get_component_rich_style
+        return CellPainter(
+            self.grid,
+            self._layout,
+            palette=palette(dark=self.app.current_theme.dark, depth=depth),
+            depth=depth,
+            glyphs=self._glyphs,
+            inks=Inks(
+                base=self.rich_style,
+                header=style("heatmap--header"),
+                label=style("heatmap--label"),
+                total=style("heatmap--total"),
+                here=style("heatmap--here"),
+                empty=style("heatmap--empty"),
+            ),
+        )
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the widget, `y` cells below its top."""
+        layout = self._layout
+        if self._painter is None:
+            self._painter = self._make_painter()
+        if not self.grid.rows:
+            return Strip.blank(self.size.width, self.rich_style)
+        column = layout.first_column(self.scroll_offset.x)
+        if y < HEADER_HEIGHT:
+            segments = [
+                self._painter.corner(y),
+                *self._painter.header(y, column, layout.columns_shown, self._column),
+            ]
+            return self._strip(segments)
+        below, subline = divmod(y - HEADER_HEIGHT, layout.row_height)
+        row = layout.first_row(self.scroll_offset.y) + below
+        if row >= layout.rows:
+            return Strip.blank(self.size.width, self.rich_style)
+        here = self._column if row == self._row else -1
+        near = self._near[1] if self._near is not None and row == self._near[0] else -1
+        key = (row, subline, column, here, near)
+        strip = self._lines.get(key)
+        if strip is None:
+            strip = self._lines[key] = self._draw_row(row, subline, column, here, near)
+        return strip
+
+    def _draw_row(self, row: int, subline: int, first: int, here: int, near: int) -> Strip:
+        painter, grid = self._painter, self.grid
+        if painter is None:
+            return Strip.blank(self.size.width)
+        segments = painter.gutter(grid.rows[row], subline=subline, here=here >= 0)
+        segments.extend(
+            painter.cell(
+                grid.cell(row, column), subline=subline, here=column == here, near=column == near
+            )
+            for column in range(first, first + self._layout.columns_shown)
+        )
+        return self._strip(segments)
+
+    def _strip(self, segments: list[Segment]) -> Strip:
+        width = self.size.width
+        return Strip(segments).adjust_cell_length(width, self.rich_style)
+
+
+def _start_column(grid: Grid) -> int:
+    """The newest week, or the first topic."""
+    by_week = grid.spec.columns is ColumnAxis.WEEK
+    return max(0, len(grid.columns) - 1) if by_week else 0
+
+
+def _follow(old: Grid, new: Grid, row: int, column: int) -> tuple[int, int]:
+    """Where the cursor of `old` belongs in `new`."""
+    new_row = 0
+    same_order = (old.spec.axis, old.spec.order) == (new.spec.axis, new.spec.order)
+    if same_order and row < len(old.rows):
+        wanted = old.rows[row].key
+        new_row = next((place for place, each in enumerate(new.rows) if each.key == wanted), 0)
+    new_column = _start_column(new)
+    if old.spec.columns is new.spec.columns and column < len(old.columns):
+        key = old.columns[column].key
+        places = (place for place, each in enumerate(new.columns) if each.key == key)
+        new_column = next(places, new_column)
+    return new_row, new_column

@@ -1,0 +1,83 @@
+"""The keys that work here, at the foot of every screen; wraps instead of cutting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.style import Style
+from textual.widgets import Static
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.binding import Binding
+    from textual.events import Resize
+    from textual.screen import Screen
+
+GAP = 2
+
+
+class KeyBar(Static):
+    """Key and plain word for each binding that is shown; what is not possible now is dimmed.
+
+    The keys of the screen come first, the keys that are the same everywhere after them. A click on
+    one presses it.
+
+    Args:
+        dims: Tells whether an action leads to a place that is locked. Its key still works: it says
+            why.
+    """
+
+    def __init__(self, dims: Callable[[str], bool]) -> None:
+        super().__init__(markup=False)
+        self._dims = dims
+
+    def on_mount(self) -> None:
+        """Follow the bindings as they change."""
+        self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
+        self.call_after_refresh(self._draw)
+
+    def on_resize(self, _: Resize) -> None:
+        """Wrap for the new width."""
+        self._draw()
+
+    def _bindings_changed(self, screen: Screen[object]) -> None:
+        if screen is self.screen and screen.is_current:
+            self._draw()
+
+    def _draw(self) -> None:
+        width = self.content_size.width
+        if not width or not self.is_attached:
+            return
+        lines: list[Content] = []
+        line = Content("")
+        for item in self._items():
+            if line.cell_length and line.cell_length + GAP + item.cell_length > width:
+                lines.append(line)
+                line = Content("")
+            line = Content.assemble(line, " " * GAP, item) if line.cell_length else item
+        self.update(Content("\n").join([*lines, line]))
+
+    def _items(self) -> list[Content]:
+        local: list[Content] = []
+        shared: list[Content] = []
+        seen: set[str] = set()
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            if not binding.show or binding.action in seen:
+                continue
+            seen.add(binding.action)
+            item = self._item(binding, enabled=active.enabled and not self._dims(binding.action))
+            (shared if active.node is self.app else local).append(item)
+        return [*local, *shared]
+
+    def _item(self, binding: Binding, *, enabled: bool) -> Content:
+        key = self.app.get_key_display(binding)
+        press = Style.from_meta({"@click": f"app.press('{binding.key}')"})
+        item = Content.assemble(
+            (key, "$focus bold" if enabled else "$muted"),
+            " ",
+            (binding.description, "$ink" if enabled else "$muted"),
+        )
+        return item.stylize(press) if enabled else item

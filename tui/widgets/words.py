@@ -1,0 +1,69 @@
+"""Figures in words, and lines cut to fit. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def duration(seconds: float | None, *, unknown: str = "") -> str:
+    """Seconds as an operator reads them: `85 ms`, `4.2 s`, `3 min 05 s`."""
+    if seconds is None:
+        return unknown
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def milliseconds(ms: float | None, *, unknown: str = "") -> str:
+    """Milliseconds as an operator reads them."""
+    return unknown if ms is None else duration(ms / 1000)
+
+
+def rate(per_second: float | None) -> str:
+    """Items a second: `950/s`, `12.4k/s`; empty where not known."""
+    if per_second is None:
+        return ""
+    if per_second >= 10_000:
+        return f"{per_second / 1000:.1f}k/s"
+    return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
+
+
+def plural(count: int, noun: str) -> str:
+    """A count and its noun: `1 row`, `2 rows`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def fit(text: str, width: int, *, ellipsis: str = "…") -> Content:
+    """Text as exactly `width` cells: padded, or cut with a mark. Never read as markup."""
+    line = Content(" ".join(text.split()))
+    if line.cell_length > width:
+        line = line.truncate(max(0, width - 1)) + Content(ellipsis)
+    return line.pad_right(max(0, width - line.cell_length))
+
+
+def columns(
+    rows: Iterable[tuple[str, str | Content]], *, gap: int = 2, key_style: str = "$muted"
+) -> Content:
+    """Names and values in two columns, one pair a line; an empty name continues the last.
+
+    Args:
+        rows: The pairs. Text from outside is safe in both: nothing is read as markup.
+        gap: Cells between the columns.
+        key_style: Style of the names.
+    """
+    pairs: Sequence[tuple[str, str | Content]] = list(rows)
+    width = max((len(name) for name, _ in pairs), default=0) + gap
+    return Content("\n").join(
+        Content.assemble((name.ljust(width), key_style), value) for name, value in pairs
+    )
