@@ -203,10 +203,23 @@ end
 $earlier_functions$;
 
 -- Aggregate first, over `responses` alone, by the instant the week begins; name the week, join and
--- round once per group afterwards. The bins start in 1900 because date_bin() put instants that lie
--- before its origin, exactly on an edge, into the wrong bin up to 15.6; 1900-01-01 was a Monday.
--- No ORDER BY: it doubles the cost of the concurrent refresh's comparison.
+-- divide once per group afterwards. Two levels of MATERIALIZED: each distinct spelling of a lesion is
+-- normalized once (pulled up, the planner would do it for every row of the result), and questions
+-- are matched once. The bins start in 1900 because date_bin() put instants before its origin that
+-- fall exactly on an edge into the wrong bin up to 15.6; 1900-01-01 was a Monday. The cast to
+-- numeric(3,2) rounds just as round(..., 2) does. No ORDER BY: it doubles the cost of the concurrent
+-- refresh's comparison.
 create materialized view analytics_private.heatmap_agg_next as
+with spelling as materialized (
+  select stored.lesion as tag, analytics_private.normalized_lesion(stored.lesion) as lesion
+  from (select distinct q.lesion from public.questions q where q.status = 'published') stored
+),
+question as materialized (
+  select q.id, spelling.lesion, q.topic
+  from public.questions q
+  left join spelling on spelling.tag = q.lesion
+  where q.status = 'published'
+)
 select
   counted.question_id,
   question.lesion,
@@ -214,7 +227,7 @@ select
   (counted.week_begin at time zone 'UTC')::date as week_start,
   counted.attempts,
   counted.correct_attempts,
-  round(counted.correct_attempts::numeric / counted.attempts, 2)::numeric(3, 2) as accuracy_rate,
+  (counted.correct_attempts::numeric / counted.attempts)::numeric(3, 2) as accuracy_rate,
   counted.median_duration_ms
 from (
   select
@@ -226,11 +239,7 @@ from (
   from public.responses r
   group by 1, 2
 ) counted
-join (
-  select q.id, analytics_private.normalized_lesion(q.lesion) as lesion, q.topic
-  from public.questions q
-  where q.status = 'published'
-) question on question.id = counted.question_id
+join question on question.id = counted.question_id
 with no data;
 
 do $swap$

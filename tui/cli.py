@@ -13,8 +13,9 @@ import contextlib
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tui import __version__
 from tui.errors import ConfigurationError, OperatorError, SandboxError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from tui.sandbox import SandboxOptions
     from tui.settings import Settings
     from tui.verify.session import ConnectStage, Run, Session
+
+T = TypeVar("T")
 
 EXAMPLES = """\
 examples:
@@ -77,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     guard.add_argument("--justification", metavar="TEXT", help="why; goes on record first")
     guard.add_argument("--ticket", metavar="TEXT", help="reference of the incident or change")
     faults = parser.add_argument_group("sandbox")
-    faults.add_argument("--sandbox-faults", metavar="SPEC", help="inject faults, to see them handled")
+    faults.add_argument(
+        "--sandbox-faults", metavar="SPEC", help="inject faults, to see them handled"
+    )
     parser.add_argument("--version", action="version", version=f"heatmap-tui {__version__}")
     return parser
 
@@ -128,12 +133,8 @@ def _dispatch(options: argparse.Namespace) -> int:
         or not sys.stdin.isatty()
     )
     sandbox = options.sandbox or (settings.url is None and interactive)
-    if not sandbox and settings.url is None:
-        raise ConfigurationError(
-            "SUPABASE_URL is not set, neither in the environment nor in "
-            f"{settings.env_file or '.env'}",
-            hint="set it together with SUPABASE_SERVICE_ROLE_KEY, or pass --sandbox",
-        )
+    if not sandbox:
+        _project_of(settings)
     if interactive:
         return _console(settings, options, sandbox=sandbox)
     return asyncio.run(_headless(settings, options, sandbox=sandbox))
@@ -181,25 +182,21 @@ async def _connect(
             _sandbox_options(settings, options.sandbox_faults),
             lambda stage: on_stage(ConnectStage(stage.title, stage.seconds, stage.detail)),
         )
-        url, key = running.url, Secret(running.service_role_key)
-        anon: Secret | None = Secret(running.anon_key)
-    else:
-        url, key, anon = _project_of(settings)
+        settings = replace(
+            settings,
+            url=running.url,
+            service_role_key=Secret(running.service_role_key),
+            anon_key=Secret(running.anon_key),
+        )
+    url, key = _project_of(settings)
     target = classify(
         url,
         key.reveal(),
-        prod_hosts=() if sandbox else settings.prod_hosts,
-        non_prod_hosts=() if sandbox else settings.non_prod_hosts,
+        prod_hosts=settings.prod_hosts,
+        non_prod_hosts=settings.non_prod_hosts,
         sandbox=sandbox,
     )
-    session = Session(
-        settings,
-        target,
-        key=key,
-        anon_key=anon,
-        is_sandbox=sandbox,
-        allow_prod=options.allow_prod,
-    )
+    session = Session(settings, target, key=key, is_sandbox=sandbox, allow_prod=options.allow_prod)
     if sandbox:
         session.on_close(running.stop)
     on_stage(ConnectStage("asking the project what it is", None))
@@ -219,14 +216,20 @@ def _sandbox_options(settings: Settings, faults: str | None) -> SandboxOptions:
     )
 
 
-def _project_of(settings: Settings) -> tuple[str, Secret, Secret | None]:
-    if settings.url is None or settings.service_role_key is None:
+def _project_of(settings: Settings) -> tuple[str, Secret]:
+    return (
+        _required("SUPABASE_URL", settings.url, settings),
+        _required("SUPABASE_SERVICE_ROLE_KEY", settings.service_role_key, settings),
+    )
+
+
+def _required(name: str, value: T | None, settings: Settings) -> T:
+    if value is None:
         raise ConfigurationError(
-            "SUPABASE_SERVICE_ROLE_KEY is not set, neither in the environment nor in "
-            f"{settings.env_file or '.env'}",
-            hint="copy the service-role (or secret) key from the project's API settings",
+            f"{name} is not set, neither in the environment nor in {settings.env_file or '.env'}",
+            hint="copy it from the project's API settings, or pass --sandbox",
         )
-    return settings.url, settings.service_role_key, settings.anon_key
+    return value
 
 
 async def _headless(settings: Settings, options: argparse.Namespace, *, sandbox: bool) -> int:

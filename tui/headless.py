@@ -15,7 +15,7 @@ from tui.verify.narrate import narrate
 from tui.verify.result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tui.verify.session import Run
 
@@ -50,7 +50,22 @@ class Console:
 
     def document(self, document: dict[str, Any]) -> None:
         """Print the one JSON document of a run."""
-        self.result(json.dumps(document, indent=2, ensure_ascii=False))
+        text = json.dumps(_redacted(document), indent=2, ensure_ascii=False)
+        with contextlib.suppress(BrokenPipeError):
+            print(text, file=self._out, flush=True)
+
+
+def _redacted(value: Any) -> Any:
+    """The document with every text in it redacted on its own, so that it stays JSON."""
+    match value:
+        case dict():
+            return {key: _redacted(each) for key, each in value.items()}
+        case list():
+            return [_redacted(each) for each in value]
+        case str():
+            return redact(value)
+        case _:
+            return value
 
 
 async def follow(run: Run, console: Console) -> Result:

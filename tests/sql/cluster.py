@@ -70,7 +70,9 @@ class Cluster:
             for file in files:
                 connection.execute((SQL / file).read_bytes())
 
-    def psql(self, database: str, file: Path, user: str = OWNER) -> subprocess.CompletedProcess[str]:
+    def psql(
+        self, database: str, file: Path, user: str = OWNER
+    ) -> subprocess.CompletedProcess[str]:
         """Apply a file as the documentation says, with psql."""
         command = [
             str(self.binaries / "psql"),

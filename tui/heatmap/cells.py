@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tui.heatmap.axes import Metric
+from tui.heatmap.rows import AggregateRow
 from tui.heatmap.text import (
     first_fitting,
     full_duration,
@@ -17,9 +18,7 @@ from tui.heatmap.text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from tui.heatmap.rows import AggregateRow
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +93,16 @@ class Tally:
         self._weighted = Decimal(0)
         self._weight = 0
 
-    def add(self, rows: Iterable[AggregateRow]) -> None:
-        """Count aggregate rows."""
-        for row in rows:
-            self.attempts += row.attempts
-            self.correct += row.correct_attempts
-            median = row.median_duration_ms
-            if median is not None:
-                self._medians += 1
-                self._only = median
-                self._weighted += median * row.attempts
-                self._weight += row.attempts
+    def add(self, row: AggregateRow) -> None:
+        """Count one aggregate row."""
+        self.attempts += row.attempts
+        self.correct += row.correct_attempts
+        median = row.median_duration_ms
+        if median is not None:
+            self._medians += 1
+            self._only = median
+            self._weighted += median * row.attempts
+            self._weight += row.attempts
 
     def merge(self, other: Tally) -> None:
         """Count all that `other` has counted."""
@@ -115,18 +113,42 @@ class Tally:
         self._weighted += other._weighted
         self._weight += other._weight
 
+    def include(self, entry: Entry) -> None:
+        """Count what is behind one cell."""
+        if isinstance(entry, Tally):
+            self.merge(entry)
+        else:
+            self.add(entry)
+
     def cell(self, rows: Sequence[AggregateRow] = ()) -> Cell:
-        """The cell these rows make; at least one must have been counted."""
+        """The cell that was counted; there must have been a row."""
         exact = self._medians <= 1
         median = self._only if exact else self._weighted / self._weight
         return Cell(self.attempts, self.correct, median, exact, rows)
 
 
-def cell_of(rows: Sequence[AggregateRow]) -> Cell:
-    """The cell that `rows`, at least one, make."""
-    if len(rows) == 1:
-        row = rows[0]
-        return Cell(row.attempts, row.correct_attempts, row.median_duration_ms, True, rows)
-    tally = Tally()
-    tally.add(rows)
-    return tally.cell(rows)
+class Pile(Tally):
+    """Several aggregate rows behind one cell, and their sum."""
+
+    __slots__ = ("rows",)
+
+    def __init__(self, first: AggregateRow) -> None:
+        super().__init__()
+        self.rows = [first]
+        super().add(first)
+
+    def add(self, row: AggregateRow) -> None:
+        """Keep and count one more aggregate row."""
+        self.rows.append(row)
+        super().add(row)
+
+
+Entry = AggregateRow | Pile
+"""What is behind one cell: most often a single row, which is kept as it is."""
+
+
+def cell_of(entry: Entry) -> Cell:
+    """The cell that `entry` makes. Quick: the sums are there already."""
+    if isinstance(entry, Pile):
+        return entry.cell(entry.rows)
+    return Cell(entry.attempts, entry.correct_attempts, entry.median_duration_ms, True, (entry,))

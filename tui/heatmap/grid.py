@@ -24,12 +24,12 @@ from tui.heatmap.axes import (
     row_label,
     tag_label,
 )
-from tui.heatmap.cells import Cell, Tally, cell_of
+from tui.heatmap.cells import Cell, Entry, Pile, Tally, cell_of
 from tui.heatmap.ordering import merge_in_order, row_order
 from tui.heatmap.text import text_width
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping
 
     from tui.heatmap.rows import AggregateRow
 
@@ -39,7 +39,7 @@ STEP_ROWS = 250
 HOLD_SECONDS = 0.010
 """How long `build_grid_async` works before it lets the event loop run."""
 
-_Table = dict["Hashable", dict["Hashable", list["AggregateRow"]]]
+_Table = dict["Hashable", dict["Hashable", "Entry"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,13 @@ class GridRow:
     Attributes:
         key: What identifies the row's group: a tag, a pair of tags, or a question id as a number.
         label: What the row is called, safe to print.
-        groups: The aggregate rows behind each cell, by the key of the column.
+        entries: What is behind each cell, by the key of the column; `Grid.cell` reads it.
         total: The row's cells together.
     """
 
     key: Hashable
     label: str
-    groups: Mapping[Hashable, Sequence[AggregateRow]]
+    entries: Mapping[Hashable, Entry]
     total: Cell
 
 
@@ -122,8 +122,8 @@ class Grid:
 
     def cell(self, row: int, column: int) -> Cell | None:
         """The cell at a position, None where there is no data."""
-        group = self.rows[row].groups.get(self.columns[column].key)
-        return None if group is None else cell_of(group)
+        entry = self.rows[row].entries.get(self.columns[column].key)
+        return None if entry is None else cell_of(entry)
 
     def row_cells(self, row: int) -> list[Cell | None]:
         """The cells of one row, None where there is no data."""
@@ -191,21 +191,20 @@ def build_steps(
     extremes = _Extremes(spec.metric)
     grid_rows: list[GridRow] = []
     label_width = worked = 0
-    for key, groups in table.items():
+    for key, entries in table.items():
         total = Tally()
-        for column, group in groups.items():
-            total.add(group)
-            columns[column].add(group)
-            extremes.note(group)
-            worked += len(group)
-        first = next(iter(groups.values()))[0]
-        label = row_label(spec.axis, first, spec.names)
+        for column, entry in entries.items():
+            total.include(entry)
+            columns[column].include(entry)
+            extremes.note(entry)
+            worked += 1
+            if worked >= step_rows:
+                worked = 0
+                yield read
+        label = row_label(spec.axis, _any_row(entries), spec.names)
         label_width = max(label_width, text_width(label))
         whole.merge(total)
-        grid_rows.append(GridRow(key, label, groups, total.cell()))
-        if worked >= step_rows:
-            worked = 0
-            yield read
+        grid_rows.append(GridRow(key, label, entries, total.cell()))
 
     ordered: list[GridRow] = []
     merged = merge_in_order(grid_rows, row_order(spec), run_length=step_rows)
@@ -235,9 +234,9 @@ class _Extremes:
         self.low: float | None = None
         self.high: float | None = None
 
-    def note(self, group: Sequence[AggregateRow]) -> None:
-        """Take in the cell that `group` makes."""
-        value = cell_of(group).value(self._metric)
+    def note(self, entry: Entry) -> None:
+        """Take in one cell."""
+        value = cell_of(entry).value(self._metric)
         if value is None:
             return
         if self.low is None or value < self.low:
@@ -264,17 +263,25 @@ def _group(
         kept = piece if keep is None else [row for row in piece if keep(row)]
         for row in kept:
             key, column = key_of(row), column_of(row)
-            groups = table.get(key)
-            if groups is None:
-                groups = table[key] = {}
-            group = groups.get(column)
-            if group is None:
-                groups[column] = [row]
+            entries = table.get(key)
+            if entries is None:
+                entries = table[key] = {}
+            entry = entries.get(column)
+            if entry is None:
+                entries[column] = row
                 if column not in columns:
                     columns[column] = Tally()
+            elif isinstance(entry, Pile):
+                entry.add(row)
             else:
-                group.append(row)
+                pile = entries[column] = Pile(entry)
+                pile.add(row)
         yield len(kept), len(piece)
+
+
+def _any_row(entries: Mapping[Hashable, Entry]) -> AggregateRow:
+    entry = next(iter(entries.values()))
+    return entry.rows[0] if isinstance(entry, Pile) else entry
 
 
 def _columns(spec: GridSpec, tallies: Mapping[Hashable, Tally]) -> Iterator[GridColumn]:

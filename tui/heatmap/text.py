@@ -9,6 +9,7 @@ import unicodedata
 from decimal import ROUND_HALF_UP, Decimal
 
 ELLIPSIS = "…"
+_TO_ASCII = str.maketrans({"≈": "~", "…": ">", "×": "x", "·": "-"})
 UNPRINTABLE = "\ufffd"
 
 _MILLISECONDS_SHOWN_BELOW = 1_000
@@ -128,6 +129,11 @@ def figure(metric: str, value: float) -> str:
     if metric == "attempts":
         return f"{value:,.0f}"
     return short_duration(Decimal(value), exact=True)[0]
+
+
+def ascii_only(text: str) -> str:
+    """The signs of our own that are not ASCII, replaced; what came from the database is kept."""
+    return text.translate(_TO_ASCII)
 
 
 def plain(number: Decimal) -> str:

@@ -276,9 +276,7 @@ class Project:
         """
 
         async def request() -> int:
-            query = self._client.table(table).select(
-                *columns, count=CountMethod.exact, head=True
-            )
+            query = self._client.table(table).select(*columns, count=CountMethod.exact, head=True)
             query = filtered(query, filters)
             return counted((await query.execute()).count)
 

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import httpx
 from postgrest.exceptions import APIError
-from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError
+from supabase_auth.errors import AuthApiError, AuthError
 
 from tui.errors import ExitCode, OperatorError
-from tui.redact import redact
-
 from tui.project.transport import last_reply
+from tui.redact import redact
 
 if TYPE_CHECKING:
     from tui.project.transport import Reply
@@ -90,10 +89,12 @@ def translate(error: Exception, what: str, reply: Reply | None) -> ProjectError:
         what: What we were doing, as a gerund phrase: "reading questions".
         reply: Facts of the last HTTP reply in this task, or None when none came.
     """
+    cause = error.__cause__
+    if isinstance(error, AuthError) and isinstance(cause, httpx.TransportError):
+        # supabase_auth wraps what the network did, and loses its kind.
+        error = cause
     if isinstance(error, (httpx.TransportError, TimeoutError)) or reply is None:
         return _unreachable(what, _network_words(error))
-    if isinstance(error, AuthRetryableError) and not error.status:
-        return _unreachable(what, redact(str(error)))
     if reply.status < 300:
         return _unreachable(what, "the reply was cut short or is not JSON", status=reply.status)
     code, said = _code_and_words(error)

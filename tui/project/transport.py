@@ -41,7 +41,7 @@ def last_reply() -> Reply | None:
     return _last_reply.get()
 
 
-async def _remember(response: httpx.Response) -> None:  # noqa: RUF029 - httpx awaits its hooks
+async def _remember(response: httpx.Response) -> None:
     _last_reply.set(
         Reply(
             status=response.status_code,

@@ -100,7 +100,7 @@ class Writer:
 
         async def request() -> None:
             query = self._project.supabase.table(table).upsert(
-                list(rows),  # type: ignore[arg-type]
+                list(rows),
                 on_conflict="id",
                 ignore_duplicates=True,
                 returning=ReturnMethod.minimal,
@@ -126,7 +126,7 @@ class Writer:
             )
             return counted((await filtered(query, filters).execute()).count)
 
-        return await self._send(f"deleting {table}", request)
+        return await self._send("deleting " + table, request)
 
     async def create_user(self, user: NewUser) -> None:
         """Create a confirmed user without a password under our own id."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 START_SECONDS = 270.0
 REQUEST_SECONDS = 130.0
 STOP_SECONDS = 15.0
+SWEEP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +269,18 @@ class _Link:
                 self.process.send_signal(insist)
         self.process.wait()
         self._stderr.close()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what a supervisor that was killed has left, once its children are gone."""
+        if self._directory is None or not self._directory.exists():
+            return
+        # Not at the top: there is no such thing on Windows, where this module must still load.
+        from tui.sandbox import rundir  # noqa: PLC0415
+
+        deadline = time.monotonic() + SWEEP_SECONDS
+        while self._directory not in rundir.sweep() and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self.process.stdin is not None  # noqa: S101 - a pipe was asked for

@@ -139,7 +139,12 @@ def _is_intact(program: Path, build: Build) -> bool:
     return digest == build.sha256 and os.access(program, os.X_OK)
 
 
-def _npm_command() -> list[str]:
+def npm_command() -> list[str]:
+    """Return the command that runs npm: the system's, or the one that pip brought.
+
+    Raises:
+        SandboxError: There is neither.
+    """
     npm = shutil.which("npm")
     if npm is not None:
         return [npm]
@@ -157,7 +162,7 @@ def _npm_command() -> list[str]:
 
 async def _npm_pack(build: Build, scratch: Path) -> Path:
     command = [
-        *_npm_command(),
+        *npm_command(),
         "pack",
         f"{build.package}@{VERSION}",
         f"--pack-destination={scratch}",

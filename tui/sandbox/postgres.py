@@ -149,14 +149,19 @@ class Postgres:
                 f"{self._binaries / 'postgres'}",
                 hint="make the directory reachable for all, or run the console as an ordinary user",
             )
-        copy = self._run.path / "pg"
-        copy.mkdir(mode=0o755)
-        (copy / "bin").mkdir(mode=0o755)
+        # A wheel keeps the libraries its programs need beside the package, found by relative path:
+        # the copy repeats that layout.
+        package = prefix.parent
+        copy = self._run.path / "pg" / package.name / prefix.name
+        (copy / "bin").mkdir(parents=True)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, self._run.path / "pg" / libraries.name)
         for name in ("initdb", "postgres"):
             shutil.copy2(self._binaries / name, copy / "bin" / name)
         for name in ("lib", "share"):
             shutil.copytree(prefix / name, copy / name, symlinks=True)
-        for path in copy.rglob("*"):
+        for path in [self._run.path / "pg", *(self._run.path / "pg").rglob("*")]:
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
         return copy / "bin"

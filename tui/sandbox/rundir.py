@@ -82,7 +82,7 @@ def create(mode: int = 0o700) -> RunDirectory:
             remove_tree(path)
             continue
         return RunDirectory(path=path, lock=lock)
-    reason = failure.strerror if failure is not None else "its path is too long for a socket"
+    reason = failure.strerror if failure is not None else "its path is too long or private"
     raise SandboxError(
         f"the sandbox cannot write to the temporary directory {tempfile.gettempdir()}: {reason}",
         hint="set TMPDIR to a directory you can write to",
@@ -90,7 +90,13 @@ def create(mode: int = 0o700) -> RunDirectory:
 
 
 def parents() -> list[Path]:
-    """Return the directories a run may live in: the system's temporary directory, then /tmp."""
+    """Return the directories a run may live in: the system's temporary directory, then /tmp.
+
+    Left out are those whose path is too long for a Unix socket, or closed to PostgreSQL's account.
+
+    Raises:
+        SandboxError: The system has no temporary directory that can be written.
+    """
     try:
         candidates = [Path(tempfile.gettempdir()), Path("/tmp")]  # noqa: S108 - mkdtemp below
     except FileNotFoundError as error:
@@ -98,9 +104,12 @@ def parents() -> list[Path]:
             "the sandbox found no temporary directory it can write to",
             hint="set TMPDIR to a directory you can write to",
         ) from error
-    unique = list(dict.fromkeys(candidates))
     name = len(f"/{PREFIX}12345678") + LONGEST_SOCKET_NAME
-    return [base for base in unique if len(os.fsencode(base)) + name <= SOCKET_PATH_LIMIT]
+    return [
+        base
+        for base in dict.fromkeys(candidates)
+        if len(os.fsencode(base)) + name <= SOCKET_PATH_LIMIT and _others_may_pass(base)
+    ]
 
 
 def sweep() -> list[Path]:
@@ -122,6 +131,19 @@ def remove_tree(path: Path) -> None:
         if not path.exists():
             return
         time.sleep(0.05)
+
+
+def _others_may_pass(base: Path) -> bool:
+    """Return whether the account that PostgreSQL runs as can reach the directory.
+
+    Under root that is another user, and root's temporary directory may be private.
+    """
+    if os.getuid() != 0:
+        return True
+    try:
+        return all(path.stat().st_mode & 0o001 for path in (base, *base.parents))
+    except OSError:
+        return False
 
 
 def _locked(path: Path) -> int:

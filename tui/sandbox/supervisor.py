@@ -32,8 +32,8 @@ ResultT = TypeVar("ResultT")
 
 START_SECONDS = 60.0
 FETCH_SECONDS = 180.0
-# Left alone, PostgREST looks for a lost database after 1, 2, 4, ... 32 s.
-RECOVERY_SECONDS = 60.0
+# After a long outage PostgREST looks for its database again only every 32 s: then it is restarted.
+RECOVERY_SECONDS = 2.0
 NEEDED = ("aiohttp", "jwt", "psycopg")
 # Loaded in a thread while initdb runs: they take longer to load than everything before them.
 HEAVY = ("fetch", "keys", "schema", "auth", "gateway", "postgrest")
@@ -244,7 +244,10 @@ class Supervisor:
                 await _within(START_SECONDS, "PostgreSQL", server.start())
                 self._mourn("PostgreSQL", server.death())
                 rest.reload()
-                await _within(RECOVERY_SECONDS, "PostgREST", rest.ready(keys.service_role))
+                try:
+                    await asyncio.wait_for(rest.ready(keys.service_role), RECOVERY_SECONDS)
+                except TimeoutError:
+                    await self.serve("restart-postgrest", None)
             case _:
                 raise ConfigurationError(f"the sandbox does not know how to {action!r}")
         return None

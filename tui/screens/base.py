@@ -44,6 +44,7 @@ class ConsoleScreen(Screen[None]):
         self.glyphs = glyphs
         self._opening = opening
         self._steps: tuple[Step, ...] = ()
+        self._composed = False
 
     @property
     def console_app(self) -> HeatmapApp:
@@ -69,6 +70,8 @@ class ConsoleScreen(Screen[None]):
 
     def paint(self) -> None:
         """Bring everything up to date with the desk. Cheap; called up to ten times a second."""
+        if not self._composed:
+            return
         session = self.desk.session
         self.query_one(Banner).text = banner_for(
             session.target if session else None,
@@ -85,12 +88,12 @@ class ConsoleScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Paint as soon as there are widgets to paint."""
+        self._composed = True
         self.paint()
 
     def on_screen_resume(self) -> None:
         """Paint what happened while another screen was in front."""
-        if self.is_mounted:
-            self.paint()
+        self.paint()
 
     def on_resize(self) -> None:
         """Paint for the new size."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -11,8 +10,9 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tui.screens.base import ConsoleScreen
+from tui.widgets.facts import Facts
 from tui.widgets.steps import View
-from tui.widgets.words import columns, duration, plural
+from tui.widgets.words import duration, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,8 +58,8 @@ class TargetScreen(ConsoleScreen):
         """One scrollable column of facts."""
         with VerticalScroll(classes="page", can_focus=True):
             yield Static(id="lead", classes="lead")
-            yield Static(id="facts", classes="facts")
-            yield Static(id="opening", classes="facts")
+            yield Facts("facts")
+            yield Facts("opening")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Trying again makes sense only after a failure."""
@@ -79,9 +79,12 @@ class TargetScreen(ConsoleScreen):
         """Facts once connected; until then what is being waited for, and since when."""
         session = self.desk.session
         self.query_one("#lead", Static).update(self._lead())
-        self.query_one("#facts", Static).update(self._facts(session) if session else "")
-        self.query_one("#facts", Static).display = session is not None
-        self.query_one("#opening", Static).update(self._stages())
+        facts = self.query_one("#facts", Facts)
+        facts.display = session is not None
+        facts.show(self._facts(session) if session else ())
+        opening = self.query_one("#opening", Facts)
+        opening.set_class(session is not None, "-past")
+        opening.show(self._stages())
 
     def _lead(self) -> Content:
         desk = self.desk
@@ -113,43 +116,41 @@ class TargetScreen(ConsoleScreen):
             connected, ("Press enter for the dry run; it writes nothing.", "bold")
         )
 
-    def _facts(self, session: Session) -> Content:
+    def _facts(self, session: Session) -> list[tuple[str, str | Content]]:
         target, settings, volume = session.target, session.settings, session.settings.volume
         times = self.glyphs.times
         where = "started by this console" if session.is_sandbox else "from the environment"
         source = str(settings.env_file) if settings.env_file else where
-        return columns(
-            [
-                ("Project", target.identity),
-                ("Address", target.url),
-                ("Kind", f"{target.kind.value}: {target.reason}"),
-                ("Settings", source),
-                ("Key", self._key(target.key)),
-                ("", ""),
-                (
-                    "A run writes",
-                    f"{plural(volume.users, 'user')} {times} "
-                    f"{plural(volume.questions, 'question')} = "
-                    f"{plural(volume.responses, 'response')}",
-                ),
-                ("It adds", f"{plural(volume.aggregates, 'row')} to the view"),
-                (
-                    "In batches",
-                    f"of {plural(volume.batch, 'row')}, {volume.concurrency} requests in flight",
-                ),
-                ("Afterwards", "everything it wrote is deleted again"),
-            ]
-        )
+        return [
+            ("Project", target.identity),
+            ("Address", target.url),
+            ("Kind", f"{target.kind.value}: {target.reason}"),
+            ("Settings", source),
+            ("Key", self._key(target.key)),
+            ("", ""),
+            (
+                "A run writes",
+                f"{plural(volume.users, 'user')} {times} "
+                f"{plural(volume.questions, 'question')} = "
+                f"{plural(volume.responses, 'response')}",
+            ),
+            ("It adds", f"{plural(volume.aggregates, 'row')} to the view"),
+            (
+                "In batches",
+                f"of {plural(volume.batch, 'row')}, {volume.concurrency} requests in flight",
+            ),
+            ("Afterwards", "everything it wrote is deleted again"),
+        ]
 
     def _key(self, key: KeyFacts) -> str:
-        parts = [key.kind.value.replace("_", " ").replace("-", " ")]
+        parts = [key.kind.value]
         if key.role:
             parts.append(f"role {key.role}")
         if key.expires_at:
-            parts.append(f"expires {_day(key.expires_at)}")
+            parts.append(f"expires {key.expires_at.date().isoformat()}")
         return f" {self.glyphs.sep} ".join(parts)
 
-    def _stages(self) -> Content:
+    def _stages(self) -> list[tuple[str, str | Content]]:
         lines: list[tuple[str, str | Content]] = []
         for stage in self.desk.opening:
             running = stage.seconds is None
@@ -163,12 +164,4 @@ class TargetScreen(ConsoleScreen):
                                      (stage.detail or "", "$muted")),
                 )
             )  # fmt: skip
-        return columns(lines)
-
-
-def _day(moment: object) -> str:
-    if isinstance(moment, datetime):
-        return moment.astimezone(UTC).date().isoformat()
-    if isinstance(moment, int | float):
-        return datetime.fromtimestamp(moment, UTC).date().isoformat()
-    return str(moment)
+        return lines

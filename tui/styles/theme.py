@@ -1,7 +1,7 @@
 """The console's own dark and light theme.
 
-Every pair of text and ground that the style sheets use is listed in `TEXT_PAIRS`, so that a test can
-hold each to the contrast the Web Content Accessibility Guidelines ask of text (4.5:1, level AA).
+Every pair of text and ground that the style sheets use is listed in `TEXT_PAIRS`, so that a test
+can hold each to the contrast the Web Content Accessibility Guidelines ask of text (4.5:1).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _ORDER: Final = ("week_start", "question_id")
 _QUESTIONS_PER_READ: Final = 1_000 // WEEKS
 _SAMPLE_PAGE: Final = 1_000
 _SAMPLE_ROWS: Final = 5_000
-_EXAMPLES: Final = 5
+_EXAMPLES: Final = 2
 # A larger view is judged by its number of rows: reading it whole would outlast the run.
 _FINGERPRINT_ROWS: Final = 10_000
 
@@ -59,7 +59,8 @@ async def compare(
         ProjectError: The view could not be read.
     """
     wanted = {_key(row): row for row in expected}
-    examples: list[str] = []
+    surplus: list[str] = []
+    wrong: list[str] = []
     seen: set[Key] = set()
     matched = mismatched = unexpected = 0
 
@@ -74,10 +75,10 @@ async def compare(
                     matched += 1
                 elif want is None or key in seen:
                     unexpected += 1
-                    examples.append(f"unexpected: {_name(row)}")
+                    surplus.append(f"unexpected: {_name(row)}")
                 else:
                     mismatched += 1
-                    examples.append(f"{_name(row)}: {_difference(want, row)}")
+                    wrong.append(f"{_name(row)}: {_difference(want, row)}")
                 seen.add(key)
             advance(len(page))
 
@@ -87,14 +88,16 @@ async def compare(
     ]
     await project.each(chunks, read)
     absent = [row for key, row in wanted.items() if key not in seen]
-    examples += [f"missing: {_name(row)}" for row in absent[:_EXAMPLES]]
+    missing = [f"missing: {_name(row)}" for row in absent[:_EXAMPLES]]
+    # A few of each kind say more than many of one.
+    examples = [each for kind in (wrong, missing, surplus) for each in kind[:_EXAMPLES]]
     return CheckFinished(
         expected=len(wanted),
         matched=matched,
         mismatched=mismatched,
         missing=len(absent),
         unexpected=unexpected,
-        examples=tuple(examples[:_EXAMPLES]),
+        examples=tuple(examples),
     )
 
 
@@ -189,20 +192,26 @@ async def judge_view(
     if before is None:
         return True, "the view holds nothing of this run"
     if before.rows is None or after.rows is None:
-        if before.count == after.count:
-            return True, f"the view holds {after.count:,} rows of others, as before"
-        return None, (
-            f"the view holds {after.count:,} rows of others, {before.count:,} before: "
-            "too many to compare one by one"
-        )
+        return _judge_by_count(before.count, after.count)
     keys = before.rows.keys() | after.rows.keys()
     changed = {key[0] for key in keys if before.rows.get(key) != after.rows.get(key)}
+    if not changed:
+        return True, f"all {len(after.rows):,} rows of others are as before"
     unexplained = await _unexplained(project, sorted(changed), after.rows.values())
     if unexplained:
-        return False, f"{unexplained[0]} and {len(unexplained) - 1:,} more differ for no reason"
-    if changed:
-        return True, f"{len(changed):,} questions changed by real answers or other runs, rest as before"
-    return True, f"all {len(after.rows):,} rows of others are as before"
+        return False, (
+            f"{len(unexplained):,} questions of others changed and do not agree with their "
+            f"responses, {unexplained[0]} first"
+        )
+    return True, f"{len(changed):,} questions have new answers of others, the rest is as before"
+
+
+def _judge_by_count(before: int, after: int) -> tuple[bool | None, str]:
+    if before == after:
+        return True, f"the view holds {after:,} rows of others, as before"
+    return None, (
+        f"the view holds {after:,} rows of others, {before:,} before: too many to compare each"
+    )
 
 
 async def _unexplained(
@@ -223,7 +232,7 @@ async def _unexplained(
         answered = await project.count("responses", [one_of("question_id", [question_id])])
         published = itself.rows[0]["status"] == "published"
         if attempts.get(question_id, 0) != (answered if published else 0):
-            found.append(f"question {question_id}")
+            found.append(str(question_id))
 
     await project.each(changed, look)
     return found

@@ -89,9 +89,9 @@ async def find(project: Project, run_id: str | None = None) -> Tagged:
     responses: Counter[str] = Counter()
 
     async def count(chunk: Sequence[str]) -> None:
-        responses[questions[chunk[0]]] += await project.count(
-            "responses", [one_of("question_id", chunk)]
-        )
+        # Not `+= await`: that reads the old value before the wait, and loses others' counts.
+        found = await project.count("responses", [one_of("question_id", chunk)])
+        responses[questions[chunk[0]]] += found
 
     await project.each(_chunks_by_run(questions, IDS_PER_REQUEST), count)
     return Tagged(questions, users, responses)
@@ -145,6 +145,24 @@ class CleanUp:
 
             if total:
                 await self._project.each(_chunks_by_run(self._tagged.questions, size), delete)
+            if progress.done < total:
+                await self._recount(progress, total)
+
+    async def _recount(self, progress: OpenStage, total: int) -> None:
+        """A delete whose reply was lost counts nothing when it is repeated: count what is left."""
+        left = 0
+
+        async def count(chunk: Sequence[str]) -> None:
+            nonlocal left
+            found = await self._project.count("responses", [one_of("question_id", chunk)])
+            left += found
+
+        try:
+            await self._project.each(_chunks_by_run(self._tagged.questions, IDS_PER_REQUEST), count)
+        except ProjectError as error:
+            self.report.problems.append(str(error))
+            return
+        progress.advance(total - left - progress.done)
 
     async def _delete_responses(self, questions: Sequence[str], progress: OpenStage) -> None:
         try:

@@ -108,11 +108,15 @@ class Cycle:
         """
         self._state.real = await self._count_real()
         self._journal.open()
-        await self._first_half()
-        audit = await self._second_half()
-        if audit is not None and not audit.leftovers.total and audit.view_restored is not False:
-            self._journal.close()
-        return self._verdict(audit)
+        try:
+            await self._first_half()
+            audit = await self._second_half()
+            verdict = self._verdict(audit)
+            if verdict.outcome is not Outcome.LEFTOVERS:
+                self._journal.close()
+        finally:
+            self._journal.leave()
+        return verdict
 
     async def _first_half(self) -> None:
         state = self._state
@@ -225,9 +229,7 @@ class Cycle:
     async def _check(self) -> None:
         self._journal.note(Stage.CHECK)
         expected = self._state.expected
-        with stage(
-            Stage.CHECK, len(expected), "comparing every aggregate", self._emit
-        ) as progress:
+        with stage(Stage.CHECK, len(expected), "comparing every aggregate", self._emit) as progress:
             result = await check.compare(
                 self._project, self._dataset.question_ids, expected, progress.advance
             )
@@ -278,9 +280,7 @@ class Cycle:
         return result
 
     async def _final_refresh(self) -> None:
-        with stage(
-            Stage.FINAL_REFRESH, 1, "refreshing the view again", self._emit
-        ) as progress:
+        with stage(Stage.FINAL_REFRESH, 1, "refreshing the view again", self._emit) as progress:
             try:
                 await self._refresh_once(1, final=True)
                 progress.advance()

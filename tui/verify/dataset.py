@@ -52,7 +52,12 @@ _LESIONS: Final = (
     "   ",
     None,
 )
-_TOPICS: Final = ("Synthetic: neoplasms", "Synthetic: inflammatory", "synthetic:  Mixed Case ", None)
+_TOPICS: Final = (
+    "Synthetic: neoplasms",
+    "Synthetic: inflammatory",
+    "synthetic:  Mixed Case ",
+    None,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +207,7 @@ def normalize_lesion(text: str | None) -> str | None:
 
 
 def rate(correct: int, attempts: int) -> Decimal:
-    """correct / attempts to two decimals, half away from zero, as `round(numeric, 2)` does."""
+    """Correct / attempts to two decimals, half away from zero, as `round(numeric, 2)` does."""
     return (Decimal(correct) / Decimal(attempts)).quantize(_HUNDREDTH, ROUND_HALF_UP)
 
 

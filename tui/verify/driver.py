@@ -22,7 +22,7 @@ T = TypeVar("T")
 DRAIN_S: Final = 9.0
 
 
-class Cancelled(Exception):  # noqa: N818 - not an error: the operator asked for it
+class Cancelled(Exception):
     """Raised in the writing half of a run once the operator has asked to stop."""
 
 
@@ -77,9 +77,10 @@ class Cancellation:
         """Do the writing half of a run; once a stop is asked for, let it drain, then drop it.
 
         Raises:
-            Cancelled: The work did not finish because a stop was asked for.
+            Cancelled: A stop was asked for, even if the work just managed to finish.
         """
         await _race(work, self._requested, DRAIN_S)
+        self.check()
 
     async def guard_clean_up(self, work: Awaitable[None]) -> None:
         """Do the clean-up; only abandoning drops it.

@@ -47,7 +47,7 @@ class Stage(StrEnum):
 class ProbeStatus(StrEnum):
     """What a probe found. `WARN` does not block a run, `FAIL` does."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105
     WARN = "warn"
     FAIL = "fail"
     SKIP = "skip"

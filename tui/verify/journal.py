@@ -1,7 +1,9 @@
 """What a run is about to create, on disk before it is created.
 
 One small JSON file per run in `<state>/runs/`. It outlives the process, so that the next start
-can say what a crashed run left and offer to remove it. Clean-up itself needs only the tag.
+can say what a crashed run left and offer to remove it. Clean-up itself needs only the tag. A lock
+file beside it is held for as long as the run's process lives, whatever ends it: that, and not a
+process id, tells a run that goes on from one that died.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.errors import ConfigurationError
-from tui.records.files import remove_private, write_private
+from tui.records.files import hold, release, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +37,6 @@ class Record:
         responses: Responses it may create.
         user_ids: Ids of the users, made before they are created.
         stage: The stage that was begun last.
-        pid: Process that owns the run.
-        host: Machine it runs on.
     """
 
     run_id: str
@@ -49,8 +49,6 @@ class Record:
     responses: int
     user_ids: tuple[str, ...]
     stage: str
-    pid: int
-    host: str
 
 
 class Journal:
@@ -63,7 +61,9 @@ class Journal:
 
     def __init__(self, directory: Path, record: Record) -> None:
         self._path = directory / f"{record.run_id}.json"
+        self._lock_path = _lock_path(directory, record.run_id)
         self._record = record
+        self._lock: int | None = None
 
     @property
     def path(self) -> Path:
@@ -76,6 +76,10 @@ class Journal:
         Raises:
             ConfigurationError: The state directory cannot be written.
         """
+        try:
+            self._lock = hold(self._lock_path)
+        except OSError as error:
+            raise _unwritable(self._lock_path, error) from error
         self._write()
 
     def note(self, stage: str) -> None:
@@ -85,18 +89,45 @@ class Journal:
 
     def close(self) -> None:
         """Remove the journal: the audit found nothing left."""
-        remove_private(self._path)
+        self._path.unlink(missing_ok=True)
+        self.leave()
+
+    def leave(self) -> None:
+        """Let go of the run without closing it: another start may take it up."""
+        if self._lock is not None:
+            release(self._lock_path, self._lock)
+            self._lock = None
 
     def _write(self) -> None:
         document = {"schema": _SCHEMA, **asdict(self._record)}
         try:
-            write_private(self._path, json.dumps(document, indent=1) + "\n")
+            write_private(self._path, json.dumps(document, indent=1).encode() + b"\n")
         except OSError as error:
-            raise ConfigurationError(
-                f"the journal {self._path} cannot be written: {error.strerror or error}",
-                hint="make the state directory writable (XDG_STATE_HOME moves it); "
-                "without a journal nothing is written to the project",
-            ) from error
+            raise _unwritable(self._path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"the journal {path} cannot be written: {error.strerror or error}",
+        hint="make the state directory writable (XDG_STATE_HOME moves it); "
+        "without a journal nothing is written to the project",
+    )
+
+
+def _lock_path(directory: Path, run_id: str) -> Path:
+    return directory / f"{run_id}.lock"
+
+
+def is_alive(directory: Path, run_id: str) -> bool:
+    """Whether the process of a run on this machine still lives."""
+    path = _lock_path(directory, run_id)
+    if not path.exists():
+        return False
+    held = hold(path)
+    if held is None:
+        return True
+    release(path, held)
+    return False
 
 
 def open_journals(directory: Path, identity: str) -> list[Record]:
@@ -125,4 +156,5 @@ def _read(path: Path) -> Record | None:
 def forget(directory: Path, run_ids: Sequence[str]) -> None:
     """Remove the journals of runs of which nothing is left."""
     for run_id in run_ids:
-        remove_private(directory / f"{run_id}.json")
+        (directory / f"{run_id}.json").unlink(missing_ok=True)
+        _lock_path(directory, run_id).unlink(missing_ok=True)

@@ -22,8 +22,8 @@ from tui.verify.events import (
 )
 
 if TYPE_CHECKING:
-    from tui.target import Target
     from tui.settings import Volume
+    from tui.target import Target
 
 SCHEMA: Final = 1
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -95,10 +93,9 @@ class Session:
     """A project, connected, and the work that can be done on it.
 
     Args:
-        settings: Volume, hosts, files.
+        settings: Volume, files, and the anon key for the negative probes.
         target: The project as classified from the environment.
         key: Service-role key.
-        anon_key: Key for the negative probes, or None.
         is_sandbox: This process started the target itself.
         allow_prod: `--allow-prod` was given; without a permit it opens nothing.
         policy: Retry policy; None for the default.
@@ -114,7 +111,6 @@ class Session:
         target: Target,
         *,
         key: Secret,
-        anon_key: Secret | None,
         is_sandbox: bool,
         allow_prod: bool = False,
         policy: RetryPolicy | None = None,
@@ -126,6 +122,7 @@ class Session:
         self.dry_run_result: DryRunFinished | None = None
         concurrency = settings.volume.concurrency
         self._project = Project(target.url, key, concurrency=concurrency, policy=policy)
+        anon_key = settings.anon_key
         self._anon = (
             Project(target.url, anon_key, concurrency=2, policy=policy) if anon_key else None
         )
@@ -174,7 +171,7 @@ class Session:
     def journals(self) -> list[journal.Record]:
         """Runs on this target that did not close and whose process is gone."""
         records = journal.open_journals(self._journal_dir, self.target.identity)
-        return [record for record in records if not _is_alive(record)]
+        return [r for r in records if not journal.is_alive(self._journal_dir, r.run_id)]
 
     def dry_run(self) -> Run:
         """Ask every probe. Writes nothing."""
@@ -241,7 +238,7 @@ class Session:
         async def work(emit: Emit) -> None:
             emit(RunStarted(run_id, Mode.PURGE, self.target, self.settings.volume, purge.STAGES))
             records = journal.open_journals(self._journal_dir, self.target.identity)
-            alive = {record.run_id for record in records if _is_alive(record)}
+            alive = {r.run_id for r in records if journal.is_alive(self._journal_dir, r.run_id)}
             async with self._writer(permit) as writer:
                 finished = await purge.purge(
                     self._project, writer, spare=alive, cancellation=run.cancellation, emit=emit
@@ -301,7 +298,9 @@ class Session:
         with permission:
             yield Writer(self._project, self.target, permission)
 
-    def _guarded(self, work: Callable[[Emit], Awaitable[None]]) -> Callable[[Emit], Awaitable[None]]:
+    def _guarded(
+        self, work: Callable[[Emit], Awaitable[None]]
+    ) -> Callable[[Emit], Awaitable[None]]:
         """Make retries visible, and of any error we know of a last event."""
 
         async def body(emit: Emit) -> None:
@@ -336,8 +335,6 @@ class Session:
             responses=volume.responses,
             user_ids=tuple(dataset.user_ids),
             stage="planned",
-            pid=os.getpid(),
-            host=socket.gethostname(),
         )
 
 
@@ -352,16 +349,3 @@ def _dry_run_end(verdict: DryRunFinished, began: float) -> RunFinished:
 
 def _retrying(notice: RetryNotice) -> Retrying:
     return Retrying(notice.what, notice.attempt, notice.attempts, notice.wait_s, notice.reason)
-
-
-def _is_alive(record: journal.Record) -> bool:
-    """Whether the process of a journal still runs; another machine's is taken to."""
-    if record.host != socket.gethostname():
-        return False
-    try:
-        os.kill(record.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -17,27 +17,20 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.heatmap.axes import ColumnAxis, GridSpec
+from tui.heatmap.axes import GridSpec
 from tui.heatmap.colours import SHADES, Depth, Glyphs, palette
 from tui.heatmap.grid import Grid
+from tui.widgets.heatmap_cursor import follow, start_column
 from tui.widgets.heatmap_layout import HEADER_HEIGHT, Layout, lay_out
-from tui.widgets.heatmap_paint import CellPainter, Inks
+from tui.widgets.heatmap_paint import CellPainter, Inks, colour_depth
 
 if TYPE_CHECKING:
     from rich.segment import Segment
     from textual import events
-    from textual.app import App
 
     from tui.heatmap.cells import Cell
 
 _KEPT_LINES = 2_048
-
-
-def colour_depth(app: App[object]) -> Depth:
-    """How much colour the terminal of `app` has, as the operator or the terminal says."""
-    if app.no_color or app.console.color_system is None:
-        return Depth.NONE
-    return Depth.SIXTEEN if app.console.color_system == "standard" else Depth.FULL
 
 
 class HeatmapGrid(ScrollView, can_focus=True):
@@ -159,7 +152,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
         self.set_reactive(HeatmapGrid.depth, depth)
         if grid is not None:
             self.set_reactive(HeatmapGrid.grid, grid)
-            self._column = _start_column(grid)
+            self._column = start_column(grid)
 
     @property
     def cursor(self) -> tuple[int, int]:
@@ -205,7 +198,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
 
     def watch_grid(self, old: Grid, new: Grid) -> None:
         """Show another grid."""
-        self._row, self._column = _follow(old, new, self._row, self._column)
+        self._row, self._column = follow(old, new, self._row, self._column)
         self._near = None
         self._arrange()
         if new.rows:
@@ -370,24 +363,3 @@ class HeatmapGrid(ScrollView, can_focus=True):
     def _strip(self, segments: list[Segment]) -> Strip:
         width = self.size.width
         return Strip(segments).adjust_cell_length(width, self.rich_style)
-
-
-def _start_column(grid: Grid) -> int:
-    """The newest week, or the first topic."""
-    by_week = grid.spec.columns is ColumnAxis.WEEK
-    return max(0, len(grid.columns) - 1) if by_week else 0
-
-
-def _follow(old: Grid, new: Grid, row: int, column: int) -> tuple[int, int]:
-    """Where the cursor of `old` belongs in `new`."""
-    new_row = 0
-    same_order = (old.spec.axis, old.spec.order) == (new.spec.axis, new.spec.order)
-    if same_order and row < len(old.rows):
-        wanted = old.rows[row].key
-        new_row = next((place for place, each in enumerate(new.rows) if each.key == wanted), 0)
-    new_column = _start_column(new)
-    if old.spec.columns is new.spec.columns and column < len(old.columns):
-        key = old.columns[column].key
-        places = (place for place, each in enumerate(new.columns) if each.key == key)
-        new_column = next(places, new_column)
-    return new_row, new_column

@@ -14,7 +14,7 @@ from tui.heatmap.axes import GridSpec, Metric
 from tui.heatmap.colours import ASCII_SHADES, SHADES, Depth, Glyphs, Palette, no_data_mark, palette
 from tui.heatmap.grid import Grid
 from tui.heatmap.text import scale_ends
-from tui.widgets.heatmap_grid import colour_depth
+from tui.widgets.heatmap_paint import colour_depth
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -63,7 +63,10 @@ class HeatmapLegend(Widget):
 
     def on_mount(self) -> None:
         """Follow the theme."""
-        self.watch(self.app, "theme", self.refresh, init=False)
+        self.watch(self.app, "theme", self._restyle, init=False)
+
+    def _restyle(self) -> None:
+        self.refresh()
 
     def render(self) -> RenderableType:
         """The legend as text, never wider than the widget."""

@@ -8,22 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len, set_cell_size
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
 from tui.heatmap.colours import ASCII_SHADES, Depth, Glyphs, Palette, no_data_mark
-from tui.heatmap.text import fit, take, text_width
+from tui.heatmap.headers import day_label, month_line, topic_lines
+from tui.heatmap.text import ascii_only, fit
 from tui.widgets.heatmap_layout import TOTAL_WIDTH, VALUE_FROM_WIDTH, Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from textual.app import App
 
-    from tui.heatmap.axes import Metric
     from tui.heatmap.cells import Cell
-    from tui.heatmap.grid import Grid, GridColumn, GridRow
-
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    from tui.heatmap.grid import Grid, GridRow
 
 _KEPT_SEGMENTS = 50_000
 
@@ -47,6 +46,13 @@ class Inks:
     total: Style
     here: Style
     empty: Style
+
+
+def colour_depth(app: App[object]) -> Depth:
+    """How much colour the terminal of `app` has, as the operator or the terminal says."""
+    if app.no_color or app.console.color_system is None:
+        return Depth.NONE
+    return Depth.SIXTEEN if app.console.color_system == "standard" else Depth.FULL
 
 
 class CellPainter:
@@ -82,21 +88,25 @@ class CellPainter:
         """
         metric = self._grid.metric
         value = None if cell is None else cell.value(metric)
-        middle = subline == (self._layout.row_height - 1) // 2
+        marked = here or near
+        # The cursor's bars take a cell on either side, so that the figure must fit between them.
+        room = self._layout.cell_width - (2 if marked else 0)
         if cell is None or value is None:
-            step, text = None, no_data_mark(self._depth, self._glyphs)
+            step, text = None, self._hatch(room, marked=marked)
         else:
             position = self._grid.position(value)
             step = self._palette.step(position)
-            text = self._figure(cell, metric, value) if middle else ""
+            middle = subline == (self._layout.row_height - 1) // 2
+            text = self._figure(cell, value, room) if middle else ""
             if self._depth is Depth.NONE:
-                text = self._shaded(text, self._glyphs.level(position))
+                text = _shaded(text, self._glyphs.level(position), room, gap=not marked)
+            text = text.center(room)
         key = (step, text, here, near)
         segment = self._segments.get(key)
         if segment is None:
             if len(self._segments) > _KEPT_SEGMENTS:
                 self._segments.clear()
-            segment = self._segments[key] = self._paint(*key)
+            segment = self._segments[key] = self._paint(step, text, here=here, marked=marked)
         return segment
 
     def gutter(self, row: GridRow, *, subline: int, here: bool) -> list[Segment]:
@@ -104,10 +114,10 @@ class CellPainter:
         layout, inks = self._layout, self._inks
         if subline != (layout.row_height - 1) // 2:
             return [Segment(" " * layout.gutter, inks.base)]
-        label = Segment(fit(row.label, layout.label_width), inks.here if here else inks.label)
+        label = Segment(_exactly(row.label, layout.label_width), inks.here if here else inks.label)
         if not layout.total_width:
             return [label, Segment(" ", inks.base)]
-        figure = row.total.short(self._grid.metric, TOTAL_WIDTH - 1) or "-"
+        figure = self._own(row.total.short(self._grid.metric, TOTAL_WIDTH - 1) or "-")
         total = Segment(f"{figure:>{TOTAL_WIDTH}} ", inks.here if here else inks.total)
         return [label, total]
 
@@ -118,7 +128,8 @@ class CellPainter:
             count = len(self._grid.rows)
             axis = self._grid.spec.axis
             text = f"{count:,} {axis.heading if count == 1 else axis.plural}"
-            return Segment(fit(fit(text, layout.gutter - 1), layout.gutter), self._inks.header)
+            text = fit(fit(self._own(text), layout.gutter - 1), layout.gutter)
+            return Segment(text, self._inks.header)
         text = f"{'all':>{TOTAL_WIDTH}}" if layout.total_width else ""
         return Segment(" " * layout.label_width + text + " ", self._inks.header)
 
@@ -131,61 +142,49 @@ class CellPainter:
             shown: How many columns.
             here: The column under the cursor.
         """
-        columns = self._grid.columns[first : first + shown]
+        columns, width = self._grid.columns[first : first + shown], self._layout.cell_width
         if columns and columns[0].week is not None:
             if line == 0:
-                width = self._layout.cell_width
                 return [Segment(month_line(columns, width), self._inks.header)]
             return [
-                self._head(self._day(column, first + place, here), first + place == here)
-                for place, column in enumerate(columns)
+                self._head(
+                    day_label(column.week, width, crowded=place % 2 != here % 2), place == here
+                )
+                for place, column in enumerate(columns, first)
+                if column.week is not None
             ]
         return [
-            self._head(
-                topic_lines(column.label, self._layout.cell_width)[line], first + place == here
-            )
-            for place, column in enumerate(columns)
+            self._head(_exactly(topic_lines(column.label, width)[line], width), place == here)
+            for place, column in enumerate(columns, first)
         ]
 
     def _head(self, text: str, here: bool) -> Segment:
         return Segment(text, self._inks.here if here else self._inks.header)
 
-    def _day(self, column: GridColumn, place: int, here: int) -> str:
-        width = self._layout.cell_width
-        day = f"{column.week.day:>2}" if column.week else ""
-        crowded = width < 3 and place % 2 != here % 2
-        return " " * width if crowded else day.center(width)
+    def _figure(self, cell: Cell, value: float, room: int) -> str:
+        if self._layout.cell_width < VALUE_FROM_WIDTH:
+            return "0" if value == 0 and room > 0 else ""
+        metric = self._grid.metric
+        return self._own(cell.short(metric, room - 1) or cell.short(metric, room) or "")
 
-    def _figure(self, cell: Cell, metric: Metric, value: float) -> str:
-        width = self._layout.cell_width
-        if width < VALUE_FROM_WIDTH:
-            return "0" if value == 0 else ""
-        return cell.short(metric, width - 1) or cell.short(metric, width) or ""
+    def _hatch(self, room: int, *, marked: bool) -> str:
+        mark = no_data_mark(self._depth, self._glyphs)
+        if marked:
+            return " " * room
+        return mark.center(room) if mark == self._glyphs.no_data else mark * room
 
-    def _shaded(self, figure: str, glyph: str) -> str:
-        width = self._layout.cell_width
-        if not figure:
-            return glyph * (width if width < 3 else width - 1)
-        gap = "" if len(figure) + 1 >= width else " "
-        return glyph * (width - len(gap) - max(len(figure), 1)) + figure + gap
+    def _own(self, text: str) -> str:
+        return ascii_only(text) if self._ascii else text
 
-    def _paint(self, step: int | None, text: str, here: bool, near: bool) -> Segment:
-        width = self._layout.cell_width
-        if step is None:
-            colourless = self._depth is Depth.NONE or self._ascii
-            shown = text.center(width) if colourless else text * width
-            style = self._inks.empty
-        else:
-            shown = text.center(width) if self._depth is not Depth.NONE else fit(text, width)
-            style = self._style(step)
-        if here or near:
+    def _paint(self, step: int | None, text: str, *, here: bool, marked: bool) -> Segment:
+        # Without colour a faint dot would be lost; the hatch is meant to be faint.
+        empty = self._inks.total if self._depth is Depth.NONE else self._inks.empty
+        style = empty if step is None else self._style(step)
+        if marked:
             left, right = ("[", "]") if self._ascii else ("▐", "▌")
-            if step is None:
-                shown = " " * width
-                style = self._inks.here if here else self._inks.empty
-            shown = left + shown[1:-1] + right
-            style = style + Style(bold=here)
-        return Segment(shown, style)
+            text = left + text + right
+            style = (self._inks.here if here and step is None else style) + Style(bold=here)
+        return Segment(text, style)
 
     def _style(self, step: int) -> Style:
         if self._depth is Depth.NONE:
@@ -194,30 +193,16 @@ class CellPainter:
         return Style(color=Color.from_rgb(*paint.ink), bgcolor=Color.from_rgb(*paint.fill))
 
 
-def month_line(columns: Sequence[GridColumn], width: int) -> str:
-    """Month names above the first week of each month, the year where it is new and has room."""
-    weeks = [column.week for column in columns if column.week is not None]
-    starts = [
-        place
-        for place, week in enumerate(weeks)
-        if place == 0 or (week.year, week.month) != (weeks[place - 1].year, weeks[place - 1].month)
-    ]
-    line = ""
-    for start, end in zip(starts, [*starts[1:], len(weeks)], strict=True):
-        week, room = weeks[start], (end - start) * width
-        names = [MONTHS[week.month - 1]]
-        if start == 0 or week.month == 1:
-            names = [f"{names[0]} {week.year}", f"{names[0]} {week:%y}", *names]
-        name = next((name for name in names if len(name) < room), "")
-        line += fit(name, room)
-    return line
+def _shaded(figure: str, glyph: str, room: int, *, gap: bool) -> str:
+    """A figure with a glyph filling the room before it, and a gap to the next cell if there is."""
+    if room < 3:
+        return figure or glyph * room
+    spare = room - len(figure)
+    after = " " if gap and spare > 1 else ""
+    return glyph * (spare - len(after)) + figure + after
 
 
-def topic_lines(label: str, width: int) -> tuple[str, str]:
-    """A topic over two lines of `width`, broken at a space where there is one."""
-    if text_width(label) < width:
-        return (" " * width, fit(label, width))
-    broken = take(label, width).rfind(" ")
-    if broken < 1:
-        return (" " * width, fit(fit(label, width - 1), width))
-    return (fit(label[:broken], width), fit(fit(label[broken:].strip(), width - 1), width))
+def _exactly(text: str, width: int) -> str:
+    """`text` cut or padded to a width as the terminal library counts it."""
+    fitted = fit(text, width)
+    return fitted if cell_len(fitted) == width else set_cell_size(fitted, width)

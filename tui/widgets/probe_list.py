@@ -68,7 +68,7 @@ class ProbeList(OptionList):
     def show(self, progress: DryRunProgress | None) -> None:
         """Show how the probes stand, without moving any line that is there already."""
         probes = progress.probes if progress else {}
-        if list(probes) != [key for key in self._drawn]:
+        if list(probes) != list(self._drawn):
             self._rebuild(progress)
             return
         for row in probes.values():

@@ -11,8 +11,8 @@ from textual.events import Click
 from textual.message import Message
 from textual.widgets import Static
 
-from tui.widgets.steps import Step, StepState, View
 from tui.widgets.glyphs import UNICODE, Glyphs
+from tui.widgets.steps import Step, StepState, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

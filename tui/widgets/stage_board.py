@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAME_WIDTH: Final = 18
 COUNT_WIDTH: Final = 15
 RATE_WIDTH: Final = 9
-TIME_WIDTH: Final = 16
+TIME_WIDTH: Final = 17
 SHORTEST_BAR: Final = 8
 LONGEST_BAR: Final = 48
 
@@ -38,7 +38,8 @@ def bar(fraction: float | None, width: int, glyphs: Glyphs, style: str) -> Conte
     full, half = divmod(halves, 2)
     empty = width - full - half
     return Content.assemble(
-        (glyphs.bar_full * full + glyphs.bar_half * half, style), (glyphs.bar_empty * empty, "$line")
+        (glyphs.bar_full * full + glyphs.bar_half * half, style),
+        (glyphs.bar_empty * empty, "$line"),
     )
 
 
@@ -69,17 +70,17 @@ class StageBoard(Static):
 
     def _line(self, line: StageLine, width: int) -> Content:
         style = _STYLES[line.state]
-        room = width - (2 + NAME_WIDTH + 2 + COUNT_WIDTH + RATE_WIDTH + TIME_WIDTH)
+        room = width - (2 + NAME_WIDTH + 1 + COUNT_WIDTH + RATE_WIDTH + TIME_WIDTH)
         length = max(SHORTEST_BAR, min(LONGEST_BAR, room))
         quiet = line.state in {StageState.WAITING, StageState.NOT_RUN}
         return Content.assemble(
             (f"{self._glyph(line.state)} ", style),
-            (STAGE_TITLES[line.stage].ljust(NAME_WIDTH), "$muted" if quiet else "$ink"),
+            (STAGE_TITLES[line.stage].ljust(NAME_WIDTH + 1), "$muted" if quiet else "$ink"),
             bar(line.fraction, length, self._glyphs, "$focus" if line.state is StageState.RUNNING
                 else style),
             (self._count(line).rjust(COUNT_WIDTH), "$ink" if not quiet else "$muted"),
             (rate(line.rate(self._now) if line.total != 1 else None).rjust(RATE_WIDTH), "$muted"),
-            ("  " + self._time(line), style if line.state is not StageState.DONE else "$muted"),
+            (f"   {self._time(line)}", style if line.state is not StageState.DONE else "$muted"),
         )  # fmt: skip
 
     def _glyph(self, state: StageState) -> str:

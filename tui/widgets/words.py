@@ -53,17 +53,32 @@ def fit(text: str, width: int, *, ellipsis: str = "…") -> Content:
 
 
 def columns(
-    rows: Iterable[tuple[str, str | Content]], *, gap: int = 2, key_style: str = "$muted"
+    rows: Iterable[tuple[str, str | Content]],
+    width: int,
+    *,
+    gap: int = 2,
+    key_style: str = "$muted",
 ) -> Content:
     """Names and values in two columns, one pair a line; an empty name continues the last.
 
     Args:
         rows: The pairs. Text from outside is safe in both: nothing is read as markup.
+        width: Cells there are; longer values go on below where they began.
         gap: Cells between the columns.
         key_style: Style of the names.
     """
     pairs: Sequence[tuple[str, str | Content]] = list(rows)
-    width = max((len(name) for name, _ in pairs), default=0) + gap
-    return Content("\n").join(
-        Content.assemble((name.ljust(width), key_style), value) for name, value in pairs
-    )
+    indent = max((len(name) for name, _ in pairs), default=0) + gap
+    lines: list[Content] = []
+    for name, value in pairs:
+        text = value if isinstance(value, Content) else Content(value)
+        wrapped = [
+            piece
+            for line in text.split("\n", allow_blank=True)
+            for piece in line.wrap(max(1, width - indent))
+        ]
+        for number, piece in enumerate(wrapped or [Content("")]):
+            lines.append(
+                Content.assemble((("" if number else name).ljust(indent), key_style), piece)
+            )
+    return Content("\n").join(lines)

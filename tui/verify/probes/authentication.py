@@ -62,7 +62,9 @@ async def anon_key(evidence: Evidence) -> Finding:
             return skipped(error.reason, error.hint)
         return failed(error.reason)
     if not is_anon(facts):
-        return failed(f"SUPABASE_ANON_KEY is a {facts.kind.value} of role {facts.role or 'unknown'}")
+        return failed(
+            f"SUPABASE_ANON_KEY is a {facts.kind.value} of role {facts.role or 'unknown'}"
+        )
     refusal = await evidence.anon_refusal()
     if isinstance(refusal, KeyRefused):
         return failed(f"the project refuses it: {refusal.message}")

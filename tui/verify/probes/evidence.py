@@ -27,6 +27,9 @@ VIEW: Final = "analytics_heatmap_agg"
 READER: Final = "analytics_heatmap_admin"
 REFRESH: Final = "analytics_refresh_heatmap"
 
+# HTTP status by which PostgREST says that several functions fit a call (PGRST203).
+_AMBIGUOUS: Final = 300
+
 
 @dataclass(frozen=True, slots=True)
 class PastRuns:
@@ -253,7 +256,8 @@ class Evidence:
         key = self.context.settings.anon_key
         if key is None or self.context.anon is None:
             raise UnansweredError(
-                "SUPABASE_ANON_KEY is not set", "set SUPABASE_ANON_KEY to the anon (publishable) key"
+                "SUPABASE_ANON_KEY is not set",
+                "set SUPABASE_ANON_KEY to the anon (publishable) key",
             )
         try:
             return read_key(key.reveal(), "SUPABASE_ANON_KEY")
@@ -315,6 +319,8 @@ async def refusal_of(asked: Awaitable[Any]) -> ProjectError | None:
     except Missing:
         raise UnansweredError("it does not exist in the API", "see the schema probes") from None
     except ProjectError as error:
+        if error.status == _AMBIGUOUS:
+            raise UnansweredError("a call is ambiguous", "see schema.functions") from None
         return error
     return None
 

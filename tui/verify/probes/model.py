@@ -80,7 +80,7 @@ class Probe:
         severity: The worst it says of the project: `FAIL` blocks a run, `WARN` does not. A probe
             that cannot finish always fails.
         ask: Asks and judges. Raises a `ProjectError` for a refusal it has no words for.
-        timeout_s: Seconds until it is given up.
+        timeout_s: Seconds until it is given up; None takes the dry run's usual time.
     """
 
     id: str
@@ -90,7 +90,7 @@ class Probe:
     repair: str
     severity: ProbeStatus
     ask: Callable[[Evidence], Awaitable[Finding]]
-    timeout_s: float = TIMEOUT_S
+    timeout_s: float | None = None
 
     @property
     def group(self) -> str:

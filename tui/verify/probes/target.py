@@ -95,14 +95,14 @@ async def versions(evidence: Evidence) -> Finding:
     return passed(seen)
 
 
-async def key(evidence: Evidence) -> Finding:  # noqa: RUF029 - a probe is awaited
+async def key(evidence: Evidence) -> Finding:
     """Is it a key that may act as the service role?"""
     facts = evidence.context.target.key
     said = facts.kind.value + (f", role {facts.role}" if facts.role else "")
     return passed(said) if may_be_service(facts) else failed(said)
 
 
-async def key_project(evidence: Evidence) -> Finding:  # noqa: RUF029 - a probe is awaited
+async def key_project(evidence: Evidence) -> Finding:
     """Does the key belong to the project in the URL?"""
     target = evidence.context.target
     in_url, in_key = project_ref(target.host), target.key.ref
@@ -115,7 +115,7 @@ async def key_project(evidence: Evidence) -> Finding:  # noqa: RUF029 - a probe 
     return passed(f"project {in_key}, in the URL and in the key")
 
 
-async def expiry(evidence: Evidence) -> Finding:  # noqa: RUF029 - a probe is awaited
+async def expiry(evidence: Evidence) -> Finding:
     """Will the key live through the run?"""
     ends = evidence.context.target.key.expires_at
     if ends is None:

@@ -39,7 +39,7 @@ async def rows(evidence: Evidence) -> Finding:
     return passed(seen)
 
 
-async def duration(evidence: Evidence) -> Finding:  # noqa: RUF029 - a probe is awaited
+async def duration(evidence: Evidence) -> Finding:
     """How long will a run take?"""
     past = evidence.context.past
     if past is None or past.runs < 1 or past.rows_per_s <= 0:

@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.heatmap.samples import aggregate_rows, many_rows, row
+from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, Order, Origin, RowAxis
+from tui.heatmap.grid import Grid, build_grid, build_grid_async, build_steps
+from tui.heatmap.rows import AggregateRow
+
+
+def naive_row(axis: RowAxis, each: AggregateRow) -> object:
+    match axis:
+        case RowAxis.LESION:
+            return each.lesion
+        case RowAxis.TOPIC:
+            return each.topic
+        case RowAxis.QUESTION:
+            return each.question_id.int
+        case RowAxis.LESION_TOPIC:
+            return (each.lesion, each.topic)
+
+
+def naive_value(rows: list[AggregateRow], metric: Metric) -> Fraction | None:
+    attempts = sum(each.attempts for each in rows)
+    if metric is Metric.ATTEMPTS:
+        return Fraction(attempts)
+    if metric is Metric.ACCURACY:
+        return Fraction(sum(each.correct_attempts for each in rows), attempts)
+    timed = [each for each in rows if each.median_duration_ms is not None]
+    if not timed:
+        return None
+    weights = sum(each.attempts for each in timed)
+    return sum(
+        (Fraction(each.median_duration_ms) * each.attempts for each in timed), Fraction(0)
+    ) / Fraction(weights)
+
+
+@given(
+    rows=aggregate_rows(),
+    axis=st.sampled_from(RowAxis),
+    columns=st.sampled_from(ColumnAxis),
+    metric=st.sampled_from(Metric),
+    order=st.sampled_from(Order),
+    text=st.sampled_from(["", "tear", "TEAR", "no lesion", "b a", "000000000001"]),
+    origin=st.sampled_from(Origin),
+    synthetic=st.sets(st.integers(1, 6).map(lambda number: UUID(int=number))),
+)
+def test_every_cell_equals_a_naive_computation(
+    rows, axis, columns, metric, order, text, origin, synthetic
+):
+    grid = build_grid(
+        rows,
+        GridSpec(axis, columns, metric, order, text, origin, frozenset(synthetic)),
+    )
+
+    labels = {each.key: each.label for each in grid.rows}
+    kept = []
+    for each in rows:
+        if origin is Origin.SYNTHETIC and each.question_id not in synthetic:
+            continue
+        if origin is Origin.REAL and each.question_id in synthetic:
+            continue
+        kept.append(each)
+    if text:
+        # Independent of the code under test: the label is rebuilt from the stored tags.
+        def shown(tag, absent):
+            return absent if tag is None else tag or "(empty)"
+
+        def haystack(each):
+            lesion, topic = shown(each.lesion, "(no lesion)"), shown(each.topic, "(no topic)")
+            return {
+                RowAxis.LESION: lesion,
+                RowAxis.TOPIC: topic,
+                RowAxis.QUESTION: f"{str(each.question_id)[:8]} {each.question_id} {lesion} {topic}",
+                RowAxis.LESION_TOPIC: f"{lesion} · {topic}",
+            }[axis].casefold()
+
+        kept = [
+            each for each in kept if all(word in haystack(each) for word in text.casefold().split())
+        ]
+
+    assert grid.rows_read == len(rows)
+    assert grid.rows_used == len(kept)
+    assert len(labels) == len(grid.rows) == len({naive_row(axis, each) for each in kept})
+    expected: dict[tuple[object, object], list[AggregateRow]] = {}
+    for each in kept:
+        column = each.week_start if columns is ColumnAxis.WEEK else each.topic
+        expected.setdefault((naive_row(axis, each), column), []).append(each)
+
+    seen = set()
+    for place, grid_row in enumerate(grid.rows):
+        mine = [each for each in kept if naive_row(axis, each) == grid_row.key]
+        assert grid_row.total.attempts == sum(each.attempts for each in mine)
+        assert grid_row.total.correct == sum(each.correct_attempts for each in mine)
+        assert close(grid_row.total.value(metric), naive_value(mine, metric))
+        for number, column in enumerate(grid.columns):
+            key = (grid_row.key, column.week if columns is ColumnAxis.WEEK else column.key)
+            cell, source = grid.cell(place, number), expected.get(key)
+            if source is None:
+                assert cell is None
+                continue
+            seen.add(key)
+            assert cell is not None
+            assert sorted(map(repr, cell.rows)) == sorted(map(repr, source))
+            assert cell.attempts == sum(each.attempts for each in source)
+            assert cell.correct == sum(each.correct_attempts for each in source)
+            timed = [each for each in source if each.median_duration_ms is not None]
+            assert cell.median_exact is (len(timed) <= 1)
+            if len(timed) == 1:
+                assert cell.median_ms == timed[0].median_duration_ms
+            assert close(cell.value(metric), naive_value(source, metric))
+    assert seen == set(expected)
+
+    values = [v for v in (naive_value(each, metric) for each in expected.values()) if v is not None]
+    assert close(grid.low, min(values, default=None))
+    assert close(grid.high, max(values, default=None))
+    assert (grid.total.attempts if grid.total else 0) == sum(each.attempts for each in kept)
+    for column in grid.columns:
+        mine = [
+            each
+            for each in kept
+            if (each.week_start if columns is ColumnAxis.WEEK else each.topic)
+            == (column.week if columns is ColumnAxis.WEEK else column.key)
+        ]
+        assert (column.total.attempts if column.total else 0) == sum(e.attempts for e in mine)
+        if column.total:
+            assert close(column.total.value(metric), naive_value(mine, metric))
+
+
+def close(value: float | None, expected: Fraction | None) -> bool:
+    if value is None or expected is None:
+        return value is None and expected is None
+    return abs(Fraction(value) - expected) <= Fraction(1, 10**9) * max(1, abs(expected))
+
+
+@given(rows=aggregate_rows(), order=st.sampled_from(Order), metric=st.sampled_from(Metric))
+def test_order_does_not_depend_on_the_order_of_reading_or_the_size_of_steps(rows, order, metric):
+    spec = GridSpec(RowAxis.LESION_TOPIC, metric=metric, order=order)
+
+    def labels(steps) -> list[object]:
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                return [each.key for each in done.value.rows]
+
+    whole = [each.key for each in build_grid(rows, spec).rows]
+    assert labels(build_steps(rows, spec, step_rows=1)) == whole
+    shuffled = labels(build_steps(rows[::-1], spec, step_rows=3))
+    keys = {key: place for place, key in enumerate(whole)}
+    # Pairs that read the same, such as a stored "(no lesion)" and an absent one, may swap.
+    grid = build_grid(rows, spec)
+    looks = {each.key: (each.label, each.total.attempts) for each in grid.rows}
+    assert [looks[key] for key in shuffled] == [looks[key] for key in sorted(keys, key=keys.get)]
+
+
+def test_accuracy_comes_from_summed_counts_not_from_rates():
+    rows = [row(1, attempts=1, correct=1), row(2, attempts=99, correct=0)]
+    cell = build_grid(rows, GridSpec()).cell(0, 0)
+    assert cell.value(Metric.ACCURACY) == pytest.approx(0.01)
+    assert cell.short(Metric.ACCURACY, 4) == "1%"
+
+
+def test_a_median_over_several_rows_is_weighted_and_says_so():
+    rows = [row(1, attempts=3, median=1000), row(2, attempts=1, median=2000)]
+    cell = build_grid(rows, GridSpec()).cell(0, 0)
+    assert (cell.median_ms, cell.median_exact) == (Decimal(1250), False)
+    assert cell.short(Metric.MEDIAN, 6).startswith("≈")
+    assert "weighted median time ≈ 1250.0 ms" in cell.describe()
+
+
+def test_a_median_is_exact_when_one_row_holds_all_durations():
+    rows = [row(1, median="1500.5"), row(2, median=None)]
+    cell = build_grid(rows, GridSpec()).cell(0, 0)
+    assert (cell.median_ms, cell.median_exact) == (Decimal("1500.5"), True)
+    assert "median time 1500.5 ms" in cell.describe()
+    assert "weighted" not in cell.describe()
+
+
+def test_a_cell_without_durations_has_no_median_and_sorts_last():
+    rows = [row(1, lesion="none", median=None), row(2, lesion="fast", median=1)]
+    grid = build_grid(rows, GridSpec(metric=Metric.MEDIAN))
+    assert [each.label for each in grid.rows] == ["fast", "none"]
+    assert grid.cell(1, 0).value(Metric.MEDIAN) is None
+    assert "no durations" in grid.cell(1, 0).describe()
+
+
+def test_weeks_without_rows_are_columns_without_data():
+    grid = build_grid([row(week=0), row(week=5)], GridSpec())
+    assert [column.week for column in grid.columns] == [
+        date(2025, 12, 1) + timedelta(weeks=number) for number in range(6)
+    ]
+    assert [column.total is None for column in grid.columns] == [False, *[True] * 4, False]
+    assert grid.cell(0, 3) is None
+
+
+@pytest.mark.parametrize("day", [date(1970, 1, 1), date(2000, 2, 28), date(2100, 12, 31)])
+def test_a_week_is_the_iso_week(day):
+    monday = day - timedelta(days=day.weekday())
+    rows = [AggregateRow(UUID(int=1), None, None, monday, 1, 1, Decimal(1), None)]
+    assert build_grid(rows, GridSpec()).columns[0].week == monday
+
+
+def test_an_absent_tag_is_not_a_stored_one_that_reads_the_same():
+    rows = [row(1, lesion=None), row(2, lesion="(no lesion)"), row(3, lesion="")]
+    grid = build_grid(rows, GridSpec(order=Order.LABEL))
+    assert [(each.key, each.label) for each in grid.rows] == [
+        ("", "(empty)"),
+        ("(no lesion)", "(no lesion)"),
+        (None, "(no lesion)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("metric", "first"),
+    [(Metric.ACCURACY, "wrong"), (Metric.ATTEMPTS, "rare"), (Metric.MEDIAN, "slow")],
+)
+def test_worst_first(metric, first):
+    rows = [
+        row(1, lesion="wrong", attempts=10, correct=1, median=10),
+        row(2, lesion="rare", attempts=1, correct=1, median=20),
+        row(3, lesion="slow", attempts=10, correct=9, median=30),
+    ]
+    assert build_grid(rows, GridSpec(metric=metric)).rows[0].label == first
+
+
+def test_most_attempts_first_and_by_label():
+    rows = [row(1, lesion="b", attempts=9), row(2, lesion="A", attempts=5), row(3, lesion=None)]
+    by_attempts = build_grid(rows, GridSpec(order=Order.ATTEMPTS))
+    assert [each.label for each in by_attempts.rows] == ["b", "A", "(no lesion)"]
+    by_label = build_grid(rows, GridSpec(order=Order.LABEL))
+    assert [each.label for each in by_label.rows] == ["A", "b", "(no lesion)"]
+
+
+def test_questions_are_named_where_a_name_is_known():
+    spec = GridSpec(RowAxis.QUESTION, names={UUID(int=1): "knee-\x1b[31m-1"}, order=Order.LABEL)
+    labels = {each.label for each in build_grid([row(1), row(2)], spec).rows}
+    assert labels == {"knee-\ufffd[31m-1", "00000000"}
+
+
+def test_scale_of_each_metric():
+    rows = [row(1, week=0, attempts=4, median=100), row(1, week=1, attempts=8, median=300)]
+    scales = {m: build_grid(rows, GridSpec(metric=m)).scale for m in Metric}
+    assert scales == {
+        Metric.ACCURACY: (0.0, 1.0),
+        Metric.ATTEMPTS: (0.0, 8.0),
+        Metric.MEDIAN: (100.0, 300.0),
+    }
+    grid = build_grid(rows, GridSpec(metric=Metric.MEDIAN))
+    assert [grid.position(value) for value in (0, 100, 200, 300, 999)] == [0, 0, 0.5, 1, 1]
+    assert build_grid(rows[:1], GridSpec(metric=Metric.MEDIAN)).position(100) == 0.5
+
+
+def test_an_empty_grid_is_empty():
+    grid = build_grid([], GridSpec())
+    assert (grid.rows, grid.columns, grid.total, grid.scale) == ((), (), None, None)
+    assert build_grid([row()], GridSpec(text="nothing like it")).rows_read == 1
+
+
+@pytest.mark.parametrize("axis", list(RowAxis))
+def test_no_step_handles_more_rows_than_asked(axis):
+    """What keeps an event loop free is that work between two pauses is bounded."""
+    taken = 0
+    rows = many_rows(120, 10)
+
+    def counted():
+        nonlocal taken
+        for each in rows:
+            taken += 1
+            yield each
+
+    steps = build_steps(counted(), GridSpec(axis), step_rows=50)
+    pauses, before = 0, 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            grid: Grid = done.value
+            break
+        assert taken - before <= 50
+        before = taken
+        pauses += 1
+    assert grid.rows_read == taken == len(rows)
+    # Reading takes 24 pauses; summing and ordering take some more.
+    assert pauses > 24
+
+
+async def test_the_event_loop_runs_while_a_grid_is_built():
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    ticker = asyncio.create_task(tick())
+    rows = many_rows(200, 10)
+    grid = await build_grid_async(rows, GridSpec(RowAxis.QUESTION), hold_seconds=0)
+    ticker.cancel()
+    assert grid == build_grid(rows, GridSpec(RowAxis.QUESTION))
+    assert ticks >= 8
+
+
+async def test_building_can_be_cancelled():
+    task = asyncio.create_task(
+        build_grid_async(many_rows(200, 10), GridSpec(), hold_seconds=0),
+    )
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -1,0 +1,111 @@
+"""What a mutation is: one thing broken, the probes that must notice, and what repairs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from tui.redact import Secret
+from tui.settings import Settings, Volume
+from tui.target import classify
+from tui.verify.dry_run import PastRuns
+from tui.verify.probes.registry import PROBES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tui.sandbox import Sandbox
+    from tui.target import Target
+
+
+class Repair(Enum):
+    """A repair that is a file: the hint names it, and applying it must be enough."""
+
+    APPLY = "sql/analytics_heatmap.sql"
+    PREFLIGHT = "sql/analytics_heatmap_preflight.sql"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How the console is set up against a sandbox; mutations of keys and settings replace parts."""
+
+    service_key: str
+    anon_key: str | None
+    target: Target
+    settings: Settings
+    past: PastRuns | None = None
+    timeout_s: float = 10.0
+
+    @classmethod
+    def intact(cls, sandbox: Sandbox) -> Setup:
+        key, anon = sandbox.service_role_key, sandbox.anon_key
+        return cls.of(sandbox, key, anon)
+
+    @classmethod
+    def of(cls, sandbox: Sandbox, key: str, anon: str | None) -> Setup:
+        state = sandbox.directory / "state"
+        return cls(
+            service_key=key,
+            anon_key=anon,
+            target=classify(sandbox.url, key, sandbox=True),
+            settings=Settings(
+                url=sandbox.url,
+                service_role_key=Secret(key),
+                anon_key=Secret(anon) if anon else None,
+                volume=Volume(),
+                prod_hosts=(),
+                non_prod_hosts=(),
+                state_dir=state,
+                deployment_log=state / "deployment-log.jsonl",
+            ),
+        )
+
+    def sized(self, **volume: int) -> Setup:
+        return replace(self, settings=replace(self.settings, volume=Volume(**volume)))
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One thing broken.
+
+    Attributes:
+        name: Its name in the test report.
+        sql: Run as the superuser; `%(postgrest)s` is not touched: no parameters.
+        repair: What the hint says: a file to apply as the owner, or SQL; None where undoing is no
+            work on the database (faults, keys, settings).
+        hint: Words that the hint of some noticing probe must hold; of a file repair, its name.
+        undo: Run as the superuser after the repair, for what a repair need not take back.
+        fails, warns, skips: Ids of the probes that must say so. All others must pass.
+        skips_rest: All others are skipped or need no project: only `fails` and `warns` are judged.
+        faults: Fault specification of the front door.
+        setup: Changes keys, target or settings.
+        database_down: PostgreSQL is stopped.
+        since: Oldest PostgreSQL it makes sense on.
+    """
+
+    name: str
+    sql: str = ""
+    repair: Repair | str | None = None
+    hint: str = ""
+    undo: str = ""
+    fails: Iterable[str] = ()
+    warns: Iterable[str] = ()
+    skips: Iterable[str] = ()
+    skips_rest: bool = False
+    faults: str | None = None
+    setup: Callable[[Sandbox, Setup], Setup] | None = None
+    database_down: bool = False
+    since: int = 15
+    tags: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def noticed(self) -> set[str]:
+        return {*self.fails, *self.warns}
+
+    def expected(self) -> dict[str, str]:
+        """Status that each judged probe must have."""
+        wanted = {} if self.skips_rest else dict.fromkeys((probe.id for probe in PROBES), "pass")
+        wanted |= dict.fromkeys(self.skips, "skip")
+        wanted |= dict.fromkeys(self.warns, "warn")
+        return wanted | dict.fromkeys(self.fails, "fail")

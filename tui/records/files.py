@@ -1,0 +1,269 @@
+"""Private files that survive a crash and do not mix two writers' lines.
+
+Files are created with mode 0600 in directories with mode 0700. A write has reached the disk when
+its function returns, the directory entry included. All errors are `OSError`: what a lost file means
+is for the caller to say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILE_MODE: Final = 0o600
+DIRECTORY_MODE: Final = 0o700
+LOCK_SECONDS: Final = 10.0
+
+_LOCK_POLL_SECONDS: Final = 0.02
+
+# Neither wait for a pipe's other end nor hand the file to child processes.
+_OPEN_FLAGS: Final = (
+    getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+)
+
+
+def private_directory(path: Path) -> None:
+    """Create a directory and its missing parents, for the owner alone.
+
+    One that exists is left as it is: it may be somebody else's to arrange.
+
+    Raises:
+        OSError: It cannot be created, or is no directory.
+    """
+    if path.is_dir():
+        return
+    if path.parent != path:
+        private_directory(path.parent)
+    try:
+        path.mkdir(mode=DIRECTORY_MODE)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return
+    path.chmod(DIRECTORY_MODE)
+    _sync_directory(path.parent)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Put `data` in place of a file's content, all of it or none.
+
+    Args:
+        path: The file; missing directories are created.
+        data: Its new content.
+
+    Raises:
+        OSError: It could not be written. The old content, if any, is still there.
+    """
+    private_directory(path.parent)
+    # mkstemp makes the file 0600 and never follows what is already there.
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+    _sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[int]:
+    """Open a private file for reading and appending, with nobody else in here.
+
+    The lock is the kernel's: it ends with the block or with the process, whatever happens.
+
+    Args:
+        path: The file; it and missing directories are created.
+        seconds: How long to wait for another holder.
+
+    Yields:
+        The file's descriptor, opened for reading and appending.
+
+    Raises:
+        TimeoutError: Another process held it for that long.
+        OSError: It cannot be opened, is no plain file, or cannot be made private.
+    """
+    private_directory(path.parent)
+    number = _open_private(path)
+    with _holding(path, number, seconds):
+        yield number
+
+
+def read_locked(path: Path, *, seconds: float = LOCK_SECONDS) -> bytes:
+    """A file's whole content, with no half-written line in it; nothing is created.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        TimeoutError: Another process held it for that long.
+        OSError: It cannot be read.
+    """
+    number = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
+    with _holding(path, number, seconds):
+        return read_all(number)
+
+
+def hold(path: Path) -> int | None:
+    """Take a file's lock for as long as this process lives or until `release`.
+
+    Returns:
+        The descriptor that holds it, or None when another holder has it.
+
+    Raises:
+        OSError: It cannot be opened, is no plain file, or cannot be made private.
+    """
+    private_directory(path.parent)
+    while True:
+        number = _open_private(path)
+        try:
+            taken = try_lock(number)
+            # Whoever held it before may have removed it between our opening and locking it.
+            current = taken and _is_still(path, number)
+        except BaseException:
+            os.close(number)
+            raise
+        if current:
+            return number
+        os.close(number)
+        if not taken:
+            return None
+
+
+def release(path: Path, number: int) -> None:
+    """Give up a lock taken with `hold`, and remove its file."""
+    # First the name, then the lock: nobody may lock a file that is about to disappear.
+    if sys.platform != "win32":
+        path.unlink(missing_ok=True)
+    _unlock(number)
+    os.close(number)
+    if sys.platform == "win32":
+        with contextlib.suppress(PermissionError):
+            path.unlink(missing_ok=True)
+
+
+def read_all(number: int) -> bytes:
+    """A locked file's whole content."""
+    os.lseek(number, 0, os.SEEK_SET)
+    with os.fdopen(number, "rb", closefd=False) as file:
+        return file.read()
+
+
+def append(number: int, data: bytes) -> None:
+    """Add `data` to the end of a locked file, all of it or none, and see it onto the disk.
+
+    Raises:
+        OSError: It could not be written. What was there before still is, and nothing more.
+    """
+    before = os.fstat(number).st_size
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(number, rest) :]
+        os.fsync(number)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.ftruncate(number, before)
+        raise
+
+
+def _open_private(path: Path) -> int:
+    existed = path.exists()
+    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _OPEN_FLAGS, FILE_MODE)
+    try:
+        _make_private(path, number)
+        if not existed:
+            _sync_directory(path.parent)
+    except BaseException:
+        os.close(number)
+        raise
+    return number
+
+
+def _make_private(path: Path, number: int) -> None:
+    status = os.fstat(number)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    if sys.platform != "win32" and status.st_mode & 0o777 != FILE_MODE:
+        os.fchmod(number, FILE_MODE)
+
+
+@contextlib.contextmanager
+def _holding(path: Path, number: int, seconds: float) -> Iterator[None]:
+    """Lock an open file for the block, and close it after."""
+    try:
+        deadline = time.monotonic() + seconds
+        while not try_lock(number):
+            if time.monotonic() >= deadline:
+                text = f"locked by another process for {seconds:g} s"
+                raise TimeoutError(errno.ETIMEDOUT, text, str(path))
+            time.sleep(_LOCK_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            _unlock(number)
+    finally:
+        os.close(number)
+
+
+def _is_still(path: Path, number: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(number))
+    except FileNotFoundError:
+        return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    # A byte far beyond any content: locks are mandatory there, and readers must not be shut out.
+    _LOCKED_BYTE: Final = 0x7FFF_FFFF
+
+    def try_lock(number: int) -> bool:
+        """Take the lock of an open file; False when another holder has it."""
+        os.lseek(number, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _unlock(number: int) -> None:
+        os.lseek(number, _LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(number, msvcrt.LK_UNLCK, 1)
+
+    def _sync_directory(path: Path) -> None:
+        """Directories cannot be synced there."""
+else:
+    import fcntl
+
+    def try_lock(number: int) -> bool:
+        """Take the lock of an open file; False when another holder has it."""
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(number: int) -> None:
+        fcntl.flock(number, fcntl.LOCK_UN)
+
+    def _sync_directory(path: Path) -> None:
+        """See a new or renamed entry onto the disk."""
+        number = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

@@ -1,0 +1,101 @@
+"""Step 3: what a run would write, refresh and delete, spelled out; the operator agrees or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widgets import Button, Static
+
+from tui.screens.base import ConsoleScreen
+from tui.widgets.facts import Facts
+from tui.widgets.steps import View
+from tui.widgets.words import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.widget import Widget
+
+    from tui.verify.session import Session
+
+
+class ReviewScreen(ConsoleScreen):
+    """The plan, and two buttons of which the safe one is chosen."""
+
+    VIEW: ClassVar[View] = View.REVIEW
+    HELP_TEXT: ClassVar[str] = (
+        "Step 3 of 4. Nothing has been written so far.\n\n"
+        "Every row a run writes carries a tag with the run's name: that is how it is found and "
+        "deleted again, and how the rows of real learners are left alone. A journal on this "
+        "machine records what is about to be created before it is.\n\n"
+        "The left and right keys choose a button, enter presses it. Back is chosen first."
+    )
+
+    def body(self) -> Iterable[Widget]:
+        """The plan above, the buttons below."""
+        with VerticalScroll(classes="page", can_focus=False):
+            yield Static(id="lead", classes="lead")
+            yield Facts("plan")
+        with Horizontal(classes="buttons"):
+            yield Button("Back", id="back", compact=True)
+            yield Button("Write and verify", id="begin", variant="primary", compact=True)
+
+    def on_screen_resume(self) -> None:
+        """The safe choice first, every time."""
+        super().on_screen_resume()
+        self.query_one("#back", Button).focus()
+
+    def paint_body(self) -> None:
+        """The plan for the project at hand."""
+        session = self.desk.session
+        if session is None:
+            return
+        again = self.desk.why_locked(View.REVIEW)
+        self.query_one("#begin", Button).disabled = bool(again) or self.desk.is_writing
+        self.query_one("#lead", Static).update(self._lead(session))
+        self.query_one(Facts).show(self._plan(session))
+
+    @on(Button.Pressed, "#back")
+    def _back(self) -> None:
+        self.console_app.action_go(View.DRY_RUN.value)
+
+    @on(Button.Pressed, "#begin")
+    def _begin(self) -> None:
+        self.console_app.begin_cycle()
+
+    def _lead(self, session: Session) -> Content:
+        production = session.target.is_production
+        return Content.assemble(
+            ("This is what a run does to ", "bold"),
+            (session.target.identity, "$bad bold" if production else "bold"),
+            (f" ({session.target.kind.value})", "$bad bold" if production else "$muted"),
+            ("\nNothing has been written so far.", "$muted"),
+        )
+
+    def _plan(self, session: Session) -> list[tuple[str, str | Content]]:
+        volume = session.settings.volume
+        times = self.glyphs.times
+        rows: list[tuple[str, str | Content]] = [
+            ("Write", f"{plural(volume.users, 'user')} in auth.users and app_users"),
+            ("", f"{plural(volume.questions, 'published question')} in questions"),
+            (
+                "",
+                f"{plural(volume.responses, 'response')} in responses "
+                f"({volume.users:,} {times} {volume.questions:,})",
+            ),
+            ("", Content.styled("and what the project's own triggers add to them", "$muted")),
+            ("", ""),
+            ("Refresh", "analytics_heatmap_agg, twice: after writing (timed), after deleting"),
+            ("Compare", f"{plural(volume.aggregates, 'row')} of the view, all eight columns"),
+            ("", ""),
+            ("Delete", "every row above again, and nothing else, found by its tag:"),
+            ("", Content.styled("slug  heatmap-verification-<run>-<n>", "$muted")),
+            ("", Content.styled("email heatmap-<run>-<n>@example.com", "$muted")),
+            ("", ""),
+            ("Meanwhile", "admins see the synthetic questions on the heatmap page"),
+            ("At any time", "esc or ctrl+c stops the writing and cleans up"),
+        ]
+        return rows

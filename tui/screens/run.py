@@ -1,0 +1,117 @@
+"""Step 4: the run while it goes on, and its result once it is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from tui.screens.base import ConsoleScreen
+from tui.verify.events import Mode, Outcome
+from tui.widgets.facts import Facts
+from tui.widgets.figures import figures, verdict
+from tui.widgets.stage_board import StageBoard
+from tui.widgets.steps import View
+from tui.widgets.words import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.widget import Widget
+
+    from tui.widgets.progress import RunProgress
+
+NOTICES_SHOWN = 3
+
+
+class RunScreen(ConsoleScreen):
+    """While it runs: one line per stage. Afterwards: the verdict first, then the figures."""
+
+    VIEW: ClassVar[View] = View.RUN
+    HELP_TEXT: ClassVar[str] = (
+        "Step 4 of 4. Each line is a stage: its progress, items handled, items a second, and the "
+        "time left or taken.\n\n"
+        "esc or ctrl+c stops the writing; what was written is deleted again before the console "
+        "lets go. You may look at other screens meanwhile, the run goes on.\n\n"
+        "When it is over: h shows the heatmap it read, e the evidence to paste into a pull "
+        "request, r reviews another run."
+    )
+
+    def body(self) -> Iterable[Widget]:
+        """Verdict or headline, figures, stages, notices."""
+        with VerticalScroll(classes="page", can_focus=True):
+            yield Static(id="lead", classes="lead")
+            yield Facts("figures")
+            yield StageBoard(self.glyphs)
+            yield Static(id="notices", classes="facts")
+
+    def paint_body(self) -> None:
+        """Everything that is known of the run."""
+        progress = self.desk.run
+        if progress is None:
+            self.query_one("#lead", Static).update("No run yet.")
+            return
+        over = progress.finished is not None
+        self.set_class(over, "-over")
+        self.query_one("#lead", Static).update(
+            verdict(progress, self.glyphs) if over else self._headline(progress)
+        )
+        table = self.query_one(Facts)
+        table.display = over
+        table.show(figures(progress, self.desk.run_result, self.glyphs) if over else ())
+        self.query_one(StageBoard).show(progress, self.desk.clock())
+        self.query_one("#notices", Static).update(self._notices(progress))
+
+    def _headline(self, progress: RunProgress) -> Content:
+        signs = self.glyphs
+        elapsed = duration(self.desk.clock() - progress.began)
+        stop = "esc stops and cleans up"
+        if progress.cancelling is not None:
+            word, style = f"{signs.warn} cleaning up", "$warn bold"
+            about = f"stopped: {progress.cancelling}"
+            stop = "ctrl+c again to choose"
+        elif progress.mode is Mode.PURGE:
+            word, style, about = f"{signs.busy} purging", "$focus bold", "removing leftovers"
+        elif progress.cleaning_up:
+            word, style, about = (
+                f"{signs.busy} cleaning up",
+                "$focus bold",
+                "deleting what it wrote",
+            )
+        else:
+            word, style, about = f"{signs.busy} running", "$focus bold", self._current(progress)
+        return Content.assemble(
+            (f"{word}  ", style), about, (f"  for {elapsed} {signs.sep} {stop}", "$muted"),
+            "\n", self._retry(progress),
+        )  # fmt: skip
+
+    def _current(self, progress: RunProgress) -> str:
+        running = [line for line in progress.lines.values() if line.began and not line.seconds]
+        return running[-1].what if running else "starting"
+
+    def _retry(self, progress: RunProgress) -> Content:
+        retry = progress.retry
+        if retry is None:
+            return Content("")
+        return Content.styled(
+            f"{self.glyphs.warn} retrying {retry.attempt} of {retry.attempts} in "
+            f"{duration(retry.wait_s)}: {' '.join(retry.reason.split())} ({retry.what})",
+            "$warn",
+        )
+
+    def _notices(self, progress: RunProgress) -> Content:
+        lines = [
+            Content.styled(f"{self.glyphs.warn} {notice.text}", "$warn")
+            if notice.warning
+            else Content.styled(f"{self.glyphs.bullet} {notice.text}", "$muted")
+            for notice in progress.notices[-NOTICES_SHOWN:]
+        ]
+        if progress.finished and progress.finished.outcome is not Outcome.VERIFIED:
+            lines += [
+                Content.styled(f"{self.glyphs.bullet} {problem}", "$ink")
+                for problem in progress.finished.problems
+                if problem != progress.finished.message
+            ]
+        return Content("\n").join(lines)

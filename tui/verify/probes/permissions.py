@@ -1,0 +1,373 @@
+"""Is the heatmap shut for those it is not for, and open for those it is for?
+
+What anon may do is asked for real where there is an anon key. A learner cannot be signed in without
+writing, so the function that describes the database puts the question to its own caller check, with
+a learner's claims, and reads the privileges from the catalogs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tui.verify.events import ProbeStatus
+from tui.verify.probes.evidence import PREFLIGHT, READER, REFRESH, VIEW, is_denial, refusal_of
+from tui.verify.probes.model import (
+    APPLY,
+    APPLY_PREFLIGHT,
+    Finding,
+    Probe,
+    failed,
+    listed,
+    passed,
+    skipped,
+    warned,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.project import ProjectError
+    from tui.verify.probes.evidence import Evidence
+    from tui.verify.probes.preflight import Preflight
+
+_DENIED: Final = "42501"
+_AMBIGUOUS: Final = "42725"
+_LET_IN: Final = frozenset({"00000", "25006"})
+_NEEDED: Final = {
+    "questions": ("select", "insert", "delete"),
+    "responses": ("select", "insert", "delete"),
+    "app_users": ("select",),
+}
+_OURS: Final = {
+    READER: "reader_execute",
+    REFRESH: "refresh_execute",
+    PREFLIGHT: "preflight_execute",
+}
+
+
+async def anon_view(evidence: Evidence) -> Finding:
+    """Is anon kept from the view?"""
+    anon = await evidence.anon()
+    return _judge_anon(VIEW, await refusal_of(anon.page(VIEW, ["question_id"], limit=1)))
+
+
+async def anon_reader(evidence: Evidence) -> Finding:
+    """Is anon kept from the reader?"""
+    anon = await evidence.anon()
+    return _judge_anon(f"{READER}()", await refusal_of(anon.call_read_only(READER, limit=1)))
+
+
+async def anon_refresh(evidence: Evidence) -> Finding:
+    """Is anon kept from the refresh?"""
+    anon = await evidence.anon()
+    return _judge_anon(f"{REFRESH}()", await refusal_of(anon.call_read_only(REFRESH)))
+
+
+def _judge_anon(what: str, refusal: ProjectError | None) -> Finding:
+    if is_denial(refusal):
+        return passed(f"{what} is denied to anon ({_DENIED})")
+    if refusal is None:
+        return failed(f"{what} answers anon")
+    return failed(f"{what} is not denied to anon: expected {_DENIED}, got {refusal.message}")
+
+
+async def learner_view(evidence: Evidence) -> Finding:
+    """Is a signed-in user kept from the view itself?"""
+    preflight = await evidence.preflight()
+    may = preflight.at("privileges", "view_select", "authenticated")
+    if may is None:
+        return skipped("there is no view", "see schema.view")
+    return failed("authenticated may read the view") if may else passed("authenticated may not")
+
+
+async def learner_gate(evidence: Evidence) -> Finding:
+    """Are the functions shut for a signed-in user who is no administrator?"""
+    return _judge_gate(await evidence.preflight(), "learner", "a learner who is no administrator")
+
+
+async def null_role(evidence: Evidence) -> Finding:
+    """Are the functions shut for claims that name no role?"""
+    return _judge_gate(await evidence.preflight(), "no_role", "a caller without a role")
+
+
+def _judge_gate(preflight: Preflight, who: str, spoken: str) -> Finding:
+    answers = {
+        "reader": preflight.at("gate", "reader", who),
+        "refresh": preflight.at("gate", "refresh", who),
+    }
+    # A missing function, or one of two, is told by schema.functions.
+    there = {name: code for name, code in answers.items() if code not in {None, _AMBIGUOUS}}
+    if not there:
+        return skipped("there are no functions", "see schema.functions")
+    problems = [
+        f"the {name} lets in {spoken}"
+        if code in _LET_IN
+        else f"the {name} answers {code} to {spoken}, not {_DENIED}"
+        for name, code in there.items()
+        if code != _DENIED
+    ]
+    if problems:
+        return failed("; ".join(problems))
+    return passed(f"{' and '.join(there)} refuse {spoken} ({_DENIED})")
+
+
+async def admin(evidence: Evidence) -> Finding:
+    """Can an administrator, who is `authenticated` too, call the functions?"""
+    preflight = await evidence.preflight()
+    closed = [
+        f"{name}()"
+        for name in (READER, REFRESH)
+        if preflight.at("privileges", _OURS[name], "authenticated") is False
+    ]
+    if closed:
+        return warned(f"administrators may not call {' and '.join(closed)}")
+    return passed("authenticated may call both; the caller check lets administrators in")
+
+
+async def service_role(evidence: Evidence) -> Finding:
+    """Has the service role every privilege that a run needs?"""
+    preflight = await evidence.preflight()
+    lacking = []
+    for table, needed in _NEEDED.items():
+        held = preflight.at("tables", table, "service_role") or dict.fromkeys(needed, True)
+        lacking += [f"{privilege} on {table}" for privilege in needed if not held[privilege]]
+    if preflight.at("privileges", "view_select", "service_role") is False:
+        lacking.append(f"select on {VIEW}")
+    lacking += [
+        f"execute on {name}()"
+        for name, privilege in _OURS.items()
+        if preflight.at("privileges", privilege, "service_role") is False
+    ]
+    if lacking:
+        return failed(
+            f"service_role lacks {listed(lacking)}", f"grant to service_role: {listed(lacking)}"
+        )
+    return passed("service_role holds every privilege that a run needs")
+
+
+async def nobody_else(evidence: Evidence) -> Finding:
+    """Does no other role hold anything on the heatmap's objects?"""
+    preflight = await evidence.preflight()
+    problems, others = [], []
+    for privilege, what in (
+        ("view_maintain", "refresh the view past the function"),
+        ("view_write", "write to the view"),
+        ("private_schema_usage", "use schema analytics_private"),
+    ):
+        roles = _holders(preflight, privilege)
+        problems += [f"{role} may {what}" for role in roles]
+    for privilege in preflight.at("privileges"):
+        others += preflight.at("privileges", privilege, "others")
+    if problems:
+        return failed("; ".join(problems))
+    if others:
+        return warned(f"granted by name to other roles: {listed(sorted(set(others)))}")
+    return passed("nobody beside the owner and the API's roles was granted anything")
+
+
+async def lint_0011(evidence: Evidence) -> Finding:
+    """Security Advisor 0011, function_search_path_mutable."""
+    preflight = await evidence.preflight()
+    names = [
+        name for name in preflight.at("functions") if preflight.at("functions", name, "exists")
+    ]
+    loose = [
+        f"{name}()" for name in names if preflight.at("functions", name, "search_path") is None
+    ]
+    if loose:
+        return failed(f"search_path is not pinned in {listed(loose)}", _repair(loose))
+    return passed(f"search_path is pinned in all {len(names)} functions")
+
+
+async def lint_0013(evidence: Evidence) -> Finding:
+    """Security Advisor 0013, rls_disabled_in_public."""
+    preflight = await evidence.preflight()
+    bare = [name for name in _NEEDED if preflight.at("tables", name, "rls") is False]
+    if bare:
+        return failed(
+            f"row level security is off on {listed(bare)}",
+            "; ".join(f"alter table public.{name} enable row level security" for name in bare),
+        )
+    return passed("row level security is on")
+
+
+async def lint_0016(evidence: Evidence) -> Finding:
+    """Security Advisor 0016, materialized_view_in_api."""
+    roles = _holders(await evidence.preflight(), "view_select")
+    if roles:
+        return failed(
+            f"the view is in the API for {' and '.join(roles)}",
+            f"revoke all on public.{VIEW} from public, anon, authenticated",
+        )
+    return passed("the view is in the API for the service role alone")
+
+
+async def lint_0028(evidence: Evidence) -> Finding:
+    """Security Advisor 0028, anon_security_definer_function_executable."""
+    return _judge_definers(await evidence.preflight(), "anon", list(_OURS))
+
+
+async def lint_0029(evidence: Evidence) -> Finding:
+    """Security Advisor 0029, authenticated_security_definer_function_executable.
+
+    Reader and refresh are for administrators, who are `authenticated`: they are flagged by design,
+    and `learner_gate` tells whether their check holds.
+    """
+    return _judge_definers(await evidence.preflight(), "authenticated", [PREFLIGHT])
+
+
+def _judge_definers(preflight: Preflight, role: str, names: Sequence[str]) -> Finding:
+    open_to = [n for n in names if preflight.at("privileges", _OURS[n], role)]
+    if open_to:
+        functions = ", ".join(f"public.{name}" for name in open_to)
+        return failed(
+            f"{role} may call {listed([f'{name}()' for name in open_to])}",
+            f"revoke execute on function {functions} from public, {role}",
+        )
+    return passed(f"{role} may call none of {listed([f'{name}()' for name in names])}")
+
+
+def _holders(preflight: Preflight, privilege: str) -> list[str]:
+    """Which of anon and authenticated hold a privilege, by whatever way."""
+    return [
+        role for role in ("anon", "authenticated") if preflight.at("privileges", privilege, role)
+    ]
+
+
+def _repair(functions: Sequence[str]) -> str:
+    preflight_only = all(PREFLIGHT in name for name in functions)
+    return APPLY_PREFLIGHT if preflight_only else APPLY
+
+
+_FAIL, _WARN = ProbeStatus.FAIL, ProbeStatus.WARN
+_REVOKE: Final = f"revoke it from public, anon, authenticated: {APPLY}"
+
+PROBES: Final = (
+    Probe(
+        "permissions.anon_view",
+        "anon cannot read the view",
+        f"one row of {VIEW} with the anon key",
+        "anything but SQLSTATE 42501; skipped without an anon key",
+        _REVOKE,
+        _FAIL,
+        anon_view,
+    ),
+    Probe(
+        "permissions.anon_reader",
+        "anon cannot call the reader",
+        f"{READER}() by GET with the anon key",
+        "anything but SQLSTATE 42501; skipped without an anon key",
+        _REVOKE,
+        _FAIL,
+        anon_reader,
+    ),
+    Probe(
+        "permissions.anon_refresh",
+        "anon cannot call the refresh",
+        f"{REFRESH}() by GET with the anon key: a read-only transaction",
+        "anything but SQLSTATE 42501; skipped without an anon key",
+        _REVOKE,
+        _FAIL,
+        anon_refresh,
+    ),
+    Probe(
+        "permissions.learner_view",
+        "a learner cannot read the view",
+        f"{PREFLIGHT}(): SELECT on the view for authenticated",
+        "authenticated, or PUBLIC, holds SELECT on the view",
+        _REVOKE,
+        _FAIL,
+        learner_view,
+    ),
+    Probe(
+        "permissions.learner_gate",
+        "a learner cannot use the functions",
+        f"{PREFLIGHT}(): what both functions answer to a learner's claims",
+        "a function lets a non-admin user in, or fails otherwise than by SQLSTATE 42501",
+        APPLY,
+        _FAIL,
+        learner_gate,
+    ),
+    Probe(
+        "permissions.null_role",
+        "a caller without a role is refused",
+        f"{PREFLIGHT}(): what both functions answer to claims without a role",
+        "the caller check compares with NULL and lets it pass",
+        APPLY,
+        _FAIL,
+        null_role,
+    ),
+    Probe(
+        "permissions.admin",
+        "administrators can use the functions",
+        f"{PREFLIGHT}(): EXECUTE on both functions for authenticated",
+        "authenticated lacks EXECUTE: the administrators' page stays empty",
+        f"grant execute to authenticated: {APPLY}",
+        _WARN,
+        admin,
+    ),
+    Probe(
+        "permissions.service_role",
+        "the service role can do all a run needs",
+        f"{PREFLIGHT}(): its privileges on tables, view and functions",
+        "a privilege is missing",
+        f"grant it to service_role: {APPLY}",
+        _FAIL,
+        service_role,
+    ),
+    Probe(
+        "permissions.nobody_else",
+        "nobody else holds anything",
+        f"{PREFLIGHT}(): other privileges and other roles on the heatmap's objects",
+        "anon or authenticated may refresh (MAINTAIN), write or use the private schema (fails); "
+        "another role was granted something by name (warns)",
+        f"revoke what is not meant: {APPLY}",
+        _FAIL,
+        nobody_else,
+    ),
+    Probe(
+        "permissions.lint_0011",
+        "search_path is pinned (lint 0011)",
+        f"{PREFLIGHT}(): settings of our functions",
+        "a function runs with the caller's search_path",
+        APPLY,
+        _FAIL,
+        lint_0011,
+    ),
+    Probe(
+        "permissions.lint_0013",
+        "row level security is on (lint 0013)",
+        f"{PREFLIGHT}(): questions, responses, app_users",
+        "it is off on a table: everybody may read it through the API",
+        "alter table ... enable row level security",
+        _FAIL,
+        lint_0013,
+    ),
+    Probe(
+        "permissions.lint_0016",
+        "the view is not in the API (lint 0016)",
+        f"{PREFLIGHT}(): SELECT on the view for anon and authenticated",
+        "either may select from it",
+        _REVOKE,
+        _FAIL,
+        lint_0016,
+    ),
+    Probe(
+        "permissions.lint_0028",
+        "anon can call no function of ours (lint 0028)",
+        f"{PREFLIGHT}(): EXECUTE for anon and PUBLIC",
+        "anon may call a SECURITY DEFINER function",
+        _REVOKE,
+        _FAIL,
+        lint_0028,
+    ),
+    Probe(
+        "permissions.lint_0029",
+        "users can call only the checked ones (lint 0029)",
+        f"{PREFLIGHT}(): EXECUTE on the preflight function for authenticated",
+        "authenticated may call it; reader and refresh are flagged by design, their check decides",
+        APPLY_PREFLIGHT,
+        _FAIL,
+        lint_0029,
+    ),
+)

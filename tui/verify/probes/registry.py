@@ -1,0 +1,41 @@
+"""Every probe of the dry run, in the order of display."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tui.verify.probes import (
+    authentication,
+    limits,
+    permissions,
+    residue,
+    schema,
+    target,
+    volume,
+)
+
+if TYPE_CHECKING:
+    from tui.verify.probes.model import Probe
+
+PROBES: Final[tuple[Probe, ...]] = (
+    *target.PROBES,
+    *authentication.PROBES,
+    *schema.PROBES,
+    *permissions.PROBES,
+    *limits.PROBES,
+    *residue.PROBES,
+    *volume.PROBES,
+)
+
+GROUPS: Final[tuple[str, ...]] = tuple(dict.fromkeys(probe.group for probe in PROBES))
+
+_BY_ID: Final = {probe.id: probe for probe in PROBES}
+
+
+def probe_of(probe_id: str) -> Probe:
+    """The probe of this id.
+
+    Raises:
+        KeyError: There is none.
+    """
+    return _BY_ID[probe_id]

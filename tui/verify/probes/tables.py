@@ -1,0 +1,233 @@
+"""What a run writes must fit the tables, and what it relies on must hold there.
+
+Part of the schema group, beside `schema`, which looks at the heatmap's own objects.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.verify.events import ProbeStatus
+from tui.verify.probes.evidence import PREFLIGHT
+from tui.verify.probes.model import (
+    Finding,
+    Probe,
+    UnansweredError,
+    failed,
+    listed,
+    passed,
+    skipped,
+    warned,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tui.verify.probes.evidence import Evidence
+
+_TEXT: Final = frozenset({"text", "character varying", "citext"})
+_UUID: Final = frozenset({"uuid"})
+_WHOLE: Final = frozenset({"smallint", "integer", "bigint"})
+_ANY: Final[frozenset[str]] = frozenset()
+
+# What a run writes, and the types that take it; no types means any.
+COLUMNS: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
+    "questions": {
+        "id": _UUID,
+        "slug": _TEXT,
+        "status": _ANY,
+        "stem_md": _TEXT,
+        "lead_in": _TEXT,
+        "explanation_brief_md": _TEXT,
+        "topic": _TEXT,
+        "subtopic": _TEXT,
+        "lesion": _TEXT,
+    },
+    "responses": {
+        "id": _UUID,
+        "user_id": _UUID,
+        "question_id": _UUID,
+        "is_correct": frozenset({"boolean"}),
+        "ms_to_answer": _WHOLE,
+        "created_at": frozenset({"timestamp with time zone"}),
+    },
+    "app_users": {"id": _UUID},
+}
+# app_users is filled by the project's own trigger, whose business its required columns are.
+WRITTEN: Final = ("questions", "responses")
+
+# (table, column, table it refers to): deleting there must delete here.
+CASCADES: Final = (
+    ("responses", "question_id", "public.questions"),
+    ("responses", "user_id", "public.app_users"),
+    ("app_users", "id", "auth.users"),
+)
+
+# Triggers that call somebody outside the database, by the function they run.
+_OUTWARD: Final = ("http_request", "http_post", "net.http", "pg_notify", "dblink")
+
+
+async def tables(evidence: Evidence) -> Finding:
+    """Are the tables there, and shown by the API?"""
+    await evidence.ready()
+    door = await evidence.door()
+    if door.document is None:
+        why = door.error.message if door.error else "no reply"
+        return failed(why, "let PostgREST describe the API: openapi-mode follow-privileges")
+    missing = [name for name in COLUMNS if name not in _definitions(door.document)]
+    if missing:
+        return failed(f"not in the API: {listed(missing)}")
+    return passed(f"{listed(list(COLUMNS))} are in the API")
+
+
+async def columns(evidence: Evidence) -> Finding:
+    """Are the columns there that a run writes, of types that take it?"""
+    problems = []
+    for table, described in (await _described(evidence)).items():
+        for column, types in COLUMNS[table].items():
+            if column not in described:
+                problems.append(f"{table}.{column} is missing")
+                continue
+            found = str(described[column].get("format", "")).partition("(")[0]
+            # An enum is named with its schema; a text we write into one must be of its labels.
+            labels = described[column].get("enum")
+            if types and found not in types:
+                problems.append(f"{table}.{column} is {found}, not {' or '.join(sorted(types))}")
+            elif column == "status" and labels and "published" not in labels:
+                problems.append(f"{table}.status has no 'published'")
+    if problems:
+        return failed("; ".join(problems[:4]))
+    return passed(f"all {sum(map(len, COLUMNS.values()))} columns are there, of the right types")
+
+
+async def required(evidence: Evidence) -> Finding:
+    """Can every required column be filled?"""
+    unfilled = []
+    for table, described in (await _described(evidence)).items():
+        if table in WRITTEN:
+            needed = await _required(evidence, table, described)
+            unfilled += [f"{table}.{name}" for name in needed if name not in COLUMNS[table]]
+    if unfilled:
+        return failed(f"required, and filled by no run: {listed(unfilled)}")
+    return passed("every column without a default is one that a run fills")
+
+
+async def _required(evidence: Evidence, table: str, described: Mapping[str, Any]) -> list[str]:
+    try:
+        return list((await evidence.preflight()).at("tables", table, "required"))
+    except UnansweredError:
+        # The API description marks NOT NULL; a default, where it shows one, fills the column.
+        document = await evidence.api()
+        marked = _definitions(document)[table].get("required", [])
+        return [name for name in marked if "default" not in described.get(name, {})]
+
+
+async def keys(evidence: Evidence) -> Finding:
+    """Do the keys hold that writing twice and cleaning up rely on?"""
+    preflight = await evidence.preflight()
+    there = [name for name in COLUMNS if preflight.at("tables", name, "exists")]
+    problems = [
+        f"{table} has no primary key on id"
+        for table in there
+        if preflight.at("tables", table, "primary_key") != ["id"]
+    ]
+    for table, column, refers_to in CASCADES:
+        if table not in there:
+            continue
+        found = [
+            key
+            for key in preflight.at("tables", table, "foreign_keys")
+            if key["columns"] == [column] and key["references"] == refers_to
+        ]
+        if not any(key["on_delete"] == "cascade" for key in found):
+            what = "does not cascade" if found else "is missing"
+            problems.append(f"the foreign key {table}.{column} to {refers_to} {what}")
+    if problems:
+        return failed("; ".join(problems))
+    if not there:
+        return skipped("the tables are missing", "see schema.tables")
+    return passed("primary keys on id; deleting users and questions deletes their responses")
+
+
+async def triggers(evidence: Evidence) -> Finding:
+    """What else does a write touch, and does any of it leave the database?"""
+    preflight = await evidence.preflight()
+    found, outward = [], []
+    for table in COLUMNS:
+        for trigger in preflight.at("tables", table, "triggers"):
+            if not trigger["enabled"]:
+                continue
+            name = f"{table}.{trigger['name']} ({trigger['timing']})"
+            found.append(name)
+            if any(part in str(trigger["function"]) for part in _OUTWARD):
+                outward.append(name)
+    if outward:
+        return warned(f"synthetic rows would be sent out of the database by {listed(outward)}")
+    return passed(f"a write also runs {listed(found)}" if found else "a write runs no trigger")
+
+
+async def _described(evidence: Evidence) -> dict[str, dict[str, Any]]:
+    """Columns of our tables as the API describes them; a missing table is told by `tables`."""
+    definitions = _definitions(await evidence.api())
+    found = {
+        name: definitions[name].get("properties", {}) for name in COLUMNS if name in definitions
+    }
+    if not found:
+        raise UnansweredError("the tables are missing", "see schema.tables")
+    return found
+
+
+def _definitions(document: Mapping[str, Any]) -> dict[str, Any]:
+    found = document.get("definitions")
+    return found if isinstance(found, dict) else {}
+
+
+_FAIL: Final = ProbeStatus.FAIL
+
+PROBES: Final = (
+    Probe(
+        "schema.tables",
+        "the tables are there",
+        "GET /rest/v1/: questions, responses, app_users",
+        "a table is missing, not exposed, or not readable for the service role",
+        "apply the platform's migrations, expose schema public, grant select to service_role",
+        _FAIL,
+        tables,
+    ),
+    Probe(
+        "schema.columns",
+        "the columns we write are there",
+        "GET /rest/v1/: columns and types of the three tables",
+        "a column is missing or renamed, of another type, or status knows no 'published'",
+        "bring the project to the schema that this console is made for",
+        _FAIL,
+        columns,
+    ),
+    Probe(
+        "schema.required",
+        "we fill every required column",
+        "the preflight function, else GET /rest/v1/: NOT NULL columns without a default",
+        "questions or responses got a required column that a run does not fill",
+        "give the column a default, or allow NULL",
+        _FAIL,
+        required,
+    ),
+    Probe(
+        "schema.keys",
+        "the keys we rely on hold",
+        f"{PREFLIGHT}(): primary and foreign keys",
+        "a primary key on id is missing; a foreign key is missing or does not cascade",
+        "restore the key, on delete cascade: clean-up relies on it",
+        _FAIL,
+        keys,
+    ),
+    Probe(
+        "schema.triggers",
+        "what we write stays in the database",
+        f"{PREFLIGHT}(): triggers on the three tables",
+        "a trigger calls a webhook, or otherwise tells somebody outside of each row",
+        "disable the webhook for the run, or have its receiver ignore synthetic rows",
+        ProbeStatus.WARN,
+        triggers,
+    ),
+)
