@@ -157,6 +157,7 @@ TABLE: list[tuple[str, str, TargetKind | None, str]] = [
     ("https://supabase.co", "opaque", PRODUCTION, "supabase.co"),
     ("https://aws-0-eu-west-1.pooler.supabase.com:6543", "opaque", PRODUCTION, ""),
     ("https://1198.51.100.4.evil.example", "opaque", PRODUCTION, ""),
+    ("HTTPS://qa.example.net:443", "opaque", PRODUCTION, "qa.example.net"),
     ("https://xn--staging.example.org", "opaque", PRODUCTION, "xn--staging.example.org"),
     ("https://stаging.example.org", "opaque", PRODUCTION, ""),  # a Cyrillic а
     # What cannot be read for certain
@@ -231,18 +232,21 @@ def test_each_spelling_is_what_is_written_beside_it(
         _assert_contacted(url, target)
 
 
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
 def _assert_contacted(url: str, target: Target) -> None:
     """The client reaches what was classified, from the given URL and from the normalized one."""
     ours = httpx.URL(target.url)
     assert ours.raw_host.decode() == target.host
-    assert (ours.port or {"http": 80, "https": 443}[ours.scheme]) == target.port
+    assert (ours.port or _DEFAULT_PORTS[ours.scheme]) == target.port
     assert not ours.userinfo
     assert yarl.URL(target.url).raw_host == target.host
     assert yarl.URL(target.url).port == target.port
     theirs = httpx.URL(url)
     assert _reached(theirs) == target.host
     assert theirs.scheme == ours.scheme
-    assert theirs.port == ours.port
+    assert (theirs.port or _DEFAULT_PORTS[theirs.scheme]) == target.port
 
 
 def _reached(url: httpx.URL) -> str:
@@ -336,11 +340,26 @@ def test_a_declaration_that_says_too_little_is_refused(entry: str, variable: str
     assert "pw" not in caught.value.message
 
 
+@pytest.mark.parametrize(("entry", "told"), [
+    ("*.example.org", "pattern"), (".example.org", "pattern"), ("me@example.org", "user name"),
+    ("supabase.co", "many projects share"), ("https://a.example/path", "with a path"),
+])  # fmt: skip
+def test_the_refusal_of_a_declaration_says_what_is_wrong(entry: str, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        look("http://localhost", "demo", non_prod_hosts=[entry])
+
+
 def test_a_declared_name_below_a_shared_domain_is_fine() -> None:
     for host in ("shop.github.io", "shop.co.uk", "lb.eu-west-1.elb.amazonaws.com", "t.co"):
         assert look(f"https://{host}", non_prod_hosts=[host]).kind is STAGING
         assert look(f"https://sub.{host}", non_prod_hosts=[host]).kind is STAGING
         assert look(f"https://not{host}", non_prod_hosts=[host]).kind is PRODUCTION
+
+
+def test_a_database_url_declares_its_host_whatever_its_port_and_user() -> None:
+    declared = [f"postgresql://postgres.{STAGE}:pw@db.example.net:5432/postgres"]
+    assert look("https://db.example.net", non_prod_hosts=declared).kind is STAGING
+    assert look(f"https://{STAGE}.supabase.co", non_prod_hosts=declared).kind is PRODUCTION
 
 
 def test_a_single_label_is_a_project_or_one_machine_but_no_domain() -> None:

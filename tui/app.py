@@ -23,6 +23,7 @@ from tui.screens.desk import Desk
 from tui.screens.dialogs import Question, TextDialog
 from tui.screens.dry_run import DryRunScreen
 from tui.screens.evidence import EvidenceScreen
+from tui.screens.heatmap import HeatmapScreen
 from tui.screens.review import ReviewScreen
 from tui.screens.run import RunScreen
 from tui.screens.target import TargetScreen
@@ -41,6 +42,14 @@ if TYPE_CHECKING:
     from tui.verify.session import Run
 
 PAINTS_PER_SECOND: Final = 10
+SCREENS: Final[tuple[type[ConsoleScreen], ...]] = (
+    TargetScreen,
+    DryRunScreen,
+    ReviewScreen,
+    RunScreen,
+    HeatmapScreen,
+    EvidenceScreen,
+)
 IDLE_PAINTS: Final = 5
 """Of these many ticks one is painted while only the waiting time changes."""
 
@@ -114,7 +123,7 @@ class HeatmapApp(App[int]):
 
     def on_mount(self) -> None:
         """Put up the screens; connect once the first is painted."""
-        for kind in (TargetScreen, DryRunScreen, ReviewScreen, RunScreen, EvidenceScreen):
+        for kind in SCREENS:
             screen = kind(self.desk, self.glyphs, opening=self.opening)
             self.install_screen(screen, kind.VIEW.value)
         self.push_screen(View.TARGET.value)
@@ -297,6 +306,8 @@ class HeatmapApp(App[int]):
         if self.view is View.RUN and self.desk.is_writing:
             if not self.desk.is_cancelling:
                 self._cancel("esc was pressed")
+            return
+        if isinstance(self.screen, HeatmapScreen) and self.screen.leave_filter():
             return
         order = {View.DRY_RUN: View.TARGET, View.REVIEW: View.DRY_RUN, View.RUN: View.REVIEW}
         if self.view in order:

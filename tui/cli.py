@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tui import __version__
-from tui.errors import ConfigurationError, OperatorError, SandboxError
+from tui.errors import ConfigurationError, ExitCode, GuardRefused, OperatorError, SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tui.headless import Console
+    from tui.override import Permit
+    from tui.records.chain import Record
     from tui.redact import Secret
     from tui.sandbox import SandboxOptions
     from tui.settings import Settings
@@ -242,7 +244,8 @@ async def _headless(settings: Settings, options: argparse.Namespace, *, sandbox:
     async with session:
         if not options.dry_run:
             _check_key(session)
-        run = _run_of(session, options)
+            session.check_guard()
+        run = _run_of(session, options, console)
         result = await follow(run, console)
         if options.json:
             console.document(result.document())
@@ -251,12 +254,39 @@ async def _headless(settings: Settings, options: argparse.Namespace, *, sandbox:
         return int(result.finished.exit_code)
 
 
-def _run_of(session: Session, options: argparse.Namespace) -> Run:
+def _run_of(session: Session, options: argparse.Namespace, console: Console) -> Run:
     if options.dry_run:
         return session.dry_run()
+
+    def obtain_permit() -> Permit:
+        return _break_glass(session, options, console)
+
     if options.purge:
-        return session.purge()
-    return session.cycle(refresh_runs=session.settings.refresh_runs, with_dry_run=True)
+        return session.purge(obtain_permit=obtain_permit)
+    return session.cycle(
+        refresh_runs=session.settings.refresh_runs,
+        with_dry_run=True,
+        obtain_permit=obtain_permit,
+    )
+
+
+def _break_glass(session: Session, options: argparse.Namespace, console: Console) -> Permit:
+    """Ask for what break-glass demands: the flags, and a terminal or a named project."""
+    from tui.override import confirm_unattended
+
+    identity = session.target.identity
+    if sys.stdin.isatty() and not session.settings.unattended:
+        console.say(f"PRODUCTION: this writes to {identity} ({session.target.reason}).")
+        console.say(f"Type {identity} to go on, anything else to stop:")
+        if sys.stdin.readline().strip() != identity:
+            raise GuardRefused("break-glass was not confirmed at the terminal", hint=None)
+    else:
+        confirm_unattended(session.target, session.settings.unattended)
+    return session.grant(
+        confirmation=options.confirm or "",
+        justification=options.justification or "",
+        ticket=options.ticket,
+    )
 
 
 def _check_key(session: Session) -> None:
@@ -320,4 +350,26 @@ async def _serve(settings: Settings, faults: str | None) -> int:
 
 
 def _show_log(settings: Settings) -> int:
-    raise ConfigurationError("there is no deployment log yet", hint=str(settings.deployment_log))
+    """Print the deployment log on stdout, and what is wrong with it on stderr."""
+    from tui.headless import Console
+    from tui.records.deployment_log import DeploymentLog
+
+    console = Console()
+    log = DeploymentLog(settings.deployment_log)
+    for record in log.read():
+        console.result(_log_line(record))
+    problems = log.verify()
+    for problem in problems:
+        console.say(f"PROBLEM: {problem}")
+    if problems:
+        return int(ExitCode.FAILED)
+    head = log.head()
+    console.say(f"{settings.deployment_log}: " + (f"whole, head {head}" if head else "no record"))
+    return int(ExitCode.VERIFIED)
+
+
+def _log_line(record: Record) -> str:
+    what = f"{record.seq:>4}  {record.time}  {record.event:<7}  {record.target['identity']}"
+    who = f"{record.action} {record.run_id} by {record.user}@{record.host}"
+    why = record.justification if record.outcome is None else f"{record.outcome}: {record.detail}"
+    return f"{what}  {who}  {why}" + (f"  [{record.ticket}]" if record.ticket else "")

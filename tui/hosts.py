@@ -120,6 +120,8 @@ def parse_address(text: str, source: str) -> tuple[str, int | None]:
     Raises:
         ConfigurationError: It is spelled in a way that can be taken two ways.
     """
+    if "@" in text:
+        refuse(source, f"has a user name before the host {shown(text)}", "leave the user name out")
     match = _AUTHORITY.fullmatch(text)
     if match is None:
         refuse(source, f"has no valid host and port in {shown(text)}", "write host or host:port")
@@ -220,8 +222,11 @@ def is_loopback(host: str) -> bool:
 
 
 def below(host: str, domain: str) -> bool:
-    """Whether a canonical host is `domain` or a name below it, on a dot boundary."""
-    return host == domain or (host.endswith(f".{domain}") and not is_address(domain))
+    """Whether a canonical host is `domain` or a name below it, on a dot boundary.
+
+    Nothing is below an address: no canonical name ends in a number.
+    """
+    return host == domain or host.endswith(f".{domain}")
 
 
 def project_ref(host: str) -> str | None:

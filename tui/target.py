@@ -271,6 +271,8 @@ def _declaration(entry: str, source: str) -> _Declaration:
     """Read one declared host, URL, project ref or pooler user name."""
     hint = "declare the host itself, or the project ref; names below a host are included"
     text = entry.strip()
+    if text.startswith(("*", ".")):
+        refuse(source, f"has the entry {shown(text)}, which is a pattern", hint)
     bare_user = _BARE_POOLER_USER.fullmatch(text.lower())
     if bare_user:
         return _Declaration(None, bare_user.group(1), None)

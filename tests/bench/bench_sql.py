@@ -4,9 +4,9 @@
 
 starts a PostgreSQL of its own, fills it (10,000 questions, 50 weeks: up to 500,000 view rows; more
 responses are more learners), and prints one table per size. Each figure is the median of `--runs`
-runs after a warm-up, in CPU seconds of the server's process (from /proc; elapsed seconds where there
-is none), with parallel workers off: so it holds on a busy machine too. 10,000,000 responses take
-about 6 minutes and 4 GB of disk below /tmp.
+runs after a warm-up, in seconds that the server's process spent on a processor (elapsed seconds
+where /proc does not tell), with parallel workers off, so that it holds on a busy machine too.
+10,000,000 responses take about 10 minutes and 5 GB of disk below /tmp.
 
 The targets printed beside the ratios are those that a change of the SQL has to keep.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psycopg.rows import tuple_row
+
 from tests.sql.cluster import OWNER, SQL, Cluster, installed, running
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Bench:
 
     def query(self, name: str, query: str) -> float:
         """Measure a query whose rows nobody fetches."""
-        # EXPLAIN ANALYZE computes every column; a count(*) around it would let the planner drop some.
+        # EXPLAIN ANALYZE computes every column; around a count(*) the planner would drop some.
         return self.measure(
             name, lambda: self.connection.execute(f"explain (analyze, timing off) {query}")
         )

@@ -6,8 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mutations.mutation import Mutation, Repair, Setup
-
+from tests.mutations.mutation import Mutation, Repair, Setup
 from tui.sandbox.keys import sign
 from tui.verify.dry_run import PastRuns
 
@@ -18,9 +17,7 @@ APPLY, PREFLIGHT = Repair.APPLY, Repair.PREFLIGHT
 
 VIEW = "public.analytics_heatmap_agg"
 INDEX = "analytics_heatmap_agg_idx"
-READER = (
-    "public.analytics_heatmap_admin(date, date, text, text, date, uuid, integer)"
-)
+READER = "public.analytics_heatmap_admin(date, date, text, text, date, uuid, integer)"
 REFRESH = "public.analytics_refresh_heatmap()"
 DESCRIBE = "public.analytics_heatmap_preflight()"
 GATE = "analytics_private.heatmap_caller_is_allowed()"
@@ -259,7 +256,6 @@ OBJECTS = [
         """,
         APPLY,
         fails=["schema.refresh"],
-        # Without a timeout of its own, the role's 8 s hold.
     ),
     Mutation(
         "refresh-stable",
@@ -541,11 +537,9 @@ DESCRIPTION = [
     Mutation(
         "preflight-missing-and-view-column-extra",
         f"drop function {DESCRIBE};" + new_view("v.*, 1 as extra"),
-        PREFLIGHT,
-        undo="select 1; ",
+        (PREFLIGHT, APPLY),
         fails=["schema.view"],
         skips=["schema.preflight", *NEED_PREFLIGHT],
-        tags={"also": APPLY},
     ),
     Mutation(
         "preflight-missing-and-required-column",
@@ -588,7 +582,8 @@ DESCRIPTION = [
         "scheduled-refresh",
         f"""
         create schema cron;
-        create table cron.job (jobid bigint, jobname text, schedule text, command text, active bool);
+        create table cron.job
+          (jobid bigint, jobname text, schedule text, command text, active bool);
         insert into cron.job values (1, 'heatmap', '*/15 * * * *', 'select {REFRESH}', true);
         grant usage on schema cron to postgres; grant select on cron.job to postgres
         """,
@@ -799,7 +794,7 @@ RESIDUE = [
         "a-thousand-leftovers",
         """
         insert into public.questions (slug, status, stem_md, explanation_brief_md)
-        select format('heatmap-verification-%s-%s', case when n < 600 then 'run-a' else 'run-b' end, n),
+        select format('heatmap-verification-run-%s-%s', case when n < 600 then 'a' else 'b' end, n),
           'published', 'x', 'x' from generate_series(1, 1000) n;
         insert into public.responses (user_id, question_id, is_correct)
         select (select id from public.app_users order by id limit 1), id, true

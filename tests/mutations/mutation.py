@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tui.redact import Secret
 from tui.settings import Settings, Volume
@@ -71,9 +71,9 @@ class Mutation:
 
     Attributes:
         name: Its name in the test report.
-        sql: Run as the superuser; `%(postgrest)s` is not touched: no parameters.
-        repair: What the hint says: a file to apply as the owner, or SQL; None where undoing is no
-            work on the database (faults, keys, settings).
+        sql: Run as the superuser.
+        repair: What the hint says: a file to apply as the owner, or SQL, or several; nothing where
+            undoing is no work on the database (faults, keys, settings).
         hint: Words that the hint of some noticing probe must hold; of a file repair, its name.
         undo: Run as the superuser after the repair, for what a repair need not take back.
         fails, warns, skips: Ids of the probes that must say so. All others must pass.
@@ -86,7 +86,7 @@ class Mutation:
 
     name: str
     sql: str = ""
-    repair: Repair | str | None = None
+    repair: Repair | str | tuple[Repair | str, ...] = ()
     hint: str = ""
     undo: str = ""
     fails: Iterable[str] = ()
@@ -97,7 +97,10 @@ class Mutation:
     setup: Callable[[Sandbox, Setup], Setup] | None = None
     database_down: bool = False
     since: int = 15
-    tags: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def repairs(self) -> tuple[Repair | str, ...]:
+        return self.repair if isinstance(self.repair, tuple) else (self.repair,)
 
     @property
     def noticed(self) -> set[str]:

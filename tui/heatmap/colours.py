@@ -14,7 +14,7 @@ Rgb = tuple[int, int, int]
 STEPS = 64
 
 # matplotlib's viridis (CC0), 64 steps. On a dark background the darkest 6% are left out, on a
-# light one the lightest 6%, because those come too close to the background itself.
+# light one the lightest 12%, because those come too close to the background itself.
 _VIRIDIS_ON_DARK = (
     "48176a 481c6e 482172 482676 472b7a 47307d 463480 443983 433d85 414287 404688 3e4b89 "
     "3c4f8a 3a538b 38578c 365b8d 355f8d 33638d 31678e 2f6a8e 2e6e8e 2c728e 2b758e 29798e "
@@ -24,12 +24,12 @@ _VIRIDIS_ON_DARK = (
     "e1e318 ebe51a f4e61e fde725"
 )
 _VIRIDIS_ON_LIGHT = (
-    "440154 45065a 470c5f 471264 481769 481c6e 482172 482676 472b7a 47307d 463480 443982 "
-    "433d85 414286 404688 3e4b89 3c4f8a 3a538b 38578c 375b8d 355f8d 33638d 31678e 306a8e "
-    "2e6e8e 2c728e 2b758e 29798e 287c8e 27808e 25848e 24878e 238b8d 218e8d 20928c 1f958b "
-    "1f998a 1e9d89 1fa088 20a486 22a784 25ab82 28ae80 2cb27d 31b57b 37b878 3dbc74 44bf71 "
-    "4bc26d 52c568 5ac864 63cb5f 6bcd5a 74d055 7dd24f 87d549 90d743 9ad93d a4db36 aedc2f "
-    "b8de29 c3e023 cde11d d7e21a"
+    "440154 450659 460b5f 471164 481668 481b6d 481f71 482475 482878 472d7b 46317e 453681 "
+    "443a83 433e85 414287 404688 3e4a89 3c4e8a 3b528b 39568c 375a8c 355e8d 34618d 32658e "
+    "30688e 2f6c8e 2d6f8e 2c738e 2b768e 29798e 287d8e 27808e 25838e 24878e 238a8d 228d8d "
+    "20918c 20948c 1f978b 1e9b8a 1f9e89 1fa187 20a586 22a884 25ab82 29af80 2db27d 31b57b "
+    "37b878 3cbb75 42be71 49c16e 50c46a 57c766 5fc961 67cc5d 6fce58 77d153 80d34d 89d548 "
+    "92d742 9bd93c a5db36 aedc30"
 )
 
 # Five of the sixteen standard colours whose luminance rises in every common palette. The values

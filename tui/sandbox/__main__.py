@@ -49,6 +49,8 @@ def main() -> int:
     # A ctrl-c or a closed terminal is the console's to handle: it may still have to clean up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Logs, sockets and settings of a run are for nobody else.
+    os.umask(0o077)
     for name in LIBPQ_VARIABLES:
         os.unsetenv(name)
     # The protocol has stdout to itself: whatever a library prints goes to stderr.

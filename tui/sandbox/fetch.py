@@ -162,6 +162,9 @@ def npm_command() -> list[str]:
 
 async def _npm_pack(build: Build, scratch: Path) -> Path:
     command = [
+        # npm keeps its user's environment (proxies, registries), but leaves nothing elsewhere.
+        "/usr/bin/env",
+        f"TMPDIR={scratch}",
         *npm_command(),
         "pack",
         f"{build.package}@{VERSION}",

@@ -163,7 +163,8 @@ class Postgres:
             shutil.copytree(prefix / name, copy / name, symlinks=True)
         for path in [self._run.path / "pg", *(self._run.path / "pg").rglob("*")]:
             if not path.is_symlink():
-                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+                mode = path.stat().st_mode
+                path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
         return copy / "bin"
 
     async def initdb(self) -> None:
@@ -194,11 +195,14 @@ class Postgres:
                 f"initdb failed: {children.tail(log)}",
                 hint="check the free space in the temporary directory, or set TMPDIR to another",
             )
-        (self._run.data / "postgresql.auto.conf").write_text(
+        settings = self._run.data / "postgresql.auto.conf"
+        settings.write_text(
             "".join(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
             + f"unix_socket_directories = '{self._run.sockets}'\n",
             encoding="utf-8",
         )
+        if self._account is not None:
+            shutil.chown(settings, self._account.uid, self._account.gid)
 
     async def start(self) -> None:
         """Start the server and wait until it accepts connections.

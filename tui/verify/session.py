@@ -2,52 +2,47 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from tui import override
-from tui.errors import ExitCode, OperatorError
-from tui.project import Missing, Project, ProjectError, RetryPolicy, Writer
+from tui.errors import ExitCode
+from tui.project import Missing, Project, ProjectError, RetryPolicy
+from tui.records.deployment_log import DeploymentLog
 from tui.target import Target, declared_by_database
 from tui.verify import check, cycle, journal, purge, tags
 from tui.verify.cycle import Cycle
 from tui.verify.dataset import Dataset
-from tui.verify.driver import Cancellation, stream
 from tui.verify.dry_run import DryRunContext, run_probes
 from tui.verify.events import (
     DryRunFinished,
     Event,
     Mode,
     Outcome,
-    Retrying,
     RunFinished,
     RunStarted,
     SampleTaken,
 )
+from tui.verify.leave import TABLES, LeaveToWrite, leave_to_write
+from tui.verify.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    import contextlib
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
-    from tui.project import RetryNotice
     from tui.redact import Secret
     from tui.settings import Settings
 
     Emit = Callable[[Event], None]
 
-PREFLIGHT: Final = "analytics_heatmap_preflight"
+__all__ = ["ConnectStage", "Run", "Session"]
 
-_OUTCOMES: Final = {
-    ExitCode.FAILED: Outcome.FAILED,
-    ExitCode.USAGE: Outcome.UNUSABLE,
-    ExitCode.REFUSED: Outcome.REFUSED,
-    ExitCode.UNREACHABLE: Outcome.UNREACHABLE,
-}
+PREFLIGHT: Final = "analytics_heatmap_preflight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,36 +52,6 @@ class ConnectStage:
     title: str
     seconds: float | None
     detail: str | None = None
-
-
-class Run:
-    """One piece of work under way.
-
-    Attributes:
-        run_id: Its name, and the tag of all it writes.
-        mode: What kind of work.
-    """
-
-    def __init__(self, run_id: str, mode: Mode, work: Callable[[Emit], Awaitable[None]]) -> None:
-        self.run_id = run_id
-        self.mode = mode
-        self.cancellation = Cancellation()
-        self._work = work
-
-    def events(self) -> AsyncGenerator[Event, None]:
-        """Do the work; its events, the last of which is `RunFinished`. Call once.
-
-        Closing the generator cancels the work and waits for its clean-up.
-        """
-        return stream(self._work, self.cancellation)
-
-    def cancel(self, reason: str) -> None:
-        """Stop writing and clean up. Safe to call at any time, any number of times."""
-        self.cancellation.request(reason)
-
-    def abandon(self, reason: str = "left at the operator's request") -> None:
-        """Leave without finishing the clean-up; the journal stays open."""
-        self.cancellation.abandon(reason)
 
 
 class Session:
@@ -103,6 +68,7 @@ class Session:
     Attributes:
         target: The project; may turn production once its database was asked.
         dry_run_result: Verdict of the last dry run of this sitting, or None.
+        deployment_log: Where break-glass runs are on record.
     """
 
     def __init__(
@@ -126,6 +92,7 @@ class Session:
         self._anon = (
             Project(target.url, anon_key, concurrency=2, policy=policy) if anon_key else None
         )
+        self.deployment_log = DeploymentLog(settings.deployment_log)
         self._closers: list[Callable[[], Awaitable[None]]] = []
 
     async def __aenter__(self) -> Self:
@@ -182,7 +149,7 @@ class Session:
             emit(RunStarted(run_id, Mode.DRY_RUN, self.target, self.settings.volume))
             emit(_dry_run_end(await self._probe(emit), began))
 
-        return Run(run_id, Mode.DRY_RUN, self._guarded(work))
+        return Run(run_id, Mode.DRY_RUN, self._project, work)
 
     def cycle(
         self,
@@ -190,6 +157,7 @@ class Session:
         permit: override.Permit | None = None,
         refresh_runs: int = 1,
         with_dry_run: bool = False,
+        obtain_permit: Callable[[], override.Permit | None] = lambda: None,
     ) -> Run:
         """Verify: write, refresh, check, sample, clean up, refresh again, audit.
 
@@ -197,6 +165,7 @@ class Session:
             permit: Break-glass permission; needed on production.
             refresh_runs: How often the refresh is timed after the write.
             with_dry_run: Ask the probes first, and stop there unless ready.
+            obtain_permit: Asked for a permit after that dry run, when the target is production.
 
         On production without a permit the run ends at once, refused.
         """
@@ -212,10 +181,12 @@ class Session:
                     emit(_dry_run_end(verdict, began))
                     return
             dataset = Dataset(run_id, users=volume.users, questions=volume.questions)
-            async with self._writer(permit) as writer:
+            planned = {name: getattr(volume, name) for name in TABLES}
+            allowed = permit or (obtain_permit() if self.target.is_production else None)
+            with await self._leave(run, allowed, planned) as leave:
                 finished = await Cycle(
                     self._project,
-                    writer,
+                    leave.writer,
                     dataset,
                     volume=volume,
                     journal=journal.Journal(self._journal_dir, self._record(dataset)),
@@ -223,12 +194,18 @@ class Session:
                     refresh_runs=refresh_runs,
                     emit=emit,
                 ).run()
+                leave.ended(finished)
             emit(finished)
 
-        run = Run(run_id, Mode.CYCLE, self._guarded(work))
+        run = Run(run_id, Mode.CYCLE, self._project, work)
         return run
 
-    def purge(self, *, permit: override.Permit | None = None) -> Run:
+    def purge(
+        self,
+        *,
+        permit: override.Permit | None = None,
+        obtain_permit: Callable[[], override.Permit | None] = lambda: None,
+    ) -> Run:
         """Remove what earlier runs left.
 
         On production without a permit the run ends at once, refused.
@@ -239,16 +216,22 @@ class Session:
             emit(RunStarted(run_id, Mode.PURGE, self.target, self.settings.volume, purge.STAGES))
             records = journal.open_journals(self._journal_dir, self.target.identity)
             alive = {r.run_id for r in records if journal.is_alive(self._journal_dir, r.run_id)}
-            async with self._writer(permit) as writer:
+            allowed = permit or (obtain_permit() if self.target.is_production else None)
+            with await self._leave(run, allowed, {}) as leave:
                 finished = await purge.purge(
-                    self._project, writer, spare=alive, cancellation=run.cancellation, emit=emit
+                    self._project,
+                    leave.writer,
+                    spare=alive,
+                    cancellation=run.cancellation,
+                    emit=emit,
                 )
+                leave.ended(finished)
             if finished.outcome is Outcome.CLEAN:
                 gone = [record.run_id for record in records if record.run_id not in alive]
                 journal.forget(self._journal_dir, gone)
             emit(finished)
 
-        run = Run(run_id, Mode.PURGE, self._guarded(work))
+        run = Run(run_id, Mode.PURGE, self._project, work)
         return run
 
     async def live_heatmap(self) -> SampleTaken:
@@ -287,40 +270,29 @@ class Session:
             now=override.Moment.now(),
         )
 
-    @contextlib.asynccontextmanager
-    async def _writer(self, permit: override.Permit | None) -> AsyncIterator[Writer]:
-        """The one place where leave to write is asked for; it ends with the run."""
+    def check_guard(self) -> None:
+        """Refuse before anything is asked of the project what the gate would refuse anyway.
+
+        Raises:
+            GuardRefused: The target is production and `--allow-prod` was not given.
+        """
+        if self.target.is_production and self.target.asked_database and not self.allow_prod:
+            override.authorize_write(self.target, allow_prod=False, now=override.Moment.now())
+
+    async def _leave(
+        self, run: Run, permit: override.Permit | None, planned: Mapping[str, int]
+    ) -> contextlib.AbstractContextManager[LeaveToWrite]:
         if not self.target.asked_database:
             await self.ask_database()
-        permission = override.authorize_write(
-            self.target, allow_prod=self.allow_prod, now=override.Moment.now(), permit=permit
+        return leave_to_write(
+            run,
+            self._project,
+            self.target,
+            self.deployment_log,
+            allow_prod=self.allow_prod,
+            permit=permit,
+            planned=planned,
         )
-        with permission:
-            yield Writer(self._project, self.target, permission)
-
-    def _guarded(
-        self, work: Callable[[Emit], Awaitable[None]]
-    ) -> Callable[[Emit], Awaitable[None]]:
-        """Make retries visible, and of any error we know of a last event."""
-
-        async def body(emit: Emit) -> None:
-            began = time.perf_counter()
-            self._project.on_retry = lambda notice: emit(_retrying(notice))
-            try:
-                await work(emit)
-            except OperatorError as error:
-                emit(
-                    RunFinished(
-                        _OUTCOMES.get(error.exit_code, Outcome.FAILED),
-                        error.exit_code,
-                        error.message,
-                        error.hint,
-                        time.perf_counter() - began,
-                        (error.message,),
-                    )
-                )
-
-        return body
 
     def _record(self, dataset: Dataset) -> journal.Record:
         volume = self.settings.volume
@@ -345,7 +317,3 @@ def _dry_run_end(verdict: DryRunFinished, began: float) -> RunFinished:
     return RunFinished(
         Outcome.NOT_READY, ExitCode.FAILED, verdict.verdict, None, seconds, verdict.reasons
     )
-
-
-def _retrying(notice: RetryNotice) -> Retrying:
-    return Retrying(notice.what, notice.attempt, notice.attempts, notice.wait_s, notice.reason)

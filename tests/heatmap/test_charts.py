@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.heatmap.samples import many_rows, row
+from tui.heatmap.axes import GridSpec, Metric, RowAxis
+from tui.heatmap.charts import colour_bar, distribution_chart, refresh_chart, trend_chart
+from tui.heatmap.grid import build_grid
+from tui.heatmap.series import cell_values, histogram, weekly_points
+from tui.heatmap.text import text_width
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+BRAILLE = re.compile("[\u2801-\u28ff]")
+VALUES = st.one_of(st.none(), st.floats(0, 1), st.floats(0, 1e9), st.just(0.0))
+WIDTHS, HEIGHTS = st.integers(1, 120), st.integers(1, 30)
+
+
+def assert_size(drawn: str, width: int, height: int) -> list[str]:
+    lines = ANSI.sub("", drawn).split("\n")
+    assert [text_width(line) for line in lines] == [width] * height
+    assert "\x1b" not in "".join(lines)
+    return lines
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(VALUES, max_size=60), st.sampled_from(list(Metric)), st.booleans(), WIDTHS, HEIGHTS)
+def test_a_trend_has_the_size_asked_for(values, metric, colour, width, height):
+    points = [(f"2026-01-{place:02}", value) for place, value in enumerate(values)]
+    drawn = trend_chart(
+        points, metric=metric.value, title="knee", width=width, height=height, colour=colour
+    )
+    assert_size(drawn, width, height)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.floats(0, 1e9), max_size=80),
+    st.sampled_from(list(Metric)),
+    st.booleans(),
+    WIDTHS,
+    HEIGHTS,
+)
+def test_a_distribution_has_the_size_asked_for(values, metric, colour, width, height):
+    drawn = distribution_chart(
+        values, metric=metric.value, title="cells", width=width, height=height, colour=colour
+    )
+    assert_size(drawn, width, height)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(VALUES, max_size=40), st.one_of(st.none(), st.floats(0, 1e7)), WIDTHS, HEIGHTS)
+def test_a_refresh_chart_has_the_size_asked_for(values, baseline, width, height):
+    labels = [f"run {place}" for place in range(len(values))]
+    drawn = refresh_chart(
+        values, labels=labels, title="refresh", width=width, height=height, baseline=baseline
+    )
+    assert_size(drawn, width, height)
+
+
+def test_plain_charts_hold_no_escape_sequences():
+    points = [("a", 0.2), ("b", 0.9)]
+    drawn = trend_chart(points, metric="accuracy", title="x", width=40, height=8, colour=False)
+    assert "\x1b" not in drawn
+    assert "\x1b[38;2" in trend_chart(points, metric="accuracy", title="x", width=40, height=8)
+
+
+def test_a_week_without_data_is_a_gap_in_the_trend():
+    def inked(values):
+        points = [(str(place), value) for place, value in enumerate(values)]
+        drawn = trend_chart(points, metric="accuracy", title="", width=45, height=9, colour=False)
+        columns = set()
+        for line in drawn.split("\n")[1:-2]:
+            columns |= {place for place, char in enumerate(line) if BRAILLE.match(char)}
+        return columns
+
+    whole, gap = inked([0.5] * 5), inked([0.5, 0.5, None, 0.5, 0.5])
+    assert len(whole - gap) >= 10
+    middle = (min(whole) + max(whole)) // 2
+    assert middle in whole
+    assert middle not in gap
+
+
+def test_a_lonely_week_is_seen():
+    points = [("a", None), ("b", 0.5), ("c", None)]
+    assert "•" in trend_chart(points, metric="accuracy", title="", width=40, height=9)
+
+
+def test_an_accuracy_trend_always_runs_from_0_to_100():
+    points = [("a", 0.50), ("b", 0.51)]
+    drawn = trend_chart(points, metric="accuracy", title="", width=40, height=10, colour=False)
+    assert "100%┤" in drawn
+    assert "0%┤" in drawn
+
+
+def test_hostile_titles_are_cut_and_cleaned():
+    title = "\x1b[2J腕\n[/red]" + "長" * 60
+    drawn = trend_chart(
+        [("a", 1.0), ("b", 2.0)], metric="attempts", title=title, width=40, height=8
+    )
+    lines = assert_size(drawn, 40, 8)
+    assert lines[0].rstrip().endswith("…")
+
+
+def test_charts_without_data_say_so():
+    for drawn in (
+        trend_chart([("a", None)], metric="median", title="t", width=30, height=6),
+        distribution_chart([], metric="median", title="t", width=30, height=6),
+    ):
+        assert "no data" in drawn
+    assert "no runs yet" in refresh_chart([], labels=[], title="t", width=30, height=6)
+
+
+def test_the_colour_bar_is_one_line_with_both_ends():
+    drawn = colour_bar("0%", "100%", width=50)
+    (line,) = assert_size(drawn, 50, 1)
+    assert line.startswith("0% ")
+    assert line.endswith(" 100%")
+    assert len(set(re.findall(r"48;2;\d+;\d+;\d+", drawn))) > 30
+
+
+@given(st.lists(st.floats(0, 1), max_size=200), st.integers(1, 30))
+def test_a_histogram_counts_every_value_once(values, bins):
+    counts = histogram(values, 0.0, 1.0, bins)
+    assert len(counts) == bins
+    assert sum(counts) == len(values)
+
+
+def test_histogram_by_hand():
+    assert histogram([0.0, 0.1, 0.5, 0.99, 1.0], 0.0, 1.0, 2) == [2, 3]
+    assert histogram([5.0, 5.0], 5.0, 5.0, 4) == [0, 0, 2, 0]
+
+
+def test_series_of_a_grid():
+    rows = [row(1, week=0, attempts=4, correct=1), row(2, week=2, lesion="cyst", correct=4)]
+    grid = build_grid(rows, GridSpec())
+    assert grid.rows[0].label == "tear"
+    assert [value for _, value in weekly_points(grid, 0)] == [0.25, None, None]
+    assert [value for _, value in weekly_points(grid, None)] == [0.25, None, 1.0]
+    assert sorted(cell_values(grid)) == [0.25, 1.0]
+    assert cell_values(grid, 1) == [1.0]
+
+
+def test_drawing_at_once_from_several_threads_gives_what_one_gives():
+    grid = build_grid(many_rows(30, 8), GridSpec(RowAxis.LESION))
+    jobs = [place % len(grid.rows) for place in range(48)]
+
+    def draw(place: int) -> str:
+        return trend_chart(
+            weekly_points(grid, place),
+            metric="accuracy",
+            title=grid.rows[place].label,
+            width=40 + place,
+            height=8,
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(draw, jobs)) == [draw(place) for place in jobs]

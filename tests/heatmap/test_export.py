@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+
+from tests.heatmap.samples import aggregate_rows, row
+from tui.errors import ConfigurationError
+from tui.heatmap.rows import COLUMNS, AggregateRow
+from tui.records.export import csv_pieces, json_pieces, row_as_json, write_rows
+
+
+@given(aggregate_rows())
+def test_json_reads_back_as_the_same_rows(rows):
+    assert [AggregateRow.from_json(each) for each in json.loads("".join(json_pieces(rows)))] == rows
+
+
+@given(aggregate_rows())
+def test_csv_reads_back_as_the_same_figures(rows):
+    read = list(csv.DictReader(io.StringIO("".join(csv_pieces(rows)), newline="")))
+    assert len(read) == len(rows)
+    for line, each in zip(read, rows, strict=True):
+        assert tuple(line) == COLUMNS
+        assert line["question_id"] == str(each.question_id)
+        assert line["lesion"] == (each.lesion or "")
+        assert line["week_start"] == each.week_start.isoformat()
+        assert (int(line["attempts"]), int(line["correct_attempts"])) == (
+            each.attempts,
+            each.correct_attempts,
+        )
+        assert Decimal(line["accuracy_rate"]) == each.accuracy_rate
+        median = line["median_duration_ms"]
+        assert (Decimal(median) if median else None) == each.median_duration_ms
+        assert "E" not in median
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", '=HYPERLINK("http://x")', "\t=1"])
+def test_csv_holds_no_formula(text):
+    read = list(csv.reader(io.StringIO("".join(csv_pieces([row(topic=text)])), newline="")))
+    assert read[1][2] == f"'{text}"
+    assert row_as_json(row(topic=text))["topic"] == text
+
+
+def test_json_has_numbers_as_the_interface_gives_them():
+    assert row_as_json(row(median="1000.5", attempts=3, correct=2)) | {"question_id": ""} == {
+        "question_id": "",
+        "lesion": "tear",
+        "topic": "knee",
+        "week_start": "2025-12-01",
+        "attempts": 3,
+        "correct_attempts": 2,
+        "accuracy_rate": 0.67,
+        "median_duration_ms": 1000.5,
+    }
+    assert '"median_duration_ms": 1000}' in "".join(json_pieces([row(median=1000)]))
+
+
+def test_no_rows_are_an_empty_table():
+    assert json.loads("".join(json_pieces([]))) == []
+    assert "".join(csv_pieces([])) == ",".join(COLUMNS) + "\r\n"
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.JSON"])
+def test_a_file_is_private_and_replaced_whole(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("old")
+    assert write_rows(path, [row()]) == path
+    assert "old" not in path.read_text(encoding="utf-8")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_a_failed_export_leaves_the_old_file(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("old")
+
+    def rows():
+        yield row()
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_rows(path, rows())
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_an_unknown_suffix_and_an_impossible_place_are_told_to_the_operator(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"must end in \.csv or \.json"):
+        write_rows(tmp_path / "rows.xls", [])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="Cannot write") as caught:
+        write_rows(tmp_path / "file" / "rows.csv", [])
+    assert caught.value.hint

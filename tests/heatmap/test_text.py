@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.heatmap.axes import Metric
+from tui.heatmap.cells import Cell
+from tui.heatmap.text import clean_label, fit, percent, plain, short_count, text_width
+
+
+@given(st.text(max_size=60), st.integers(0, 40))
+def test_fitted_text_takes_exactly_the_width_it_was_given(text, width):
+    fitted = fit(clean_label(text), width)
+    assert text_width(fitted) == width
+    if text_width(clean_label(text)) > width > 0:
+        assert "…" in fitted
+
+
+@given(st.text(max_size=60))
+def test_a_cleaned_label_holds_nothing_that_a_terminal_obeys(text):
+    cleaned = clean_label(text)
+    assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in cleaned)
+    assert not set(cleaned) & set("\u202a\u202e\u2066\u200b\u2028\u2029")
+
+
+def test_labels_lose_escapes_and_line_breaks():
+    assert clean_label("knee\x1b[2J\n\ttear\u202e") == "knee\ufffd[2J tear\ufffd"
+
+
+@given(st.integers(1, 10**9).flatmap(lambda a: st.tuples(st.integers(0, a), st.just(a))))
+def test_a_percentage_rounds_as_the_view_does(counts):
+    correct, attempts = counts
+    rate = (Decimal(correct) / attempts).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+    assert percent(correct, attempts) == rate * 100
+
+
+@given(
+    st.sampled_from(Metric),
+    st.integers(1, 10**10),
+    st.integers(0, 1_200_000),
+    st.booleans(),
+    st.integers(0, 14),
+)
+def test_a_figure_fits_or_is_left_out(metric, attempts, halves, exact, width):
+    cell = Cell(attempts, attempts // 3, Decimal(halves) / 2, exact)
+    figure = cell.short(metric, width)
+    assert figure is None or len(figure) <= width
+    if metric is Metric.MEDIAN and figure is not None:
+        assert figure.startswith("≈") is not exact
+    if width >= 10:
+        assert figure is not None
+
+
+@pytest.mark.parametrize(
+    ("metric", "cell", "figures"),
+    [
+        (Metric.ACCURACY, Cell(8, 8, None, True), {4: "100%", 3: "100", 2: None}),
+        (Metric.ACCURACY, Cell(200, 1, None, True), {4: "1%"}),
+        (Metric.ACCURACY, Cell(8, 0, None, True), {2: "0%", 1: "0"}),
+        (
+            Metric.ATTEMPTS,
+            Cell(1_234_567, 0, None, True),
+            {9: "1,234,567", 7: "1234567", 4: "1.2M"},
+        ),
+        (Metric.MEDIAN, Cell(1, 0, Decimal("850.5"), True), {6: "851ms", 4: "0.9s"}),
+        (Metric.MEDIAN, Cell(1, 0, Decimal(12_345), False), {6: "≈12.3s", 5: "≈12s", 3: None}),
+        (Metric.MEDIAN, Cell(1, 0, Decimal(600_000), True), {4: "600s", 3: "10m"}),
+        (Metric.MEDIAN, Cell(1, 0, None, True), {9: None}),
+    ],
+)
+def test_figures(metric, cell, figures):
+    assert {width: cell.short(metric, width) for width in figures} == figures
+
+
+def test_short_counts_never_overstate():
+    assert short_count(9_999)[-1] == "9k"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [("1.2E+3", "1200"), ("1200.50", "1200.5"), ("0", "0"), ("100", "100")]
+)
+def test_plain_numbers_have_no_exponent(number, text):
+    assert plain(Decimal(number)) == text

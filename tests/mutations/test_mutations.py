@@ -1,0 +1,96 @@
+"""Break the project one thing at a time: exactly the probes that should notice do.
+
+And for each: no tuple is written anywhere, every request is on the list, the hint repairs it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.mutations.bench import ALLOWED
+from tests.mutations.catalogue import MUTATIONS
+from tests.mutations.mutation import Repair
+from tui.verify.dry_run import READY
+from tui.verify.probes.registry import PROBES
+
+if TYPE_CHECKING:
+    from tests.mutations.bench import Bench, Run, Writes
+    from tests.mutations.mutation import Mutation
+    from tui.sandbox import SeenRequest
+
+
+def test_an_intact_project_is_ready(bench: Bench) -> None:
+    run = bench.run(bench.setup)
+
+    assert run.unlike(dict.fromkeys((probe.id for probe in PROBES), "pass")) == []
+    assert run.verdict.verdict == READY
+
+
+def test_a_mutation_is_noticed_by_exactly_the_probes_it_concerns(
+    bench: Bench, mutation: Mutation
+) -> None:
+    if bench.version < mutation.since:
+        pytest.skip(f"PostgreSQL {bench.version} knows no such thing")
+    setup = bench.mutate(mutation)
+    bench.requests()
+    before = None if mutation.database_down else bench.writes(disconnect=False)
+    try:
+        bench.sandbox.set_faults(mutation.faults)
+        run = bench.run(setup)
+        seen = bench.requests()
+        after = None if mutation.database_down else bench.writes(disconnect=True)
+    finally:
+        bench.repair(mutation)
+
+    check_verdict(mutation, run)
+    check_write_free(before, after, seen)
+    check_repair(bench, mutation, run)
+
+
+def check_verdict(mutation: Mutation, run: Run) -> None:
+    assert run.unlike(mutation.expected()) == []
+    noticed = {id_ for id_, status in run.statuses.items() if status in {"fail", "warn"}}
+    assert noticed == mutation.noticed
+    failed = sorted(mutation.fails)
+    assert run.verdict.ready is not bool(failed)
+    assert sorted(reason.partition(":")[0] for reason in run.verdict.reasons) == failed
+    if failed:
+        expected = f"not ready: {len(failed)} of {len(PROBES)} probes failed"
+        assert run.verdict.verdict == expected
+    assert all(run.hints(noticed)), "a notice without a hint"
+    assert not [f for f in run.finished.values() if "the probe itself failed" in f.detail]
+
+
+def check_write_free(before: Writes | None, after: Writes | None, seen: list[SeenRequest]) -> None:
+    assert after == before, "rows were written"
+    assert seen, "nothing was asked"
+    strays = [f"{each.method} {each.path}" for each in seen]
+    assert [stray for stray in strays if not ALLOWED.match(stray)] == []
+
+
+def check_repair(bench: Bench, mutation: Mutation, run: Run) -> None:
+    """The hints name the repair, and with it done, nothing is left to notice."""
+    told = {id_ for id_, status in run.statuses.items() if status != "pass"}
+    hints = "\n".join(run.hints(told))
+    if mutation.noticed:
+        files = [repair.value for repair in mutation.repairs if isinstance(repair, Repair)]
+        for words in [mutation.hint] if mutation.hint else files:
+            assert words in hints
+    try:
+        # Keys, settings, and a network that has recovered leave nothing to repair.
+        if mutation.sql or mutation.database_down:
+            repaired = bench.run(bench.setup)
+            assert repaired.unlike(dict.fromkeys(repaired.finished, "pass")) == []
+    finally:
+        bench.take_back(mutation)
+
+
+def test_there_are_enough_mutations_and_every_probe_has_one() -> None:
+    names = [mutation.name for mutation in MUTATIONS]
+    assert len(set(names)) == len(names) >= 30
+    noticed = set().union(*(mutation.noticed for mutation in MUTATIONS))
+    # These look at this machine, or at a network that a sandbox on it cannot be.
+    elsewhere = {"target.tls", "target.env_file", "target.versions"}
+    assert {probe.id for probe in PROBES} - noticed == elsewhere

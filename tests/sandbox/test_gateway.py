@@ -1,0 +1,167 @@
+"""The front door behaves as the platform's does, where a client can tell."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+import httpx
+import jwt
+import pytest
+
+from tests.sandbox.helpers import headers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.sandbox import Sandbox
+
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36"
+
+
+def get(sandbox: Sandbox, path: str, key: str | None = None, **more: str) -> httpx.Response:
+    sent = more if key is None else headers(key, **more)
+    return httpx.get(f"{sandbox.url}{path}", headers=sent)
+
+
+def test_a_key_is_needed(sandbox: Sandbox) -> None:
+    answer = get(sandbox, "/rest/v1/questions")
+    assert answer.status_code == 401
+    assert answer.json()["message"] == "No API key found in request"
+    assert get(sandbox, "/auth/v1/admin/users").status_code == 401
+
+
+def test_a_foreign_key_is_refused(sandbox: Sandbox) -> None:
+    claims = {"iss": "supabase-demo", "role": "service_role", "exp": int(time.time()) + 60}
+    foreign = jwt.encode(claims, "x" * 40, algorithm="HS256")
+    for key in (foreign, "sb_secret_" + "0" * 31, "nonsense"):
+        answer = get(sandbox, "/rest/v1/questions", key)
+        assert answer.status_code == 401
+        assert answer.json()["message"] == "Invalid API key"
+
+
+def test_a_forged_bearer_is_refused_upstream(sandbox: Sandbox) -> None:
+    forged = jwt.encode({"role": "service_role"}, "x" * 40, algorithm="HS256")
+    sent = {"apikey": sandbox.anon_key, "Authorization": f"Bearer {forged}"}
+    answer = httpx.get(f"{sandbox.url}/rest/v1/questions", headers=sent)
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "PGRST301"
+
+
+def test_every_kind_of_key_has_its_role(sandbox: Sandbox) -> None:
+    for key in (sandbox.service_role_key, sandbox.secret_key):
+        assert len(get(sandbox, "/rest/v1/responses?select=id&limit=3", key).json()) == 3
+        only = httpx.get(f"{sandbox.url}/rest/v1/responses?limit=1", headers={"apikey": key})
+        assert len(only.json()) == 1
+    for key in (sandbox.anon_key, sandbox.publishable_key):
+        answer = get(sandbox, "/rest/v1/responses?select=id", key)
+        assert answer.status_code == 401
+        assert answer.json()["code"] == "42501"
+
+
+def test_legacy_keys_look_like_the_local_stacks(sandbox: Sandbox) -> None:
+    for key, role in ((sandbox.anon_key, "anon"), (sandbox.service_role_key, "service_role")):
+        claims = jwt.decode(key, sandbox.jwt_secret, algorithms=["HS256"])
+        assert claims["iss"] == "supabase-demo"
+        assert claims["role"] == role
+        assert claims["exp"] > time.time()
+        assert "ref" not in claims
+
+
+def test_browsers_may_not_use_secret_keys(sandbox: Sandbox) -> None:
+    agent = {"User-Agent": BROWSER}
+    answer = get(sandbox, "/rest/v1/questions", sandbox.secret_key, **agent)
+    assert answer.status_code == 401
+    assert "browser" in answer.json()["message"]
+    assert get(sandbox, "/rest/v1/questions", sandbox.service_role_key, **agent).is_success
+    assert get(sandbox, "/rest/v1/questions", sandbox.publishable_key, **agent).status_code != 400
+
+
+def test_the_request_line_is_limited_to_8_kib(sandbox: Sandbox) -> None:
+    def line(path: str) -> int:
+        return len(f"GET {path} HTTP/1.1")
+
+    path = "/rest/v1/questions?slug=eq."
+    longest = path + "x" * (8192 - line(path))
+    assert get(sandbox, longest, sandbox.service_role_key).status_code == 200
+    answer = get(sandbox, longest + "x", sandbox.service_role_key)
+    assert answer.status_code == 414
+    assert answer.headers["Content-Type"].startswith("text/html")
+
+    def ids(count: int) -> int:
+        listed = ",".join(str(uuid.uuid4()) for _ in range(count))
+        encoded = httpx.QueryParams({"select": "id", "id": f"in.({listed})"})
+        return get(sandbox, f"/rest/v1/questions?{encoded}", sandbox.secret_key).status_code
+
+    assert ids(200) == 200
+    assert ids(215) == 414
+
+
+def test_the_description_of_the_schema(sandbox: Sandbox) -> None:
+    described = get(sandbox, "/rest/v1/", sandbox.service_role_key).json()
+    assert "/responses" in described["paths"]
+    assert "/rpc/analytics_refresh_heatmap" in described["paths"]
+    assert described["definitions"]["responses"]["required"]
+    assert get(sandbox, "/rest/v1", sandbox.service_role_key).is_success
+
+
+def test_no_other_routes(sandbox: Sandbox) -> None:
+    for path in ("/", "/storage/v1/bucket", "/rest/v2/questions", "/rest/v1x"):
+        assert get(sandbox, path, sandbox.service_role_key).status_code == 404
+
+
+def test_counts_ranges_and_heads_pass_unchanged(sandbox: Sandbox) -> None:
+    key = sandbox.service_role_key
+    exact = {"Prefer": "count=exact"}
+    answer = get(sandbox, "/rest/v1/responses?select=id", key, **exact)
+    total = int(answer.headers["Content-Range"].partition("/")[2])
+    assert total > 1000
+    assert answer.status_code == 206
+    assert len(answer.json()) == 1000
+    head = httpx.head(f"{sandbox.url}/rest/v1/responses?select=id", headers=headers(key, **exact))
+    assert head.headers["Content-Range"] == f"0-999/{total}"
+    assert head.content == b""
+    some = get(sandbox, "/rest/v1/responses?select=id", key, Range="5-9", **exact)
+    assert some.headers["Content-Range"] == f"5-9/{total}"
+    encoded = get(sandbox, "/rest/v1/questions?select=id&slug=eq.a%2Cb%26c%2525", key)
+    assert encoded.json() == []
+
+
+def test_a_body_of_several_megabytes(sandbox: Sandbox) -> None:
+    slug = f"large-{uuid.uuid4()}"
+    row = {"slug": slug, "stem_md": "é" * 3_000_000, "explanation_brief_md": "-"}
+    url = f"{sandbox.url}/rest/v1/questions"
+    sent = headers(sandbox.secret_key, Prefer="return=representation")
+    made = httpx.post(url, json=row, headers=sent, timeout=60)
+    try:
+        assert made.status_code == 201
+        assert made.json()[0]["stem_md"] == row["stem_md"]
+    finally:
+        gone = httpx.delete(f"{url}?slug=eq.{slug}", headers=headers(sandbox.secret_key))
+    assert gone.status_code == 204
+    assert gone.content == b""
+
+
+def test_the_log_of_requests(sandbox: Sandbox) -> None:
+    sandbox.clear_requests()
+    get(sandbox, "/rest/v1/questions?select=id&limit=1", sandbox.service_role_key)
+    httpx.post(f"{sandbox.url}/rest/v1/nowhere", headers=headers(sandbox.secret_key), json={})
+    get(sandbox, "/auth/v1/health")
+    seen = [(request.method, request.path, request.status) for request in sandbox.requests()]
+    assert seen == [
+        ("GET", "/rest/v1/questions?select=id&limit=1", 200),
+        ("POST", "/rest/v1/nowhere", 404),
+        ("GET", "/auth/v1/health", 401),
+    ]
+
+
+def test_only_loopback_is_listened_on(sandbox: Sandbox) -> None:
+    assert sandbox.url.startswith("http://127.0.0.1:")
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(sandbox.url.replace("127.0.0.1", "127.0.0.2"), trust_env=False)
+
+
+def test_max_rows_is_an_option(start_private_sandbox: Callable[..., Sandbox]) -> None:
+    running = start_private_sandbox(max_rows=7)
+    assert len(get(running, "/rest/v1/responses", running.secret_key).json()) == 7

@@ -1,0 +1,151 @@
+"""Fixtures: each PostgreSQL at hand, with template databases to copy a fresh one from."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .cluster import OWNER, SUPERUSER, Cluster, installed, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    import psycopg
+
+PLATFORM = ("sandbox/20_auth.sql", "sandbox/30_app.sql")
+ANALYTICS = ("analytics_heatmap.sql", "analytics_heatmap_preflight.sql")
+VERSIONS = installed()
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Database:
+    """One throw-away database.
+
+    Attributes:
+        cluster: The server it is on.
+        name: Its name.
+    """
+
+    cluster: Cluster
+    name: str
+    _open: list[psycopg.Connection] = field(default_factory=list)
+
+    def connect(self, user: str = OWNER) -> psycopg.Connection:
+        """Open a session, closed with the database."""
+        connection = self.cluster.connect(self.name, user)
+        self._open.append(connection)
+        return connection
+
+    def apply(self, *files: str, user: str = OWNER) -> None:
+        """Apply files below `sql/`."""
+        self.cluster.apply(self.name, *files, user=user)
+
+    @contextmanager
+    def request(
+        self, role: str, claims: dict[str, Any] | None = None, *, read_only: bool = False
+    ) -> Iterator[psycopg.Connection]:
+        """Run a `with` block as PostgREST runs a request: one transaction as this role."""
+        with self.cluster.connect(self.name, "authenticator") as session, session.transaction():
+            if read_only:
+                session.execute("set transaction read only")
+            session.execute(
+                "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)",
+                (role, json.dumps({"role": role, **(claims or {})})),
+            )
+            yield session
+
+    def close(self) -> None:
+        """End every session and drop the database."""
+        for connection in self._open:
+            connection.close()
+        self.cluster.drop(self.name)
+
+
+@pytest.fixture(scope="session", params=sorted(VERSIONS))
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Each PostgreSQL at hand, running, with the templates `bare` and `ready`, each of both kinds.
+
+    `bare_*` holds the platform alone, `ready_*` the analytics SQL as well. `*_old` have the
+    automatic grants of older projects, `*_new` do not.
+    """
+    with running(VERSIONS[request.param]) as server:
+        for kind, automatic in (("old", "on"), ("new", "off")):
+            bare, ready = f"bare_{kind}", f"ready_{kind}"
+            server.create(bare)
+            with server.connect(bare) as session:
+                session.execute(f"set sandbox.automatic_grants = '{automatic}'")
+                session.execute(_text("sandbox/10_roles.sql"))
+            server.apply(bare, *PLATFORM)
+            with server.connect(bare) as session:
+                session.execute(PEOPLE)
+            server.create(ready, bare)
+            server.apply(ready, *ANALYTICS, user=OWNER)
+        yield server
+
+
+def _text(file: str) -> bytes:
+    from .cluster import SQL
+
+    return (SQL / file).read_bytes()
+
+
+def _copy(cluster: Cluster, template: str) -> Iterator[Database]:
+    name = f"t{next(_numbers)}"
+    cluster.create(name, template)
+    database = Database(cluster, name)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@pytest.fixture
+def bare(cluster: Cluster) -> Iterator[Database]:
+    """A database with the platform, without the analytics SQL."""
+    yield from _copy(cluster, "bare_new")
+
+
+@pytest.fixture
+def ready(cluster: Cluster) -> Iterator[Database]:
+    """A database with the platform and the analytics SQL, without responses."""
+    yield from _copy(cluster, "ready_new")
+
+
+@pytest.fixture(params=["old", "new"])
+def granted(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """Like `ready`, with the old automatic grants and without."""
+    yield from _copy(cluster, f"ready_{request.param}")
+
+
+@pytest.fixture(params=["old", "new"])
+def bare_granted(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """Like `bare`, with the old automatic grants and without."""
+    yield from _copy(cluster, f"bare_{request.param}")
+
+
+# Twelve learners and an administrator: enough for every count that a property test wants.
+PEOPLE = """
+insert into auth.users (id, email)
+  select md5('person ' || n)::uuid, 'person-' || n || '@learners.example.org'
+  from generate_series(0, 12) n;
+update public.app_users set role = 'admin' where id = md5('person 0')::uuid;
+"""
+
+
+def person(number: int) -> UUID:
+    """Return the id of a person of the template; 0 is the administrator."""
+    from hashlib import md5
+    from uuid import UUID
+
+    return UUID(md5(f"person {number}".encode()).hexdigest())
+
+
+__all__ = ["SUPERUSER", "Database", "person"]

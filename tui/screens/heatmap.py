@@ -1,0 +1,298 @@
+"""The heatmap to look at: the sample a run took, or the live view at any time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+from uuid import UUID
+
+from textual import on, work
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from tui.errors import OperatorError
+from tui.heatmap.axes import GridSpec, Origin, RowAxis
+from tui.heatmap.colours import ASCII_SHADES, SHADES
+from tui.heatmap.grid import build_grid_async
+from tui.records.export import write_rows
+from tui.screens.base import ConsoleScreen
+from tui.screens.dialogs import TextDialog
+from tui.widgets.glyphs import ASCII
+from tui.widgets.heatmap_charts import HeatmapCharts
+from tui.widgets.heatmap_grid import HeatmapGrid
+from tui.widgets.heatmap_legend import HeatmapLegend
+from tui.widgets.heatmap_rows import rows_as_text
+from tui.widgets.steps import View
+from tui.widgets.words import duration, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.widget import Widget
+
+    from tui.heatmap.cells import Cell
+    from tui.heatmap.grid import Grid
+    from tui.verify.events import SampleTaken
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class HeatmapScreen(ConsoleScreen):
+    """What is shown, the grid, the cell under the cursor, the legend; charts where there is room.
+
+    Attributes:
+        spec: Axes, metric, order and filters.
+        shown: The rows on show, None before any were read.
+        is_live: Whether they are the live view's rather than a run's sample.
+    """
+
+    VIEW: ClassVar[View] = View.HEATMAP
+    HELP_TEXT: ClassVar[str] = (
+        "Each cell sums the attempts of its group. Accuracy is correct / attempts over the sums, "
+        "never a mean of rates. A median over several rows is weighted by attempts and marked as "
+        "such.\n\n"
+        "v   the live view, or the sample of the last run, read before its rows were deleted\n"
+        "a   rows: lesion, topic, question, lesion and topic\n"
+        "x   columns: weeks (Mondays, UTC) or topics\n"
+        "m   metric: accuracy, attempts, median time\n"
+        "s   order: worst first, by label, most attempts first\n"
+        "o   all answers, synthetic only, real only\n"
+        "/   keep rows whose label holds every word typed\n\n"
+        "Arrows move, enter lists the rows behind a cell. No data is hatched; zero is a colour."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "source", "Live/run", id="heatmap.source", tooltip="Live view or last run"),
+        Binding("a", "axis", "Rows", id="heatmap.axis", tooltip="What one row stands for"),
+        Binding("x", "columns", "Columns", id="heatmap.columns", tooltip="Weeks or topics"),
+        Binding("m", "metric", "Metric", id="heatmap.metric", tooltip="What a cell shows"),
+        Binding("s", "order", "Sort", id="heatmap.order", tooltip="Worst first, label, attempts"),
+        Binding("o", "origin", "Whose", id="heatmap.origin", tooltip="All, synthetic or real"),
+        Binding("slash", "filter", "Filter", id="heatmap.filter", tooltip="Keep matching rows"),
+        Binding("w", "export", "Export", id="heatmap.export", tooltip="Save the rows: CSV, JSON"),
+    ]
+
+    spec = GridSpec(axis=RowAxis.LESION_TOPIC)
+    shown: SampleTaken | None = None
+    is_live = False
+    _reading_since: float | None = None
+    _problem: str | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """Headline, grid and charts, detail, legend, filter."""
+        shades = ASCII_SHADES if self.glyphs is ASCII else SHADES
+        yield Static(id="heatmap-lead", markup=False)
+        with Horizontal(id="heatmap-frame"):
+            with Vertical(id="heatmap-main"):
+                yield HeatmapGrid(glyphs=shades, id="grid")
+                yield Static(id="heatmap-empty", markup=False)
+            yield HeatmapCharts(id="charts")
+        yield Static(id="heatmap-detail", markup=False)
+        yield HeatmapLegend(glyphs=shades, id="legend")
+        yield Input(id="heatmap-filter", placeholder="words a row's label must hold", compact=True)
+
+    def on_mount(self) -> None:
+        """The grid takes the keys."""
+        super().on_mount()
+        self.query_one("#heatmap-filter").display = False
+        self.query_one(HeatmapGrid).focus()
+
+    def on_screen_resume(self) -> None:
+        """Show the sample of a run that has ended since; without any, read the live view."""
+        super().on_screen_resume()
+        sample = self.desk.sample
+        if sample is not None and not self.is_live and sample is not self.shown:
+            self._show(sample, live=False)
+        elif self.shown is None and self.desk.session is not None:
+            self._read_live()
+
+    def paint_body(self) -> None:
+        """The headline: what is shown, and whether it is all of it."""
+        self.query_one("#heatmap-lead", Static).update(self._lead())
+
+    def _lead(self) -> Content:
+        signs = self.glyphs
+        if self._problem is not None:
+            return Content.assemble((f"{signs.bad} not read  ", "$bad bold"), self._problem)
+        if self._reading_since is not None:
+            waited = duration(self.desk.clock() - self._reading_since)
+            return Content.assemble(
+                (f"{signs.busy} reading the live view  ", "$focus bold"),
+                (f"for {waited}", "$muted"),
+            )
+        if self.shown is None:
+            return Content("")
+        source = "live view" if self.is_live else "sample of the last run"
+        read, total = len(self.shown.rows), self.shown.total
+        whole = f"{plural(read, 'row')}, all of them"
+        count = (
+            Content.styled(whole, "$muted")
+            if read >= total
+            else Content.styled(f"{signs.warn} {read:,} of {total:,} rows read", "$warn bold")
+        )
+        spec = self.spec
+        parts = [
+            f"{spec.axis.heading} by {spec.columns.value}",
+            spec.metric.heading,
+            spec.order.value,
+            *([f"{spec.origin.value} only"] if spec.origin is not Origin.ALL else []),
+            *([f'"{spec.text}"'] if spec.text else []),
+        ]
+        return Content.assemble(
+            (source.capitalize(), "bold"), "  ", count, "\n",
+            (f" {signs.sep} ".join(parts), "$muted"),
+        )  # fmt: skip
+
+    # What is shown.
+
+    def _show(self, sample: SampleTaken, *, live: bool) -> None:
+        self.shown, self.is_live, self._problem = sample, live, None
+        synthetic = frozenset(UUID(str(each)) for each in sample.synthetic)
+        self._respec(replace(self.spec, synthetic=synthetic))
+
+    def _respec(self, spec: GridSpec) -> None:
+        self.spec = spec
+        self.paint()
+        self._rebuild()
+
+    @work(group="heatmap-grid", exclusive=True, exit_on_error=False)
+    async def _rebuild(self) -> None:
+        if self.shown is None:
+            return
+        grid = await build_grid_async(self.shown.rows, self.spec)
+        self.query_one(HeatmapGrid).grid = grid
+        self.query_one(HeatmapLegend).grid = grid
+        self._show_emptiness(grid)
+
+    def _show_emptiness(self, grid: Grid) -> None:
+        empty = not grid.rows
+        self.query_one(HeatmapGrid).display = not empty
+        note = self.query_one("#heatmap-empty", Static)
+        note.display = empty
+        if not empty:
+            return
+        self.query_one("#heatmap-detail", Static).update("")
+        self.query_one(HeatmapCharts).clear()
+        if grid.rows_read:
+            note.update(
+                "No row matches. Press / to change the filter, o to change whose answers count."
+            )
+        else:
+            note.update(
+                "The view is empty: no published question has an answer yet, or the view was not "
+                "refreshed since. Run select analytics_refresh_heatmap(); and look again."
+            )
+
+    @work(group="heatmap-read", exclusive=True, exit_on_error=False)
+    async def _read_live(self) -> None:
+        session = self.desk.session
+        if session is None:
+            return
+        self._reading_since, self._problem = self.desk.clock(), None
+        self.paint()
+        try:
+            self._show(await session.live_heatmap(), live=True)
+        except OperatorError as error:
+            self._problem = " ".join(filter(None, (error.message, error.hint)))
+        finally:
+            self._reading_since = None
+            self.paint()
+
+    @on(HeatmapGrid.CellHighlighted)
+    def _highlighted(self, event: HeatmapGrid.CellHighlighted) -> None:
+        grid = event.heatmap.grid
+        if not grid.rows:
+            return
+        row, column = grid.rows[event.row], grid.columns[event.column]
+        told = event.cell.describe() if event.cell else "no data"
+        self.query_one("#heatmap-detail", Static).update(
+            Content.assemble((row.label, "bold"), f", {column.label}: ", (told, "$ink"))
+        )
+        self.query_one(HeatmapCharts).follow(grid, event.row)
+
+    @on(HeatmapGrid.CellSelected)
+    def _selected(self, event: HeatmapGrid.CellSelected) -> None:
+        if event.cell is not None:
+            self._list_rows(event.heatmap.grid, event.row, event.column, event.cell)
+
+    def _list_rows(self, grid: Grid, row: int, column: int, cell: Cell) -> None:
+        title = f"{grid.rows[row].label}, {grid.columns[column].label}"
+        self.app.push_screen(TextDialog(title, rows_as_text(cell)))
+
+    # Keys.
+
+    def action_source(self) -> None:
+        """The live view, read anew; or, from it, the sample of the last run."""
+        if self.is_live and self.desk.sample is not None:
+            self._show(self.desk.sample, live=False)
+        else:
+            self._read_live()
+
+    def action_axis(self) -> None:
+        """The next meaning of a row."""
+        self._respec(replace(self.spec, axis=_next(self.spec.axis)))
+
+    def action_columns(self) -> None:
+        """The next meaning of a column."""
+        self._respec(replace(self.spec, columns=_next(self.spec.columns)))
+
+    def action_metric(self) -> None:
+        """The next metric."""
+        self._respec(replace(self.spec, metric=_next(self.spec.metric)))
+
+    def action_order(self) -> None:
+        """The next order."""
+        self._respec(replace(self.spec, order=_next(self.spec.order)))
+
+    def action_origin(self) -> None:
+        """The next set of answers."""
+        if self.shown is not None and not self.shown.synthetic:
+            self.console_app.tell("No synthetic rows here: these are real answers only.")
+            return
+        self._respec(replace(self.spec, origin=_next(self.spec.origin)))
+
+    def action_filter(self) -> None:
+        """Type words to filter by."""
+        field = self.query_one("#heatmap-filter", Input)
+        field.display = True
+        field.focus()
+
+    @on(Input.Changed, "#heatmap-filter")
+    def _filter_changed(self, event: Input.Changed) -> None:
+        self._respec(replace(self.spec, text=event.value))
+
+    @on(Input.Submitted, "#heatmap-filter")
+    def _filter_done(self) -> None:
+        self.query_one("#heatmap-filter").display = False
+        self.query_one(HeatmapGrid).focus()
+
+    def leave_filter(self) -> bool:
+        """Give up the filter that is being typed; whether there was one."""
+        field = self.query_one("#heatmap-filter", Input)
+        if not field.has_focus:
+            return False
+        field.value = ""
+        self._filter_done()
+        return True
+
+    @work(group="heatmap-export", exit_on_error=False)
+    async def action_export(self) -> None:
+        """Save the rows as CSV and as JSON, and say where."""
+        session = self.desk.session
+        if self.shown is None or session is None:
+            return
+        folder = session.settings.state_dir / "exports"
+        name = "heatmap-live" if self.is_live else "heatmap-run"
+        for suffix in (".csv", ".json"):
+            path = folder / f"{name}{suffix}"
+            await asyncio.to_thread(write_rows, path, self.shown.rows)
+        self.console_app.tell(f"Saved the rows to {folder / name}.csv and .json", warning=False)
+
+
+def _next(member: E) -> E:
+    """The member after this one, the first after the last."""
+    members = list(type(member))
+    return members[(members.index(member) + 1) % len(members)]

@@ -1,0 +1,98 @@
+"""One piece of work under way: its events, its result so far, and the ways to stop it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from tui.errors import ExitCode, OperatorError
+from tui.verify.driver import Cancellation, stream
+from tui.verify.events import Event, Mode, Outcome, Retrying, RunFinished
+from tui.verify.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from tui.project import Project, RetryNotice
+
+    Emit = Callable[[Event], None]
+
+_OUTCOMES: Final = {
+    ExitCode.FAILED: Outcome.FAILED,
+    ExitCode.USAGE: Outcome.UNUSABLE,
+    ExitCode.REFUSED: Outcome.REFUSED,
+    ExitCode.UNREACHABLE: Outcome.UNREACHABLE,
+}
+
+
+class Run:
+    """A dry run, a cycle or a purge. Made by `Session`.
+
+    Args:
+        run_id: Its name, and the tag of all it writes.
+        mode: What kind of work.
+        project: Whose retries are to be shown.
+        work: Does it, emitting events; the last is `RunFinished`, unless it raises an
+            `OperatorError`, which is then made into one.
+
+    Attributes:
+        cancellation: The operator's wish to stop.
+        result: What its events have shown so far.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        mode: Mode,
+        project: Project,
+        work: Callable[[Emit], Awaitable[None]],
+    ) -> None:
+        self.run_id = run_id
+        self.mode = mode
+        self.cancellation = Cancellation()
+        self.result = Result()
+        self._project = project
+        self._work = work
+
+    def events(self) -> AsyncGenerator[Event, None]:
+        """Do the work; its events, the last of which is `RunFinished`. Call once.
+
+        Closing the generator cancels the work and waits for its clean-up.
+        """
+        return stream(self._body, self.cancellation)
+
+    async def _body(self, emit: Emit) -> None:
+        began = time.perf_counter()
+
+        def fold(event: Event) -> None:
+            self.result.apply(event)
+            emit(event)
+
+        self._project.on_retry = lambda notice: fold(_retrying(notice))
+        try:
+            await self._work(fold)
+        except OperatorError as error:
+            fold(_failed(error, time.perf_counter() - began))
+
+    def cancel(self, reason: str) -> None:
+        """Stop writing and clean up. Safe to call at any time, any number of times."""
+        self.cancellation.request(reason)
+
+    def abandon(self, reason: str = "left at the operator's request") -> None:
+        """Leave without finishing the clean-up; the journal stays open."""
+        self.cancellation.abandon(reason)
+
+
+def _failed(error: OperatorError, seconds: float) -> RunFinished:
+    return RunFinished(
+        _OUTCOMES.get(error.exit_code, Outcome.FAILED),
+        error.exit_code,
+        error.message,
+        error.hint,
+        seconds,
+        (error.message,),
+    )
+
+
+def _retrying(notice: RetryNotice) -> Retrying:
+    return Retrying(notice.what, notice.attempt, notice.attempts, notice.wait_s, notice.reason)
