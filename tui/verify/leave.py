@@ -89,7 +89,7 @@ def _announce(
     run: Run,
     target: Target,
     log: DeploymentLog,
-    allow_prod: bool,
+    *,
     permit: Permit | None,
     planned: Mapping[str, int],
     now: Moment,
