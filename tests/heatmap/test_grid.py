@@ -79,7 +79,7 @@ def test_every_cell_equals_a_naive_computation(
             return {
                 RowAxis.LESION: lesion,
                 RowAxis.TOPIC: topic,
-                RowAxis.QUESTION: f"{str(each.question_id)[:8]} {each.question_id} {lesion} {topic}",
+                RowAxis.QUESTION: f"{each.question_id} {lesion} {topic}",
                 RowAxis.LESION_TOPIC: f"{lesion} · {topic}",
             }[axis].casefold()
 

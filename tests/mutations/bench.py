@@ -64,9 +64,9 @@ class Run:
     def unlike(self, expected: dict[str, str]) -> list[str]:
         """Probes that say something else than expected, in words."""
         return [
-            f"{id_}: expected {status}, got {self.finished[id_].status}: {self.finished[id_].detail}"
+            f"{id_}: expected {status}, got {got.status}: {got.detail}"
             for id_, status in expected.items()
-            if self.finished[id_].status != status
+            if (got := self.finished[id_]).status != status
         ]
 
     def hints(self, ids: set[str]) -> list[str]:
@@ -112,12 +112,24 @@ class Bench:
         self.sandbox.set_faults(None)
         if mutation.database_down:
             self.sandbox.start_database()
+            asyncio.run(self._settle())
         for repair in mutation.repairs:
             if isinstance(repair, Repair):
                 self.execute((sql_dir().parent / repair.value).read_text(), user="postgres")
             else:
                 self.execute(repair)
         self.sandbox.restart_postgrest()
+
+    async def _settle(self) -> None:
+        """Wait until the emulated auth server has let go of its dead connections."""
+        async with Project(self.sandbox.url, Secret(self.setup.service_key)) as project:
+            async with asyncio.timeout(20):
+                while True:
+                    replies = await asyncio.gather(
+                        *(project.get("/auth/v1/admin/users?per_page=1") for _ in range(8))
+                    )
+                    if all(reply.status_code == 200 for reply in replies):
+                        return
 
     def take_back(self, mutation: Mutation) -> None:
         if mutation.undo:

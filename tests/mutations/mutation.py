@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from tui.redact import Secret
 from tui.settings import Settings, Volume
 from tui.target import classify
-from tui.verify.dry_run import PastRuns
 from tui.verify.probes.registry import PROBES
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from tui.sandbox import Sandbox
     from tui.target import Target
+    from tui.verify.dry_run import PastRuns
 
 
 class Repair(Enum):

@@ -159,6 +159,7 @@ def test_pages_newest_first(call: Call, database: psycopg.Connection) -> None:
     everybody = call("GET", "admin/users")
     assert len(everybody.json()["users"]) == 50
     total = database.execute("select count(*) from auth.users").fetchone()
+    assert total is not None
     assert everybody.headers["X-Total-Count"] == str(total[0])
     assert call("GET", "admin/users?page=x").status_code == 400
 

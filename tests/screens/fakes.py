@@ -48,6 +48,8 @@ from tui.verify.session import ConnectStage
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
+    from textual.pilot import Pilot
+
 RUN_ID = "20260102t030405-abcdef"
 VOLUME = Volume()
 STAGES = tuple(Stage)
@@ -388,3 +390,37 @@ def make_app(session: FakeSession | None = None, **options: object) -> HeatmapAp
         return chosen
 
     return HeatmapApp(connect, clock=Clock(), **options)  # type: ignore[arg-type]
+
+
+async def settle(pilot: Pilot[int]) -> None:
+    """Wait until nothing is under way but held runs, and paint it."""
+    app = pilot.app
+    assert isinstance(app, HeatmapApp)
+    await pilot.pause()
+    working = [w for w in app.workers if w.group not in {"ask", "heatmap-charts"}]
+    await app.workers.wait_for_complete(working)
+    await pilot.pause()
+    app.paint()
+    await pilot.pause()
+
+
+async def press(pilot: Pilot[int], *keys: str) -> None:
+    """Press keys one after the other, letting each take effect."""
+    for key in keys:
+        await pilot.press(key)
+        await settle(pilot)
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], object], *, seconds: float = 30) -> None:
+    """Let the console work until a condition holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await pilot.pause(0.01)
+
+
+def text_of(app: HeatmapApp) -> str:
+    """What is on the screen, as text, one line per row."""
+    screen = app.screen
+    width, height = app.size
+    lines = screen._compositor.render_strips(app.size)
+    return "\n".join(strip.text.ljust(width) for strip in lines[:height])

@@ -130,7 +130,8 @@ letters = st.characters(max_codepoint=0x24FF, exclude_categories=("Cn", "Cs", "C
 instants = st.sampled_from(EDGES) | st.datetimes(
     datetime(1970, 1, 1), datetime(2100, 12, 31), timezones=st.just(UTC)
 ) | st.builds(
-    lambda week, micro: datetime(2026, 1, 5, tzinfo=UTC) + timedelta(weeks=week, microseconds=micro),
+    lambda week, micro: datetime(2026, 1, 5, tzinfo=UTC)
+    + timedelta(weeks=week, microseconds=micro),
     st.integers(0, 3), st.integers(-1, 1),
 )  # fmt: skip
 

@@ -22,6 +22,9 @@ _DENIED: Final = frozenset({"42501"})
 _MISSING: Final = frozenset(
     {"42P01", "42883", "PGRST106", "PGRST202", "PGRST205", "user_not_found"}
 )
+# GoTrue's word for any trouble with its database: a restart, but also a failing trigger. Asking
+# again is safe, since users are created under ids made here.
+_AUTH_DATABASE: Final = "unexpected_failure"
 _TIMED_OUT: Final = frozenset({"57014", "55P03", "25P03"})
 _KEY_REFUSED: Final = frozenset({"PGRST300", "PGRST301", "PGRST302", "PGRST303", "bad_jwt"})
 
@@ -162,7 +165,7 @@ def _refusal(what: str, status: int, code: str | None, said: str) -> ProjectErro
             code=code,
             status=status,
         )
-    return ProjectError(message, code=code, status=status)
+    return ProjectError(message, code=code, status=status, transient=code == _AUTH_DATABASE)
 
 
 def _unreachable(what: str, why: str, *, status: int | None = None) -> ProjectUnreachable:

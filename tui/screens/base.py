@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import on
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
+from textual.worker import Worker, WorkerState
 
 from tui.widgets.banner import Banner, banner_for
 from tui.widgets.key_bar import KeyBar
@@ -59,6 +61,22 @@ class ConsoleScreen(Screen[None]):
             with Vertical(id="body"):
                 yield from self.body()
         yield KeyBar(self.console_app.dims)
+
+    def help(self) -> str:
+        """What one sees here, and every key that works here."""
+        keys = "\n".join(
+            f"{self.app.get_key_display(each.binding):>8}  "
+            f"{each.tooltip or each.binding.description}"
+            for each in self.active_bindings.values()
+            if each.binding.show
+        )
+        return f"{self.HELP_TEXT}\n\n{keys}"
+
+    @on(Worker.StateChanged)
+    def _worker_failed(self, event: Worker.StateChanged) -> None:
+        """No failure of ours goes unseen."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self.console_app.show_error(event.worker.error)
 
     def body(self) -> Iterable[Widget]:
         """The screen's own content."""

@@ -134,8 +134,21 @@ class Desk:
             return "there is no evidence before the first dry run"
         return None
 
+    def back_from(self, view: View | None) -> View:
+        """Where going back leads: the step before, or from a look aside the last step done."""
+        before = {View.DRY_RUN: View.TARGET, View.REVIEW: View.DRY_RUN, View.RUN: View.REVIEW}
+        if view in before:
+            back = before[view]
+        elif self.run is not None:
+            back = View.RUN
+        else:
+            back = View.TARGET if self.dry_run is None else View.DRY_RUN
+        return back if self.why_locked(back) is None else View.DRY_RUN
+
     async def connect(self, connect: Connect) -> None:
         """Open the project; a known failure is kept in `connect_error`."""
+        if self.session is not None:
+            return
         self.opening.clear()
         self.connect_error = None
         self.connect_began = self.clock()

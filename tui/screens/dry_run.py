@@ -43,6 +43,7 @@ class DryRunScreen(ConsoleScreen):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "copy", "Copy", id="dry-run.copy", tooltip="Copy the dry run as text"),
+        Binding("p", "app.purge", "Purge", id="dry-run.purge", tooltip="Remove leftovers"),
     ]
 
     def body(self) -> Iterable[Widget]:
@@ -82,7 +83,7 @@ class DryRunScreen(ConsoleScreen):
     def _ask_again(self) -> None:
         chosen = self.query_one(ProbeList).chosen
         if chosen:
-            self.console_app.ask_again(chosen)
+            self.console_app.bench.dry_run()
 
     def action_copy(self) -> None:
         """Copy the report."""

@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from tui.verify.session import Session
 
 
+def effects(session: Session) -> list[str]:
+    """What a run does to the project, one line each."""
+    volume = session.settings.volume
+    return [
+        f"Writes {plural(volume.users, 'user')}, {plural(volume.questions, 'question')} and "
+        f"{plural(volume.responses, 'response')}, all of them tagged.",
+        "Refreshes analytics_heatmap_agg twice: admins see synthetic rows in between.",
+        "Deletes the tagged rows again, and nothing else.",
+    ]
+
+
 class ReviewScreen(ConsoleScreen):
     """The plan, and two buttons of which the safe one is chosen."""
 
@@ -60,11 +71,11 @@ class ReviewScreen(ConsoleScreen):
 
     @on(Button.Pressed, "#back")
     def _back(self) -> None:
-        self.console_app.action_go(View.DRY_RUN.value)
+        self.console_app.action_go(View.DRY_RUN)
 
     @on(Button.Pressed, "#begin")
     def _begin(self) -> None:
-        self.console_app.begin_cycle()
+        self.console_app.bench.cycle()
 
     def _lead(self, session: Session) -> Content:
         production = session.target.is_production

@@ -52,6 +52,7 @@ class TargetScreen(ConsoleScreen):
             id="target.retry",
             tooltip="Try once more to connect",
         ),
+        Binding("p", "app.purge", "Purge", id="target.purge", tooltip="Remove leftovers"),
     ]
 
     def body(self) -> Iterable[Widget]:
@@ -73,7 +74,7 @@ class TargetScreen(ConsoleScreen):
 
     def action_retry(self) -> None:
         """Connect once more."""
-        self.console_app.begin_connecting()
+        self.console_app.bench.connect()
 
     def paint_body(self) -> None:
         """Facts once connected; until then what is being waited for, and since when."""

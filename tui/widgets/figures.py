@@ -36,12 +36,19 @@ def verdict(progress: RunProgress, glyphs: Glyphs) -> Content:
         glyph, style = glyphs.warn, "$warn bold"
     lines = [
         Content.assemble(
-            (f"{glyph} {finished.outcome.value.upper()}", style), "  ", (finished.message, "bold")
+            (f"{glyph} {finished.outcome.value.upper()}", style),
+            "  ",
+            (_without(finished.message, finished.outcome.value), "bold"),
         )
     ]
     if finished.hint:
         lines.append(Content.assemble(("To do: ", "$muted"), (finished.hint, "bold")))
     return Content("\n").join(lines)
+
+
+def _without(message: str, word: str) -> str:
+    """The message without the verdict's own word in front, which stands there already."""
+    return message.removeprefix(f"{word}: ")
 
 
 def figures(

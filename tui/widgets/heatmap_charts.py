@@ -9,7 +9,6 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
-from textual import work
 from textual.containers import Vertical
 from textual.widgets import Static
 
@@ -56,8 +55,12 @@ class HeatmapCharts(Vertical):
         if self._grid is not None:
             self._draw()
 
-    @work(group="heatmap-charts", exclusive=True, exit_on_error=False)
-    async def _draw(self) -> None:
+    def _draw(self) -> None:
+        self.screen.run_worker(
+            self._draw_at_rest(), group="heatmap-charts", exclusive=True, exit_on_error=False
+        )
+
+    async def _draw_at_rest(self) -> None:
         await asyncio.sleep(REST_S)
         grid, row = self._grid, self._row
         width, height = self.content_size.width, self.content_size.height // 2 - 1

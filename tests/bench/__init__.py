@@ -1,0 +1,1 @@
+"""Benchmarks; `python -m tests.bench --help` lists them. They are no part of the test run."""

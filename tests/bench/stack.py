@@ -1,0 +1,145 @@
+"""The sandbox the benchmarks measure on, and one verification of it as the console makes it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from tui.redact import Secret
+from tui.sandbox import Sandbox, SandboxOptions, start_sandbox_sync
+from tui.settings import Volume, load_settings
+from tui.target import classify
+from tui.verify.events import Outcome, StageFinished
+from tui.verify.result import Result
+from tui.verify.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tui.verify.events import Event
+    from tui.verify.session import Run
+
+RUN_SECONDS = 900.0
+# As the script that is compared with: 50 users, unless the volume asks for more of them.
+USERS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One verification.
+
+    Attributes:
+        seconds: From before the first connection to after the last is closed.
+        stages: Seconds of each stage by name.
+        requests: Requests that reached the front door.
+    """
+
+    seconds: float
+    stages: dict[str, float]
+    requests: int
+
+
+@contextmanager
+def running() -> Iterator[Sandbox]:
+    """A sandbox, and a home of our own, so that no journal of an operator is touched."""
+    cache = platformdirs.user_cache_path("heatmap-tui").parent
+    with tempfile.TemporaryDirectory(prefix="heatmap-bench-") as home:
+        moved = {
+            "HOME": home,
+            "XDG_STATE_HOME": f"{home}/state",
+            "XDG_CONFIG_HOME": f"{home}/config",
+            "XDG_CACHE_HOME": str(cache),
+        }
+        kept = {name: os.environ.get(name) for name in moved}
+        os.environ.update(moved)
+        try:
+            sandbox = start_sandbox_sync(SandboxOptions())
+            try:
+                yield sandbox
+            finally:
+                sandbox.stop_sync()
+        finally:
+            for name, value in kept.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+
+
+def volume(responses: int, *, batch: int = 500, concurrency: int = 8) -> Volume:
+    """As many responses, of 50 users, or of as many users as questions from 1,000,000 on; few, for a small one."""
+    users = USERS if responses < 1_000_000 else math.isqrt(responses)
+    if responses < 10_000:
+        users = max(1, min(5, responses))
+    return Volume(users, responses // users, batch, concurrency)
+
+
+def environment(sandbox: Sandbox, size: Volume) -> dict[str, str]:
+    """What a console's process is given to verify the sandbox as a project of its own."""
+    ours = ("SUPABASE_", "HEATMAP_")
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
+        "SUPABASE_URL": sandbox.url,
+        "SUPABASE_SERVICE_ROLE_KEY": sandbox.service_role_key,
+        "SUPABASE_ANON_KEY": sandbox.anon_key,
+        "HEATMAP_VERIFY_USERS": str(size.users),
+        "HEATMAP_VERIFY_QUESTIONS": str(size.questions),
+        "HEATMAP_VERIFY_BATCH": str(size.batch),
+        "HEATMAP_VERIFY_CONCURRENCY": str(size.concurrency),
+    }
+
+
+def open_session(sandbox: Sandbox, size: Volume) -> Session:
+    """A session on the sandbox as on any local project."""
+    settings = load_settings(environ=environment(sandbox, size), directory=Path(tempfile.gettempdir()))
+    settings = replace(settings, env_file=None, volume=size)
+    target = classify(
+        sandbox.url,
+        sandbox.service_role_key,
+        prod_hosts=settings.prod_hosts,
+        non_prod_hosts=settings.non_prod_hosts,
+    )
+    return Session(settings, target, key=Secret(sandbox.service_role_key), is_sandbox=False)
+
+
+def verify(sandbox: Sandbox, size: Volume) -> Measured:
+    """One whole cycle with every check, from no connection at all.
+
+    Raises:
+        RuntimeError: It did not end verified, so its time means nothing.
+    """
+    sandbox.clear_requests()
+    result, stages, took = asyncio.run(_verify(sandbox, size))
+    finished = result.finished
+    if finished is None or finished.outcome is not Outcome.VERIFIED:
+        raise RuntimeError(f"the cycle did not verify: {finished}")
+    return Measured(took, stages, len(sandbox.requests()))
+
+
+async def _verify(sandbox: Sandbox, size: Volume) -> tuple[Result, dict[str, float], float]:
+    result = Result()
+    stages: dict[str, float] = {}
+
+    def watch(event: Event) -> None:
+        result.apply(event)
+        if isinstance(event, StageFinished):
+            stages[event.stage.value] = event.seconds
+
+    began = time.perf_counter()
+    async with asyncio.timeout(RUN_SECONDS), open_session(sandbox, size) as session:
+        await session.ask_database()
+        await _follow(session.cycle(), watch)
+    return result, stages, time.perf_counter() - began
+
+
+async def _follow(run: Run, watch: object) -> None:
+    async for event in run.events():
+        watch(event)  # type: ignore[operator]

@@ -1,0 +1,287 @@
+"""Applying over every earlier shape, applying again, and taking everything away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from .cluster import SQL
+from .conftest import ANALYTICS
+from .shapes import GRANTS, SHAPES
+from .test_numbers import EDGES, Question, Response, insert
+
+if TYPE_CHECKING:
+    from .conftest import Database
+
+# Everything that a script could leave behind: relations, columns, functions, schemas, rights.
+CATALOGUE = """
+select 'relation' as kind, c.oid::regclass::text as name,
+  concat_ws(' ', c.relkind, pg_get_userbyid(c.relowner), c.relacl, c.reloptions, c.relrowsecurity,
+    (select string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', '
+       order by a.attnum)
+     from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
+    case when c.relkind = 'i' then pg_get_indexdef(c.oid) when c.relkind = 'm' then
+      pg_get_viewdef(c.oid) end, obj_description(c.oid)) as facts
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname in ('public', 'auth', 'analytics_private')
+union all
+select 'function', p.oid::regprocedure::text,
+  concat_ws(' ', pg_get_userbyid(p.proowner), p.proacl, pg_get_functiondef(p.oid),
+    obj_description(p.oid))
+from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+where n.nspname in ('public', 'auth', 'analytics_private') and p.prokind = 'f'
+union all
+select 'schema', n.nspname, concat_ws(' ', pg_get_userbyid(n.nspowner), n.nspacl)
+from pg_namespace n where n.nspname !~ '^pg_'
+union all
+select 'default rights', d.oid::text, d.defaclacl::text from pg_default_acl d
+order by 1, 2
+"""
+FILENODE = "select relfilenode, oid from pg_class where relname like 'analytics_heatmap_agg%'"
+
+
+def catalogue(database: Database) -> dict[tuple[str, str], str]:
+    with database.cluster.connect(database.name) as session:
+        return {(row[0], row[1]): row[2] for row in session.execute(CATALOGUE).fetchall()}
+
+
+def preflight(database: Database) -> dict[str, Any]:
+    with database.cluster.connect(database.name, "postgres") as session:
+        row = session.execute("select public.analytics_heatmap_preflight()").fetchone()
+        assert row is not None
+        document: dict[str, Any] = row[0]
+        return document
+
+
+def make(database: Database, shape: str) -> None:
+    with database.cluster.connect(database.name, "postgres") as session:
+        for statement in SHAPES[shape]:
+            session.execute(statement.encode())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_earlier_shape_becomes_the_shipped_one(
+    cluster_pair: tuple[Database, Database], shape: str
+) -> None:
+    upgraded, fresh = cluster_pair
+    insert(upgraded.connect(), [Question(lesion="A")], [Response(1, 0, EDGES[4])])
+    make(upgraded, shape)
+    upgraded.apply(*ANALYTICS)
+    assert catalogue(upgraded) == catalogue(fresh)
+    rows = upgraded.connect().execute("select * from public.analytics_heatmap_admin()").fetchall()
+    assert [(row[1], row[4]) for row in rows] == [("a", 1)]
+
+
+@pytest.fixture(params=["old", "new"])
+def cluster_pair(
+    request: pytest.FixtureRequest, bare: Database, ready: Database
+) -> tuple[Database, Database]:
+    """A database to upgrade beside a freshly installed one, both of one kind."""
+    kind = request.param
+    for database, template in ((bare, f"bare_{kind}"), (ready, f"ready_{kind}")):
+        database.cluster.drop(database.name)
+        database.cluster.create(database.name, template)
+    return bare, ready
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rollback_leaves_nothing(bare_granted: Database, shape: str) -> None:
+    before = catalogue(bare_granted)
+    make(bare_granted, shape)
+    bare_granted.apply(*ANALYTICS)
+    bare_granted.apply("analytics_heatmap_rollback.sql")
+    assert catalogue(bare_granted) == before
+    bare_granted.apply("analytics_heatmap_rollback.sql")
+    assert catalogue(bare_granted) == before
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rollback_takes_an_earlier_shape_away_too(bare: Database, shape: str) -> None:
+    before = catalogue(bare)
+    make(bare, shape)
+    bare.apply("analytics_heatmap_rollback.sql")
+    assert catalogue(bare) == before
+
+
+def test_rollback_stops_where_something_depends_on_the_view(ready: Database) -> None:
+    session = ready.connect()
+    session.execute("create view public.mine as select * from public.analytics_heatmap_agg")
+    before = catalogue(ready)
+    with pytest.raises(psycopg.errors.DependentObjectsStillExist):
+        ready.apply("analytics_heatmap_rollback.sql")
+    assert catalogue(ready) == before
+
+
+def test_applying_again_changes_nothing_and_rebuilds_nothing(granted: Database) -> None:
+    session = granted.connect()
+    before, nodes = catalogue(granted), session.execute(FILENODE).fetchall()
+    granted.apply(*ANALYTICS, *ANALYTICS)
+    assert catalogue(granted) == before
+    assert session.execute(FILENODE).fetchall() == nodes
+
+
+def test_applying_again_keeps_what_was_declared_and_recorded(ready: Database) -> None:
+    session = ready.connect()
+    session.execute("insert into analytics_private.environment (name) values ('staging')")
+    recorded = "select * from analytics_private.heatmap_refresh, analytics_private.environment"
+    before = session.execute(recorded).fetchall()
+    assert len(before) == 1
+    ready.apply(*ANALYTICS)
+    assert session.execute(recorded).fetchall() == before
+
+
+@pytest.mark.parametrize("damage", [
+    "drop index public.analytics_heatmap_agg_idx",
+    "drop index public.analytics_heatmap_agg_idx; create unique index analytics_heatmap_agg_idx "
+    "on public.analytics_heatmap_agg (question_id, week_start)",
+    "drop index public.analytics_heatmap_agg_idx; create index analytics_heatmap_agg_idx "
+    "on public.analytics_heatmap_agg (week_start, question_id)",
+    "refresh materialized view public.analytics_heatmap_agg with no data",
+    "alter materialized view public.analytics_heatmap_agg rename column topic to subject",
+    "revoke all on function public.analytics_heatmap_admin(date, date, text, text, date, uuid, "
+    "integer) from service_role",
+    "grant all on public.analytics_heatmap_agg to anon, authenticated, public",
+    "grant execute on function public.analytics_refresh_heatmap() to public",
+    "alter function public.analytics_refresh_heatmap() reset search_path",
+    "alter function public.analytics_refresh_heatmap() security invoker",
+    "create or replace function analytics_private.heatmap_caller_is_allowed() returns boolean "
+    "language sql as 'select true'",
+    "grant usage on schema analytics_private to public",
+])  # fmt: skip
+def test_applying_again_repairs(ready: Database, damage: str) -> None:
+    before = catalogue(ready)
+    ready.connect().execute(damage.encode())
+    ready.apply(*ANALYTICS)
+    assert catalogue(ready) == before
+    assert preflight(ready)["view"]["populated"] is True
+
+
+@pytest.mark.parametrize("shape", ["the runbook's first", "nothing"])
+def test_grants_to_roles_of_ones_own_survive(bare: Database, shape: str) -> None:
+    admin = bare.connect("supabase_admin")
+    admin.execute('create role "Reporting"')
+    try:
+        make(bare, shape)
+        if shape == "nothing":
+            bare.apply(*ANALYTICS)
+        owner = bare.connect()
+        owner.execute('grant select on public.analytics_heatmap_agg to "Reporting"')
+        for function in owner.execute(
+            "select oid::regprocedure::text from pg_proc where proname like 'analytics_%heatmap%' "
+            "and pronamespace = 'public'::regnamespace"
+        ).fetchall():
+            owner.execute(f'grant execute on function {function[0]} to "Reporting"'.encode())
+        owner.execute("drop index if exists public.analytics_heatmap_agg_idx")
+        bare.apply(*ANALYTICS)
+        rights = preflight(bare)["privileges"]
+        assert rights["view_select"]["others"] == ["Reporting"]
+        assert rights["reader_execute"]["others"] == ["Reporting"]
+        assert rights["refresh_execute"]["others"] == ["Reporting"]
+        assert rights["view_select"]["authenticated"] is False
+    finally:
+        admin.execute('drop owned by "Reporting"; drop role "Reporting"')
+
+
+def test_another_owners_objects_become_the_appliers(ready: Database) -> None:
+    before = catalogue(ready)
+    ready.apply(*ANALYTICS, user="supabase_admin")
+    owners = ready.connect().execute(
+        "select distinct pg_get_userbyid(relowner) from pg_class "
+        "where relname like 'analytics_heatmap_agg%' union "
+        "select distinct pg_get_userbyid(proowner) from pg_proc where proname in "
+        "('analytics_heatmap_admin', 'analytics_refresh_heatmap')"
+    )
+    assert owners.fetchall() == [("supabase_admin",)]
+    with ready.request("service_role") as session:
+        session.execute("select public.analytics_refresh_heatmap()")
+    with ready.cluster.connect(ready.name) as admin:
+        admin.execute("reassign owned by supabase_admin to postgres") if False else None
+    assert {name for _, name in catalogue(ready)} == {name for _, name in before}
+
+
+def test_readers_wait_for_the_swap_alone(bare: Database) -> None:
+    make(bare, "the runbook's first")
+    reader = bare.connect()
+    # Whoever reads the old view now makes the file give up rather than queue everybody behind it.
+    short = (
+        (SQL / "analytics_heatmap.sql")
+        .read_text()
+        .replace("set local lock_timeout = '10s'", "set local lock_timeout = '100ms'")
+    )
+    with reader.transaction():
+        reader.execute("select from public.analytics_heatmap_agg")
+        with bare.cluster.connect(bare.name, "postgres") as session:
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                session.execute(short.encode())
+    assert catalogue(bare)[("function", "analytics_refresh_heatmap()")]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        ("drop table public.responses cascade", "does not exist"),
+        ("alter function public.is_admin() rename to is_boss", "public.is_admin()"),
+        ("create table public.analytics_heatmap_agg ()", "is neither a view nor"),
+    ],
+)
+def test_says_what_is_missing_and_changes_nothing(bare: Database, spoil: str, says: str) -> None:
+    bare.connect().execute(spoil.encode())
+    before = catalogue(bare)
+    with pytest.raises(psycopg.Error) as error:
+        bare.apply("analytics_heatmap.sql")
+    assert says in str(error.value)
+    assert error.value.diag.message_hint
+    assert catalogue(bare) == before
+
+
+def test_refuses_an_owner_that_is_subject_to_row_level_security(bare: Database) -> None:
+    admin = bare.connect("supabase_admin")
+    admin.execute("create role humble login")
+    try:
+        admin.execute("grant create on schema public to humble")
+        admin.execute(f"grant create on database {bare.name} to humble".encode())
+        admin.execute("grant select on all tables in schema public to humble")
+        admin.execute("grant usage on schema auth to humble")
+        with pytest.raises(psycopg.Error, match="subject to row level security"):
+            bare.apply("analytics_heatmap.sql", user="humble")
+    finally:
+        admin.execute("drop owned by humble; drop role humble")
+
+
+def test_files_apply_with_psql_as_documented(bare: Database) -> None:
+    before = catalogue(bare)
+    for file in (*ANALYTICS, "analytics_heatmap_covering_index.sql",
+                 "analytics_heatmap_covering_index.sql"):  # fmt: skip
+        result = bare.cluster.psql(bare.name, SQL / file)
+        assert result.returncode == 0, result.stderr
+    covering = preflight(bare)["covering_index"]
+    assert (covering["exists"], covering["valid"]) == (True, True)
+    result = bare.cluster.psql(bare.name, SQL / "analytics_heatmap_rollback.sql")
+    assert result.returncode == 0, result.stderr
+    assert catalogue(bare) == before
+
+
+def test_invalid_covering_index_is_built_anew(ready: Database) -> None:
+    admin = ready.connect("supabase_admin")
+    file = SQL / "analytics_heatmap_covering_index.sql"
+    assert ready.cluster.psql(ready.name, file).returncode == 0
+    admin.execute(
+        "update pg_index set indisvalid = false "
+        "where indexrelid = 'public.responses_heatmap_covering_idx'::regclass"
+    )
+    assert preflight(ready)["covering_index"]["valid"] is False
+    assert ready.cluster.psql(ready.name, file).returncode == 0
+    assert preflight(ready)["covering_index"]["valid"] is True
+
+
+def test_old_grants_of_the_first_shape_are_gone(bare_granted: Database) -> None:
+    make(bare_granted, "the runbook's first")
+    assert "to public" in GRANTS
+    bare_granted.apply(*ANALYTICS)
+    rights = preflight(bare_granted)["privileges"]
+    for name in ("view_select", "view_maintain", "view_write", "preflight_execute"):
+        assert not any((rights[name]["public"], rights[name]["anon"])), name
+    assert rights["refresh_execute"]["public"] is False
+    assert rights["refresh_execute"]["anon"] is False

@@ -1,0 +1,29 @@
+"""The option for the whole sweep, and the sandbox the sweeps share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tui.sandbox import Sandbox, SandboxOptions, start_sandbox_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full-sweep", action="store_true", help="every point, not a sample")
+
+
+@pytest.fixture(scope="session")
+def full(pytestconfig: pytest.Config) -> bool:
+    return bool(pytestconfig.getoption("full_sweep", default=False))
+
+
+@pytest.fixture
+def arena() -> Iterator[Sandbox]:
+    """A sandbox of one test's own: sweeps break it on purpose."""
+    sandbox = start_sandbox_sync(SandboxOptions())
+    yield sandbox
+    sandbox.stop_sync()

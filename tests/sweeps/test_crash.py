@@ -1,0 +1,85 @@
+"""`kill -9` anywhere: the next start finds what is left, and one purge removes it."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.verify.conftest import contents, finish, open_session
+from tui.verify.events import Outcome
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tui.sandbox import Sandbox
+
+POINTS = 64
+SAMPLE = 5
+SEED = 20_260_131
+VOLUME = {"users": 9, "questions": 24, "batch": 27}
+
+
+def kill_a_run(sandbox: Sandbox, event: int, delay_s: float) -> int | None:
+    """Events there were, when the run ended before it could be killed; else None."""
+    victim = subprocess.run(
+        [sys.executable, "-m", "tests.sweeps.victim", str(event), str(delay_s)],
+        cwd=Path(__file__).parents[2],
+        env={
+            **os.environ,
+            "SUPABASE_URL": sandbox.url,
+            "SUPABASE_SERVICE_ROLE_KEY": sandbox.service_role_key,
+            "HEATMAP_VERIFY_USERS": str(VOLUME["users"]),
+            "HEATMAP_VERIFY_QUESTIONS": str(VOLUME["questions"]),
+            "HEATMAP_VERIFY_BATCH": str(VOLUME["batch"]),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if victim.returncode == 0:
+        return int(victim.stdout)
+    assert victim.returncode == -9, victim.stderr
+    return None
+
+
+async def test_a_killed_run_is_found_and_removed(
+    arena: Sandbox, full: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(arena)
+    events = kill_a_run(arena, 10_000, 0)
+    assert events is not None
+    assert events > 60, "there must be boundaries enough to kill at"
+    assert contents(arena) == before, "an undisturbed run leaves nothing"
+
+    rng = random.Random(SEED)
+    # Every boundary from the first write on, spread evenly; each second one hit between events.
+    points = [
+        (1 + round(n * (events - 2) / (POINTS - 1)), rng.uniform(0.001, 0.02) if n % 2 else 0.0)
+        for n in range(POINTS)
+    ]
+    chosen = points if full else rng.sample(points, SAMPLE)
+    tally: Counter[str] = Counter()
+    for event, delay_s in chosen:
+        ended = kill_a_run(arena, event, delay_s)
+        async with open_session(arena) as session:
+            left = contents(arena) != before
+            journals = session.journals
+            assert not left or journals or ended, f"event {event}: rows without a journal"
+            tally["left rows" if left else "left nothing"] += 1
+            tally["with a journal"] += bool(journals)
+            purged = await finish(session.purge())
+            assert purged.finished is not None
+            assert purged.finished.outcome is Outcome.CLEAN, purged.finished
+            assert session.journals == []
+        assert contents(arena) == before, f"event {event} + {delay_s * 1000:.0f} ms"
+    with capsys.disabled():
+        if full:
+            print(f"\ncrash sweep: {len(chosen)} points, {dict(tally)}, 0 rows left in all")
+    if full:
+        assert tally["left rows"] > POINTS // 3, "the sweep must have hit runs that were writing"

@@ -1,0 +1,73 @@
+"""The questions the console asks, read top to bottom: each asks, and returns what was chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.screens.dialogs import Question
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from tui.verify.session import Session
+
+
+async def wants_to_leave(app: App[int]) -> bool:
+    """Whether to leave while nothing is under way."""
+    answer = await app.push_screen_wait(
+        Question(
+            "Leave the console?",
+            "Nothing is under way.",
+            [("stay", "Stay"), ("leave", "Leave")],
+            interrupt="leave",
+        )
+    )
+    return answer == "leave"
+
+
+async def wants_to_stop_and_leave(app: App[int]) -> bool:
+    """Whether to stop the run under way, let it clean up, and leave."""
+    answer = await app.push_screen_wait(
+        Question(
+            "A run is under way",
+            "Leaving stops it. What it wrote is deleted first; that takes a moment.",
+            [("stay", "Keep running"), ("stop", "Stop, clean up and leave")],
+            interrupt="stop",
+        )
+    )
+    return answer == "stop"
+
+
+async def wants_to_abandon(app: App[int]) -> bool:
+    """Whether to leave in the middle of a clean-up, and with it synthetic rows."""
+    answer = await app.push_screen_wait(
+        Question(
+            "Clean-up is under way",
+            "Waiting is safe. Leaving now leaves synthetic rows in the project. The next start "
+            "offers to remove them; so does the command: heatmap-tui --purge",
+            [("wait", "Wait for the clean-up"), ("abandon", "Leave now")],
+            interrupt="abandon",
+        )
+    )
+    return answer == "abandon"
+
+
+async def wants_to_purge(app: App[int], session: Session) -> bool:
+    """Whether to delete what earlier runs left on the session's project."""
+    target = session.target
+    journals = "\n".join(
+        f"  run {record.run_id}, begun {record.started_at}, stopped at {record.stage}: up to "
+        f"{record.users:,} users, {record.questions:,} questions, {record.responses:,} responses"
+        for record in session.journals
+    )
+    known = f"\n\nRuns of this machine that did not close:\n{journals}" if journals else ""
+    answer = await app.push_screen_wait(
+        Question(
+            f"Remove leftovers from {target.identity} ({target.kind.value})?",
+            "Deletes every user, question and response that carries the tag of a verification "
+            "run, whoever began it, and refreshes the view. A run that is under way elsewhere "
+            "would lose its rows. Rows of real learners carry no tag and are left alone." + known,
+            [("keep", "Keep them"), ("purge", "Remove them")],
+        )
+    )
+    return answer == "purge"

@@ -1,0 +1,157 @@
+"""The work under way: begun, followed and stopped here, one run at a time, whatever the screen."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tui.screens import questions
+from tui.screens.break_glass import BreakGlass
+from tui.screens.review import effects
+from tui.widgets.steps import View
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from tui.app import HeatmapApp
+    from tui.override import Permit
+    from tui.screens.desk import Connect
+    from tui.verify.session import Run
+
+
+class Workbench:
+    """Starts work for the application and sees it through.
+
+    A run that writes is a task of its own, not a worker of a screen: nothing that happens to a
+    screen cancels it, and leaving waits for its clean-up.
+
+    Args:
+        app: The application.
+        connect: Opens the session.
+    """
+
+    def __init__(self, app: HeatmapApp, connect: Connect) -> None:
+        self._app = app
+        self._desk = app.desk
+        self._connect = connect
+        self._writing: asyncio.Task[None] | None = None
+
+    def connect(self) -> None:
+        """Open the project, at first or again after a failure."""
+        self._work("connect", self._desk.connect(self._connect))
+
+    def dry_run(self) -> None:
+        """Ask all probes."""
+        self._work("probe", self._desk.probe())
+
+    def cycle(self) -> None:
+        """Start the run that was reviewed; on production only after break-glass."""
+        self._work("ask", self._cycle())
+
+    def purge(self) -> None:
+        """Remove what earlier runs left, once the operator has agreed."""
+        self._work("ask", self._purge())
+
+    def leave(self) -> None:
+        """Leave at once when nothing is under way, else ask."""
+        if self._desk.is_writing:
+            self._work("ask", self._stop_and_leave())
+        else:
+            self._app.leave()
+
+    def interrupt(self) -> None:
+        """What ctrl+c means: the first stops the run, the second asks; idle, it asks to leave."""
+        if not self._desk.is_writing:
+            self._work("ask", self._ask_to_leave())
+        elif not self._desk.is_cancelling:
+            self._desk.cancel("ctrl+c was pressed")
+            self._app.switch(View.RUN)
+        else:
+            self._work("ask", self._ask_to_abandon())
+
+    async def finish(self) -> bool:
+        """Stop the run under way, if there is one, and wait for its clean-up.
+
+        Returns:
+            Whether there was one.
+        """
+        if self._writing is None or self._writing.done():
+            return False
+        self._desk.cancel("the console ended")
+        await asyncio.wait({self._writing})
+        return True
+
+    def _work(self, group: str, work: Awaitable[None]) -> None:
+        self._app.run_worker(work, group=group, exit_on_error=False)
+
+    async def _cycle(self) -> None:
+        session = self._desk.session
+        if session is None or self._refuses_second_run():
+            return
+        permit = None
+        if session.target.is_production:
+            permit = await self._break_glass("a verification run", effects(session))
+            if permit is None:
+                return
+        runs = session.settings.refresh_runs
+        self._follow(lambda: session.cycle(permit=permit, refresh_runs=runs))
+
+    async def _purge(self) -> None:
+        session = self._desk.session
+        if session is None or self._refuses_second_run():
+            return
+        if self._desk.write_problem is not None:
+            self._app.tell(f"{self._desk.write_problem}.")
+            return
+        if not await questions.wants_to_purge(self._app, session):
+            return
+        permit = None
+        if session.target.is_production:
+            lines = ["Deletes every tagged row and refreshes the view."]
+            permit = await self._break_glass("removing leftovers", lines)
+            if permit is None:
+                return
+        self._follow(lambda: session.purge(permit=permit))
+
+    async def _break_glass(self, action: str, lines: Iterable[str]) -> Permit | None:
+        session = self._desk.session
+        if session is None:
+            return None
+        return await self._app.push_screen_wait(BreakGlass(session, action, lines))
+
+    def _refuses_second_run(self) -> bool:
+        if self._desk.is_writing:
+            self._app.tell("A run is under way already; it is on screen 4.")
+        return self._desk.is_writing
+
+    def _follow(self, begin: Callable[[], Run]) -> None:
+        if self._refuses_second_run():
+            return
+        self._writing = asyncio.create_task(self._desk.write(begin()))
+        self._writing.add_done_callback(self._followed)
+        self._app.switch(View.RUN)
+
+    def _followed(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._app.is_running:
+            self._app.show_error(error)
+
+    async def _ask_to_leave(self) -> None:
+        if await questions.wants_to_leave(self._app):
+            self._app.leave()
+
+    async def _stop_and_leave(self) -> None:
+        if await questions.wants_to_stop_and_leave(self._app):
+            self._desk.cancel("the operator leaves")
+            self._app.switch(View.RUN)
+            await self._leave_after_the_run()
+
+    async def _ask_to_abandon(self) -> None:
+        if await questions.wants_to_abandon(self._app):
+            self._desk.abandon()
+            await self._leave_after_the_run()
+
+    async def _leave_after_the_run(self) -> None:
+        if self._writing is not None:
+            await asyncio.wait({self._writing})
+        self._app.leave()
