@@ -53,6 +53,7 @@ def test_a_reason_will_do(text: str) -> None:
     ("blah blah blah blah blah blah", "says nothing"),
     ("prodprodprodprodprod", "says nothing"),
     ("ｔｅｓｔ ｔｅｓｔ ｔｅｓｔ ｔｅｓｔ ｔｅｓｔ", "says nothing"),  # noqa: RUF001
+    ("ｌｏｒｅｍ ｉｐｓｕｍ ｄｏｌｏｒ ａｍｅｔ ｅｌｉｔ", "says nothing"),  # noqa: RUF001
     ("あああああああああああああああああああああああ", "says nothing"),
     ("fix view now fix view now fix view now", "repeats"),
     ("ab cd ef ab a b c d e f g h", "says too little"),

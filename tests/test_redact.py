@@ -94,6 +94,11 @@ def test_given_secrets_are_masked_in_each_spelling() -> None:
     assert redact("back\\\\slash'1", ["back\\slash'1"]) != "back\\\\slash'1"
 
 
+def test_a_given_secret_is_masked_this_once() -> None:
+    assert redact("hunter22", ["hunter22"]) == MASK
+    assert redact("hunter22") == "hunter22"
+
+
 def test_a_longer_secret_is_masked_before_one_it_contains() -> None:
     assert redact("abcdefgh", ["abcdef", "abcdefgh"]) == MASK
 
@@ -133,7 +138,7 @@ def test_a_secret_shows_no_character_of_itself(value: str) -> None:
 
 def test_a_secret_cannot_be_written_down_by_accident() -> None:
     secret = Secret("hunter22")
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="a secret cannot be pickled"):
         pickle.dumps(secret)
     with pytest.raises(TypeError):
         json.dumps({"key": secret})

@@ -8,10 +8,7 @@ Exit codes: 0 verified (or ready, or clean) - 1 verification failed - 2 bad usag
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
 import os
-import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +121,8 @@ def _dispatch(options: argparse.Namespace) -> int:
     settings = _settings(options)
     if options.log:
         return _show_log(settings)
+    import asyncio
+
     if options.serve_sandbox:
         return asyncio.run(_serve(settings, options.sandbox_faults))
     interactive = not (
@@ -296,8 +295,8 @@ def _check_key(session: Session) -> None:
     key = session.target.key
     if key.kind is KeyKind.PUBLISHABLE or key.role in {"anon", "authenticated"}:
         raise ConfigurationError(
-            f"SUPABASE_SERVICE_ROLE_KEY holds a {key.role or 'publishable'} key, "
-            "which may not do the work",
+            f"SUPABASE_SERVICE_ROLE_KEY does not hold a service-role key: the role of this one is "
+            f"{key.role or 'anon (publishable)'}",
             hint="copy the service_role (or secret) key from the project's API settings",
         )
 
@@ -320,6 +319,10 @@ def _console(settings: Settings, options: argparse.Namespace, *, sandbox: bool) 
 
 async def _serve(settings: Settings, faults: str | None) -> int:
     """Keep a sandbox up until a signal comes; its environment goes to stdout as `.env` lines."""
+    import asyncio
+    import contextlib
+    import signal
+
     from tui.headless import Console
     from tui.sandbox import start_sandbox
 

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import statistics
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -249,6 +251,8 @@ def main() -> None:
         help="which PostgreSQL (default %(default)s)",
     )
     arguments = parser.parse_args()
+    # Ended from outside, the server is still stopped and its directory removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with running(versions[arguments.server], SERVER) as cluster:
         print(f"server {arguments.server}, {arguments.runs} runs each", flush=True)
         reached = [

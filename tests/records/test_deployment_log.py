@@ -273,6 +273,15 @@ def test_a_record_altered_with_its_hash_made_to_fit_is_told(
     assert not any("altered" in problem for problem in problems)
 
 
+@pytest.mark.parametrize("changes", [{"seq": True}, {"schema": 2}])
+def test_a_sound_chain_of_something_else_is_told(
+    log: DeploymentLog, path: Path, changes: dict[str, Any]
+) -> None:
+    intent = announce(log).record
+    path.write_bytes(replace(intent, **changes).sealed().line())
+    assert any("line 1 is not a record" in problem for problem in log.verify())
+
+
 def test_a_record_written_differently_is_told(three_runs: DeploymentLog, path: Path) -> None:
     found = lines(path)
     found[0] = found[0].replace(b',"seq":', b', "seq":')

@@ -167,7 +167,7 @@ def test_two_side_by_side(start_private_sandbox: Start) -> None:
 
 
 @linux_only
-@pytest.mark.parametrize("stage", ["find-postgres", "initdb", "start-postgres", "sql", "learners"])
+@pytest.mark.parametrize("stage", ["initdb", "start-postgres", "learners"])
 async def test_a_start_that_is_cancelled_leaves_nothing(short_tmp: Path, stage: str) -> None:
     reached = asyncio.Event()
     start = asyncio.create_task(

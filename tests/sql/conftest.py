@@ -6,15 +6,16 @@ import itertools
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import md5
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
-from .cluster import OWNER, SUPERUSER, Cluster, installed, running
+from .cluster import OWNER, SQL, Cluster, installed, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from uuid import UUID
 
     import psycopg
 
@@ -32,10 +33,12 @@ class Database:
     Attributes:
         cluster: The server it is on.
         name: Its name.
+        kind: `old` with the automatic grants of older projects, `new` without.
     """
 
     cluster: Cluster
     name: str
+    kind: str = "new"
     _open: list[psycopg.Connection] = field(default_factory=list)
 
     def connect(self, user: str = OWNER) -> psycopg.Connection:
@@ -82,7 +85,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
             server.create(bare)
             with server.connect(bare) as session:
                 session.execute(f"set sandbox.automatic_grants = '{automatic}'")
-                session.execute(_text("sandbox/10_roles.sql"))
+                session.execute((SQL / "sandbox/10_roles.sql").read_bytes())
             server.apply(bare, *PLATFORM)
             with server.connect(bare) as session:
                 session.execute(PEOPLE)
@@ -91,16 +94,10 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         yield server
 
 
-def _text(file: str) -> bytes:
-    from .cluster import SQL
-
-    return (SQL / file).read_bytes()
-
-
-def _copy(cluster: Cluster, template: str) -> Iterator[Database]:
+def _copy(cluster: Cluster, holds: str, kind: str = "new") -> Iterator[Database]:
     name = f"t{next(_numbers)}"
-    cluster.create(name, template)
-    database = Database(cluster, name)
+    cluster.create(name, f"{holds}_{kind}")
+    database = Database(cluster, name, kind)
     try:
         yield database
     finally:
@@ -110,25 +107,25 @@ def _copy(cluster: Cluster, template: str) -> Iterator[Database]:
 @pytest.fixture
 def bare(cluster: Cluster) -> Iterator[Database]:
     """A database with the platform, without the analytics SQL."""
-    yield from _copy(cluster, "bare_new")
+    yield from _copy(cluster, "bare")
 
 
 @pytest.fixture
 def ready(cluster: Cluster) -> Iterator[Database]:
     """A database with the platform and the analytics SQL, without responses."""
-    yield from _copy(cluster, "ready_new")
+    yield from _copy(cluster, "ready")
 
 
 @pytest.fixture(params=["old", "new"])
 def granted(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Database]:
     """Like `ready`, with the old automatic grants and without."""
-    yield from _copy(cluster, f"ready_{request.param}")
+    yield from _copy(cluster, "ready", request.param)
 
 
 @pytest.fixture(params=["old", "new"])
 def bare_granted(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Database]:
     """Like `bare`, with the old automatic grants and without."""
-    yield from _copy(cluster, f"bare_{request.param}")
+    yield from _copy(cluster, "bare", request.param)
 
 
 # Twelve learners and an administrator: enough for every count that a property test wants.
@@ -142,10 +139,4 @@ update public.app_users set role = 'admin' where id = md5('person 0')::uuid;
 
 def person(number: int) -> UUID:
     """Return the id of a person of the template; 0 is the administrator."""
-    from hashlib import md5
-    from uuid import UUID
-
     return UUID(md5(f"person {number}".encode()).hexdigest())
-
-
-__all__ = ["SUPERUSER", "Database", "person"]

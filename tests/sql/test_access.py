@@ -179,7 +179,7 @@ def test_gate_is_never_null(ready: Database) -> None:
     wearing = ["", "{}", '{"role": null}', '{"sub": null}', '{"sub": "", "role": ""}']
     for role in ("anon", "authenticated", "service_role", "postgres"):
         for text in wearing:
-            # The gate runs inside the owner's functions: stand there, and let `role` tell who calls.
+            # The gate runs inside the owner's functions: stand there.
             with ready.connect("postgres") as session:
                 session.execute(
                     "create or replace function public.ask() returns text language plpgsql "

@@ -7,6 +7,7 @@ any thread.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from tui.heatmap.colours import Palette, Rgb, palette
@@ -44,13 +45,15 @@ def trend_chart(
         height: Height in lines.
         colour: Whether to colour the line.
     """
-    values = [value for _, value in points]
+    # plotext interpolates a line far outside its scale point by point, for minutes.
+    most = 1.0 if metric == "accuracy" else math.inf
+    values = [None if value is None else min(value, most) for _, value in points]
     known = [value for value in values if value is not None]
     if not known:
         return _message(title, "no data", width, height)
 
     def draw(chart: Any) -> None:
-        top = 1.0 if metric == "accuracy" else _above(max(known))
+        top = _above(max(known)) if most == math.inf else most
         _line(chart, values)
         _ticks(chart, metric, 0.0, top, height)
         chart.xlim(-0.5, len(values) - 0.5)

@@ -13,8 +13,10 @@ later medians from 58 to 132 ms, and among them runs of 60 to 68 and of 113 to 1
 test within the runs would call different beyond doubt. What counts is therefore the spread between
 the medians of whole runs, on a logarithmic scale, since times vary by factors. Few runs tell it
 badly; so 0.25, as measured in those 14 runs (0.23 for later refreshes, 0.29 for first ones), counts
-like two observations beside those there are (the variance's posterior mean under a scaled
-inverse-chi-squared prior; Gelman et al., Bayesian Data Analysis, 3rd edition, section 2.6).
+like four observations beside those there are (the scale of the posterior under a scaled
+inverse-chi-squared prior; Gelman et al., Bayesian Data Analysis, 3rd edition, section 2.6). The
+observations are differences between successive runs, as in a control chart for individuals, so
+that a change of the SQL long ago counts once (NIST/SEMATECH e-Handbook, 6.3.2.2).
 
 **Verdict.** Two groups of runs differ when the change of their medians exceeds two standard errors
 (about 95%), and `FLOOR_MS`, and when even the fastest refreshes of the slower group are slower than
@@ -27,14 +29,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from statistics import fmean, median
+from itertools import pairwise
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ASSUMED_SPREAD: Final = 0.25
-ASSUMED_WEIGHT: Final = 2
+ASSUMED_WEIGHT: Final = 4
 FLOOR_MS: Final = 25.0
 TELLING_ERRORS: Final = 2.0
 
@@ -137,16 +140,14 @@ def run_spread(*groups: Sequence[float]) -> float:
     """Standard deviation of a run's median, on the natural logarithmic scale.
 
     Args:
-        groups: Medians of runs, each group of unchanged ones; deviations are taken within them.
+        groups: Medians of runs in order; differences are taken within a group.
     """
     squares, observations = 0.0, 0
     for group in groups:
-        if len(group) < 2:
-            continue
         logarithms = [_log(ms) for ms in group]
-        centre = fmean(logarithms)
-        squares += sum((each - centre) ** 2 for each in logarithms)
-        observations += len(group) - 1
+        steps = [there - here for here, there in pairwise(logarithms)]
+        squares += sum(step**2 for step in steps) / 2
+        observations += len(steps)
     assumed = ASSUMED_WEIGHT * ASSUMED_SPREAD**2
     return math.sqrt((assumed + squares) / (ASSUMED_WEIGHT + observations))
 
@@ -158,7 +159,7 @@ def standard_error(spread: float, *sizes: int) -> float:
         spread: As `run_spread` gives it.
         sizes: Runs in each group, at least one.
     """
-    return spread * math.sqrt(sum(1 / size for size in sizes))
+    return spread * math.sqrt(sum(_variance_of_median(size) for size in sizes))
 
 
 def not_comparable(reason: str) -> Comparison:
@@ -212,6 +213,11 @@ def fastest(runs: Sequence[Sequence[float]]) -> float:
 def percent(logarithm: float) -> float:
     """The change that the logarithm of a ratio stands for, in percent."""
     return math.expm1(logarithm) * 100
+
+
+def _variance_of_median(size: int) -> float:
+    # Up to two values the median is the mean; the factor is the asymptotic one, a little large.
+    return (math.pi / 2 if size > 2 else 1.0) / size
 
 
 def _log(ms: float) -> float:

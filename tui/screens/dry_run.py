@@ -8,10 +8,11 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 
 from tui.screens.base import ConsoleScreen
 from tui.verify.events import ProbeStatus
+from tui.widgets.block import Block
 from tui.widgets.facts import Facts
 from tui.widgets.probe_list import STATUS_STYLES, ProbeList, status_mark
 from tui.widgets.steps import View
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
+    from tui.verify.events import DryRunFinished
     from tui.widgets.progress import DryRunProgress, ProbeRow
 
 REASONS_SHOWN = 3
@@ -46,9 +48,11 @@ class DryRunScreen(ConsoleScreen):
         Binding("p", "app.purge", "Purge", id="dry-run.purge", tooltip="Remove leftovers"),
     ]
 
+    _judged: DryRunFinished | None = None
+
     def body(self) -> Iterable[Widget]:
         """Verdict above, list and detail below."""
-        yield Static(id="verdict", classes="lead")
+        yield Block("verdict", classes="lead")
         with Horizontal(id="probe-frame"):
             yield ProbeList(self.glyphs)
             with VerticalScroll(id="detail-frame", can_focus=False):
@@ -66,9 +70,15 @@ class DryRunScreen(ConsoleScreen):
         return super().check_action(action, parameters)
 
     def paint_body(self) -> None:
-        """Verdict, lines and detail as they stand."""
+        """Verdict, lines and detail as they stand; a new verdict's first reason is chosen."""
         progress = self.desk.dry_run
-        self.query_one("#verdict", Static).update(self._verdict(progress))
+        verdict = progress.finished if progress else None
+        if verdict is not self._judged:
+            self._judged = verdict
+            if progress is not None and verdict is not None and not verdict.ready:
+                self.query_one(ProbeList).show(progress)
+                self.query_one(ProbeList).choose(progress.first_failure())
+        self.query_one("#verdict", Block).show(self._verdict(progress))
         self.query_one(ProbeList).show(progress)
         self._paint_detail()
 
@@ -149,14 +159,14 @@ class DryRunScreen(ConsoleScreen):
     def _show_detail(self, row: ProbeRow | None) -> None:
         detail = self.query_one("#detail", Facts)
         if row is None:
-            detail.show(())
+            detail.show_pairs(())
             return
         result = row.result
         head = Content.assemble(
             status_mark(result.status if result else None, self.glyphs), "  ", (row.title, "bold")
         )
         if result is None:
-            detail.show([("Waiting", "for the answer")], head=head)
+            detail.show_pairs([("Waiting", "for the answer")], head=head)
             return
         pairs: list[tuple[str, str | Content]] = [("Saw", result.detail)]
         if result.hint:
@@ -164,4 +174,4 @@ class DryRunScreen(ConsoleScreen):
         if result.asked:
             pairs.append(("Asked", result.asked))
         pairs.append(("Probe", f"{result.id}, {milliseconds(result.ms)}"))
-        detail.show(pairs, head=head)
+        detail.show_pairs(pairs, head=head)

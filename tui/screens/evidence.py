@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from tui.screens.base import ConsoleScreen
 from tui.screens.report import report
+from tui.widgets.block import Block
 from tui.widgets.steps import View
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ class EvidenceScreen(ConsoleScreen):
     def body(self) -> Iterable[Widget]:
         """The text."""
         with VerticalScroll(classes="page", can_focus=True):
-            yield Static(id="report", markup=False)
+            yield Block("report")
 
     def paint_body(self) -> None:
         """The report of what there is."""
-        self.query_one("#report", Static).update(self.text())
+        self.query_one("#report", Block).show(self.text())
 
     def text(self) -> str:
         """The report as plain text."""

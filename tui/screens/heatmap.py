@@ -12,7 +12,7 @@ from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from tui.errors import OperatorError
 from tui.heatmap.axes import GridSpec, Origin, RowAxis
@@ -21,6 +21,7 @@ from tui.heatmap.grid import build_grid_async
 from tui.records.export import write_rows
 from tui.screens.base import ConsoleScreen
 from tui.screens.dialogs import TextDialog
+from tui.widgets.block import Block
 from tui.widgets.glyphs import ASCII
 from tui.widgets.heatmap_charts import HeatmapCharts
 from tui.widgets.heatmap_grid import HeatmapGrid
@@ -39,6 +40,16 @@ if TYPE_CHECKING:
     from tui.verify.events import SampleTaken
 
 E = TypeVar("E", bound=StrEnum)
+
+
+class ShortKeys(HeatmapGrid):
+    """The grid, with a label for its enter key that fits beside the screen's own keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "enter", "select", "Cell", id="heatmap.cell", tooltip="List the rows behind the cell"
+        ),
+    ]
 
 
 class HeatmapScreen(ConsoleScreen):
@@ -65,14 +76,14 @@ class HeatmapScreen(ConsoleScreen):
         "Arrows move, enter lists the rows behind a cell. No data is hatched; zero is a colour."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "source", "Live/run", id="heatmap.source", tooltip="Live view or last run"),
+        Binding("v", "source", "Live", id="heatmap.source", tooltip="Live view or last run"),
         Binding("a", "axis", "Rows", id="heatmap.axis", tooltip="What one row stands for"),
         Binding("x", "columns", "Columns", id="heatmap.columns", tooltip="Weeks or topics"),
         Binding("m", "metric", "Metric", id="heatmap.metric", tooltip="What a cell shows"),
         Binding("s", "order", "Sort", id="heatmap.order", tooltip="Worst first, label, attempts"),
         Binding("o", "origin", "Whose", id="heatmap.origin", tooltip="All, synthetic or real"),
         Binding("slash", "filter", "Filter", id="heatmap.filter", tooltip="Keep matching rows"),
-        Binding("w", "export", "Export", id="heatmap.export", tooltip="Save the rows: CSV, JSON"),
+        Binding("w", "export", "Save", id="heatmap.export", tooltip="Save the rows: CSV, JSON"),
     ]
 
     spec = GridSpec(axis=RowAxis.LESION_TOPIC)
@@ -84,13 +95,13 @@ class HeatmapScreen(ConsoleScreen):
     def body(self) -> Iterable[Widget]:
         """Headline, grid and charts, detail, legend, filter."""
         shades = ASCII_SHADES if self.glyphs is ASCII else SHADES
-        yield Static(id="heatmap-lead", markup=False)
+        yield Block("heatmap-lead")
         with Horizontal(id="heatmap-frame"):
             with Vertical(id="heatmap-main"):
-                yield HeatmapGrid(glyphs=shades, id="grid")
-                yield Static(id="heatmap-empty", markup=False)
+                yield ShortKeys(glyphs=shades, id="grid")
+                yield Block("heatmap-empty")
             yield HeatmapCharts(id="charts")
-        yield Static(id="heatmap-detail", markup=False)
+        yield Block("heatmap-detail")
         yield HeatmapLegend(glyphs=shades, id="legend")
         yield Input(id="heatmap-filter", placeholder="words a row's label must hold", compact=True)
 
@@ -111,7 +122,7 @@ class HeatmapScreen(ConsoleScreen):
 
     def paint_body(self) -> None:
         """The headline: what is shown, and whether it is all of it."""
-        self.query_one("#heatmap-lead", Static).update(self._lead())
+        self.query_one("#heatmap-lead", Block).show(self._lead())
 
     def _lead(self) -> Content:
         signs = self.glyphs
@@ -170,18 +181,18 @@ class HeatmapScreen(ConsoleScreen):
     def _show_emptiness(self, grid: Grid) -> None:
         empty = not grid.rows
         self.query_one(HeatmapGrid).display = not empty
-        note = self.query_one("#heatmap-empty", Static)
+        note = self.query_one("#heatmap-empty", Block)
         note.display = empty
         if not empty:
             return
-        self.query_one("#heatmap-detail", Static).update("")
+        self.query_one("#heatmap-detail", Block).show("")
         self.query_one(HeatmapCharts).clear()
         if grid.rows_read:
-            note.update(
+            note.show(
                 "No row matches. Press / to change the filter, o to change whose answers count."
             )
         else:
-            note.update(
+            note.show(
                 "The view is empty: no published question has an answer yet, or the view was not "
                 "refreshed since. Run select analytics_refresh_heatmap(); and look again."
             )
@@ -208,7 +219,7 @@ class HeatmapScreen(ConsoleScreen):
             return
         row, column = grid.rows[event.row], grid.columns[event.column]
         told = event.cell.describe() if event.cell else "no data"
-        self.query_one("#heatmap-detail", Static).update(
+        self.query_one("#heatmap-detail", Block).show(
             Content.assemble((row.label, "bold"), f", {column.label}: ", (told, "$ink"))
         )
         self.query_one(HeatmapCharts).follow(grid, event.row)

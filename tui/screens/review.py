@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
 from tui.screens.base import ConsoleScreen
+from tui.widgets.block import Block
 from tui.widgets.facts import Facts
 from tui.widgets.steps import View
 from tui.widgets.words import plural
@@ -48,7 +49,7 @@ class ReviewScreen(ConsoleScreen):
     def body(self) -> Iterable[Widget]:
         """The plan above, the buttons below."""
         with VerticalScroll(classes="page", can_focus=False):
-            yield Static(id="lead", classes="lead")
+            yield Block("lead", classes="lead")
             yield Facts("plan")
         with Horizontal(classes="buttons"):
             yield Button("Back", id="back", compact=True)
@@ -66,8 +67,8 @@ class ReviewScreen(ConsoleScreen):
             return
         again = self.desk.why_locked(View.REVIEW)
         self.query_one("#begin", Button).disabled = bool(again) or self.desk.is_writing
-        self.query_one("#lead", Static).update(self._lead(session))
-        self.query_one(Facts).show(self._plan(session))
+        self.query_one("#lead", Block).show(self._lead(session))
+        self.query_one(Facts).show_pairs(self._plan(session))
 
     @on(Button.Pressed, "#back")
     def _back(self) -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from tui.screens.base import ConsoleScreen
 from tui.verify.events import Mode, Outcome
+from tui.widgets.block import Block
 from tui.widgets.facts import Facts
 from tui.widgets.figures import figures, verdict
 from tui.widgets.stage_board import StageBoard
@@ -42,27 +42,27 @@ class RunScreen(ConsoleScreen):
     def body(self) -> Iterable[Widget]:
         """Verdict or headline, figures, stages, notices."""
         with VerticalScroll(classes="page", can_focus=True):
-            yield Static(id="lead", classes="lead")
+            yield Block("lead", classes="lead")
             yield Facts("figures")
             yield StageBoard(self.glyphs)
-            yield Static(id="notices", classes="facts")
+            yield Block("notices", classes="facts")
 
     def paint_body(self) -> None:
         """Everything that is known of the run."""
         progress = self.desk.run
         if progress is None:
-            self.query_one("#lead", Static).update("No run yet.")
+            self.query_one("#lead", Block).show("No run yet.")
             return
         over = progress.finished is not None
         self.set_class(over, "-over")
-        self.query_one("#lead", Static).update(
+        self.query_one("#lead", Block).show(
             verdict(progress, self.glyphs) if over else self._headline(progress)
         )
         table = self.query_one(Facts)
         table.display = over
-        table.show(figures(progress, self.desk.run_result, self.glyphs) if over else ())
-        self.query_one(StageBoard).show(progress, self.desk.clock())
-        self.query_one("#notices", Static).update(self._notices(progress))
+        table.show_pairs(figures(progress, self.desk.run_result, self.glyphs) if over else ())
+        self.query_one(StageBoard).show_run(progress, self.desk.clock())
+        self.query_one("#notices", Block).show(self._notices(progress))
 
     def _headline(self, progress: RunProgress) -> Content:
         signs = self.glyphs

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from tui.screens.base import ConsoleScreen
+from tui.widgets.block import Block
 from tui.widgets.facts import Facts
 from tui.widgets.steps import View
 from tui.widgets.words import duration, plural
@@ -58,7 +58,7 @@ class TargetScreen(ConsoleScreen):
     def body(self) -> Iterable[Widget]:
         """One scrollable column of facts."""
         with VerticalScroll(classes="page", can_focus=True):
-            yield Static(id="lead", classes="lead")
+            yield Block("lead", classes="lead")
             yield Facts("facts")
             yield Facts("opening")
 
@@ -79,13 +79,13 @@ class TargetScreen(ConsoleScreen):
     def paint_body(self) -> None:
         """Facts once connected; until then what is being waited for, and since when."""
         session = self.desk.session
-        self.query_one("#lead", Static).update(self._lead())
+        self.query_one("#lead", Block).show(self._lead())
         facts = self.query_one("#facts", Facts)
         facts.display = session is not None
-        facts.show(self._facts(session) if session else ())
+        facts.show_pairs(self._facts(session) if session else ())
         opening = self.query_one("#opening", Facts)
         opening.set_class(session is not None, "-past")
-        opening.show(self._stages())
+        opening.show_pairs(self._stages())
 
     def _lead(self) -> Content:
         desk = self.desk

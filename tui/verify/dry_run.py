@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from tui.project import ProjectError
 from tui.redact import redact
 from tui.verify.events import DryRunFinished, ProbeFinished, ProbeStarted, ProbeStatus
-from tui.verify.probes.evidence import DryRunContext, Evidence, PastRuns
+from tui.verify.probes.context import DryRunContext, PastRuns
+from tui.verify.probes.evidence import Evidence
 from tui.verify.probes.model import Finding, UnansweredError, failed, skipped
 from tui.verify.probes.registry import PROBES, probe_of
 

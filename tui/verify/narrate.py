@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tui.verify.events import (
     AuditFinished,
@@ -12,6 +12,7 @@ from tui.verify.events import (
     Event,
     Mode,
     Notice,
+    Outcome,
     ProbeFinished,
     ProbeStatus,
     RefreshTimed,
@@ -21,6 +22,9 @@ from tui.verify.events import (
     SampleTaken,
     StageFinished,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MARKS: Final = {
     ProbeStatus.PASS: "ok  ",
@@ -49,7 +53,9 @@ def narrate(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line for 
             line = f"  {_MARKS[event.status]} {event.id}: {event.detail}"
             return line + (f"\n         -> {event.hint}" if event.hint else "")
         case DryRunFinished():
-            return event.verdict
+            return (
+                event.verdict if event.ready else "\n".join(["because", *_indented(event.reasons)])
+            )
         case StageFinished():
             state = "stopped" if event.failed else "done"
             return f"  {event.stage}: {event.count:,} {state} in {event.seconds:.2f} s"
@@ -58,8 +64,8 @@ def narrate(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line for 
             which = "final refresh" if event.final else f"refresh {event.number}"
             return f"  {which}: {event.ms:,.0f} ms{server}"
         case CheckFinished():
-            lines = [f"  check: {event.matched:,} of {event.expected:,} aggregates are right"]
-            return "\n".join(lines + [f"         {each}" for each in event.examples])
+            first = f"  check: {event.matched:,} of {event.expected:,} aggregates are right"
+            return "\n".join([first, *_indented(event.examples)])
         case SampleTaken():
             return f"  heatmap: {len(event.rows):,} of {event.total:,} rows read"
         case Retrying():
@@ -73,7 +79,13 @@ def narrate(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line for 
             return f"  {event.reason}: cleaning up"
         case AuditFinished():
             return f"  left behind: {event.leftovers}; {event.explanation}"
+        case RunFinished(outcome=Outcome.READY):
+            return None
         case RunFinished():
             return event.message + (f"\n  -> {event.hint}" if event.hint else "")
         case _:
             return None
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"    {line}" for line in lines]

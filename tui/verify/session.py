@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +21,7 @@ from tui.verify.events import (
     Event,
     Mode,
     Outcome,
+    ProbeStatus,
     RunFinished,
     RunStarted,
     SampleTaken,
@@ -37,12 +38,15 @@ if TYPE_CHECKING:
 
     from tui.redact import Secret
     from tui.settings import Settings
+    from tui.verify.result import Result
 
     Emit = Callable[[Event], None]
 
 __all__ = ["ConnectStage", "Run", "Session"]
 
 PREFLIGHT: Final = "analytics_heatmap_preflight"
+# The probe without which no other says anything about the project.
+REACHABLE: Final = "target.reachable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +151,10 @@ class Session:
         async def work(emit: Emit) -> None:
             began = time.perf_counter()
             emit(RunStarted(run_id, Mode.DRY_RUN, self.target, self.settings.volume))
-            emit(_dry_run_end(await self._probe(emit), began))
+            emit(_dry_run_end(await self._probe(emit), run.result, began))
 
-        return Run(run_id, Mode.DRY_RUN, self._project, work)
+        run = Run(run_id, Mode.DRY_RUN, self._project, work)
+        return run
 
     def cycle(
         self,
@@ -178,7 +183,7 @@ class Session:
             if with_dry_run:
                 verdict = await self._probe(emit)
                 if not verdict.ready:
-                    emit(_dry_run_end(verdict, began))
+                    emit(_dry_run_end(verdict, run.result, began))
                     return
             dataset = Dataset(run_id, users=volume.users, questions=volume.questions)
             planned = {name: getattr(volume, name) for name in TABLES}
@@ -276,8 +281,10 @@ class Session:
         Raises:
             GuardRefused: The target is production and `--allow-prod` was not given.
         """
-        if self.target.is_production and self.target.asked_database and not self.allow_prod:
-            override.authorize_write(self.target, allow_prod=False, now=override.Moment.now())
+        if self.target.is_production and not self.allow_prod:
+            # Whatever the database may say of itself, it cannot lower this.
+            asked = replace(self.target, asked_database=True)
+            override.authorize_write(asked, allow_prod=False, now=override.Moment.now())
 
     async def _leave(
         self, run: Run, permit: override.Permit | None, planned: Mapping[str, int]
@@ -310,10 +317,12 @@ class Session:
         )
 
 
-def _dry_run_end(verdict: DryRunFinished, began: float) -> RunFinished:
+def _dry_run_end(verdict: DryRunFinished, result: Result, began: float) -> RunFinished:
     seconds = time.perf_counter() - began
     if verdict.ready:
         return RunFinished(Outcome.READY, ExitCode.VERIFIED, verdict.verdict, None, seconds)
-    return RunFinished(
-        Outcome.NOT_READY, ExitCode.FAILED, verdict.verdict, None, seconds, verdict.reasons
-    )
+    outcome, code = Outcome.NOT_READY, ExitCode.FAILED
+    reachable = result.probes.get(REACHABLE)
+    if reachable is not None and reachable.status is ProbeStatus.FAIL:
+        outcome, code = Outcome.UNREACHABLE, ExitCode.UNREACHABLE
+    return RunFinished(outcome, code, verdict.verdict, None, seconds, verdict.reasons)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.widgets import Static
-
+from tui.widgets.block import Block
 from tui.widgets.words import columns
 
 if TYPE_CHECKING:
@@ -17,15 +16,15 @@ if TYPE_CHECKING:
     Pairs = Sequence[tuple[str, str | Content]]
 
 
-class Facts(Static):
+class Facts(Block):
     """A table of facts. Whatever they hold, it is shown as text."""
 
     def __init__(self, id: str, *, classes: str = "facts") -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id, classes=classes, markup=False)
+        super().__init__(id, classes=classes)
         self._pairs: Pairs = ()
         self._head: Content | None = None
 
-    def show(self, pairs: Pairs, *, head: Content | None = None) -> None:
+    def show_pairs(self, pairs: Pairs, *, head: Content | None = None) -> None:
         """Show these facts.
 
         Args:
@@ -46,4 +45,4 @@ class Facts(Static):
         table = columns(self._pairs, width)
         if self._head is not None:
             table = self._head + "\n" + table if self._pairs else self._head
-        self.update(table)
+        self.show(table)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 from textual.style import Style
-from textual.widgets import Static
+
+from tui.widgets.block import Block
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 GAP = 2
 
 
-class KeyBar(Static):
+class KeyBar(Block):
     """Key and plain word for each binding that is shown; what is not possible now is dimmed.
 
-    The keys of the screen come first, the keys that are the same everywhere after them. A click on
-    one presses it.
+    The keys of the screen come first; those that are the same everywhere follow, on a line of their
+    own where one line is not enough. A click on one presses it.
 
     Args:
         dims: Tells whether an action leads to a place that is locked. Its key still works: it says
@@ -30,7 +31,7 @@ class KeyBar(Static):
     """
 
     def __init__(self, dims: Callable[[str], bool]) -> None:
-        super().__init__(markup=False)
+        super().__init__()
         self._dims = dims
 
     def on_mount(self) -> None:
@@ -50,16 +51,13 @@ class KeyBar(Static):
         width = self.content_size.width
         if not width or not self.is_attached:
             return
-        lines: list[Content] = []
-        line = Content("")
-        for item in self._items():
-            if line.cell_length and line.cell_length + GAP + item.cell_length > width:
-                lines.append(line)
-                line = Content("")
-            line = Content.assemble(line, " " * GAP, item) if line.cell_length else item
-        self.update(Content("\n").join([*lines, line]))
+        local, shared = self._items()
+        lines = _wrap([*local, *shared], width)
+        if len(lines) > 1:
+            lines = [*_wrap(local, width), *_wrap(shared, width)]
+        self.show(Content("\n").join(lines))
 
-    def _items(self) -> list[Content]:
+    def _items(self) -> tuple[list[Content], list[Content]]:
         local: list[Content] = []
         shared: list[Content] = []
         seen: set[str] = set()
@@ -70,7 +68,7 @@ class KeyBar(Static):
             seen.add(binding.action)
             item = self._item(binding, enabled=active.enabled and not self._dims(binding.action))
             (shared if active.node is self.app else local).append(item)
-        return [*local, *shared]
+        return local, shared
 
     def _item(self, binding: Binding, *, enabled: bool) -> Content:
         key = self.app.get_key_display(binding)
@@ -81,3 +79,14 @@ class KeyBar(Static):
             (binding.description, "$ink" if enabled else "$muted"),
         )
         return item.stylize(press) if enabled else item
+
+
+def _wrap(items: list[Content], width: int) -> list[Content]:
+    """The items on as few lines as they need, none broken in two."""
+    lines: list[Content] = []
+    for item in items:
+        if lines and lines[-1].cell_length + GAP + item.cell_length <= width:
+            lines[-1] = Content.assemble(lines[-1], " " * GAP, item)
+        else:
+            lines.append(item)
+    return lines

@@ -65,6 +65,11 @@ class ProbeList(OptionList):
         option = self.highlighted_option
         return option.id if option else None
 
+    def choose(self, probe: str | None) -> None:
+        """Put the cursor on a probe, where it is in the list."""
+        if probe is not None and probe in self._drawn:
+            self.highlighted = self.get_option_index(probe)
+
     def show(self, progress: DryRunProgress | None) -> None:
         """Show how the probes stand, without moving any line that is there already."""
         probes = progress.probes if progress else {}

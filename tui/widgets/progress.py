@@ -16,6 +16,7 @@ from tui.verify.events import (
     Notice,
     ProbeFinished,
     ProbeStarted,
+    ProbeStatus,
     RefreshTimed,
     Retrying,
     RunFinished,
@@ -168,6 +169,15 @@ class DryRunProgress:
     def ready(self) -> bool:
         """Whether the verdict permits a run."""
         return self.finished is not None and self.finished.ready
+
+    def first_failure(self) -> str | None:
+        """The id of the first probe that failed, None where none did."""
+        failed = (
+            row.id
+            for row in self.probes.values()
+            if row.result is not None and row.result.status is ProbeStatus.FAIL
+        )
+        return next(failed, None)
 
     def groups(self) -> dict[str, list[ProbeRow]]:
         """The probes under their headings, both in the order they were first named."""

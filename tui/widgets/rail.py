@@ -11,6 +11,7 @@ from textual.events import Click
 from textual.message import Message
 from textual.widgets import Static
 
+from tui.widgets.block import Block
 from tui.widgets.glyphs import UNICODE, Glyphs
 from tui.widgets.steps import Step, StepState, View
 
@@ -37,11 +38,11 @@ class Chosen(Message):
         self.view = view
 
 
-class RailItem(Static):
-    """One place one can go to."""
+class RailItem(Block):
+    """A place to go to."""
 
     def __init__(self, view: View) -> None:
-        super().__init__(id=f"rail-{view.value}", markup=False)
+        super().__init__(f"rail-{view.value}")
         self.view = view
 
     @on(Click)
@@ -74,13 +75,13 @@ class Rail(Container):
             compact: Whether there is but one line.
         """
         for number, step in enumerate(steps, start=1):
-            self._item(step.view, here).update(
+            self._item(step.view, here).show(
                 self._step(number, step, here=step.view is here, compact=compact)
             )
         for view, key in LOOKS:
             style = "bold" if view is here else ""
             mark = self._glyphs.here if view is here else " "
-            self._item(view, here).update(
+            self._item(view, here).show(
                 Content.assemble((mark, "$focus"), (f"{key} ", "$muted"), (view.title, style))
             )
 

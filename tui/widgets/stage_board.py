@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from textual.content import Content
-from textual.widgets import Static
 
+from tui.widgets.block import Block
 from tui.widgets.glyphs import UNICODE, Glyphs
 from tui.widgets.progress import STAGE_TITLES, StageLine, StageState
 from tui.widgets.words import duration, rate
@@ -43,16 +43,16 @@ def bar(fraction: float | None, width: int, glyphs: Glyphs, style: str) -> Conte
     )
 
 
-class StageBoard(Static):
+class StageBoard(Block):
     """All stages of a run, in the order they begin."""
 
     def __init__(self, glyphs: Glyphs = UNICODE) -> None:
-        super().__init__(id="stages", markup=False)
+        super().__init__("stages")
         self._glyphs = glyphs
         self._progress: RunProgress | None = None
         self._now = 0.0
 
-    def show(self, progress: RunProgress, now: float) -> None:
+    def show_run(self, progress: RunProgress, now: float) -> None:
         """Show how far the run has come at `now` on the console's clock."""
         self._progress, self._now = progress, now
         self._draw()
@@ -66,7 +66,7 @@ class StageBoard(Static):
         if self._progress is None or not width:
             return
         lines = [self._line(line, width) for line in self._progress.lines.values()]
-        self.update(Content("\n").join(lines))
+        self.show(Content("\n").join(lines))
 
     def _line(self, line: StageLine, width: int) -> Content:
         style = _STYLES[line.state]

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Final
 from tui.project import Denied, KeyRefused
 from tui.redact import Secret
 from tui.verify.events import ProbeStatus
-from tui.verify.probes.evidence import is_anon
+from tui.verify.probes.evidence import ONE_USER, is_anon, is_user_list
 from tui.verify.probes.model import Finding, Probe, UnansweredError, failed, passed, skipped
 
 if TYPE_CHECKING:
     from tui.verify.probes.evidence import Evidence
 
 _TABLE: Final = "/rest/v1/questions?select=id&limit=1"
-_USERS: Final = "/auth/v1/admin/users?page=1&per_page=1"
 _REFUSALS: Final = frozenset({401, 403})
 
 
@@ -29,12 +28,11 @@ async def key(evidence: Evidence) -> Finding:
 
 async def admin(evidence: Evidence) -> Finding:
     """Does the auth server's admin API answer to the key?"""
-    project = await evidence.ready()
     try:
-        reply = await project.get_json(_USERS, "listing users")
+        reply = await evidence.first_user()
     except (Denied, KeyRefused) as error:
         return failed(error.message)
-    if not isinstance(reply, dict) or not isinstance(reply.get("users"), list):
+    if not is_user_list(reply):
         return failed("the reply is no list of users", "check what serves /auth/v1 at this URL")
     return passed("the admin API lists users")
 
@@ -44,7 +42,7 @@ async def wrong_key(evidence: Evidence) -> Finding:
     await evidence.reached()
     wrong = Secret(misspelt(evidence.project.key.reveal()))
     let_in = []
-    for path in (_TABLE, _USERS):
+    for path in (_TABLE, ONE_USER):
         status = (await evidence.project.get(path, key=wrong)).status_code
         if status not in _REFUSALS:
             let_in.append(f"{path.partition('?')[0]} answers {status}")
@@ -105,7 +103,7 @@ PROBES: Final = (
     Probe(
         "authentication.admin",
         "the auth admin API answers to the key",
-        f"GET {_USERS}",
+        f"GET {ONE_USER}",
         "it refuses the key, is absent, or answers something else",
         "use the service-role key; where the auth server is self-hosted, check its JWT secret",
         _FAIL,

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from tui.errors import ConfigurationError
 from tui.project import PAGE, Denied, KeyRefused, Missing, ProjectError, ProjectUnreachable
 from tui.target import KeyFacts, KeyKind, read_key
-from tui.verify.probes.model import APPLY_PREFLIGHT, TIMEOUT_S, UnansweredError
+from tui.verify.probes.model import APPLY_PREFLIGHT, UnansweredError
 from tui.verify.probes.preflight import Preflight
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from tui.project import Page, Project
-    from tui.settings import Settings
-    from tui.target import Target
+    from tui.verify.probes.context import DryRunContext
 
 T = TypeVar("T")
 
@@ -27,44 +26,10 @@ VIEW: Final = "analytics_heatmap_agg"
 READER: Final = "analytics_heatmap_admin"
 REFRESH: Final = "analytics_refresh_heatmap"
 
+ONE_USER: Final = "/auth/v1/admin/users?page=1&per_page=1"
+
 # HTTP status by which PostgREST says that several functions fit a call (PGRST203).
 _AMBIGUOUS: Final = 300
-
-
-@dataclass(frozen=True, slots=True)
-class PastRuns:
-    """What earlier runs against this target took.
-
-    Attributes:
-        runs: How many are on record.
-        rows_per_s: Responses written in a second, start to end of a run, median of the runs.
-        refresh_ms: The longest refresh of the last runs, in milliseconds, or None.
-    """
-
-    runs: int
-    rows_per_s: float
-    refresh_ms: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DryRunContext:
-    """What a dry run is about.
-
-    Attributes:
-        project: The project, with the key that a run would write with.
-        anon: The same project with the anon (publishable) key, or None when none is configured.
-        target: What the project was classified as.
-        settings: Volume, keys and the environment file in use.
-        past: What earlier runs took, or None when there were none.
-        timeout_s: Seconds a probe has when it sets no longer time itself.
-    """
-
-    project: Project
-    anon: Project | None
-    target: Target
-    settings: Settings
-    past: PastRuns | None = None
-    timeout_s: float = TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +99,13 @@ class Evidence:
         started = time.perf_counter()
         document: dict[str, Any] | None = None
         error: ProjectError | None = None
+        what = "reading the API description"
         try:
-            document = await self._in_time(self.project.openapi(), "reading the API description")
+            reply = await self._in_time(self.project.get_json("/rest/v1/", what), what)
+            if isinstance(reply, dict):
+                document = reply
+            else:
+                error = ProjectError(f"{what}: the reply is none")
         except ProjectError as caught:
             error = caught
         return Door(document, error, (time.perf_counter() - started) * 1_000)
@@ -188,6 +158,27 @@ class Evidence:
         if door.document is None:
             raise UnansweredError("there is no API description", "see schema.tables")
         return door.document
+
+    async def definitions(self) -> dict[str, Any]:
+        """Tables and views as the API description shows them, by name.
+
+        Raises:
+            UnansweredError: There is no description; another probe says so.
+        """
+        found = (await self.api()).get("definitions")
+        return found if isinstance(found, dict) else {}
+
+    async def first_user(self) -> Any:
+        """What the auth admin API gives for a list of one user, as it came.
+
+        Raises:
+            ProjectError: It refuses, or does not answer.
+        """
+        project = await self.ready()
+        what = "listing users"
+        return await self.once(
+            "first user", lambda: self._in_time(project.get_json(ONE_USER, what), what)
+        )
 
     async def health(self) -> Health:
         """Latency and version of the auth server, which answers without touching a table."""
@@ -328,3 +319,8 @@ async def refusal_of(asked: Awaitable[Any]) -> ProjectError | None:
 def is_denial(refusal: ProjectError | None) -> bool:
     """Whether a refusal is the database's own "permission denied", and not any other error."""
     return isinstance(refusal, Denied) and refusal.code == "42501"
+
+
+def is_user_list(reply: Any) -> bool:
+    """Whether a reply of the auth admin API is a list of users."""
+    return isinstance(reply, dict) and isinstance(reply.get("users"), list)

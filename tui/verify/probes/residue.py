@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from tui.project import Filter, ProjectError
 from tui.verify import tags
 from tui.verify.events import ProbeStatus
-from tui.verify.probes.model import Finding, Probe, listed, passed, warned
+from tui.verify.probes.evidence import is_user_list
+from tui.verify.probes.model import Finding, Probe, listed, passed, skipped, warned
 
 if TYPE_CHECKING:
     from tui.project import Project
@@ -43,12 +44,21 @@ async def _responses(project: Project) -> str:
 async def users(evidence: Evidence) -> Finding:
     """Are there synthetic users?"""
     project = await evidence.ready()
+    if not await _lists_users(evidence):
+        return skipped("the auth admin API lists no users", "see authentication.admin")
     runs: Counter[str] = Counter()
     async for page in project.users_matching(tags.EMAIL_FRAGMENT):
         runs.update(run for user in page if (run := tags.run_of_email(user.get("email") or "")))
     if not runs:
         return passed("no synthetic user is left")
     return warned(_per_run(runs, "users"))
+
+
+async def _lists_users(evidence: Evidence) -> bool:
+    try:
+        return is_user_list(await evidence.first_user())
+    except ProjectError:
+        return False
 
 
 def _per_run(runs: Counter[str], what: str) -> str:

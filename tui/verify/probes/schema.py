@@ -78,7 +78,7 @@ async def _columns_of_view(evidence: Evidence) -> dict[str, str]:
     try:
         preflight = await evidence.preflight()
     except UnansweredError:
-        definitions: dict[str, Any] = (await evidence.api()).get("definitions", {})
+        definitions = await evidence.definitions()
         if VIEW not in definitions:
             raise Missing(f"{VIEW} is not in the API") from None
         found: dict[str, Any] = definitions[VIEW].get("properties", {})
@@ -261,7 +261,7 @@ PROBES: Final = (
         "schema.functions",
         "the functions are defined as they must be",
         f"{PREFLIGHT}(): definition of both functions",
-        "one is missing, not SECURITY DEFINER, or there twice",
+        "one is missing, there twice or not SECURITY DEFINER; the refresh is not VOLATILE",
         APPLY,
         _FAIL,
         functions,

@@ -74,7 +74,8 @@ async def tables(evidence: Evidence) -> Finding:
     if door.document is None:
         why = door.error.message if door.error else "no reply"
         return failed(why, "let PostgREST describe the API: openapi-mode follow-privileges")
-    missing = [name for name in COLUMNS if name not in _definitions(door.document)]
+    there = await evidence.definitions()
+    missing = [name for name in COLUMNS if name not in there]
     if missing:
         return failed(f"not in the API: {listed(missing)}")
     return passed(f"{listed(list(COLUMNS))} are in the API")
@@ -121,7 +122,7 @@ async def required(evidence: Evidence) -> Finding:
 
 async def _required_by_rest(evidence: Evidence, lacking: UnansweredError) -> Finding:
     """The same by the API description, which marks NOT NULL but shows only simple defaults."""
-    definitions = _definitions(await evidence.api())
+    definitions = await evidence.definitions()
     doubtful = [
         f"{table}.{name}"
         for table in WRITTEN
@@ -181,18 +182,13 @@ async def triggers(evidence: Evidence) -> Finding:
 
 async def _described(evidence: Evidence) -> dict[str, dict[str, Any]]:
     """Columns of our tables as the API describes them; a missing table is told by `tables`."""
-    definitions = _definitions(await evidence.api())
+    definitions = await evidence.definitions()
     found = {
         name: definitions[name].get("properties", {}) for name in COLUMNS if name in definitions
     }
     if not found:
         raise UnansweredError("the tables are missing", "see schema.tables")
     return found
-
-
-def _definitions(document: Mapping[str, Any]) -> dict[str, Any]:
-    found = document.get("definitions")
-    return found if isinstance(found, dict) else {}
 
 
 _FAIL: Final = ProbeStatus.FAIL

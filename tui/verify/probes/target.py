@@ -25,6 +25,7 @@ from tui.verify.probes.model import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tui.verify.probes.evidence import Evidence
@@ -56,13 +57,17 @@ async def tls(evidence: Evidence) -> Finding:
     tunnel = stream.get_extra_info("ssl_object") if stream is not None else None
     if not isinstance(tunnel, ssl.SSLObject | ssl.SSLSocket):
         return passed("the certificate is valid for this host")
-    certificate = tunnel.getpeercert() or {}
+    return judge_certificate(tunnel.getpeercert() or {}, datetime.now(UTC))
+
+
+def judge_certificate(certificate: Mapping[str, object], now: datetime) -> Finding:
+    """Will a certificate, as the ssl module describes it, last beyond the next two weeks?"""
     until = certificate.get("notAfter")
     if not isinstance(until, str):
-        return passed(f"{tunnel.version()}, the certificate is valid for this host")
+        return passed("the certificate is valid for this host")
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(until), UTC)
-    seen = f"{tunnel.version()}, certificate valid until {ends:%Y-%m-%d}"
-    return passed(seen) if ends - datetime.now(UTC) > _SOON else warned(seen)
+    seen = f"the certificate is valid until {ends:%Y-%m-%d}"
+    return passed(seen) if ends - now > _SOON else warned(seen)
 
 
 async def latency(evidence: Evidence) -> Finding:
@@ -87,9 +92,14 @@ async def versions(evidence: Evidence) -> Finding:
         number = preflight.at("server", "version_num")
         postgres = str(preflight.at("server", "version"))
     seen = f"PostgreSQL {postgres}, PostgREST {rest or 'not told'}, auth {auth}"
-    if number < _OLDEST_POSTGRES:
+    return judge_versions(number, rest, seen)
+
+
+def judge_versions(postgres: int, postgrest: str, seen: str) -> Finding:
+    """Are `server_version_num` and PostgREST's version, empty where not told, new enough?"""
+    if postgres < _OLDEST_POSTGRES:
         return failed(seen, "upgrade the project to PostgreSQL 15 or newer")
-    major = rest.partition(".")[0]
+    major = postgrest.partition(".")[0]
     if major.isdigit() and int(major) < _OLDEST_POSTGREST:
         return warned(seen, "upgrade the project: functions' timeouts count from PostgREST 12 on")
     return passed(seen)

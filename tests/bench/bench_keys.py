@@ -1,0 +1,117 @@
+"""From a key to what it paints: during a run against idle, in the same console.
+
+The console runs in a terminal of 80 x 24 on a sandbox; keys are pressed at odd moments, so that
+they meet its ticks anywhere, and timed until a text of the screen they lead to has been painted.
+While a run is under way, the sandbox's own processes want the same processors.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import statistics
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tests.bench import stack
+from tests.bench.figures import Line, Options, Table, Target, say
+from tests.bench.terminal import Terminal
+
+if TYPE_CHECKING:
+    from tui.sandbox import Sandbox
+
+ROOT = Path(__file__).resolve().parents[2]
+# Long enough to press all keys in; it is stopped when they are pressed.
+RESPONSES = 400_000
+PRESSES = 20
+MILLISECONDS = 1_000.0
+# A key and a text that only the place it leads to shows.
+TO_TARGET: Final = ("t", b"Afterwards")
+TO_DRY_RUN: Final = ("d", b"ready to write")
+HELP: Final = ("?", b"Step 4 of 4")
+
+
+@dataclass(slots=True)
+class Pressed:
+    """Milliseconds from key to paint, in one console.
+
+    Attributes:
+        screens: Going to another screen.
+        help: Opening the help of the run's own screen.
+    """
+
+    screens: list[float] = field(default_factory=list)
+    help: list[float] = field(default_factory=list)
+
+
+def run(options: Options) -> Table:
+    """Measure in a console of its own for each pair."""
+    table = Table("From key to paint: during a run / idle")
+    idle: list[Pressed] = []
+    busy: list[Pressed] = []
+    say("keys: during a run and idle ", end="")
+    with stack.running() as sandbox:
+        for _ in range(options.pairs):
+            during, at_rest = _console(sandbox, 2 if options.quick else PRESSES)
+            busy.append(during)
+            idle.append(at_rest)
+            say("..", end="")
+    say("")
+    target = None if options.quick else Target(2.0)
+    for name, what in (("screens", "to another screen"), ("help", "help, over the run's screen")):
+        mine, other = ([statistics.median(getattr(each, name)) for each in those]
+                       for those in (busy, idle))  # fmt: skip
+        table.lines.append(Line(what, "ms", mine, other, target))
+    worst, calm = (
+        [max(each.screens + each.help) for each in those] for those in (busy, idle)
+    )
+    table.lines.append(Line("slowest of all", "ms", worst, calm))
+    table.notes.append("a sample is the median of one console's presses")
+    return table
+
+
+def _console(sandbox: Sandbox, presses: int) -> tuple[Pressed, Pressed]:
+    size = stack.volume(RESPONSES)
+    environment = {**stack.environment(sandbox, size), "PYTHONPATH": str(ROOT)}
+    busy, idle = Pressed(), Pressed()
+    rng = random.Random(7)
+    command = [sys.executable, "-m", "tui"]
+    with Terminal(command, environment, Path(environment["HOME"])) as terminal:
+        terminal.first_frame()
+        terminal.wait_for(b"Press enter for the dry run")
+        terminal.press(*TO_DRY_RUN)
+        _change_screens(terminal, rng, presses // 2, idle)
+        terminal.press("r", b"Write and verify")
+        terminal.press("\t", b"Write and verify")
+        terminal.press("\r", b"esc stops")
+        # The writing of responses is what lasts.
+        terminal.wait_for(b"writing synthetic responses")
+        _open_help(terminal, rng, presses, busy)
+        _change_screens(terminal, rng, presses, busy)
+        terminal.press("r", b"esc stops")
+        terminal.press("\x1b", b"INTERRUPTED")
+        terminal.pause(1.0)
+        _open_help(terminal, rng, presses, idle)
+        _change_screens(terminal, rng, presses - presses // 2, idle)
+    return busy, idle
+
+
+def _change_screens(terminal: Terminal, rng: random.Random, presses: int, into: Pressed) -> None:
+    # The first way to a screen lays it out; what counts is every later one.
+    for key, marker in (TO_TARGET, TO_DRY_RUN):
+        terminal.press(key, marker)
+        terminal.pause(0.3)
+    for key, marker in itertools.islice(itertools.cycle((TO_TARGET, TO_DRY_RUN)), presses):
+        into.screens.append(terminal.press(key, marker) * MILLISECONDS)
+        terminal.pause(0.2 + rng.random() * 0.2)
+
+
+def _open_help(terminal: Terminal, rng: random.Random, presses: int, into: Pressed) -> None:
+    for _ in range(presses):
+        into.help.append(terminal.press(*HELP) * MILLISECONDS)
+        terminal.pause(0.1 + rng.random() * 0.1)
+        # What lay below the dialog is painted again, and with it the headline's bold letters.
+        terminal.press("\x1b", b"4")
+        terminal.pause(0.3 + rng.random() * 0.1)

@@ -1,0 +1,440 @@
+"""The command as a shell sees it: streams, exit codes, signals, and what bad input gets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jwt
+import pytest
+
+from tests.verify.conftest import contents
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tui.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[1]
+SMALL = {"HEATMAP_VERIFY_USERS": "9", "HEATMAP_VERIFY_QUESTIONS": "20"}
+
+
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end, in a directory without a `.env` unless the test made one."""
+    return subprocess.run(
+        [sys.executable, "-m", "tui", *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=200,
+        check=False,
+    )
+
+
+def project(sandbox: Sandbox, **more: str) -> dict[str, str]:
+    """The environment that points the command at a sandbox, as at any project."""
+    return {
+        "SUPABASE_URL": sandbox.url,
+        "SUPABASE_SERVICE_ROLE_KEY": sandbox.service_role_key,
+        "SUPABASE_ANON_KEY": sandbox.anon_key,
+        **SMALL,
+        **more,
+    }
+
+
+def test_the_whole_job_on_the_sandbox_at_the_default_volume() -> None:
+    done = command("--sandbox", "--headless", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["outcome"] == "verified"
+    assert document["ready"] is True
+    assert document["check"]["matched"] == document["check"]["expected"] == 1_600
+    assert document["rows"] == {"users": 50, "questions": 200, "responses": 10_000}
+    assert document["leftovers"] == {"users": 0, "questions": 0, "responses": 0}
+    assert document["view_restored"] is True
+    assert "verified: all 1,600 aggregates are right" in done.stderr
+
+
+KEYS = {
+    "schema",
+    "mode",
+    "run_id",
+    "outcome",
+    "exit_code",
+    "target",
+    "settings",
+    "probes",
+    "ready",
+    "stages",
+    "rows",
+    "refresh_ms",
+    "refresh_runs_ms",
+    "final_refresh_ms",
+    "check",
+    "leftovers",
+    "view_restored",
+    "total_seconds",
+}
+
+
+def test_the_document_always_has_its_keys(sandbox: Sandbox) -> None:
+    documents = [
+        command("--headless", "--json", **project(sandbox)).stdout,
+        command("--dry-run", "--json", **project(sandbox)).stdout,
+        command("--purge", "--json", **project(sandbox)).stdout,
+        command("--json", SUPABASE_URL="http//nowhere", SUPABASE_SERVICE_ROLE_KEY="x").stdout,
+    ]
+    for text in documents:
+        document = json.loads(text)
+        assert document.keys() >= KEYS
+        assert document["schema"] == 1
+    assert [json.loads(text)["mode"] for text in documents] == [
+        "cycle",
+        "dry-run",
+        "purge",
+        "cycle",
+    ]
+
+
+def test_a_dry_run_is_ready_and_writes_nothing(sandbox: Sandbox) -> None:
+    before = contents(sandbox)
+    sandbox.clear_requests()
+    done = command("--dry-run", "--headless", **project(sandbox))
+    assert done.returncode == 0, done.stderr
+    assert "ready to write synthetic data" in done.stderr
+    assert done.stdout == ""
+    assert {seen.method for seen in sandbox.requests()} <= {"GET", "HEAD"}
+    assert contents(sandbox) == before
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments", "says"),
+    [
+        ({}, (), "SUPABASE_URL is not set"),
+        ({"SUPABASE_SERVICE_ROLE_KEY": ""}, (), "SUPABASE_SERVICE_ROLE_KEY is not set"),
+        ({"SUPABASE_URL": "http//x.example"}, (), "SUPABASE_URL"),
+        ({"SUPABASE_URL": "http://staging.example.org"}, (), "unencrypted"),
+        ({"SUPABASE_URL": "https://[::1"}, (), "SUPABASE_URL"),
+        ({"SUPABASE_SERVICE_ROLE_KEY": "secret-but-no-key"}, (), "SUPABASE_SERVICE_ROLE_KEY"),
+        ({"HEATMAP_VERIFY_USERS": "abc"}, (), "HEATMAP_VERIFY_USERS (environment) is 'abc'"),
+        ({"HEATMAP_VERIFY_USERS": "0"}, (), "outside 1 to 10000"),
+        ({"HEATMAP_VERIFY_USERS": "-1"}, (), "outside 1 to 10000"),
+        ({"HEATMAP_VERIFY_USERS": "1e9"}, (), "not a whole number"),
+        ({"HEATMAP_VERIFY_USERS": "1000000000"}, (), "outside 1 to 10000"),
+        ({}, ("--users", "1_0"), "HEATMAP_VERIFY_USERS (flag) is '1_0'"),
+        ({}, ("--users", "5000", "--questions", "5000"), "25,000,000 responses"),
+        ({}, ("--env-file", "nowhere.env"), "there is no such file"),
+        ({}, ("--dry-run", "--purge"), "exclude each other"),
+        ({"HEATMAP_VERIFY_NON_PROD_HOSTS": "supabase.co"}, (), "HEATMAP_VERIFY_NON_PROD_HOSTS"),
+    ],
+)
+def test_bad_configuration_is_said_in_two_lines(
+    sandbox: Sandbox, environment: dict[str, str], arguments: tuple[str, ...], says: str
+) -> None:
+    base = project(sandbox) if environment or arguments else {}
+    sandbox.clear_requests()
+    done = command("--headless", *arguments, **{**base, **environment})
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2
+    assert "Traceback" not in done.stderr
+    assert sandbox.service_role_key not in done.stderr + done.stdout
+    assert "secret-but-no-key" not in done.stderr
+    assert sandbox.requests() == []
+
+
+def test_an_anon_key_in_place_of_the_service_key(sandbox: Sandbox) -> None:
+    environment = project(sandbox, SUPABASE_SERVICE_ROLE_KEY=sandbox.anon_key)
+    before = contents(sandbox)
+    done = command("--headless", **environment)
+    assert done.returncode == 2, done.stderr
+    assert "does not hold a service-role key" in done.stderr
+    assert sandbox.anon_key not in done.stderr
+    dry = command("--dry-run", "--headless", **environment)
+    assert dry.returncode == 1
+    assert contents(sandbox) == before
+
+
+def test_a_key_of_another_project_is_refused_before_any_write(sandbox: Sandbox) -> None:
+    foreign = jwt.encode({"role": "service_role", "iss": "supabase-demo"}, "x" * 40, "HS256")
+    done = command("--headless", **project(sandbox, SUPABASE_SERVICE_ROLE_KEY=foreign))
+    assert done.returncode in {1, 2}, done.stderr
+    assert foreign not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_project_that_does_not_answer(sandbox: Sandbox) -> None:
+    done = command("--headless", **project(sandbox, SUPABASE_URL="http://127.0.0.1:9"))
+    assert done.returncode == 6, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unwritable_state_directory(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    before = contents(sandbox)
+    done = command(
+        "--headless", **project(sandbox, XDG_STATE_HOME=str(tmp_path / "file" / "state"))
+    )
+    assert done.returncode == 2, done.stderr
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert contents(sandbox) == before
+
+
+def test_values_come_from_flag_then_environment_then_file(sandbox: Sandbox) -> None:
+    Path(".env").write_text(
+        f"SUPABASE_URL={sandbox.url}\n"
+        f"SUPABASE_SERVICE_ROLE_KEY='{sandbox.service_role_key}'\n"
+        "HEATMAP_VERIFY_USERS=11\nHEATMAP_VERIFY_QUESTIONS=12\nHEATMAP_VERIFY_BATCH=13\n"
+    )
+    done = command(
+        "--dry-run",
+        "--json",
+        "--users",
+        "31",
+        HEATMAP_VERIFY_USERS="21",
+        HEATMAP_VERIFY_QUESTIONS="22",
+    )
+    assert json.loads(done.stdout)["settings"] == {
+        "users": 31,
+        "questions": 22,
+        "batch": 13,
+        "concurrency": 8,
+    }
+
+
+@pytest.mark.parametrize("flag", ["--version", "--help"])
+def test_help_needs_neither_textual_nor_supabase(flag: str) -> None:
+    program = (
+        "import sys\n"
+        "from tui.cli import main\n"
+        "try:\n    main([sys.argv[1]])\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules}"
+        " & {'textual', 'supabase', 'httpx', 'plotext', 'asyncio', 'platformdirs', 'dotenv'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, flag],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.fixture
+def served() -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tui", "--serve-sandbox"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_served_sandbox_is_a_project_like_any_other(served: subprocess.Popen[str]) -> None:
+    assert served.stdout is not None
+    lines = [served.stdout.readline().strip() for _ in range(4)]
+    Path("sandbox.env").write_text("\n".join(lines))
+    assert [line.partition("=")[0] for line in lines] == [
+        "SUPABASE_URL",
+        "SUPABASE_SERVICE_ROLE_KEY",
+        "SUPABASE_ANON_KEY",
+        "SUPABASE_DB_URL",
+    ]
+    done = command("--headless", "--env-file", "sandbox.env", **SMALL)
+    assert done.returncode == 0, done.stderr
+    served.send_signal(signal.SIGINT)
+    assert served.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_cancels_cleans_up_and_exits_4(sandbox: Sandbox, number: signal.Signals) -> None:
+    before = contents(sandbox)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tui", "--headless", "--json", "--users", "40", "--batch", "20"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **project(sandbox)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "users: " in line and "done" in line:
+            break
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 4, err
+    assert json.loads(out)["outcome"] == "interrupted"
+    assert json.loads(out)["leftovers"] == {"users": 0, "questions": 0, "responses": 0}
+    assert contents(sandbox) == before
+
+
+def declared_production(
+    sandbox: Sandbox, how: str, start: Callable[..., Sandbox]
+) -> dict[str, str]:
+    match how:
+        case "by host":
+            return project(sandbox, HEATMAP_VERIFY_PROD_HOSTS="127.0.0.1")
+        case "by key":
+            key = jwt.encode(
+                {
+                    **jwt.decode(sandbox.service_role_key, options={"verify_signature": False}),
+                    "iss": "supabase",
+                    "ref": "abcdefghijklmnopqrst",
+                },
+                sandbox.jwt_secret,
+                "HS256",
+            )
+            return project(sandbox, SUPABASE_SERVICE_ROLE_KEY=key)
+        case _:
+            raise AssertionError(how)
+
+
+@pytest.mark.parametrize("how", ["by host", "by key"])
+@pytest.mark.parametrize("arguments", [("--headless",), ("--purge",)])
+def test_production_is_refused_without_a_write(
+    sandbox: Sandbox,
+    how: str,
+    arguments: tuple[str, ...],
+    start_private_sandbox: Callable[..., Sandbox],
+) -> None:
+    environment = declared_production(sandbox, how, start_private_sandbox)
+    before = contents(sandbox)
+    sandbox.clear_requests()
+    done = command(*arguments, **environment)
+    assert done.returncode == 3, done.stderr
+    assert "production" in done.stderr
+    assert "--allow-prod" in done.stderr
+    assert {seen.method for seen in sandbox.requests()} <= {"GET", "HEAD"}
+    assert contents(sandbox) == before
+    dry = command("--dry-run", **environment)
+    assert dry.returncode == 0, dry.stderr
+
+
+GLASS = {
+    "no confirmation": (("--justification", "restoring the index after the incident of today"), ""),
+    "wrong project": (
+        ("--confirm", "localhost", "--justification", "restoring the index after the incident"),
+        "127.0.0.1",
+    ),
+    "no justification": (("--confirm", "127.0.0.1"), "127.0.0.1"),
+    "filler": (
+        ("--confirm", "127.0.0.1", "--justification", "test test test test test"),
+        "127.0.0.1",
+    ),
+    "no terminal": (
+        ("--confirm", "127.0.0.1", "--justification", "restoring the index after the incident"),
+        "",
+    ),
+    "merely true": (
+        ("--confirm", "127.0.0.1", "--justification", "restoring the index after the incident"),
+        "true",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GLASS)
+def test_break_glass_that_lacks_something_is_refused(sandbox: Sandbox, case: str) -> None:
+    arguments, unattended = GLASS[case]
+    before = contents(sandbox)
+    done = command(
+        "--headless",
+        "--allow-prod",
+        *arguments,
+        **project(
+            sandbox,
+            HEATMAP_VERIFY_PROD_HOSTS="127.0.0.1",
+            HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED=unattended,
+        ),
+    )
+    assert done.returncode == 3, done.stderr
+    assert contents(sandbox) == before
+
+
+def test_break_glass_runs_once_it_has_everything_and_is_on_record(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    environment = project(
+        sandbox,
+        HEATMAP_VERIFY_PROD_HOSTS="127.0.0.1",
+        HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED="127.0.0.1",
+        HEATMAP_DEPLOYMENT_LOG=str(tmp_path / "log" / "deployments.jsonl"),
+    )
+    before = contents(sandbox)
+    done = command(
+        "--headless",
+        "--allow-prod",
+        "--confirm",
+        "127.0.0.1",
+        "--justification",
+        "restoring the index after the incident of today",
+        "--ticket",
+        "OPS-1",
+        **environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert contents(sandbox) == before
+    shown = command("--log", **environment)
+    assert shown.returncode == 0, shown.stderr
+    intent, outcome = shown.stdout.splitlines()
+    assert "restoring the index after the incident of today" in intent
+    assert "OPS-1" in intent
+    assert "verified" in outcome
+    log = tmp_path / "log" / "deployments.jsonl"
+    log.write_text(log.read_text().replace("restoring", "destroying"))
+    assert command("--log", **environment).returncode == 1
+
+
+def test_an_unwritable_log_refuses_break_glass(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    before = contents(sandbox)
+    done = command(
+        "--headless",
+        "--allow-prod",
+        "--confirm",
+        "127.0.0.1",
+        "--justification",
+        "restoring the index after the incident of today",
+        **project(
+            sandbox,
+            HEATMAP_VERIFY_PROD_HOSTS="127.0.0.1",
+            HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED="127.0.0.1",
+            HEATMAP_DEPLOYMENT_LOG=str(tmp_path / "file" / "log.jsonl"),
+        ),
+    )
+    assert done.returncode == 3, done.stderr
+    assert "deployment log cannot be written" in done.stderr
+    assert contents(sandbox) == before
+
+
+def test_a_killed_command_leaves_no_sandbox_behind(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tui", "--serve-sandbox"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("SUPABASE_URL=")
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 20
+    while list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert list(tmp_path.iterdir()) == []

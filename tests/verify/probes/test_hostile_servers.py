@@ -1,0 +1,122 @@
+"""Servers that a sandbox cannot be: no gate, no auth API, replies that are none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+
+from tests.verify.probes.contexts import OPAQUE, context_on
+from tui.verify.dry_run import run_one, run_probes
+from tui.verify.events import ProbeFinished, ProbeStatus
+from tui.verify.probes.authentication import misspelt
+from tui.verify.probes.preflight import Preflight
+from tui.verify.probes.registry import PROBES
+
+if TYPE_CHECKING:
+    from tui.verify.dry_run import DryRunContext
+    from tui.verify.events import Event
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw"
+
+
+async def ask(context: DryRunContext, probe_id: str) -> ProbeFinished:
+    return await run_one(context, probe_id, lambda _: None)
+
+
+async def everything_goes(request: web.Request) -> web.Response:
+    if request.path.startswith("/auth/v1/admin"):
+        return web.json_response({"users": []})
+    return web.json_response({} if request.path == "/rest/v1/" else [])
+
+
+async def test_a_project_without_a_gate_is_told() -> None:
+    async with context_on(everything_goes) as context:
+        answer = await ask(context, "authentication.wrong_key")
+
+    assert answer.status is ProbeStatus.FAIL
+    assert "/rest/v1/questions answers 200" in answer.detail
+    assert "/auth/v1/admin/users answers 200" in answer.detail
+
+
+async def test_a_gate_on_one_of_two_doors_is_not_enough() -> None:
+    async def half(request: web.Request) -> web.Response:
+        if request.path.startswith("/auth") and request.headers["apikey"] != OPAQUE:
+            return web.json_response({}, status=401)
+        return await everything_goes(request)
+
+    async with context_on(half) as context:
+        answer = await ask(context, "authentication.wrong_key")
+
+    assert answer.status is ProbeStatus.FAIL
+    assert "/auth" not in answer.detail
+
+
+@pytest.mark.parametrize("body", ["<html>", "[]", '{"users": null}', "{}"])
+async def test_an_auth_api_that_is_none_is_told(body: str) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        if request.path.startswith("/auth"):
+            return web.Response(text=body, content_type="application/json")
+        return await everything_goes(request)
+
+    async with context_on(handler) as context:
+        answer = await ask(context, "authentication.admin")
+
+    assert answer.status is ProbeStatus.FAIL
+    assert "the probe itself" not in answer.detail
+
+
+@pytest.mark.parametrize("body", ["null", "[]", "{}", "0", '"text"', '{"definitions": 3}'])
+@pytest.mark.parametrize("status", [200, 404])
+async def test_no_reply_makes_a_probe_crash(body: str, status: int) -> None:
+    """Whatever JSON a stranger's server gives, each probe has words for it."""
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(text=body, status=status, content_type="application/json")
+
+    events: list[Event] = []
+    async with context_on(handler) as context:
+        verdict = await run_probes(context, events.append)
+
+    finished = [event for event in events if isinstance(event, ProbeFinished)]
+    assert len(finished) == len(PROBES)
+    assert not verdict.ready
+    assert [f.id for f in finished if "the probe itself failed" in f.detail] == []
+
+
+async def test_a_redirect_is_not_followed_with_the_key() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        raise web.HTTPFound("http://127.0.0.1:9/elsewhere")
+
+    async with context_on(handler) as context:
+        answer = await ask(context, "schema.tables")
+
+    assert answer.status is ProbeStatus.FAIL
+    assert "redirects elsewhere" in answer.detail
+
+
+@pytest.mark.parametrize("key", [JWT, OPAQUE, "sb_publishable_abc_def", "plain"])
+def test_a_misspelt_key_has_the_same_shape_and_is_another(key: str) -> None:
+    wrong = misspelt(key)
+
+    assert wrong != key
+    assert len(wrong) == len(key)
+    assert wrong.split(".")[:-1] == key.split(".")[:-1]
+    assert wrong.split("_")[:2] == key.split("_")[:2] or "_" not in key
+
+
+@pytest.mark.parametrize("reply", [None, [], "text", {}, {"schema": 2}])
+def test_only_a_document_of_our_version_is_read(reply: object) -> None:
+    with pytest.raises(ValueError, match="this console reads 1"):
+        Preflight.read(reply)
+
+
+def test_a_document_without_a_key_says_which() -> None:
+    document = Preflight.read({"schema": 1, "view": {"owner": None}})
+
+    assert document.at("view", "owner") is None
+    with pytest.raises(ValueError, match=r"no view\.rows"):
+        document.at("view", "rows")
+    with pytest.raises(ValueError, match=r"no view\.owner\.name"):
+        document.at("view", "owner", "name")

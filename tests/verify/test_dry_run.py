@@ -1,0 +1,266 @@
+"""The dry run as a whole: order, isolation, thrift, and that nothing of it reaches a table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.verify.probes.contexts import context_of
+from tui.verify import dry_run
+from tui.verify.dry_run import READY, run_one, run_probes, verdict_of
+from tui.verify.events import DryRunFinished, ProbeFinished, ProbeStarted, ProbeStatus
+from tui.verify.probes.model import Finding, passed, warned
+from tui.verify.probes.registry import GROUPS, PROBES, probe_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Database
+    from tui.sandbox import Sandbox
+    from tui.verify.events import Event
+    from tui.verify.probes.evidence import Evidence
+    from tui.verify.probes.model import Probe
+
+    Sabotage = Callable[..., None]
+
+VICTIM = "residue.users"
+
+
+@pytest.fixture
+def sabotage(monkeypatch: pytest.MonkeyPatch) -> Sabotage:
+    """Replace what one probe does."""
+
+    def replace_probe(**changes: object) -> None:
+        probes = tuple(
+            replace(probe, **changes) if probe.id == VICTIM else probe  # type: ignore[arg-type]
+            for probe in PROBES
+        )
+        monkeypatch.setattr(dry_run, "PROBES", probes)
+
+    return replace_probe
+
+
+async def all_of(sandbox: Sandbox, **changes: object) -> tuple[DryRunFinished, list[Event]]:
+    events: list[Event] = []
+    async with context_of(sandbox, **changes) as context:
+        return await run_probes(context, events.append), events
+
+
+def answers(events: list[Event]) -> dict[str, ProbeFinished]:
+    return {event.id: event for event in events if isinstance(event, ProbeFinished)}
+
+
+async def test_a_sound_project_is_ready_to_write_synthetic_data(sandbox: Sandbox) -> None:
+    verdict, events = await all_of(sandbox)
+
+    assert verdict.reasons == ()
+    assert verdict.ready
+    assert verdict.verdict == READY == "ready to write synthetic data"
+    assert verdict.counts[ProbeStatus.FAIL] == verdict.counts[ProbeStatus.SKIP] == 0
+    assert sum(verdict.counts.values()) == len(PROBES)
+    assert events[-1] is verdict
+
+
+async def test_probes_start_in_the_order_of_display_and_each_answers_once(
+    sandbox: Sandbox,
+) -> None:
+    _, events = await all_of(sandbox)
+
+    ids = [probe.id for probe in PROBES]
+    assert [event.id for event in events if isinstance(event, ProbeStarted)] == ids
+    finished = Counter(event.id for event in events if isinstance(event, ProbeFinished))
+    assert finished == Counter(ids)
+    assert all(answer.ms >= 0 and answer.asked for answer in answers(events).values())
+
+
+async def test_facts_are_asked_for_once(start_private_sandbox: Callable[..., Sandbox]) -> None:
+    sandbox = start_private_sandbox()
+    sandbox.clear_requests()
+
+    await all_of(sandbox)
+
+    seen = Counter((each.method, each.path) for each in sandbox.requests())
+    repeated = {request for request, times in seen.items() if times > 1}
+    # Latency is measured three times; what anon and a wrong key may not do is asked of both.
+    health = ("GET", "/auth/v1/health")
+    assert seen[health] == 3
+    assert all("analytics" in path or path.startswith("/auth") for _, path in repeated)
+    assert max(seen[request] for request in repeated - {health}) == 2
+    assert seen.total() <= 25
+
+
+async def test_nothing_is_written(sandbox: Sandbox, database: Database) -> None:
+    def next_transaction() -> object:
+        # It moves with every transaction that changes a row, whoever makes it.
+        return database.execute("select pg_snapshot_xmax(pg_current_snapshot())::text").fetchone()
+
+    database.execute("alter system set autovacuum = off")
+    database.execute("select pg_reload_conf()")
+    before = next_transaction()
+    await all_of(sandbox)
+    assert next_transaction() == before
+
+    # The measure itself must be able to tell.
+    with psycopg.connect(sandbox.db_url) as connection:
+        connection.execute("create table pg_temp.something (n int)")
+    assert next_transaction() != before
+
+
+async def test_a_crashing_probe_fails_alone(sandbox: Sandbox, sabotage: Sabotage) -> None:
+    async def crash(_: Evidence) -> Finding:
+        raise RuntimeError("no such\nluck with eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl")
+
+    sabotage(ask=crash)
+    verdict, events = await all_of(sandbox)
+
+    answer = answers(events)[VICTIM]
+    assert answer.status is ProbeStatus.FAIL
+    assert answer.detail == ("the probe itself failed: RuntimeError: no such luck with [redacted]")
+    assert answer.hint
+    assert verdict.verdict == f"not ready: 1 of {len(PROBES)} probes failed"
+    assert verdict.reasons == (f"{VICTIM}: {answer.detail}",)
+    assert verdict.counts[ProbeStatus.PASS] == len(PROBES) - 1
+
+
+async def test_a_hanging_probe_is_given_up_alone(sandbox: Sandbox, sabotage: Sabotage) -> None:
+    async def hang(_: Evidence) -> Finding:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    sabotage(ask=hang, timeout_s=0.05)
+    verdict, events = await all_of(sandbox)
+
+    assert answers(events)[VICTIM].status is ProbeStatus.FAIL
+    assert answers(events)[VICTIM].detail == "no answer within 0.05 s"
+    assert verdict.counts[ProbeStatus.PASS] == len(PROBES) - 1
+
+
+async def test_one_that_runs_out_of_time_leaves_shared_facts_to_the_others(
+    sandbox: Sandbox, sabotage: Sabotage
+) -> None:
+    sabotage(ask=probe_of("schema.index").ask, timeout_s=1e-6)
+    _, events = await all_of(sandbox)
+
+    assert answers(events)[VICTIM].status is ProbeStatus.FAIL
+    assert answers(events)["schema.index"].status is ProbeStatus.PASS
+
+
+async def test_a_warning_does_not_block(sandbox: Sandbox, sabotage: Sabotage) -> None:
+    async def warn(_: Evidence) -> Finding:
+        return warned("something to look at")
+
+    sabotage(ask=warn)
+    verdict, events = await all_of(sandbox)
+
+    assert verdict.ready
+    assert verdict.verdict == READY
+    assert verdict.counts[ProbeStatus.WARN] == 1
+    assert answers(events)[VICTIM].hint == probe_of(VICTIM).repair
+
+
+async def test_server_text_comes_as_one_printable_line(
+    sandbox: Sandbox, sabotage: Sabotage
+) -> None:
+    async def shout(_: Evidence) -> Finding:
+        return passed("a\x1b[31m\r\nb\u202e" + "c" * 1_000)
+
+    sabotage(ask=shout)
+    _, events = await all_of(sandbox)
+
+    detail = answers(events)[VICTIM].detail
+    assert detail.startswith("a [31m b c")
+    assert detail.isprintable()
+    assert len(detail) == 400
+
+
+async def test_cancelling_leaves_no_task_behind(sandbox: Sandbox, sabotage: Sabotage) -> None:
+    reached = asyncio.Event()
+
+    async def hang(_: Evidence) -> Finding:
+        reached.set()
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    sabotage(ask=hang, timeout_s=60.0)
+    before = asyncio.all_tasks()
+    async with context_of(sandbox) as context:
+        running = asyncio.create_task(run_probes(context, lambda _: None))
+        await reached.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert asyncio.all_tasks() == before
+
+
+async def test_one_probe_can_be_asked_again(sandbox: Sandbox, database: Database) -> None:
+    events: list[Event] = []
+    async with context_of(sandbox) as context:
+        try:
+            database.execute("alter table public.responses disable row level security")
+            broken = await run_one(context, "permissions.lint_0013", events.append)
+        finally:
+            database.execute("alter table public.responses enable row level security")
+        mended = await run_one(context, "permissions.lint_0013", events.append)
+
+    assert broken.status is ProbeStatus.FAIL
+    assert mended.status is ProbeStatus.PASS
+    assert [type(event) for event in events] == [ProbeStarted, ProbeFinished] * 2
+
+
+async def test_asking_for_no_known_probe_is_an_error(sandbox: Sandbox) -> None:
+    async with context_of(sandbox) as context:
+        with pytest.raises(KeyError):
+            await run_one(context, "target.nonsense", lambda _: None)
+
+
+async def test_no_event_shows_a_key(sandbox: Sandbox) -> None:
+    _, events = await all_of(sandbox)
+
+    shown = repr(events)
+    for key in (sandbox.service_role_key, sandbox.anon_key):
+        assert key not in shown
+        assert key.rpartition(".")[2] not in shown
+
+
+def test_reasons_come_causes_first_and_failures_block() -> None:
+    answered = [
+        _answer(PROBES[n], status) for n, status in ((40, "fail"), (0, "fail"), (3, "warn"))
+    ]
+
+    verdict = verdict_of(answered)
+
+    assert not verdict.ready
+    assert [reason.partition(":")[0] for reason in verdict.reasons] == [PROBES[0].id, PROBES[40].id]
+    assert verdict.verdict == "not ready: 2 of 3 probes failed"
+
+
+def _answer(probe: Probe, status: str) -> ProbeFinished:
+    verdict = ProbeStatus(status)
+    return ProbeFinished(probe.id, probe.group, probe.title, verdict, "seen", None, 1.0)
+
+
+def test_the_registry_is_well_formed() -> None:
+    ids = [probe.id for probe in PROBES]
+    assert len(set(ids)) == len(ids)
+    order = [probe.group for probe in PROBES]
+    assert sorted(order, key=GROUPS.index) == order, "groups must not be interleaved"
+    assert GROUPS == (
+        "target",
+        "authentication",
+        "schema",
+        "permissions",
+        "limits",
+        "residue",
+        "volume",
+    )
+    for probe in PROBES:
+        assert probe.severity in {ProbeStatus.FAIL, ProbeStatus.WARN}
+        texts = (probe.title, probe.asked, probe.fails_when, probe.repair)
+        assert all(text and text.isprintable() and not text.endswith(".") for text in texts)
+        # A title has to fit beside a status and a time at 80 columns.
+        assert len(probe.title) <= 50, probe.id

@@ -1,0 +1,65 @@
+"""What report, JUnit and job summary say alike, in plain words. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_WORDS: Final = {"fail": "failed", "warn": "warned", "pass": "passed", "skip": "skipped"}
+_TABLES: Final = ("users", "questions", "responses")
+
+
+def probe_counts(document: Mapping[str, Any]) -> dict[str, int]:
+    """Probes by what became of them, failures first."""
+    return {word: len(probes_with(document, status)) for status, word in _WORDS.items()}
+
+
+def probes_with(document: Mapping[str, Any], *statuses: str) -> list[Mapping[str, Any]]:
+    """Probes that ended in one of the statuses, by status in the order given."""
+    probes = document.get("probes") or []
+    return [each for status in statuses for each in probes if each["status"] == status]
+
+
+def check_is_right(document: Mapping[str, Any]) -> bool | None:
+    """Whether every aggregate was as expected; None when nothing was compared."""
+    check = document["check"]
+    if not any(check.values()):
+        return None
+    return bool(
+        check["expected"] > 0 and check["matched"] == check["expected"] and not check["unexpected"]
+    )
+
+
+def check_line(document: Mapping[str, Any]) -> str:
+    """The check in one line."""
+    right = check_is_right(document)
+    if right is None:
+        return "nothing was compared"
+    check = document["check"]
+    if right:
+        return f"all {check['expected']:,} aggregates right"
+    said = ", ".join(f"{check[name]:,} {name}" for name in ("mismatched", "missing", "unexpected"))
+    return f"{check['matched']:,} of {check['expected']:,} aggregates right; {said}"
+
+
+def is_clean(document: Mapping[str, Any]) -> bool | None:
+    """Whether nothing is left, in tables and view; None when that is not known."""
+    counts = [document["leftovers"][name] for name in _TABLES]
+    if any(counts) or document["view_restored"] is False:
+        return False
+    return None if None in counts else True
+
+
+def leftovers_line(document: Mapping[str, Any]) -> str:
+    """What is left behind, in one line."""
+    counts = {name: document["leftovers"][name] for name in _TABLES}
+    if None in counts.values():
+        left = "not counted"
+    elif any(counts.values()):
+        left = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    else:
+        left = "nothing"
+    view = {True: "as before", False: "not as before", None: "not judged"}
+    return f"{left}; the view is {view[document['view_restored']]}"

@@ -1,0 +1,49 @@
+"""What a dry run is about, as its caller puts it together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tui.verify.probes.model import TIMEOUT_S
+
+if TYPE_CHECKING:
+    from tui.project import Project
+    from tui.settings import Settings
+    from tui.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class PastRuns:
+    """What earlier runs against this target took.
+
+    Attributes:
+        runs: How many are on record.
+        rows_per_s: Responses written in a second, start to end of a run, median of the runs.
+        refresh_ms: The longest refresh of the last runs, in milliseconds, or None.
+    """
+
+    runs: int
+    rows_per_s: float
+    refresh_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DryRunContext:
+    """What a dry run is about.
+
+    Attributes:
+        project: The project, with the key that a run would write with.
+        anon: The same project with the anon (publishable) key, or None when none is configured.
+        target: What the project was classified as.
+        settings: Volume, keys and the environment file in use.
+        past: What earlier runs took, or None when there were none.
+        timeout_s: Seconds a probe has when it sets no longer time itself.
+    """
+
+    project: Project
+    anon: Project | None
+    target: Target
+    settings: Settings
+    past: PastRuns | None = None
+    timeout_s: float = TIMEOUT_S

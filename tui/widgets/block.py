@@ -1,0 +1,32 @@
+"""Text that is painted often: nothing is done when it has not changed."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+
+class Block(Static):
+    """A block of text, never read as markup, whose height follows what it holds."""
+
+    def __init__(self, id: str | None = None, *, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id, classes=classes, markup=False)
+        self._shown = Content("")
+
+    def show(self, text: Content | str) -> None:
+        """Show `text`. The screen is laid out anew only where its lines may have changed."""
+        content = text if isinstance(text, Content) else Content(text)
+        if content.is_same(self._shown):
+            return
+        moves = self._shape(content) != self._shape(self._shown)
+        self._shown = content
+        self.update(content, layout=moves)
+
+    def _shape(self, content: Content) -> tuple[int, ...]:
+        """How many rows each line takes at the present width."""
+        width = self.content_size.width or 1
+        lines = [Content(line) for line in content.plain.split("\n")] if content.plain else []
+        return tuple(
+            1 if line.cell_length <= width else len(line.wrap(width, no_wrap=False))
+            for line in lines
+        )
