@@ -169,6 +169,8 @@ class HeatmapApp(App[int]):
 
     def _fatal_error(self) -> None:
         """Textual's last resort: leave without a traceback, with a report that holds no secret."""
+        if self._exit_renderables:
+            return
         error = self._exception or RuntimeError("unknown")
         words = f"heatmap-tui: a mistake of ours ended the console ({type(error).__name__})."
         folder = self._state_dir

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tui.redact import Secret
     from tui.sandbox import SandboxOptions
     from tui.settings import Settings
+    from tui.verify.events import SampleTaken
     from tui.verify.session import ConnectStage, Run, Session
 
 T = TypeVar("T")
@@ -200,9 +202,11 @@ async def _connect(
     session = Session(settings, target, key=key, is_sandbox=sandbox, allow_prod=options.allow_prod)
     if sandbox:
         session.on_close(running.stop)
-    on_stage(ConnectStage("asking the project what it is", None))
+    asking = "ask the project what it is"
+    on_stage(ConnectStage(asking, None))
+    began = time.perf_counter()
     await session.ask_database()
-    on_stage(ConnectStage("asking the project what it is", 0.0))
+    on_stage(ConnectStage(asking, time.perf_counter() - began))
     return session
 
 
@@ -241,13 +245,15 @@ async def _headless(settings: Settings, options: argparse.Namespace, *, sandbox:
         settings, sandbox=sandbox, options=options, on_stage=lambda s: _say_stage(s, console)
     )
     async with session:
-        if not options.dry_run:
+        if not (options.dry_run or options.heatmap):
             _check_key(session)
             session.check_guard()
         run = _run_of(session, options, console)
         result = await follow(run, console)
         if options.json:
             console.document(result.document())
+        elif options.heatmap and result.sample is not None:
+            console.result(_drawn(result.sample))
         if result.finished is None:
             raise AssertionError("a run ends with RunFinished")
         return int(result.finished.exit_code)
@@ -260,6 +266,8 @@ def _run_of(session: Session, options: argparse.Namespace, console: Console) -> 
     def obtain_permit() -> Permit:
         return _break_glass(session, options, console)
 
+    if options.heatmap:
+        return session.heatmap()
     if options.purge:
         return session.purge(obtain_permit=obtain_permit)
     return session.cycle(
@@ -286,6 +294,19 @@ def _break_glass(session: Session, options: argparse.Namespace, console: Console
         justification=options.justification or "",
         ticket=options.ticket,
     )
+
+
+def _drawn(sample: SampleTaken) -> str:
+    """The heatmap for a plain terminal or a log."""
+    import shutil
+
+    from tui.heatmap.axes import GridSpec
+    from tui.heatmap.grid import build_grid
+    from tui.heatmap.printed import print_heatmap
+
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    grid = build_grid(sample.rows, GridSpec(synthetic=sample.synthetic))
+    return print_heatmap(grid, shutil.get_terminal_size((100, 24)).columns, colour)
 
 
 def _check_key(session: Session) -> None:

@@ -46,9 +46,8 @@ def junit(evidence: RunEvidence) -> str:
             root.append(_suite(name, cases, evidence))
     _count(root, root.iter("testcase"))
     ET.indent(root)
-    return ET.tostring(root, encoding="unicode", xml_declaration=False).join(
-        ('<?xml version="1.0" encoding="UTF-8"?>\n', "\n")
-    )
+    text = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
 def _suites(evidence: RunEvidence) -> Iterable[tuple[str, list[_Case]]]:

@@ -19,11 +19,13 @@ LONGEST: Final = 400
 WITHHELD: Final = "[email]"
 
 # Our synthetic users are at example.com; any other address is somebody's.
-_ADDRESS: Final = re.compile(r"[\w.+%-]+@(?!example\.com\b)[\w-]+(?:\.[\w-]+)+")
+_ADDRESS: Final = re.compile(r"(?<![\w.+%-])[\w.+%-]++@(?!example\.com\b)[\w-]+(?:\.[\w-]+)+")
 
 # What could open or close something inside a line of GitHub's Markdown. An underscore between
 # letters or digits cannot, and is too frequent in our words to be made unreadable.
 _MARKS: Final = re.compile(r"[\\`*\[\]~$!#]|(?<![^\W_])_|_(?![^\W_])")
+# What would begin a list or underline a heading at the start of a line.
+_BLOCK: Final = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=]))")
 # Addresses that become links without any marks.
 _LINKS: Final = re.compile(r"(?<=[a-z]):(?=//)|(?<=\bwww)\.", re.IGNORECASE)
 # GitHub finds these in the finished page, where no escape helps: they would tell people, or point
@@ -57,6 +59,7 @@ def markdown(text: str, longest: int = LONGEST) -> str:
     line = _MENTIONS.sub(lambda found: found.group() + _GAP, line)
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = _MARKS.sub(r"\\\g<0>", line).replace("|", "&#124;")
+    line = _BLOCK.sub(r"\1\\", line)
     return _LINKS.sub(lambda found: f"&#{ord(found.group())};", line)
 
 

@@ -78,7 +78,7 @@ class HeatmapScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "source", "Live", id="heatmap.source", tooltip="Live view or last run"),
         Binding("a", "axis", "Rows", id="heatmap.axis", tooltip="What one row stands for"),
-        Binding("x", "columns", "Columns", id="heatmap.columns", tooltip="Weeks or topics"),
+        Binding("x", "columns", "Cols", id="heatmap.columns", tooltip="Weeks or topics"),
         Binding("m", "metric", "Metric", id="heatmap.metric", tooltip="What a cell shows"),
         Binding("s", "order", "Sort", id="heatmap.order", tooltip="Worst first, label, attempts"),
         Binding("o", "origin", "Whose", id="heatmap.origin", tooltip="All, synthetic or real"),

@@ -100,14 +100,14 @@ class ReviewScreen(ConsoleScreen):
             ),
             ("", Content.styled("and what the project's own triggers add to them", "$muted")),
             ("", ""),
-            ("Refresh", "analytics_heatmap_agg, twice: after writing (timed), after deleting"),
+            ("Refresh", "analytics_heatmap_agg, after writing (timed) and after deleting"),
             ("Compare", f"{plural(volume.aggregates, 'row')} of the view, all eight columns"),
             ("", ""),
             ("Delete", "every row above again, and nothing else, found by its tag:"),
-            ("", Content.styled("slug  heatmap-verification-<run>-<n>", "$muted")),
-            ("", Content.styled("email heatmap-<run>-<n>@example.com", "$muted")),
+            ("", Content.styled("slugs heatmap-verification-<run>-...", "$muted")),
+            ("", Content.styled("emails heatmap-<run>-...@example.com", "$muted")),
             ("", ""),
             ("Meanwhile", "admins see the synthetic questions on the heatmap page"),
             ("At any time", "esc or ctrl+c stops the writing and cleans up"),
         ]
-        return rows
+        return [row for row in rows if row[0] or row[1] or self.has_class("-tall")]

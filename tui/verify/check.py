@@ -139,7 +139,7 @@ async def sample(project: Project, question_ids: Sequence[UUID]) -> SampleTaken:
         if not page:
             break
         rows += page
-    return SampleTaken(tuple(rows), total, frozenset(str(each) for each in question_ids))
+    return SampleTaken(tuple(rows), total, frozenset(question_ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,28 +254,3 @@ async def count_real(project: Project) -> Tally | None:
     except TimedOut:
         return None
     return Tally(questions=questions, responses=responses)
-
-
-async def live(project: Project, *, most: int = 100_000) -> SampleTaken:
-    """The whole view as `analytics_heatmap_admin()` gives it, page by page, newest weeks last.
-
-    Args:
-        project: Where to read.
-        most: Rows after which reading stops; the result then says that there are more.
-
-    Raises:
-        ProjectError: The reader refuses or is missing.
-    """
-    total = await project.count(VIEW)
-    rows: list[AggregateRow] = []
-    while len(rows) < min(total, most):
-        after = (
-            {"after_week": str(rows[-1].week_start), "after_question": str(rows[-1].question_id)}
-            if rows
-            else {}
-        )
-        data, _ = await project.call_read_only(READER, {**after, "max_rows": _SAMPLE_PAGE})
-        if not data:
-            break
-        rows += [AggregateRow.from_json(raw) for raw in data]
-    return SampleTaken(tuple(rows), total)

@@ -78,7 +78,7 @@ async def find(project: Project, run_id: str | None = None) -> Tagged:
     Raises:
         ProjectError: The project could not be asked.
     """
-    questions = await _tagged_questions(project, run_id)
+    questions = await tagged_questions(project, run_id)
     users: dict[str, str] = {}
     fragment = tags.EMAIL_FRAGMENT + (f"{run_id}-" if run_id else "")
     async for page in project.users_matching(fragment):
@@ -97,7 +97,12 @@ async def find(project: Project, run_id: str | None = None) -> Tagged:
     return Tagged(questions, users, responses)
 
 
-async def _tagged_questions(project: Project, run_id: str | None) -> dict[str, str]:
+async def tagged_questions(project: Project, run_id: str | None) -> dict[str, str]:
+    """Tagged questions of one run, or of any: id to run id.
+
+    Raises:
+        ProjectError: The project could not be asked.
+    """
     # `like` can use an index on the slug; `match` then makes it exact.
     conditions = [
         Filter("slug", "like", f"{tags.SLUG_PREFIX}{run_id or ''}*"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from tui.errors import ExitCode
     from tui.heatmap.rows import AggregateRow
@@ -60,6 +61,7 @@ class Outcome(StrEnum):
     READY = "ready"
     NOT_READY = "not-ready"
     CLEAN = "clean"
+    READ = "read"
     FAILED = "failed"
     REFUSED = "refused"
     INTERRUPTED = "interrupted"
@@ -216,12 +218,14 @@ class SampleTaken:
     Attributes:
         rows: Rows read.
         total: Rows there are, as the server counts them.
-        synthetic: Question ids that belong to this run.
+        synthetic: Ids of the questions that are synthetic.
+        refreshed_at: When the view was last refreshed, ISO 8601 in UTC; None where nobody knows.
     """
 
     rows: tuple[AggregateRow, ...]
     total: int
-    synthetic: frozenset[str] = frozenset()
+    synthetic: frozenset[UUID] = frozenset()
+    refreshed_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,8 @@ def narrate(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line for 
             first = f"  check: {event.matched:,} of {event.expected:,} aggregates are right"
             return "\n".join([first, *_indented(event.examples)])
         case SampleTaken():
-            return f"  heatmap: {len(event.rows):,} of {event.total:,} rows read"
+            known = f", refreshed {event.refreshed_at}" if event.refreshed_at else ""
+            return f"  heatmap: {len(event.rows):,} of {event.total:,} rows read{known}"
         case Retrying():
             return (
                 f"  retrying {event.attempt} of {event.attempts} in {event.wait_s:.1f} s: "

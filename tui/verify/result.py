@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.records.export import row_as_json
 from tui.verify.events import (
     AuditFinished,
     CheckFinished,
@@ -135,13 +136,27 @@ class Result:
             },
             **self._figures(),
             "total_seconds": round(self.finished.seconds, 6),
+            **self._heatmap(),
+        }
+
+    def _heatmap(self) -> dict[str, Any]:
+        """The rows, in the document of a heatmap alone."""
+        if self.sample is None or self.started is None or self.started.mode is not Mode.HEATMAP:
+            return {}
+        return {
+            "heatmap": {
+                "refreshed_at": self.sample.refreshed_at,
+                "total": self.sample.total,
+                "rows": [row_as_json(row) for row in self.sample.rows],
+            }
         }
 
     def _figures(self) -> dict[str, Any]:
         runs = [round(ms, 3) for ms in self.refresh_runs_ms]
         final = self.final_refresh_ms
-        cycle = self.started is not None and self.started.mode is not Mode.DRY_RUN
-        left = self.audit.leftovers if self.audit else (None if cycle else Tally())
+        reads = {Mode.DRY_RUN, Mode.HEATMAP}
+        only_read = self.started is not None and self.started.mode in reads
+        left = self.audit.leftovers if self.audit else (Tally() if only_read else None)
         return {
             "refresh_ms": round(median(runs), 3) if runs else None,
             "refresh_runs_ms": runs,

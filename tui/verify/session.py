@@ -12,7 +12,7 @@ from tui.errors import ExitCode
 from tui.project import Missing, Project, ProjectError, RetryPolicy
 from tui.records.deployment_log import DeploymentLog
 from tui.target import Target, declared_by_database
-from tui.verify import check, cycle, journal, purge, tags
+from tui.verify import cycle, journal, live, purge, tags
 from tui.verify.cycle import Cycle
 from tui.verify.dataset import Dataset
 from tui.verify.dry_run import DryRunContext, run_probes
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectStage", "Run", "Session"]
 
-PREFLIGHT: Final = "analytics_heatmap_preflight"
 # The probe without which no other says anything about the project.
 REACHABLE: Final = "target.reachable"
 
@@ -129,7 +128,9 @@ class Session:
         then says what is wrong.
         """
         try:
-            facts, _ = await self._project.call_read_only(PREFLIGHT, policy=RetryPolicy(attempts=2))
+            facts, _ = await self._project.call_read_only(
+                live.PREFLIGHT, policy=RetryPolicy(attempts=2)
+            )
         except Missing:
             declared = None
         except ProjectError:
@@ -239,13 +240,28 @@ class Session:
         run = Run(run_id, Mode.PURGE, self._project, work)
         return run
 
+    def heatmap(self) -> Run:
+        """Read the live heatmap. Writes nothing."""
+        run_id = tags.new_run_id()
+
+        async def work(emit: Emit) -> None:
+            began = time.perf_counter()
+            emit(RunStarted(run_id, Mode.HEATMAP, self.target, self.settings.volume))
+            taken = await self.live_heatmap()
+            emit(taken)
+            seconds = time.perf_counter() - began
+            message = f"{len(taken.rows):,} of {taken.total:,} rows read"
+            emit(RunFinished(Outcome.READ, ExitCode.VERIFIED, message, None, seconds))
+
+        return Run(run_id, Mode.HEATMAP, self._project, work)
+
     async def live_heatmap(self) -> SampleTaken:
         """The view as it is now, real rows and synthetic.
 
         Raises:
             ProjectError: The view cannot be read.
         """
-        return await check.live(self._project)
+        return await live.read(self._project)
 
     @property
     def _journal_dir(self) -> Path:

@@ -70,10 +70,12 @@ class Banner(Static):
         production = text.kind == TargetKind.PRODUCTION.value
         word = text.kind.upper()
         mark = f"{glyph} {word}" if not production else f"{glyph * 3} {word} {glyph * 3}"
-        first = Content.assemble((f" {mark} ", "bold reverse" if production else "bold"))
+        first = Content.assemble(
+            (f" {mark} " if production else mark, "bold reverse" if production else "bold")
+        )
         if text.where:
             first = Content.assemble(first, "  ", (text.where, "bold" if production else ""))
-        return Content("\n").join([first, Content(f" {text.reason}")])
+        return Content("\n").join([first, Content(text.reason)])
 
     def watch_text(self, text: BannerText) -> None:
         """Take the colours of the kind of target."""

@@ -23,10 +23,9 @@ class Block(Static):
         self.update(content, layout=moves)
 
     def _shape(self, content: Content) -> tuple[int, ...]:
-        """How many rows each line takes at the present width."""
-        width = self.content_size.width or 1
+        """What the layout depends on: the rows each line takes, or its width where that counts."""
         lines = [Content(line) for line in content.plain.split("\n")] if content.plain else []
-        return tuple(
-            1 if line.cell_length <= width else len(line.wrap(width, no_wrap=False))
-            for line in lines
-        )
+        if self.styles.width is not None and self.styles.width.is_auto:
+            return tuple(line.cell_length for line in lines)
+        width = self.content_size.width or 1
+        return tuple(1 if line.cell_length <= width else len(line.wrap(width)) for line in lines)

@@ -36,7 +36,8 @@ class Facts(Block):
 
     def on_resize(self, _: Resize) -> None:
         """Wrap for the new width."""
-        self._draw()
+        # A change of height asked for while the screen is being laid out would be lost.
+        self.call_after_refresh(self._draw)
 
     def _draw(self) -> None:
         width = self.content_size.width

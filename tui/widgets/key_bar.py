@@ -41,7 +41,8 @@ class KeyBar(Block):
 
     def on_resize(self, _: Resize) -> None:
         """Wrap for the new width."""
-        self._draw()
+        # A change of height asked for while the screen is being laid out would be lost.
+        self.call_after_refresh(self._draw)
 
     def _bindings_changed(self, screen: Screen[object]) -> None:
         if screen is self.screen and screen.is_current:
