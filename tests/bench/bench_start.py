@@ -38,27 +38,39 @@ def run(options: Options) -> Table:
     """Measure all of them."""
     table = Table("Start")
     with _home() as environment:
-        table.lines.append(_first_paint(options, environment))
+        table.lines += _first_paint(options, environment)
         table.lines.append(_version(options, environment))
     table.lines.append(_sandbox(options))
     return table
 
 
-def _first_paint(options: Options, environment: dict[str, str]) -> Line:
+def _first_paint(options: Options, environment: dict[str, str]) -> list[Line]:
+    spent: dict[tuple[str, ...], list[float]] = {CONSOLE: [], EMPTY_APP: []}
+
     def paint(command: tuple[str, ...], marker: bytes) -> float:
         directory = Path(environment["HOME"])
         with Terminal([sys.executable, *command], environment, directory) as terminal:
-            return terminal.first_frame(marker)
+            taken = terminal.first_frame(marker)
+            cpu = terminal.cpu_seconds()
+        if cpu is not None:
+            spent[command].append(cpu)
+        return taken
 
     paint(CONSOLE, BANNER)
     paint(EMPTY_APP, b"")
+    for each in spent.values():
+        each.clear()
     say("start: first paint, then an empty Textual app ", end="")
     ours, theirs = in_pairs(
-        options.pairs if options.quick else options.pairs * 2,
+        options.pairs if options.quick else options.pairs * SHORT,
         lambda: paint(CONSOLE, BANNER),
         lambda: paint(EMPTY_APP, b""),
     )
-    return Line("first paint / empty Textual app", "s", ours, theirs, _target(options, 1.3))
+    what = "first paint / empty Textual app"
+    return [
+        Line(what, "s", ours, theirs, _target(options, 1.3)),
+        Line(f"{what}, processor time", "s", spent[CONSOLE], spent[EMPTY_APP]),
+    ]
 
 
 def _version(options: Options, environment: dict[str, str]) -> Line:

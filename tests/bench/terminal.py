@@ -13,11 +13,13 @@ import subprocess
 import termios
 import time
 from fcntl import ioctl
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
+
+    Done = Callable[[bytes], bool]
 
 ROWS, COLUMNS = 24, 80
 WAIT_SECONDS = 60.0
@@ -101,6 +103,12 @@ class Terminal:
 
         return self._wait(is_whole, f"a first frame with {marker!r}") - self.began
 
+    def cpu_seconds(self) -> float | None:
+        """Processor time of the program so far, all its threads, or None where nobody counts it."""
+        counters = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
+        spent = [int(counter.read_text().split()[0]) for counter in counters]
+        return sum(spent) / 1e9 if spent else None
+
     def press(self, key: str, marker: bytes) -> float:
         """Press a key and return the seconds until a text was painted that was not there before."""
         self._settle()
@@ -151,12 +159,6 @@ class Terminal:
         self._ended = not chunk
         self._seen += chunk
         return bool(chunk)
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Done = Callable[[bytes], bool]
 
 
 def cells(output: bytes) -> int:

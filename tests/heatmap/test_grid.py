@@ -246,6 +246,20 @@ def test_questions_are_named_where_a_name_is_known():
     assert labels == {"knee-\ufffd[31m-1", "00000000"}
 
 
+def test_every_word_of_a_filter_must_occur_in_upper_or_lower_case():
+    rows = [row(1, lesion="rotator cuff tear"), row(2, lesion="Cuff"), row(3, lesion="tear")]
+    grid = build_grid(rows, GridSpec(text="  TEAR cuff "))
+    assert [each.label for each in grid.rows] == ["rotator cuff tear"]
+    assert (grid.rows_used, grid.rows_read) == (1, 3)
+
+
+def test_a_filter_on_questions_also_finds_id_lesion_and_topic():
+    rows = [row(1, lesion="cyst"), row(2, topic="hip"), row(3)]
+    for text, number in (("cyst", 1), ("hip", 2), ("0003", 3)):
+        grid = build_grid(rows, GridSpec(RowAxis.QUESTION, text=text))
+        assert [each.key for each in grid.rows] == [number]
+
+
 def test_scale_of_each_metric():
     rows = [row(1, week=0, attempts=4, median=100), row(1, week=1, attempts=8, median=300)]
     scales = {m: build_grid(rows, GridSpec(metric=m)).scale for m in Metric}

@@ -237,6 +237,8 @@ def test_comparable_runs_are_others_that_timed_a_refresh_newest_last(tmp_path: P
     assert history.comparable(entry(1)) == [entry(3)]
     assert history.comparable(entry(9)) == [entry(3), entry(1)]
     assert history.previous(entry(9)) == entry(1)
+    assert history.timed(entry(9).series) == [entry(3), entry(1)]
+    assert history.timed(replace(entry(9).series, users=1)) == []
 
 
 def test_the_yardstick_is_of_verified_runs_alone(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ class Cluster:
         """Create a database from a template that nobody is connected to."""
         with self.connect("postgres") as connection:
             connection.execute(
-                f"create database {database} template {template}"
+                f"create database {database} template {template} strategy file_copy"
                 + (f" owner {OWNER}" if template != "template0" else "")
             )
 

@@ -110,6 +110,20 @@ def bare(cluster: Cluster) -> Iterator[Database]:
     yield from _copy(cluster, "bare")
 
 
+@pytest.fixture(scope="module")
+def shared(cluster: Cluster) -> Iterator[Database]:
+    """Like `ready`, shared by a module whose tests leave it as they found it."""
+    yield from _copy(cluster, "ready")
+
+
+@pytest.fixture
+def trial(shared: Database) -> Iterator[psycopg.Connection]:
+    """The owner's session in a transaction that is rolled back after the test."""
+    with shared.cluster.connect(shared.name, OWNER) as session:
+        with session.transaction(force_rollback=True):
+            yield session
+
+
 @pytest.fixture
 def ready(cluster: Cluster) -> Iterator[Database]:
     """A database with the platform and the analytics SQL, without responses."""
@@ -122,10 +136,10 @@ def granted(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Databa
     yield from _copy(cluster, "ready", request.param)
 
 
-@pytest.fixture(params=["old", "new"])
-def bare_granted(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Database]:
-    """Like `bare`, with the old automatic grants and without."""
-    yield from _copy(cluster, "bare", request.param)
+@pytest.fixture
+def bare_old(cluster: Cluster) -> Iterator[Database]:
+    """Like `bare`, with the old automatic grants."""
+    yield from _copy(cluster, "bare", "old")
 
 
 # Twelve learners and an administrator: enough for every count that a property test wants.

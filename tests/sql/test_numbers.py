@@ -186,15 +186,16 @@ def test_view_equals_an_independent_computation(
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_week_is_the_utc_monday_on_both_sides_of_every_edge(ready: Database, zone: str) -> None:
-    session = ready.connect()
-    session.execute("select set_config('timezone', %s, false)", (zone,))
+def test_week_is_the_utc_monday_on_both_sides_of_every_edge(
+    trial: psycopg.Connection, zone: str
+) -> None:
+    trial.execute("select set_config('timezone', %s, true)", (zone,))
     insert(
-        session,
+        trial,
         [Question()] * len(EDGES),
         [Response(1, number, at) for number, at in enumerate(EDGES)],
     )
-    weeks = {row[0]: row[3] for row in published(session)}
+    weeks = {row[0]: row[3] for row in published(trial)}
     assert [str(weeks[question_id(n)]) for n in range(len(EDGES))] == [
         "1969-12-29",
         "1970-01-05",
@@ -216,12 +217,11 @@ def test_week_is_the_utc_monday_on_both_sides_of_every_edge(ready: Database, zon
      (5, 8, "0.63"), (7, 8, "0.88"), (1, 12, "0.08"), (11, 12, "0.92")],
 )  # fmt: skip
 def test_accuracy_rounds_half_away_from_zero(
-    ready: Database, correct: int, attempts: int, rate: str
+    trial: psycopg.Connection, correct: int, attempts: int, rate: str
 ) -> None:
-    session = ready.connect()
     answers = [Response(n, 0, EDGES[4], n <= correct) for n in range(1, attempts + 1)]
-    insert(session, [Question()], answers)
-    (row,) = published(session)
+    insert(trial, [Question()], answers)
+    (row,) = published(trial)
     assert (row[4], row[5], str(row[6])) == (attempts, correct, rate)
 
 
@@ -231,12 +231,11 @@ def test_accuracy_rounds_half_away_from_zero(
      ([4, 4, 4, 9], 4), ([599_999, 600_000], 599_999.5), ([0, None, 0], 0)],
 )  # fmt: skip
 def test_median_is_over_the_durations_that_are_present(
-    ready: Database, durations: list[int | None], median: float | None
+    trial: psycopg.Connection, durations: list[int | None], median: float | None
 ) -> None:
-    session = ready.connect()
     answers = [Response(n, 0, EDGES[4], ms=ms) for n, ms in enumerate(durations, start=1)]
-    insert(session, [Question()], answers)
-    (row,) = published(session)
+    insert(trial, [Question()], answers)
+    (row,) = published(trial)
     assert (row[4], row[7]) == (len(durations), median)
 
 
@@ -247,18 +246,20 @@ def test_median_is_over_the_durations_that_are_present(
      ("A\u00a0\u3000B", "a b"), ("\u2028x\u1680y\u0085", "x y"), ("NÆVUS ÉPAIS", "nævus épais"),
      ("E\u0301", "\u00e9"), ("ЛИМФОМА", "лимфома"), ("a%_b", "a%_b")],
 )  # fmt: skip
-def test_lesion_is_normalized(ready: Database, stored: str | None, shown: str | None) -> None:
-    session = ready.connect()
-    insert(session, [Question(lesion=stored)], [Response(1, 0, EDGES[4])])
-    (row,) = published(session)
+def test_lesion_is_normalized(
+    trial: psycopg.Connection, stored: str | None, shown: str | None
+) -> None:
+    insert(trial, [Question(lesion=stored)], [Response(1, 0, EDGES[4])])
+    (row,) = published(trial)
     assert row[1] == shown
 
 
-def test_question_without_lesion_or_topic_stays_and_topic_is_as_stored(ready: Database) -> None:
-    session = ready.connect()
+def test_question_without_lesion_or_topic_stays_and_topic_is_as_stored(
+    trial: psycopg.Connection,
+) -> None:
     stated = [Question(), Question(lesion="x"), Question(topic=" Mixed Case "), Question(topic="")]
-    insert(session, stated, [Response(1, n, EDGES[4]) for n in range(4)])
-    assert {(row[1], row[2]) for row in published(session)} == {
+    insert(trial, stated, [Response(1, n, EDGES[4]) for n in range(4)])
+    assert {(row[1], row[2]) for row in published(trial)} == {
         (None, None),
         ("x", None),
         (None, " Mixed Case "),
@@ -267,23 +268,21 @@ def test_question_without_lesion_or_topic_stays_and_topic_is_as_stored(ready: Da
 
 
 @pytest.mark.parametrize("status", ["draft", "review", "archived"])
-def test_only_published_questions_count(ready: Database, status: str) -> None:
-    session = ready.connect()
-    insert(session, [Question(), Question(status=status)],
+def test_only_published_questions_count(trial: psycopg.Connection, status: str) -> None:
+    insert(trial, [Question(), Question(status=status)],
            [Response(1, 0, EDGES[4]), Response(1, 1, EDGES[4])])  # fmt: skip
-    assert [row[0] for row in published(session)] == [question_id(0)]
+    assert [row[0] for row in published(trial)] == [question_id(0)]
 
 
-def test_infinite_instants_do_not_break_the_refresh(ready: Database) -> None:
-    session = ready.connect()
-    insert(session, [Question()], [])
-    session.execute(
+def test_infinite_instants_do_not_break_the_refresh(trial: psycopg.Connection) -> None:
+    insert(trial, [Question()], [])
+    trial.execute(
         "insert into public.responses (user_id, question_id, is_correct, created_at) "
         "values (%s, %s, true, 'infinity'), (%s, %s, true, '-infinity')",
         (person(1), question_id(0), person(2), question_id(0)),
     )
-    session.execute("select public.analytics_refresh_heatmap()")
-    weeks = session.execute(
+    trial.execute("select public.analytics_refresh_heatmap()")
+    weeks = trial.execute(
         "select week_start::text from public.analytics_heatmap_agg order by 1"
     ).fetchall()
     assert weeks == [("-infinity",), ("infinity",)]

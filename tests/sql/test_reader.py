@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 FIRST = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-@pytest.fixture
-def session(ready: Database) -> psycopg.Connection:
+@pytest.fixture(scope="module")
+def answered(shared: Database) -> Database:
     """Eight questions of several kinds, answered over twelve weeks."""
-    connection = ready.connect()
+    connection = shared.connect()
     questions = [
         Question(lesion=lesion, topic=topic)
         for lesion in (" Melanoma", "melanoma", "Nevus", None)
@@ -33,7 +33,13 @@ def session(ready: Database) -> psycopg.Connection:
     ]
     insert(connection, questions, answers)
     assert len(published(connection)) > 60
-    return connection
+    return shared
+
+
+@pytest.fixture
+def session(answered: Database) -> psycopg.Connection:
+    """A session of the owner in that database."""
+    return answered.connect()
 
 
 def read(session: psycopg.Connection, **arguments: Any) -> list[tuple[Any, ...]]:
@@ -90,11 +96,11 @@ def test_pages_join_up_to_the_whole(
 
 
 def test_a_page_touches_no_more_rows_than_it_gives(
-    ready: Database, session: psycopg.Connection
+    answered: Database, session: psycopg.Connection
 ) -> None:
     middle = read(session)[40]
     # A fresh session: the counters below include what a session has not reported yet.
-    session = ready.connect()
+    session = answered.connect()
     # So small a view is read whole by choice; the question is what the index is able to answer.
     session.execute("set enable_seqscan = off; set enable_bitmapscan = off")
     with session.transaction():

@@ -69,13 +69,13 @@ def shipped(cluster: Cluster) -> dict[str, dict[tuple[str, str], str]]:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_earlier_shape_becomes_the_shipped_one(
-    bare_granted: Database, shipped: dict[str, dict[tuple[str, str], str]], shape: str
+    bare_old: Database, shipped: dict[str, dict[tuple[str, str], str]], shape: str
 ) -> None:
-    insert(bare_granted.connect(), [Question(lesion="A")], [Response(1, 0, EDGES[4])])
-    make(bare_granted, shape)
-    bare_granted.apply(*ANALYTICS)
-    assert catalogue(bare_granted) == shipped[bare_granted.kind]
-    session = bare_granted.connect()
+    insert(bare_old.connect(), [Question(lesion="A")], [Response(1, 0, EDGES[4])])
+    make(bare_old, shape)
+    bare_old.apply(*ANALYTICS)
+    assert catalogue(bare_old) == shipped["old"]
+    session = bare_old.connect()
     rows = session.execute("select * from public.analytics_heatmap_admin()").fetchall()
     assert [(row[1], row[4]) for row in rows] == [("a", 1)]
 
@@ -263,11 +263,19 @@ def test_invalid_covering_index_is_built_anew(ready: Database) -> None:
     assert preflight(ready)["covering_index"]["valid"] is True
 
 
-def test_old_grants_of_the_first_shape_are_gone(bare_granted: Database) -> None:
-    make(bare_granted, "the runbook's first")
+def test_without_automatic_grants_the_first_shape_becomes_the_shipped_one(
+    bare: Database, shipped: dict[str, dict[tuple[str, str], str]]
+) -> None:
+    make(bare, "the runbook's first")
+    bare.apply(*ANALYTICS)
+    assert catalogue(bare) == shipped["new"]
+
+
+def test_old_grants_of_the_first_shape_are_gone(bare_old: Database) -> None:
+    make(bare_old, "the runbook's first")
     assert "to public" in GRANTS
-    bare_granted.apply(*ANALYTICS)
-    rights = preflight(bare_granted)["privileges"]
+    bare_old.apply(*ANALYTICS)
+    rights = preflight(bare_old)["privileges"]
     for name in ("view_select", "view_maintain", "view_write", "preflight_execute"):
         assert not any((rights[name]["public"], rights[name]["anon"])), name
     assert rights["refresh_execute"]["public"] is False

@@ -18,7 +18,7 @@ from tui.heatmap.text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,11 @@ class Cell:
 class Tally:
     """A running sum that turns into a `Cell`."""
 
-    __slots__ = ("_medians", "_only", "_weight", "_weighted", "attempts", "correct")
+    __slots__ = ("_medians", "_only", "_weight", "_weighted", "attempts", "correct_attempts")
 
     def __init__(self) -> None:
         self.attempts = 0
-        self.correct = 0
+        self.correct_attempts = 0
         self._medians = 0
         self._only: Decimal | None = None
         self._weighted = Decimal(0)
@@ -96,7 +96,7 @@ class Tally:
     def add(self, row: AggregateRow) -> None:
         """Count one aggregate row."""
         self.attempts += row.attempts
-        self.correct += row.correct_attempts
+        self.correct_attempts += row.correct_attempts
         median = row.median_duration_ms
         if median is not None:
             self._medians += 1
@@ -107,7 +107,7 @@ class Tally:
     def merge(self, other: Tally) -> None:
         """Count all that `other` has counted."""
         self.attempts += other.attempts
-        self.correct += other.correct
+        self.correct_attempts += other.correct_attempts
         self._medians += other._medians
         self._only = other._only if self._only is None else self._only
         self._weighted += other._weighted
@@ -124,7 +124,7 @@ class Tally:
         """The cell that was counted; there must have been a row."""
         exact = self._medians <= 1
         median = self._only if exact else self._weighted / self._weight
-        return Cell(self.attempts, self.correct, median, exact, rows)
+        return Cell(self.attempts, self.correct_attempts, median, exact, rows)
 
 
 class Pile(Tally):
@@ -152,3 +152,17 @@ def cell_of(entry: Entry) -> Cell:
     if isinstance(entry, Pile):
         return entry.cell(entry.rows)
     return Cell(entry.attempts, entry.correct_attempts, entry.median_duration_ms, True, (entry,))
+
+
+def figure_key(metric: Metric) -> Callable[[Entry], Hashable]:
+    """The function that tells which entries show the same figure for a metric."""
+    if metric is Metric.ACCURACY:
+        return lambda entry: (entry.correct_attempts, entry.attempts)
+    if metric is Metric.ATTEMPTS:
+        return lambda entry: entry.attempts
+
+    def median(entry: Entry) -> Hashable:
+        cell = cell_of(entry)
+        return (cell.median_ms, cell.median_exact)
+
+    return median

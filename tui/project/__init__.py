@@ -1,6 +1,6 @@
 """A Supabase project behind one small interface; the only importer of supabase-py."""
 
-from tui.project.client import IDS_PER_REQUEST, PAGE, Filter, Page, Project, one_of, outside
+from tui.project.client import PAGE, Page, Project
 from tui.project.errors import (
     Denied,
     KeyRefused,
@@ -10,6 +10,7 @@ from tui.project.errors import (
     TimedOut,
     Truncated,
 )
+from tui.project.filters import IDS_PER_REQUEST, Filter, one_of, outside
 from tui.project.retry import RetryNotice, RetryPolicy
 from tui.project.writing import NewUser, Refresh, Writer
 

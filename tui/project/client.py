@@ -7,6 +7,8 @@ and without an error), in a total order, until as many rows have arrived as the 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -14,6 +16,7 @@ from postgrest.types import CountMethod
 from supabase import AsyncClient, AsyncClientOptions
 
 from tui.project.errors import Missing, Truncated, refusal_of
+from tui.project.filters import Filter, filtered
 from tui.project.retry import RetryNotice, RetryPolicy, attempt
 from tui.project.transport import http_client
 
@@ -22,54 +25,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import httpx
-    from postgrest.base_request_builder import BaseFilterRequestBuilder
 
     from tui.redact import Secret
 
 T = TypeVar("T")
-Q = TypeVar("Q", bound="BaseFilterRequestBuilder[Any]")
 
 # Asking for more than the server's max-rows is harmless; asking for this much keeps a page small.
 PAGE: Final = 1_000
-# 150 UUIDs are under 6 KB of URL; hosted gateways cut at 8 KB.
-IDS_PER_REQUEST: Final = 150
 _USERS_PER_PAGE: Final = 1_000
-_OUTSIDE: Final = "outside"
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One condition of a request: column, PostgREST operator, value as PostgREST reads it."""
-
-    column: str
-    operator: str
-    value: str
-
-
-def outside(column: str, low: object, high: object) -> Filter:
-    """Rows whose column is below `low` or above `high`."""
-    return Filter(column, _OUTSIDE, f"{column}.lt.{low},{column}.gt.{high}")
-
-
-def filtered(query: Q, filters: Sequence[Filter]) -> Q:
-    """The query with the filters added; all of them must hold."""
-    for each in filters:
-        if each.operator == _OUTSIDE:
-            query = query.or_(each.value)
-        else:
-            query = query.filter(each.column, each.operator, each.value)
-    return query
-
-
-def one_of(column: str, values: Sequence[object]) -> Filter:
-    """Rows whose column is one of at most `IDS_PER_REQUEST` values.
-
-    Raises:
-        ValueError: More values than fit a URL that every gateway accepts.
-    """
-    if not 0 < len(values) <= IDS_PER_REQUEST:
-        raise ValueError(f"{len(values)} values do not make one request")
-    return Filter(column, "in", f"({','.join(map(str, values))})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +72,7 @@ class Project:
         self.policy = policy or RetryPolicy()
         self.on_retry = on_retry
         # A few connections more than writers, so that a probe never queues behind the writes.
-        self._http = http_client(connections=concurrency + 4)
+        self._http = http_client(self.url, connections=self.small_requests + 4)
         self._client = AsyncClient(
             self.url,
             key.reveal(),
@@ -179,13 +142,17 @@ class Project:
         Raises:
             ProjectError: The status is not a success, or the body is not JSON.
         """
+        return (await self._get_json(path, what)).json()
+
+    async def _get_json(self, path: str, what: str) -> httpx.Response:
         headers = _key_headers(self.key)
 
-        async def request() -> Any:
+        async def request() -> httpx.Response:
             response = await self._http.get(self.url + path, headers=headers)
-            if response.is_success:
-                return response.json()
-            raise refusal_of(response, what)
+            if not response.is_success:
+                raise refusal_of(response, what)
+            response.json()
+            return response
 
         return await self.ask(what, request)
 
@@ -317,15 +284,18 @@ class Project:
         GoTrue filters by `filter=`; a server that ignores it returns everybody, so the caller
         must look at each user. Collect before deleting: deletion shifts the pages.
         """
-        number = 1
-        while True:
+        seen = 0
+        for number in itertools.count(1):
             query = f"page={number}&per_page={_USERS_PER_PAGE}&filter={fragment}"
-            reply = await self.get_json(f"/auth/v1/admin/users?{query}", "listing users")
-            users = _dicts(reply.get("users"))
+            reply = await self._get_json(f"/auth/v1/admin/users?{query}", "listing users")
+            users = _dicts(reply.json().get("users"))
             if not users:
                 return
             yield users
-            number += 1
+            seen += len(users)
+            # A server that does not say how many there are is asked until it has no more.
+            if seen >= int(reply.headers.get("x-total-count", sys.maxsize)):
+                return
 
     async def user_exists(self, user_id: str) -> bool:
         """Whether the auth API knows a user of this id."""
@@ -337,8 +307,19 @@ class Project:
             return False
         return True
 
-    async def each(self, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
-        """Do `work` on every item, at most `concurrency` at once.
+    @property
+    def small_requests(self) -> int:
+        """How many small requests may be in flight: what counts for them is the wait alone."""
+        return 3 * self.concurrency
+
+    async def each(
+        self,
+        items: Iterable[T],
+        work: Callable[[T], Awaitable[None]],
+        *,
+        at_once: int | None = None,
+    ) -> None:
+        """Do `work` on every item, at most `at_once` (by default `concurrency`) at a time.
 
         Items are drawn as workers become free, so a generator is never ahead by more than that.
         After a failure nothing new is begun, but requests in flight are awaited: the server may
@@ -362,7 +343,7 @@ class Project:
                     failures.append(error)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(self.concurrency):
+            for _ in range(at_once or self.concurrency):
                 group.create_task(worker())
         if failures:
             raise failures[0]

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from postgrest.types import CountMethod, ReturnMethod
 
-from tui.project.client import counted, filtered
+from tui.project.client import counted
 from tui.project.errors import Missing
+from tui.project.filters import filtered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from tui.override import WritePermission
-    from tui.project.client import Filter, Project
+    from tui.project.client import Project
+    from tui.project.filters import Filter
     from tui.project.retry import RetryPolicy
     from tui.target import Target
 
@@ -118,7 +120,7 @@ class Writer:
             ValueError: No filter was given: this never empties a table.
         """
         if not filters:
-            raise ValueError(f"a delete from {table} needs a filter")
+            raise ValueError(f"{table}: without a filter nothing is deleted")
 
         async def request() -> int:
             query = self._project.supabase.table(table).delete(

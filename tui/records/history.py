@@ -90,6 +90,10 @@ class History:
         """The run of that name, or None."""
         return next((each for each in reversed(self.entries) if each.run_id == run_id), None)
 
+    def timed(self, series: Series) -> list[Entry]:
+        """Runs on a target with a volume that timed a refresh, newest last: the trend."""
+        return [each for each in self.entries if each.series == series and each.refresh_runs_ms]
+
     def baseline(self, series: Series) -> Entry | None:
         """The run marked as baseline for this target and volume, or None.
 

@@ -245,8 +245,9 @@ def _probes(evidence: RunEvidence) -> str:
         return ""
     lines = []
     for each in probes_with(document, "fail", "warn"):
-        hint = f" What to do: {markdown(each['hint'])}" if each["hint"] else ""
-        lines.append(f"- **{each['status']}** {code(each['id'])}: {markdown(each['detail'])}{hint}")
+        lines.append(f"- **{each['status']}** {code(each['id'])}: {markdown(each['detail'])}")
+        if each["hint"]:
+            lines.append(f"  - What to do: {markdown(each['hint'])}")
     rows = [[code(each["id"]), each["status"], markdown(each["detail"])] for each in probes]
     folded = (
         f"<details><summary>All {len(probes):,} probes</summary>\n\n"

@@ -61,5 +61,5 @@ def leftovers_line(document: Mapping[str, Any]) -> str:
         left = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     else:
         left = "nothing"
-    view = {True: "as before", False: "not as before", None: "not judged"}
-    return f"{left}; the view is {view[document['view_restored']]}"
+    view = {True: "is as before", False: "is not as before", None: "was not judged"}
+    return f"{left}; the view {view[document['view_restored']]}"

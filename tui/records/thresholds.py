@@ -19,7 +19,7 @@ run (`RUNS_TO_JUDGE`) and more runs tighten it. A run whose refreshes all take o
 times the earlier median, the limit and `FLOOR_MS` above it as well, fails always.
 
 False alarms, over series of ten unchanged runs drawn from the 14 measured ones that
-`tui.records.compare` speaks of: one series in 180 with five refreshes a run, one in 40 with one.
+`tui.records.compare` speaks of: one series in 400 with five refreshes a run, one in 50 with one.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from tui.heatmap.rows import COLUMNS, AggregateRow
@@ -124,21 +124,32 @@ async def sample(project: Project, question_ids: Sequence[UUID]) -> SampleTaken:
     At most `_SAMPLE_ROWS` rows, of whole questions, so that no week is cut off.
     """
     chosen = question_ids[: _SAMPLE_ROWS // WEEKS]
+    per_page = _SAMPLE_PAGE // WEEKS
+    chunks = [chosen[start : start + per_page] for start in range(0, len(chosen), per_page)]
     rows: list[AggregateRow] = []
     total = 0
-    while not rows or len(rows) < total:
-        data, counted = await project.call_read_only(
-            READER,
-            filters=within(chosen),
-            offset=len(rows),
-            limit=_SAMPLE_PAGE,
-            count=not rows,
-        )
-        total = counted if counted is not None else total
-        page = [AggregateRow.from_json(raw) for raw in data]
-        if not page:
-            break
-        rows += page
+
+    async def read(ids: Sequence[UUID]) -> None:
+        nonlocal total
+        found: list[Any] = []
+        expected = 1
+        while len(found) < expected:
+            page, counted = await project.call_read_only(
+                READER,
+                filters=within(ids),
+                offset=len(found),
+                limit=_SAMPLE_PAGE,
+                count=not found,
+            )
+            expected = counted if counted is not None else expected
+            if not page:
+                break
+            found += page
+        total += expected if found else 0
+        rows.extend(AggregateRow.from_json(raw) for raw in found)
+
+    await project.each(chunks, read)
+    rows.sort(key=lambda row: (row.week_start, row.question_id))
     return SampleTaken(tuple(rows), total, frozenset(question_ids))
 
 
@@ -158,14 +169,15 @@ class RealRows:
 async def real_rows(project: Project, question_ids: Sequence[UUID]) -> RealRows:
     """Read, or for a large view count, the rows that do not belong to the run."""
     others = [outside("question_id", question_ids[0], question_ids[-1])]
-    count = await project.count(VIEW, others)
+    first = await project.page(VIEW, COLUMNS, others, order=_ORDER, count=True)
+    count = first.total or 0
     if count > _FINGERPRINT_ROWS:
         return RealRows(count, None)
-    found = [
-        AggregateRow.from_json(raw)
-        for raw in await project.rows(VIEW, COLUMNS, others, order=_ORDER)
-    ]
-    return RealRows(len(found), {_key(row): row for row in found})
+    raw = first.rows
+    if len(raw) < count:
+        raw = await project.rows(VIEW, COLUMNS, others, order=_ORDER)
+    rows = [AggregateRow.from_json(each) for each in raw]
+    return RealRows(len(rows), {_key(row): row for row in rows})
 
 
 async def judge_view(

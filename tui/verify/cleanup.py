@@ -8,6 +8,7 @@ row without the tag is never touched. Every step can be interrupted and repeated
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -78,14 +79,9 @@ async def find(project: Project, run_id: str | None = None) -> Tagged:
     Raises:
         ProjectError: The project could not be asked.
     """
-    questions = await tagged_questions(project, run_id)
-    users: dict[str, str] = {}
-    fragment = tags.EMAIL_FRAGMENT + (f"{run_id}-" if run_id else "")
-    async for page in project.users_matching(fragment):
-        for user in page:
-            run = tags.run_of_email(user.get("email") or "")
-            if run is not None and run_id in (None, run):
-                users[user["id"]] = run
+    questions, users = await asyncio.gather(
+        tagged_questions(project, run_id), _tagged_users(project, run_id)
+    )
     responses: Counter[str] = Counter()
 
     async def count(chunk: Sequence[str]) -> None:
@@ -95,6 +91,17 @@ async def find(project: Project, run_id: str | None = None) -> Tagged:
 
     await project.each(_chunks_by_run(questions, IDS_PER_REQUEST), count)
     return Tagged(questions, users, responses)
+
+
+async def _tagged_users(project: Project, run_id: str | None) -> dict[str, str]:
+    users: dict[str, str] = {}
+    fragment = tags.EMAIL_FRAGMENT + (f"{run_id}-" if run_id else "")
+    async for page in project.users_matching(fragment):
+        for user in page:
+            run = tags.run_of_email(user.get("email") or "")
+            if run is not None and run_id in (None, run):
+                users[user["id"]] = run
+    return users
 
 
 async def tagged_questions(project: Project, run_id: str | None) -> dict[str, str]:
@@ -226,7 +233,9 @@ class CleanUp:
                     self.report.removed["users"] += removed
                     progress.advance()
 
-            await self._project.each(self._tagged.users, delete)
+            await self._project.each(
+                self._tagged.users, delete, at_once=self._project.small_requests
+            )
 
 
 def _chunks_by_run(questions: Mapping[str, str], size: int) -> list[list[str]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tui.errors import ExitCode, OperatorError
 from tui.project import IDS_PER_REQUEST, ProjectError, ProjectUnreachable, TimedOut, one_of
 from tui.verify import check
-from tui.verify.cleanup import CleanUp, find
+from tui.verify.cleanup import CleanUp, Tagged, find
 from tui.verify.driver import Cancelled
 from tui.verify.events import (
     AuditFinished,
@@ -47,6 +47,7 @@ _LEARNERS_APPEAR_S: Final = 10.0
 # The refresh itself waits up to 15 s for another one: this is five minutes in all.
 _BUSY_TRIES: Final = 20
 _LOCK_NOT_AVAILABLE: Final = "55P03"
+_FOREIGN_KEY_VIOLATION: Final = "23503"
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class _State:
     expected: list[AggregateRow] = field(default_factory=list)
     before: check.RealRows | None = None
     real: Tally | None = None
+    tagged: Tagged | None = None
     checked: CheckFinished | None = None
     failure: OperatorError | None = None
     cancelled: bool = False
@@ -131,10 +133,12 @@ class Cycle:
 
     async def _write_and_check(self) -> None:
         await _together(self._create_users(), self._write_questions())
-        await self._await_learners()
         await self._write_responses()
         await self._refresh()
-        await _together(self._check(), self._sample(), self._remember_real_rows())
+        # Nothing more is written under this tag: what clean-up needs can be looked up meanwhile.
+        await _together(
+            self._check(), self._sample(), self._remember_real_rows(), self._find_tagged()
+        )
 
     async def _create_users(self) -> None:
         self._journal.note(Stage.USERS)
@@ -145,7 +149,11 @@ class Cycle:
                 await self._writer.create_user(self._dataset.user(number))
                 progress.advance()
 
-            await self._project.each(self._cancellation.until(range(total)), create)
+            await self._project.each(
+                self._cancellation.until(range(total)),
+                create,
+                at_once=self._project.small_requests,
+            )
 
     async def _write_questions(self) -> None:
         total = self._volume.questions
@@ -183,7 +191,13 @@ class Cycle:
             batches = _batched(self._responses(), self._volume.batch)
 
             async def write(rows: list[dict[str, Any]]) -> None:
-                await self._writer.insert("responses", rows)
+                try:
+                    await self._writer.insert("responses", rows)
+                except ProjectError as error:
+                    if error.code != _FOREIGN_KEY_VIOLATION:
+                        raise
+                    await self._await_learners()
+                    await self._writer.insert("responses", rows)
                 progress.advance(len(rows))
 
             await self._project.each(self._cancellation.until(batches), write)
@@ -245,6 +259,9 @@ class Cycle:
     async def _remember_real_rows(self) -> None:
         self._state.before = await check.real_rows(self._project, self._dataset.question_ids)
 
+    async def _find_tagged(self) -> None:
+        self._state.tagged = await find(self._project, self._dataset.run_id)
+
     async def _second_half(self) -> AuditFinished | None:
         """Clean up, refresh, audit; None when what is left could not be counted."""
         state = self._state
@@ -265,12 +282,12 @@ class Cycle:
     async def _clean_up_and_audit(self) -> AuditFinished:
         state = self._state
         self._journal.note(Stage.CLEANUP_RESPONSES)
-        tagged = await find(self._project, self._dataset.run_id)
-        clean_up = CleanUp(self._project, self._writer, tagged, self._emit)
+        if state.tagged is None:
+            await self._find_tagged()
+        assert state.tagged is not None  # noqa: S101 - the line above saw to it
+        clean_up = CleanUp(self._project, self._writer, state.tagged, self._emit)
         await clean_up.responses()
-        await clean_up.questions()
-        self._journal.note(Stage.FINAL_REFRESH)
-        await _together(self._final_refresh(), clean_up.users())
+        await _together(self._questions_then_refresh(clean_up), clean_up.users())
         state.problems += clean_up.report.problems
         self._journal.note(Stage.AUDIT)
         with stage(Stage.AUDIT, None, "counting what is left", self._emit) as progress:
@@ -278,6 +295,11 @@ class Cycle:
             progress.advance(result.leftovers.total)
         self._emit(result)
         return result
+
+    async def _questions_then_refresh(self, clean_up: CleanUp) -> None:
+        await clean_up.questions()
+        self._journal.note(Stage.FINAL_REFRESH)
+        await self._final_refresh()
 
     async def _final_refresh(self) -> None:
         with stage(Stage.FINAL_REFRESH, 1, "refreshing the view again", self._emit) as progress:

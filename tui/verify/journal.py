@@ -3,12 +3,14 @@
 One small JSON file per run in `<state>/runs/`. It outlives the process, so that the next start
 can say what a crashed run left and offer to remove it. Clean-up itself needs only the tag. A lock
 file beside it is held for as long as the run's process lives, whatever ends it: that, and not a
-process id, tells a run that goes on from one that died.
+process id, tells a run that goes on from one that died. It also holds the name of the stage that
+was begun last, which is worth knowing but not worth a sync to disk at every step.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,17 +85,27 @@ class Journal:
         self._write()
 
     def note(self, stage: str) -> None:
-        """Record that a stage begins."""
+        """Record that a stage begins. Survives the process, perhaps not the machine."""
         self._record = replace(self._record, stage=stage)
-        self._write()
+        if self._lock is not None:
+            os.ftruncate(self._lock, 0)
+            os.write(self._lock, stage.encode())
 
     def close(self) -> None:
         """Remove the journal: the audit found nothing left."""
         self._path.unlink(missing_ok=True)
-        self.leave()
+        self._let_go()
 
     def leave(self) -> None:
-        """Let go of the run without closing it: another start may take it up."""
+        """Let go of the run, unless it is closed: another start may take it up."""
+        if self._lock is None:
+            return
+        try:
+            self._write()
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
         if self._lock is not None:
             release(self._lock_path, self._lock)
             self._lock = None
@@ -148,9 +160,17 @@ def _read(path: Path) -> Record | None:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
         if document.pop("schema") != _SCHEMA:
             return None
-        return Record(**{**document, "user_ids": tuple(document["user_ids"])})
+        noted = _noted_stage(_lock_path(path.parent, document["run_id"])) or document["stage"]
+        return Record(**{**document, "user_ids": tuple(document["user_ids"]), "stage": noted})
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _noted_stage(lock_path: Path) -> str:
+    try:
+        return lock_path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
 
 
 def forget(directory: Path, run_ids: Sequence[str]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-from tui.errors import OperatorError
+from tui.errors import GuardRefused, OperatorError
 from tui.override import Moment, Permit, authorize_write
 from tui.project import Writer
+from tui.verify.events import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,9 +80,10 @@ def leave_to_write(
             yield LeaveToWrite(Writer(project, target, permission), record)
     except BaseException as error:
         words = error.message if isinstance(error, OperatorError) else type(error).__name__
+        outcome = Outcome.REFUSED if isinstance(error, GuardRefused) else Outcome.FAILED
         # The error itself is what the operator must see; a later start completes the record.
         with contextlib.suppress(OperatorError):
-            record.close("failed", words)
+            record.close(outcome, words)
         raise
 
 

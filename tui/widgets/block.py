@@ -21,6 +21,9 @@ class Block(Static):
         moves = self._shape(content) != self._shape(self._shown)
         self._shown = content
         self.update(content, layout=moves)
+        if moves:
+            # Textual keeps the old height when a layout was pending already: ask again after it.
+            self.call_after_refresh(self.refresh, layout=True)
 
     def _shape(self, content: Content) -> tuple[int, ...]:
         """What the layout depends on: the rows each line takes, or its width where that counts."""

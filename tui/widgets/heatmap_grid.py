@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.segment import Segment
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
@@ -22,10 +23,10 @@ from tui.heatmap.colours import SHADES, Depth, Glyphs, palette
 from tui.heatmap.grid import Grid
 from tui.widgets.heatmap_cursor import follow, start_column
 from tui.widgets.heatmap_layout import HEADER_HEIGHT, Layout, lay_out
-from tui.widgets.heatmap_paint import CellPainter, Inks, colour_depth
+from tui.widgets.heatmap_paint import CellPainter, Finish, Inks, colour_depth
 
 if TYPE_CHECKING:
-    from rich.segment import Segment
+    from rich.style import Style
     from textual import events
 
     from tui.heatmap.cells import Cell
@@ -149,6 +150,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
         self._row = 0
         self._column = 0
         self._near: tuple[int, int] | None = None
+        self._ground: Style | None = None
         self.set_reactive(HeatmapGrid.depth, depth)
         if grid is not None:
             self.set_reactive(HeatmapGrid.grid, grid)
@@ -304,6 +306,8 @@ class HeatmapGrid(ScrollView, can_focus=True):
 
     def _make_painter(self) -> CellPainter:
         depth = self.depth or colour_depth(self.app)
+        filtered = self._filter()
+        self._ground = filtered(Segment(" ", self.rich_style)).style
         style = self.get_component_rich_style
         return CellPainter(
             self.grid,
@@ -319,7 +323,34 @@ class HeatmapGrid(ScrollView, can_focus=True):
                 here=style("heatmap--here"),
                 empty=style("heatmap--empty"),
             ),
+            finish=filtered,
         )
+
+    def _filter(self) -> Finish:
+        filters, background = self.get_line_filters(), self.background_colors[1]
+
+        def filtered(segment: Segment) -> Segment:
+            segments = [segment]
+            for each in filters:
+                segments = each.apply(segments, background)
+            return segments[0]
+
+        return filtered
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Lines as they are kept, filtered already.
+
+        Textual's own way makes each line anew, with every filter over every segment of it, even
+        when only the scroll offset has changed. The price is that border, padding, tint and
+        opacity have no effect here: they belong on a container.
+
+        Args:
+            crop: The part of the widget that is wanted.
+        """
+        strips = [self.render_line(y) for y in crop.line_range]
+        if crop.column_span != (0, self.size.width):
+            return [strip.crop(*crop.column_span) for strip in strips]
+        return strips
 
     def render_line(self, y: int) -> Strip:
         """One line of the widget, `y` cells below its top."""
@@ -327,7 +358,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
         if self._painter is None:
             self._painter = self._make_painter()
         if not self.grid.rows:
-            return Strip.blank(self.size.width, self.rich_style)
+            return self._strip([])
         column = layout.first_column(self.scroll_offset.x)
         if y < HEADER_HEIGHT:
             segments = [
@@ -338,7 +369,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
         below, subline = divmod(y - HEADER_HEIGHT, layout.row_height)
         row = layout.first_row(self.scroll_offset.y) + below
         if row >= layout.rows:
-            return Strip.blank(self.size.width, self.rich_style)
+            return self._strip([])
         here = self._column if row == self._row else -1
         near = self._near[1] if self._near is not None and row == self._near[0] else -1
         key = (row, subline, column, here, near)
@@ -350,16 +381,12 @@ class HeatmapGrid(ScrollView, can_focus=True):
     def _draw_row(self, row: int, subline: int, first: int, here: int, near: int) -> Strip:
         painter, grid = self._painter, self.grid
         if painter is None:
-            return Strip.blank(self.size.width)
-        segments = painter.gutter(grid.rows[row], subline=subline, here=here >= 0)
-        segments.extend(
-            painter.cell(
-                grid.cell(row, column), subline=subline, here=column == here, near=column == near
-            )
-            for column in range(first, first + self._layout.columns_shown)
-        )
-        return self._strip(segments)
+            return self._strip([])
+        columns = range(first, first + self._layout.columns_shown)
+        segments = painter.row(grid.rows[row], subline, columns, here=here, near=near)
+        # The width is told, or it would be counted again segment by segment.
+        taken = self._layout.gutter + len(columns) * self._layout.cell_width
+        return Strip(segments, taken).adjust_cell_length(self.size.width, self._ground)
 
     def _strip(self, segments: list[Segment]) -> Strip:
-        width = self.size.width
-        return Strip(segments).adjust_cell_length(width, self.rich_style)
+        return Strip(segments).adjust_cell_length(self.size.width, self._ground)

@@ -5,6 +5,7 @@ Server text is only ever put into segments, never parsed as markup.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,18 +14,23 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
+from tui.heatmap.cells import Cell, cell_of, figure_key
 from tui.heatmap.colours import ASCII_SHADES, Depth, Glyphs, Palette, no_data_mark
 from tui.heatmap.headers import day_label, month_line, topic_lines
 from tui.heatmap.text import ascii_only, fit
 from tui.widgets.heatmap_layout import TOTAL_WIDTH, VALUE_FROM_WIDTH, Layout
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from textual.app import App
 
-    from tui.heatmap.cells import Cell
     from tui.heatmap.grid import Grid, GridRow
 
 _KEPT_SEGMENTS = 50_000
+
+Finish = Callable[[Segment], Segment]
+"""What is still done to a segment before it is kept: the application's colour filters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class CellPainter:
         depth: Depth,
         glyphs: Glyphs,
         inks: Inks,
+        finish: Finish,
     ) -> None:
         self._grid = grid
         self._layout = layout
@@ -75,9 +82,49 @@ class CellPainter:
         self._glyphs = glyphs
         self._inks = inks
         self._ascii = glyphs == ASCII_SHADES
-        self._segments: dict[tuple[int | None, str, bool, bool], Segment] = {}
+        self._finish = finish
+        self._key_of = figure_key(grid.metric)
+        self._cells: tuple[dict[Hashable, Segment], ...] = ({}, {})
+        self._empty = self.cell(None, subline=0)
 
-    def cell(self, cell: Cell | None, *, subline: int, here: bool, near: bool) -> Segment:
+    def row(
+        self, row: GridRow, subline: int, columns: range, *, here: int, near: int
+    ) -> list[Segment]:
+        """One line of a row: label, total and cells.
+
+        Args:
+            row: The row.
+            subline: Which line of the row's height.
+            columns: The columns shown.
+            here: Column of the cursor, -1 when it is elsewhere.
+            near: Column of the mouse, -1 when it is elsewhere.
+        """
+        segments = self._gutter(row, subline, here=here >= 0)
+        add, entry_at, key_of = segments.append, row.entries.get, self._key_of
+        known = self._cells[subline == self._middle]
+        if len(known) > _KEPT_SEGMENTS:
+            known.clear()
+        # The most travelled loop of the console: one look-up for each cell that was seen before.
+        for column, place in zip(
+            self._grid.columns[columns.start : columns.stop], columns, strict=True
+        ):
+            entry = entry_at(column.key)
+            if place in {here, near}:
+                cell = None if entry is None else cell_of(entry)
+                add(self.cell(cell, subline=subline, here=place == here, near=place == near))
+            elif entry is None:
+                add(self._empty)
+            else:
+                key = key_of(entry)
+                segment = known.get(key)
+                if segment is None:
+                    segment = known[key] = self.cell(cell_of(entry), subline=subline)
+                add(segment)
+        return segments
+
+    def cell(
+        self, cell: Cell | None, *, subline: int, here: bool = False, near: bool = False
+    ) -> Segment:
         """One line of one cell.
 
         Args:
@@ -86,40 +133,34 @@ class CellPainter:
             here: Whether the cursor is on the cell.
             near: Whether the mouse is over the cell.
         """
-        metric = self._grid.metric
-        value = None if cell is None else cell.value(metric)
+        value = None if cell is None else cell.value(self._grid.metric)
         marked = here or near
         # The cursor's bars take a cell on either side, so that the figure must fit between them.
         room = self._layout.cell_width - (2 if marked else 0)
         if cell is None or value is None:
-            step, text = None, self._hatch(room, marked=marked)
-        else:
-            position = self._grid.position(value)
-            step = self._palette.step(position)
-            middle = subline == (self._layout.row_height - 1) // 2
-            text = self._figure(cell, value, room) if middle else ""
-            if self._depth is Depth.NONE:
-                text = _shaded(text, self._glyphs.level(position), room, gap=not marked)
-            text = text.center(room)
-        key = (step, text, here, near)
-        segment = self._segments.get(key)
-        if segment is None:
-            if len(self._segments) > _KEPT_SEGMENTS:
-                self._segments.clear()
-            segment = self._segments[key] = self._paint(step, text, here=here, marked=marked)
-        return segment
+            return self._paint(None, self._hatch(room, marked=marked), here=here, marked=marked)
+        position = self._grid.position(value)
+        text = self._figure(cell, value, room) if subline == self._middle else ""
+        if self._depth is Depth.NONE:
+            text = _shaded(text, self._glyphs.level(position), room, gap=not marked)
+        step = self._palette.step(position)
+        return self._paint(step, text.center(room), here=here, marked=marked)
 
-    def gutter(self, row: GridRow, *, subline: int, here: bool) -> list[Segment]:
+    @property
+    def _middle(self) -> int:
+        return (self._layout.row_height - 1) // 2
+
+    def _gutter(self, row: GridRow, subline: int, *, here: bool) -> list[Segment]:
         """One line of what stands left of a row: its label and its total."""
         layout, inks = self._layout, self._inks
-        if subline != (layout.row_height - 1) // 2:
-            return [Segment(" " * layout.gutter, inks.base)]
+        if subline != self._middle:
+            return [self._finish(Segment(" " * layout.gutter, inks.base))]
         label = Segment(_exactly(row.label, layout.label_width), inks.here if here else inks.label)
         if not layout.total_width:
-            return [label, Segment(" ", inks.base)]
+            return [self._finish(label), self._finish(Segment(" ", inks.base))]
         figure = self._own(row.total.short(self._grid.metric, TOTAL_WIDTH - 1) or "-")
         total = Segment(f"{figure:>{TOTAL_WIDTH}} ", inks.here if here else inks.total)
-        return [label, total]
+        return [self._finish(label), self._finish(total)]
 
     def corner(self, line: int) -> Segment:
         """What stands above the row labels: how many rows and what they are, and `all`."""
@@ -129,9 +170,9 @@ class CellPainter:
             axis = self._grid.spec.axis
             text = f"{count:,} {axis.heading if count == 1 else axis.plural}"
             text = fit(fit(self._own(text), layout.gutter - 1), layout.gutter)
-            return Segment(text, self._inks.header)
+            return self._finish(Segment(text, self._inks.header))
         text = f"{'all':>{TOTAL_WIDTH}}" if layout.total_width else ""
-        return Segment(" " * layout.label_width + text + " ", self._inks.header)
+        return self._finish(Segment(" " * layout.label_width + text + " ", self._inks.header))
 
     def header(self, line: int, first: int, shown: int, here: int) -> list[Segment]:
         """One line of the column headers.
@@ -145,21 +186,21 @@ class CellPainter:
         columns, width = self._grid.columns[first : first + shown], self._layout.cell_width
         if columns and columns[0].week is not None:
             if line == 0:
-                return [Segment(month_line(columns, width), self._inks.header)]
+                return [self._head(month_line(columns, width), here=False)]
             return [
                 self._head(
-                    day_label(column.week, width, crowded=place % 2 != here % 2), place == here
+                    day_label(column.week, width, crowded=place % 2 != here % 2), here=place == here
                 )
                 for place, column in enumerate(columns, first)
                 if column.week is not None
             ]
         return [
-            self._head(_exactly(topic_lines(column.label, width)[line], width), place == here)
+            self._head(_exactly(topic_lines(column.label, width)[line], width), here=place == here)
             for place, column in enumerate(columns, first)
         ]
 
-    def _head(self, text: str, here: bool) -> Segment:
-        return Segment(text, self._inks.here if here else self._inks.header)
+    def _head(self, text: str, *, here: bool) -> Segment:
+        return self._finish(Segment(text, self._inks.here if here else self._inks.header))
 
     def _figure(self, cell: Cell, value: float, room: int) -> str:
         if self._layout.cell_width < VALUE_FROM_WIDTH:
@@ -184,7 +225,7 @@ class CellPainter:
             left, right = ("[", "]") if self._ascii else ("▐", "▌")
             text = left + text + right
             style = (self._inks.here if here and step is None else style) + Style(bold=here)
-        return Segment(text, style)
+        return self._finish(Segment(text, style))
 
     def _style(self, step: int) -> Style:
         if self._depth is Depth.NONE:

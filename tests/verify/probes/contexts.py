@@ -57,7 +57,9 @@ async def context_of(sandbox: Sandbox, **changes: Any) -> AsyncIterator[DryRunCo
 
 
 @asynccontextmanager
-async def context_on(handler: Handler, key: str = OPAQUE) -> AsyncIterator[DryRunContext]:
+async def context_on(
+    handler: Handler, key: str = OPAQUE, policy: RetryPolicy = QUICK
+) -> AsyncIterator[DryRunContext]:
     """A context on a server that answers every request by a handler."""
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", handler)
@@ -67,7 +69,7 @@ async def context_on(handler: Handler, key: str = OPAQUE) -> AsyncIterator[DryRu
     await site.start()
     try:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        async with Project(url, Secret(key), policy=QUICK) as project:
+        async with Project(url, Secret(key), policy=policy) as project:
             yield DryRunContext(
                 project=project,
                 anon=None,

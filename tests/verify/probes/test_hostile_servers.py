@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from tests.verify.probes.contexts import OPAQUE, context_on
+from tui.project import RetryPolicy
 from tui.verify.dry_run import run_one, run_probes
 from tui.verify.events import ProbeFinished, ProbeStatus
 from tui.verify.probes.authentication import misspelt
@@ -83,6 +84,37 @@ async def test_no_reply_makes_a_probe_crash(body: str, status: int) -> None:
     assert len(finished) == len(PROBES)
     assert not verdict.ready
     assert [f.id for f in finished if "the probe itself failed" in f.detail] == []
+
+
+async def test_responses_too_many_to_count_block_nothing() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        if request.path == "/rest/v1/responses":
+            if "count=exact" in request.headers.get("Prefer", ""):
+                body = {"code": "57014", "message": "canceling statement due to statement timeout"}
+                return web.json_response(body, status=500)
+            return web.json_response([{"id": n} for n in range(1_000)])
+        headers = {"Content-Range": "*/7"} if request.path.startswith("/rest/v1/") else {}
+        return web.json_response({} if request.path == "/rest/v1/" else [], headers=headers)
+
+    async with context_on(handler) as context:
+        rows = await ask(context, "volume.rows")
+        reply = await ask(context, "limits.max_rows")
+
+    assert rows.status is reply.status is ProbeStatus.PASS
+    assert "7 users, 7 questions, more than can be counted responses" in rows.detail
+
+
+async def test_a_gateway_that_fails_now_and_then_is_told_with_its_status() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.json_response({"message": "upstream is away"}, status=503)
+
+    async with context_on(handler, policy=RetryPolicy()) as context:
+        answer = await ask(context, "target.reachable")
+
+    # With the patience of a run, the probe's time would be up before the cause was known.
+    assert answer.status is ProbeStatus.FAIL
+    assert "503" in answer.detail
+    assert "upstream is away" in answer.detail
 
 
 async def test_a_redirect_is_not_followed_with_the_key() -> None:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tui.errors import ConfigurationError
-from tui.project import PAGE, Denied, KeyRefused, Missing, ProjectError, ProjectUnreachable
+from tui.project import (
+    PAGE,
+    Denied,
+    KeyRefused,
+    Missing,
+    ProjectError,
+    ProjectUnreachable,
+    TimedOut,
+)
 from tui.target import KeyFacts, KeyKind, read_key
 from tui.verify.probes.model import APPLY_PREFLIGHT, UnansweredError
 from tui.verify.probes.preflight import Preflight
@@ -29,7 +38,7 @@ REFRESH: Final = "analytics_refresh_heatmap"
 ONE_USER: Final = "/auth/v1/admin/users?page=1&per_page=1"
 
 # HTTP status by which PostgREST says that several functions fit a call (PGRST203).
-_AMBIGUOUS: Final = 300
+AMBIGUOUS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class Health:
 class Evidence:
     """Facts about one project, each asked for when first needed and then shared.
 
+    Requests are repeated less often than in a run, so that the cause is told within a probe's time.
     Methods that need a working key raise `UnansweredError` where there is none, so that one cause
     is told by one probe and not by all.
 
@@ -67,12 +77,10 @@ class Evidence:
 
     def __init__(self, context: DryRunContext) -> None:
         self.context = context
+        # Unasked; see `ready` and `anon`.
+        self.project = _impatient(context.project)
+        self._anon = None if context.anon is None else _impatient(context.anon)
         self._facts: dict[str, asyncio.Task[Any]] = {}
-
-    @property
-    def project(self) -> Project:
-        """The project with its service key, unasked: see `ready`."""
-        return self.context.project
 
     async def aclose(self) -> None:
         """Stop asking for whatever nobody waits for any more."""
@@ -232,11 +240,18 @@ class Evidence:
 
     async def responses(self) -> Page:
         """The first page of responses, and how many there are; for limits and volume alike."""
-        project = await self.ready()
-        return await self.once(
-            "responses",
-            lambda: project.page("responses", ["id"], order=["id"], limit=PAGE, count=True),
-        )
+        await self.ready()
+        return await self.once("responses", self._page_of_responses)
+
+    async def _page_of_responses(self) -> Page:
+        columns = order = ["id"]
+        try:
+            return await self.project.page(
+                "responses", columns, order=order, limit=PAGE, count=True
+            )
+        except TimedOut:
+            # So many that counting them outlasts a statement.
+            return await self.project.page("responses", columns, order=order, limit=PAGE)
 
     def anon_facts(self) -> KeyFacts:
         """What the anon key says about itself.
@@ -245,7 +260,7 @@ class Evidence:
             UnansweredError: None is configured, or it cannot be read.
         """
         key = self.context.settings.anon_key
-        if key is None or self.context.anon is None:
+        if key is None or self._anon is None:
             raise UnansweredError(
                 "SUPABASE_ANON_KEY is not set",
                 "set SUPABASE_ANON_KEY to the anon (publishable) key",
@@ -266,9 +281,9 @@ class Evidence:
         return await self.once("anon", self._ask_as_anon)
 
     async def _ask_as_anon(self) -> ProjectError | None:
-        assert self.context.anon is not None  # noqa: S101 - anon_facts() has seen to it
+        assert self._anon is not None  # noqa: S101 - anon_facts() has seen to it
         try:
-            await self.context.anon.page("questions", ["id"], limit=1)
+            await self._anon.page("questions", ["id"], limit=1)
         except ProjectError as error:
             return error
         return None
@@ -282,8 +297,21 @@ class Evidence:
         refusal = await self.anon_refusal()
         if not is_anon(self.anon_facts()) or isinstance(refusal, KeyRefused):
             raise UnansweredError("the anon key cannot be used", "see authentication.anon_key")
-        assert self.context.anon is not None  # noqa: S101 - anon_facts() has seen to it
-        return self.context.anon
+        assert self._anon is not None  # noqa: S101 - anon_facts() has seen to it
+        return self._anon
+
+
+def _impatient(project: Project) -> Project:
+    """The same connection, repeating a failed request at once or not at all."""
+    policy = project.policy
+    hurried = copy.copy(project)
+    hurried.policy = replace(
+        policy,
+        attempts=min(policy.attempts, 3),
+        base_s=min(policy.base_s, 0.25),
+        cap_s=min(policy.cap_s, 1.0),
+    )
+    return hurried
 
 
 def may_be_service(key: KeyFacts) -> bool:
@@ -310,7 +338,7 @@ async def refusal_of(asked: Awaitable[Any]) -> ProjectError | None:
     except Missing:
         raise UnansweredError("it does not exist in the API", "see the schema probes") from None
     except ProjectError as error:
-        if error.status == _AMBIGUOUS:
+        if error.status == AMBIGUOUS:
             raise UnansweredError("a call is ambiguous", "see schema.functions") from None
         return error
     return None

@@ -26,7 +26,8 @@ _ROW_BYTES: Final = 260
 async def max_rows(evidence: Evidence) -> Finding:
     """How many rows does a reply hold at most?"""
     first = await evidence.responses()
-    total, got = first.total or 0, len(first.rows)
+    # Where they cannot be counted, there are more than a page.
+    total, got = PAGE if first.total is None else first.total, len(first.rows)
     if got >= min(total, PAGE):
         bound = f"{PAGE:,}" if total >= PAGE else f"the {total:,} there are"
         return passed(f"a reply holds {bound} rows, and longer ones are read in pages")

@@ -8,7 +8,7 @@ from tui.heatmap.rows import COLUMNS
 from tui.project import Denied, Missing, ProjectError, ProjectUnreachable
 from tui.verify.events import ProbeStatus
 from tui.verify.probes import tables
-from tui.verify.probes.evidence import PREFLIGHT, READER, REFRESH, VIEW
+from tui.verify.probes.evidence import AMBIGUOUS, PREFLIGHT, READER, REFRESH, VIEW
 from tui.verify.probes.model import (
     APPLY,
     APPLY_PREFLIGHT,
@@ -180,7 +180,13 @@ async def reader(evidence: Evidence) -> Finding:
     except ProjectError as error:
         if error.code == _UNPOPULATED:
             return skipped("the view has never been filled", "see schema.populated")
+        if error.status == AMBIGUOUS:
+            return failed("several functions of this name fit the call")
         return failed(error.message)
+    return _judge_rows(rows)
+
+
+def _judge_rows(rows: Any) -> Finding:
     if not isinstance(rows, list):
         return failed(f"it returned {type(rows).__name__}, not rows")
     if not rows:
@@ -204,6 +210,8 @@ async def refresh(evidence: Evidence) -> Finding:
     except ProjectError as error:
         if error.code == _READ_ONLY:
             return passed("it lets us in, and stops at the read-only transaction (25006)")
+        if error.status == AMBIGUOUS:
+            return failed("several functions of this name fit the call")
         return failed(error.message)
     return failed("it returned without refreshing: in a read-only transaction it must fail (25006)")
 

@@ -23,10 +23,11 @@ async def rows(evidence: Evidence) -> Finding:
     first, questions, learners = await asyncio.gather(
         evidence.responses(), project.count("questions"), project.count("app_users")
     )
-    there = first.total or 0
+    there = first.total
+    counted = "more than can be counted" if there is None else f"{there:,}"
     planned = evidence.context.settings.volume
     seen = (
-        f"there are {learners:,} users, {questions:,} questions, {there:,} responses; a run adds "
+        f"there are {learners:,} users, {questions:,} questions, {counted} responses; a run adds "
         f"{planned.users:,}, {planned.questions:,} and {planned.responses:,}, and removes them"
     )
     if planned.users < WEEKS:
@@ -34,7 +35,7 @@ async def rows(evidence: Evidence) -> Finding:
             f"{seen}; under {WEEKS} users, questions miss weeks",
             f"set HEATMAP_VERIFY_USERS to {WEEKS} or more",
         )
-    if there >= 1_000 and planned.responses > _OVERWHELMING * there:
+    if there is not None and there >= 1_000 and planned.responses > _OVERWHELMING * there:
         return warned(f"{seen}; that is over {_OVERWHELMING} times what is there")
     return passed(seen)
 

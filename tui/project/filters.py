@@ -1,0 +1,52 @@
+"""Conditions of a request. Rows are chosen by tag or by range, never by a long list of ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from postgrest.base_request_builder import BaseFilterRequestBuilder
+
+Q = TypeVar("Q", bound="BaseFilterRequestBuilder[Any]")
+
+# 150 UUIDs are under 6 KB of URL; hosted gateways cut at 8 KB.
+IDS_PER_REQUEST: Final = 150
+_OUTSIDE: Final = "outside"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition of a request: column, PostgREST operator, value as PostgREST reads it."""
+
+    column: str
+    operator: str
+    value: str
+
+
+def outside(column: str, low: object, high: object) -> Filter:
+    """Rows whose column is below `low` or above `high`."""
+    return Filter(column, _OUTSIDE, f"{column}.lt.{low},{column}.gt.{high}")
+
+
+def filtered(query: Q, filters: Sequence[Filter]) -> Q:
+    """The query with the filters added; all of them must hold."""
+    for each in filters:
+        if each.operator == _OUTSIDE:
+            query = query.or_(each.value)
+        else:
+            query = query.filter(each.column, each.operator, each.value)
+    return query
+
+
+def one_of(column: str, values: Sequence[object]) -> Filter:
+    """Rows whose column is one of at most `IDS_PER_REQUEST` values.
+
+    Raises:
+        ValueError: More values than fit a URL that every gateway accepts.
+    """
+    if not 0 < len(values) <= IDS_PER_REQUEST:
+        raise ValueError(f"{len(values)} values do not make one request")
+    return Filter(column, "in", f"({','.join(map(str, values))})")
