@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
@@ -92,7 +92,7 @@ class Bench:
         self.sandbox.stop_sync()
 
     def execute(self, *statements: str, user: str | None = None) -> None:
-        options = {} if user is None else {"user": user}
+        options: dict[str, Any] = {} if user is None else {"user": user}
         for statement in statements:
             with psycopg.connect(self.sandbox.db_url, autocommit=True, **options) as connection:
                 connection.execute(statement.encode())

@@ -38,7 +38,7 @@ def probe(name: str, status: str = "pass", detail: str = "fine", hint: str | Non
     return {"id": name, "status": status, "detail": detail, "hint": hint, "ms": 1.25}
 
 
-def document(run_id: str = "20260302-0a1b2c3d", **changes: Any) -> dict[str, Any]:
+def document(run_id: Any = "20260302-0a1b2c3d", **changes: Any) -> dict[str, Any]:
     """A verified cycle."""
     return {
         "schema": 1,

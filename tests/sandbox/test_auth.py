@@ -201,6 +201,9 @@ def test_a_database_that_is_away(start_private_sandbox: Callable[..., Sandbox]) 
     assert away.json()["msg"] == "Database error finding users"
     running.start_database()
     assert httpx.get(url, headers=sent).is_success
+    running.stop_database()
+    running.start_database()
+    assert httpx.get(url, headers=sent).is_success
 
 
 def test_health(call: Call) -> None:

@@ -119,9 +119,11 @@ def shared(cluster: Cluster) -> Iterator[Database]:
 @pytest.fixture
 def trial(shared: Database) -> Iterator[psycopg.Connection]:
     """The owner's session in a transaction that is rolled back after the test."""
-    with shared.cluster.connect(shared.name, OWNER) as session:
-        with session.transaction(force_rollback=True):
-            yield session
+    with (
+        shared.cluster.connect(shared.name, OWNER) as session,
+        session.transaction(force_rollback=True),
+    ):
+        yield session
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
-from tests.verify.conftest import contents, finish, open_session
 
+from tests.verify.conftest import contents, finish, open_session
 from tui.verify import tags
 from tui.verify.events import Notice, Outcome
 

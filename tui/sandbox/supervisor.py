@@ -240,6 +240,9 @@ class Supervisor:
                 self._mourn("PostgREST", rest.death())
             case "stop-database":
                 await server.stop()
+                # These do not notice by themselves, and would fail once each after the start.
+                if self._connections is not None:
+                    await self._connections.close()
             case "start-database":
                 await _within(START_SECONDS, "PostgreSQL", server.start())
                 self._mourn("PostgreSQL", server.death())

@@ -58,18 +58,14 @@ class Connections:
                     async with database.transaction():
                         yield database
                 finally:
-                    if database.closed or database.broken:
-                        await database.close()
-                    else:
+                    if not database.closed:
                         self._idle.append(database)
             except psycopg.Error as error:
                 raise StoreFailure(f"Database error {what}") from error
 
     async def _connection(self) -> Database:
-        while self._idle:
-            database = self._idle.pop()
-            if not database.closed:
-                return database
+        if self._idle:
+            return self._idle.pop()
         return await psycopg.AsyncConnection.connect(
             self._url, autocommit=True, row_factory=dict_row, connect_timeout=CONNECT_SECONDS
         )

@@ -1,0 +1,208 @@
+"""What people see: contrast, colour never alone, nothing cut, and a picture of every screen."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.screens.fakes import (
+    PRODUCTION,
+    STAGING,
+    Clock,
+    FakeSession,
+    Held,
+    cycle_events,
+    dry_run_events,
+    failing,
+    make_app,
+    make_target,
+    press,
+    probes,
+    settle,
+    text_of,
+    until,
+)
+from tui.styles import theme
+from tui.verify.events import Retrying, Stage, StageProgress
+from tui.widgets.glyphs import ASCII, UNICODE
+from tui.widgets.key_bar import KeyBar
+from tui.widgets.steps import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.pilot import Pilot
+
+    from tui.app import HeatmapApp
+
+    Compare = Callable[..., bool]
+
+SIZES = [(80, 24), (120, 40), (200, 60)]
+BROKEN = failing(
+    "schema.index", "analytics_heatmap_agg_idx is not there", "apply sql/analytics_heatmap.sql"
+)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, as the Web Content Accessibility Guidelines define it."""
+
+    def linear(part: str) -> float:
+        value = int(part, 16) / 255
+        return value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4
+
+    red, green, blue = (linear(colour[at : at + 2]) for at in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("name", [theme.DARK_NAME, theme.LIGHT_NAME])
+@pytest.mark.parametrize(("text", "ground"), theme.TEXT_PAIRS)
+def test_text_has_a_contrast_of_4_5_to_1(name: str, text: str, ground: str) -> None:
+    colours = theme.colours(name)
+    lighter, darker = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 4.5
+
+
+@pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
+def test_every_sign_is_one_cell_and_states_differ(glyphs: object) -> None:
+    signs = {name: getattr(glyphs, name) for name in glyphs.__slots__}  # type: ignore[attr-defined]
+    assert all(len(sign) == 1 for sign in signs.values())
+    assert len({signs[name] for name in ("ok", "warn", "bad", "skip", "busy")}) == 5
+    if glyphs is ASCII:
+        assert all(sign.isascii() for sign in signs.values())
+
+
+def middle_of_a_run() -> tuple[FakeSession, Held]:
+    """A run that is held in the middle of the responses while a request is sent again."""
+    events = cycle_events(make_target())
+    middle = next(
+        place
+        for place, event in enumerate(events)
+        if isinstance(event, StageProgress) and event.stage is Stage.RESPONSES
+    )
+    held = Held()
+    retry = Retrying("insert responses", 3, 5, 2.0, "503")
+    return FakeSession(cycle=[*events[: middle + 1], retry, held]), held
+
+
+async def walk(pilot: Pilot[int], app: HeatmapApp, where: str, held: Held | None) -> None:
+    """Go to one of the screens in one of its main states, by keys."""
+    await settle(pilot)
+    keys = {
+        "target": [],
+        "dry-run": ["d"],
+        "review": ["d", "r"],
+        "run": ["d", "r"],
+        "running": ["d", "r"],
+        "heatmap": ["h"],
+        "evidence": ["d", "r"],
+        "help": ["d", "question_mark"],
+        "break-glass": ["d", "r", "tab", "enter"],
+    }[where]
+    await press(pilot, *keys)
+    if where in {"run", "evidence", "running"}:
+        await pilot.press("tab", "enter")
+        if held is not None:
+            await held.reached.wait()
+            assert isinstance(app.desk.clock, Clock)
+            app.desk.clock.now += 1.4
+        else:
+            await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+        await settle(pilot)
+    if where == "evidence":
+        await press(pilot, "e")
+    await settle(pilot)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("where", ["target", "dry-run", "review", "run", "running", "heatmap"])
+def test_picture(snap_compare: Compare, where: str, size: tuple[int, int]) -> None:
+    session, held = middle_of_a_run() if where == "running" else (FakeSession(), None)
+    app = make_app(session)
+    assert snap_compare(
+        app, terminal_size=size, run_before=lambda pilot: walk(pilot, app, where, held)
+    )
+
+
+@pytest.mark.parametrize(
+    ("where", "look"),
+    itertools.product(["dry-run", "run", "heatmap"], ["light", "ascii", "no-colour"]),
+)
+def test_picture_in_other_looks(
+    snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, where: str, look: str
+) -> None:
+    options: dict[str, object] = {}
+    if look == "no-colour":
+        monkeypatch.setenv("NO_COLOR", "1")
+    elif look == "ascii":
+        options["ascii_only"] = True
+    else:
+        options["theme_name"] = theme.LIGHT_NAME
+    app = make_app(FakeSession(), **options)
+    assert snap_compare(
+        app, terminal_size=(80, 24), run_before=lambda pilot: walk(pilot, app, where, None)
+    )
+
+
+@pytest.mark.parametrize("where", ["target", "review", "break-glass", "help", "evidence"])
+def test_picture_elsewhere(snap_compare: Compare, where: str) -> None:
+    production = where in {"review", "break-glass"}
+    session = FakeSession(PRODUCTION if production else STAGING, is_sandbox=False)
+    app = make_app(session, allow_prod=True)
+    assert snap_compare(
+        app, terminal_size=(80, 24), run_before=lambda pilot: walk(pilot, app, where, None)
+    )
+
+
+def test_picture_of_a_dry_run_that_is_not_ready(snap_compare: Compare) -> None:
+    app = make_app(FakeSession(dry_run=dry_run_events(make_target(), probes(BROKEN))))
+    assert snap_compare(
+        app, terminal_size=(80, 24), run_before=lambda pilot: walk(pilot, app, "dry-run", None)
+    )
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_every_shared_key_is_shown_whole_on_every_screen(size: tuple[int, int]) -> None:
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await walk(pilot, app, "run", None)
+        for view in View:
+            app.action_go(view)
+            await settle(pilot)
+            bar = app.screen.query_one(KeyBar)
+            assert bar.region.bottom == size[1]
+            shown = "\n".join(text_of(app).splitlines()[bar.region.y :])
+            for label in ("Target", "Dry run", "Run", "Heatmap", "Evidence", "Help", "Quit"):
+                assert label in shown, f"{label} on {view}"
+            assert "esc Back" in shown
+
+
+@pytest.mark.parametrize("kind", ["sandbox", "staging", "production"])
+async def test_word_and_glyph_carry_the_kind_of_target_without_colour(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    target = {"sandbox": None, "staging": STAGING, "production": PRODUCTION}[kind]
+    app = make_app(FakeSession(target, is_sandbox=target is None))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        first = text_of(app).splitlines()[0]
+        assert getattr(UNICODE, kind) in first
+        assert kind.upper() in first
+
+
+async def test_resizing_during_a_run_keeps_everything_on_the_screen() -> None:
+    session, held = middle_of_a_run()
+    app = make_app(session)
+    async with app.run_test(size=(200, 60)) as pilot:
+        await walk(pilot, app, "running", held)
+        for width, height in ((80, 24), (120, 40), (80, 24)):
+            await pilot.resize_terminal(width, height)
+            await settle(pilot)
+            screen = text_of(app)
+            for words in ("SANDBOX", "4 Run", "retrying 3 of 5", "Audit what is left", "esc Back"):
+                assert words in screen, f"{words} at {width}x{height}"
+            assert "5,000/10,000" in screen
+        app.desk.cancel("the test is over")
+        await until(pilot, lambda: not app.desk.is_writing)
