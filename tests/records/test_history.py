@@ -65,7 +65,12 @@ def test_no_history_is_an_empty_one(tmp_path: Path) -> None:
 def test_every_line_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     real = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda number: (synced.append(number), real(number))[1])
+
+    def sync(number: int) -> None:
+        synced.append(number)
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", sync)
     file = written(tmp_path, entry(1))
     synced.clear()
     file.append(entry(2))
