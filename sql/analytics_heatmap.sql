@@ -379,6 +379,8 @@ set search_path = ''
 -- PostgREST applies it to the request, in place of the role's 8 s. In plain SQL it does nothing.
 set statement_timeout = '5min'
 set lock_timeout = '15s'
+-- The sort without the covering index: 10% less time than at the default 4 MB; more is slower again.
+set work_mem = '16MB'
 as $refresh$
 declare
   called constant timestamptz := clock_timestamp();

@@ -7,7 +7,6 @@ Exit codes: 0 verified (or ready, or clean) - 1 verification failed - 2 bad usag
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -15,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tui import __version__
 from tui.errors import ConfigurationError, ExitCode, GuardRefused, OperatorError, SandboxError
+from tui.flags import parser
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
 
     from tui.headless import Console
@@ -32,61 +32,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-EXAMPLES = """\
-examples:
-  heatmap-tui                                 the console, on the project of .env
-  heatmap-tui --sandbox                       the console, on a local sandbox
-  heatmap-tui --dry-run --headless            probes only; writes nothing
-  heatmap-tui --headless --json > result.json the whole verification, for a pipeline
-  heatmap-tui --env-file .env.staging --users 10 --questions 40
-  heatmap-tui --purge                         remove what earlier runs left
-  heatmap-tui --serve-sandbox > sandbox.env   keep a sandbox up for other clients
-
-exit codes:
-  0 verified or ready   1 failed   2 bad usage or configuration   3 refused by the guard
-  4 interrupted, cleaned up   5 something is left behind   6 project cannot be reached
-"""
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="heatmap-tui",
-        description="Prove that a Supabase analytics heatmap is right, locked down and fast.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    what = parser.add_argument_group("what to do (default: the console)")
-    what.add_argument("--dry-run", action="store_true", help="probes only; writes nothing")
-    what.add_argument("--purge", action="store_true", help="remove what earlier runs left")
-    what.add_argument("--heatmap", action="store_true", help="print the live heatmap")
-    what.add_argument("--log", action="store_true", help="show and verify the deployment log")
-    what.add_argument(
-        "--serve-sandbox",
-        action="store_true",
-        help="start the sandbox, print its environment, stay until interrupted",
-    )
-    how = parser.add_argument_group("how")
-    how.add_argument("--headless", action="store_true", help="no screens (default without a tty)")
-    how.add_argument("--json", action="store_true", help="one JSON document on stdout; headless")
-    how.add_argument("--sandbox", action="store_true", help="run against a local sandbox")
-    how.add_argument("--env-file", type=Path, metavar="PATH", help="read this instead of .env")
-    how.add_argument("--users", metavar="N", help="synthetic users (HEATMAP_VERIFY_USERS, 50)")
-    how.add_argument("--questions", metavar="N", help="questions (HEATMAP_VERIFY_QUESTIONS, 200)")
-    how.add_argument("--batch", metavar="N", help="rows an insert (HEATMAP_VERIFY_BATCH, 500)")
-    how.add_argument("--refresh-runs", metavar="N", help="timed refreshes (1)")
-    guard = parser.add_argument_group("break-glass: writing to production")
-    guard.add_argument("--allow-prod", action="store_true", help="permit it, with the two below")
-    guard.add_argument("--confirm", metavar="PROJECT", help="the project ref, typed out")
-    guard.add_argument("--justification", metavar="TEXT", help="why; goes on record first")
-    guard.add_argument("--ticket", metavar="TEXT", help="reference of the incident or change")
-    faults = parser.add_argument_group("sandbox")
-    faults.add_argument(
-        "--sandbox-faults", metavar="SPEC", help="inject faults, to see them handled"
-    )
-    parser.add_argument("--version", action="version", version=f"heatmap-tui {__version__}")
-    return parser
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -97,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         return _dispatch(options)
     except OperatorError as error:
@@ -162,6 +107,8 @@ def _settings(options: argparse.Namespace) -> Settings:
             "HEATMAP_VERIFY_QUESTIONS": options.questions,
             "HEATMAP_VERIFY_BATCH": options.batch,
             "HEATMAP_REFRESH_RUNS": options.refresh_runs,
+            "HEATMAP_MAX_REFRESH_MS": options.max_refresh_ms,
+            "HEATMAP_MAX_REGRESSION": options.max_regression,
         },
     )
 
@@ -254,9 +201,26 @@ async def _headless(settings: Settings, options: argparse.Namespace, *, sandbox:
             console.document(result.document())
         elif options.heatmap and result.sample is not None:
             console.result(_drawn(result.sample))
+        _leave_evidence(session, options.report, console)
         if result.finished is None:
             raise AssertionError("a run ends with RunFinished")
         return int(result.finished.exit_code)
+
+
+def _leave_evidence(session: Session, path: Path | None, console: Console) -> None:
+    """Write the report where it was asked for, and the summary where a pipeline wants it."""
+    from tui.records.junit import junit
+    from tui.records.report import save, save_text
+    from tui.records.summary import append_summary
+
+    if session.evidence is None:
+        return
+    if path is not None:
+        written = [*save(path, session.evidence)]
+        written.append(save_text(path.with_suffix(".xml"), junit(session.evidence)))
+        console.say(f"evidence: {', '.join(map(str, written))}")
+    if session.settings.job_summary is not None:
+        append_summary(session.settings.job_summary, session.evidence)
 
 
 def _run_of(session: Session, options: argparse.Namespace, console: Console) -> Run:

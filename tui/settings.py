@@ -82,6 +82,9 @@ class Settings:
         env_file: The environment file that was read, or None.
         unattended: Project ref for which unattended break-glass is permitted, or None.
         refresh_runs: How often the refresh is timed after the write.
+        max_refresh_ms: What the median refresh may take, in milliseconds, or None.
+        max_regression_percent: How much slower than before it may be, in percent, or None.
+        job_summary: File that a pipeline shows on the job's page (GITHUB_STEP_SUMMARY), or None.
         sandbox_postgrest: A PostgREST executable for the sandbox, or None.
         sandbox_postgres: A directory with PostgreSQL's programs for the sandbox, or None.
         sandbox_port: TCP port of the sandbox's front door; 0 takes a free one.
@@ -99,6 +102,9 @@ class Settings:
     env_file: Path | None = None
     unattended: str | None = None
     refresh_runs: int = 1
+    max_refresh_ms: int | None = None
+    max_regression_percent: int | None = None
+    job_summary: Path | None = None
     sandbox_postgrest: Path | None = None
     sandbox_postgres: Path | None = None
     sandbox_port: int = 0
@@ -139,6 +145,9 @@ def load_settings(
         env_file=path,
         unattended=lookup.text("HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED"),
         refresh_runs=lookup.number("HEATMAP_REFRESH_RUNS", 1, low=1, high=MAX_REFRESH_RUNS),
+        max_refresh_ms=lookup.optional("HEATMAP_MAX_REFRESH_MS", low=1, high=3_600_000),
+        max_regression_percent=lookup.optional("HEATMAP_MAX_REGRESSION", low=1, high=100_000),
+        job_summary=lookup.path("GITHUB_STEP_SUMMARY"),
         sandbox_postgrest=lookup.path("HEATMAP_SANDBOX_POSTGREST"),
         sandbox_postgres=lookup.path("HEATMAP_SANDBOX_POSTGRES"),
         sandbox_port=lookup.number("HEATMAP_SANDBOX_PORT", 0, low=0, high=65_535),
@@ -207,6 +216,9 @@ class _Lookup:
     def items(self, name: str) -> tuple[str, ...]:
         parts = (part.strip() for part in (self.text(name) or "").split(","))
         return tuple(part for part in parts if part)
+
+    def optional(self, name: str, *, low: int, high: int) -> int | None:
+        return None if self.text(name) is None else self.number(name, low, low=low, high=high)
 
     def number(self, name: str, default: int, *, low: int, high: int) -> int:
         value = self.text(name)

@@ -59,6 +59,9 @@ def test_what_does_not_fit_is_said():
     lines = lines_of(print_heatmap(grid, 80, False, most_rows=10), 80)
     assert lines[1].startswith("10 of 60 questions, most attempts first, last ")
     assert "of 30 weeks" in lines[1]
+    newest = grid.columns[-1].week
+    assert newest is not None
+    assert lines[3].split()[-1] == str(newest.day)
     assert len(lines) == 4 + 10 + 2
 
 

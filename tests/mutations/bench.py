@@ -47,7 +47,7 @@ OTHERS = """
     where pid <> pg_backend_pid() and backend_type = 'client backend'
       and usename <> 'supabase_auth_admin'
 """
-Writes = tuple[object, ...]
+Writes = tuple[Any, ...]
 
 
 class Run:

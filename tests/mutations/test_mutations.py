@@ -5,12 +5,16 @@ And for each: no tuple is written anywhere, every request is on the list, the hi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from tests.mutations.bench import ALLOWED
 from tests.mutations.catalogue import MUTATIONS
+from tests.mutations.choice import SERVERS, chosen
 from tests.mutations.mutation import Repair
 from tui.verify.dry_run import READY
 from tui.verify.probes.registry import PROBES
@@ -22,10 +26,35 @@ if TYPE_CHECKING:
 
 
 def test_an_intact_project_is_ready(bench: Bench) -> None:
+    bench.requests()
+    before = bench.writes(disconnect=False)
     run = bench.run(bench.setup)
+    seen = bench.requests()
+    after = bench.writes(disconnect=True)
+    bench.sandbox.restart_postgrest()
 
     assert run.unlike(dict.fromkeys((probe.id for probe in PROBES), "pass")) == []
     assert run.verdict.verdict == READY
+    check_write_free(before, after, seen)
+
+
+def test_a_write_would_be_seen(bench: Bench) -> None:
+    before = bench.writes(disconnect=False)
+    asyncio.run(post_refresh(bench))
+    after = bench.writes(disconnect=True)
+    seen = bench.requests()
+    bench.sandbox.restart_postgrest()
+
+    assert all(then > now for now, then in zip(before, after, strict=True))
+    assert not ALLOWED.match(f"{seen[-1].method} {seen[-1].path}")
+
+
+async def post_refresh(bench: Bench) -> None:
+    async with httpx.AsyncClient(base_url=bench.sandbox.url) as client:
+        key = bench.setup.service_key
+        headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+        path = "/rest/v1/rpc/analytics_refresh_heatmap"
+        (await client.post(path, headers=headers)).raise_for_status()
 
 
 def test_a_mutation_is_noticed_by_exactly_the_probes_it_concerns(
@@ -85,6 +114,19 @@ def check_repair(bench: Bench, mutation: Mutation, run: Run) -> None:
             assert repaired.unlike(dict.fromkeys(repaired.finished, "pass")) == []
     finally:
         bench.take_back(mutation)
+
+
+def test_six_seeds_in_a_row_cover_everything() -> None:
+    every = {(server, mutation.name) for server in SERVERS for mutation in MUTATIONS}
+    for start in (0, 739_577):
+        runs = [chosen(configured(seed)) for seed in range(start, start + 6)]
+        assert {(server, mutation.name) for run in runs for server, mutation in run} == every
+        assert {len(run) for run in runs} <= {len(MUTATIONS) // 3, len(MUTATIONS) // 3 + 1}
+
+
+def configured(seed: int) -> Any:
+    options = {"--mutation-seed": seed, "--all-mutations": False}
+    return SimpleNamespace(getoption=lambda name, default=None: options.get(name, default))
 
 
 def test_there_are_enough_mutations_and_every_probe_has_one() -> None:

@@ -26,6 +26,7 @@ from tui.records.compare import (
     compare,
     refreshes,
     run_spread,
+    standard_error,
 )
 from tui.records.thresholds import (
     CERTAIN_FACTOR,
@@ -116,6 +117,12 @@ def test_spread_starts_from_what_was_measured_and_learns() -> None:
     assert run_spread([400.0] * 10 + [100.0] * 10) < 1.5 * ASSUMED_SPREAD
     # Groups are apart: what is between them is the change, not the noise.
     assert run_spread([400.0] * 10, [100.0] * 10) < 0.6 * ASSUMED_SPREAD
+
+
+def test_medians_of_more_runs_vary_less_but_more_than_means() -> None:
+    assert standard_error(0.2, 1) == pytest.approx(0.2)
+    assert standard_error(0.2, 2, 2) == pytest.approx(0.2)
+    assert standard_error(0.2, 8) == pytest.approx(0.2 * math.sqrt(math.pi / 16))
 
 
 def test_a_change_is_told_with_its_spread() -> None:
@@ -226,6 +233,8 @@ def test_a_limit_tighter_than_the_noise_is_said_to_be_so() -> None:
     assert "not told apart from noise" in found.detail
     quiet = regression([150.0, 150.0], [[100.0, 100.0]] * 20, percent=10)
     assert quiet.judged is Judged.BROKEN
+    wide = regression([150.0, 150.0], [[100.0, 100.0]] * 20, percent=60)
+    assert wide.judged is Judged.MET
     assert "noise" not in regression([150.0, 150.0], [[100.0, 100.0]], percent=60).detail
 
 

@@ -164,6 +164,12 @@ def test_a_value_that_was_never_measured_is_not_taken(name: str, value: Any) -> 
     assert read_history(json.dumps(line).encode()).skipped == 1
 
 
+def test_a_run_that_was_added_twice_counts_once_as_it_was_added_last(tmp_path: Path) -> None:
+    again = entry(1, times=[7.0])
+    history = written(tmp_path, entry(1), entry(2), again).read()
+    assert history.entries == (entry(2), again)
+
+
 def test_two_processes_append_without_mixing_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     program = textwrap.dedent(

@@ -332,6 +332,13 @@ def test_a_run_is_not_compared_with_itself(tmp_path: Path) -> None:
     assert "No comparable run is on record." in report(shown_again)
 
 
+def test_a_baseline_that_is_the_previous_run_is_told_once(tmp_path: Path) -> None:
+    one = entry(1)
+    found = gather(history_of(tmp_path, one, baseline=one), document(), facts(9))
+    assert found.baseline is not None
+    assert found.previous is None
+
+
 def test_a_baseline_that_is_not_comparable_says_why(tmp_path: Path) -> None:
     old = entry(1, versions=replace(facts().versions, postgres="14.2"))
     found = gather(history_of(tmp_path, old, baseline=old), document(), facts(9))

@@ -7,12 +7,15 @@ and to make what no healthy project shows.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+from textual.worker import WorkerCancelled
 
 from tui.app import HeatmapApp
 from tui.errors import ExitCode
@@ -397,8 +400,9 @@ async def settle(pilot: Pilot[int]) -> None:
     app = pilot.app
     assert isinstance(app, HeatmapApp)
     await pilot.pause()
-    working = [w for w in app.workers if w.group not in {"ask", "heatmap-charts"}]
-    await app.workers.wait_for_complete(working)
+    for worker in [each for each in app.workers if each.group != "ask"]:
+        with contextlib.suppress(WorkerCancelled):
+            await worker.wait()
     await pilot.pause()
     app.paint()
     await pilot.pause()

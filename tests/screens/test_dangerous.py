@@ -90,6 +90,7 @@ async def test_break_glass_refuses_and_says_which_condition(
         await pilot.click("#grant")
         await settle(pilot)
         assert app.screen is dialog
+        assert app.screen.query_one("#grant").region.bottom <= app.size.height, "nothing is cut"
         assert told in str(dialog.query_one("#refusal", Static).render())
     assert session.cycles_started == 0
 

@@ -45,6 +45,14 @@ BROKEN = failing(
 )
 
 
+@pytest.fixture(autouse=True)
+def same_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures depend on no machine: every test has the same terminal."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
 def luminance(colour: str) -> float:
     """Relative luminance, as the Web Content Accessibility Guidelines define it."""
 

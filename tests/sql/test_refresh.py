@@ -136,7 +136,12 @@ def test_shipped_limits_are_stated_on_the_function(owner: psycopg.Connection) ->
         "select proconfig from pg_proc where proname = 'analytics_refresh_heatmap'"
     ).fetchone()
     assert row is not None
-    assert {"lock_timeout=15s", "statement_timeout=5min", 'search_path=""'} == set(row[0])
+    assert set(row[0]) == {
+        "lock_timeout=15s",
+        "statement_timeout=5min",
+        'search_path=""',
+        "work_mem=16MB",
+    }
 
 
 def test_two_that_wait_share_one_refresh_that_has_everything(

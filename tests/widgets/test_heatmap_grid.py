@@ -249,6 +249,9 @@ async def test_clicks_move_the_cursor_and_then_select():
         await pilot.click(HeatmapGrid, offset=(0, 0))
         await pilot.pause()
         assert heatmap.cursor == (0, 1)
+        await pilot.click(HeatmapGrid, offset=(left_of_cells(heatmap) + 4 * width - 1, 3))
+        await pilot.pause()
+        assert heatmap.cursor == (0, 3)
 
 
 async def test_enter_selects_the_rows_behind_the_cell():

@@ -62,6 +62,7 @@ class Desk:
         run: The last run that writes, None before the first.
         run_result: Its figures.
         sample: The last heatmap a run took, None before the first.
+        unclosed: Runs of this machine that began on this project and did not close.
         exit_code: What the process will tell the shell when the operator leaves now.
     """
 
@@ -77,6 +78,7 @@ class Desk:
         self.run: RunProgress | None = None
         self.run_result: Result | None = None
         self.sample: SampleTaken | None = None
+        self.unclosed = 0
         self.exit_code = ExitCode.VERIFIED
         self._changed = on_change
         self._writing: Run | None = None
@@ -155,6 +157,7 @@ class Desk:
         self._changed()
         try:
             self.session = await connect(self._opening_stage)
+            self.unclosed = len(self.session.journals)
         except OperatorError as error:
             self.connect_error = error
             self.exit_code = error.exit_code
@@ -210,6 +213,8 @@ class Desk:
                     self._changed()
         finally:
             self._writing = None
+            if self.session is not None:
+                self.unclosed = len(self.session.journals)
             if progress.sample is not None:
                 self.sample = progress.sample
             if isinstance(progress.finished, RunFinished):

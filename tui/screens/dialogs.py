@@ -25,6 +25,8 @@ T = TypeVar("T")
 class Dialog(ModalScreen[T], Generic[T]):
     """A dialog in front of a screen, with the banner still on top of it."""
 
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close", id="dialog.close", tooltip="Close without choosing"),
     ]

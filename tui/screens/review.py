@@ -27,9 +27,9 @@ def effects(session: Session) -> list[str]:
     """What a run does to the project, one line each."""
     volume = session.settings.volume
     return [
-        f"Writes {plural(volume.users, 'user')}, {plural(volume.questions, 'question')} and "
-        f"{plural(volume.responses, 'response')}, all of them tagged.",
-        "Refreshes analytics_heatmap_agg twice: admins see synthetic rows in between.",
+        f"Writes {plural(volume.users, 'user')}, {plural(volume.questions, 'question')}, "
+        f"{plural(volume.responses, 'response')}, all tagged.",
+        "Refreshes the view twice; admins see synthetic rows in between.",
         "Deletes the tagged rows again, and nothing else.",
     ]
 

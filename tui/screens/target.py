@@ -104,6 +104,14 @@ class TargetScreen(ConsoleScreen):
                 (f"{self.glyphs.busy} connecting  ", "$focus bold"), (f"for {waited}", "$muted")
             )
         connected = (f"{self.glyphs.done} connected  ", "$ok bold")
+        left = desk.unclosed
+        if left:
+            return Content.assemble(
+                connected,
+                (f"{self.glyphs.warn} {plural(left, 'earlier run')} did not close. ", "$warn bold"),
+                "Press p to see and remove what is left.\n\n",
+                ("Press enter for the dry run; it writes nothing.", "bold"),
+            )
         if desk.session.is_sandbox:
             return Content.assemble(
                 connected,

@@ -12,14 +12,19 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.errors import ConfigurationError
 from tui.records.files import hold, release, write_private
+from tui.verify import tags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from tui.target import Target
+    from tui.verify.dataset import Dataset
 
 _SCHEMA: Final = 1
 
@@ -140,6 +145,25 @@ def is_alive(directory: Path, run_id: str) -> bool:
         return True
     release(path, held)
     return False
+
+
+def of_run(directory: Path, dataset: Dataset, target: Target) -> Journal:
+    """The journal of a run that is about to write a data set to a target."""
+    return Journal(
+        directory,
+        Record(
+            run_id=dataset.run_id,
+            slug_prefix=tags.slug(dataset.run_id, 0)[:-1],
+            identity=target.identity,
+            url=target.url,
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            users=dataset.users,
+            questions=dataset.questions,
+            responses=dataset.users * dataset.questions,
+            user_ids=tuple(dataset.user_ids),
+            stage="planned",
+        ),
+    )
 
 
 def open_journals(directory: Path, identity: str) -> list[Record]:

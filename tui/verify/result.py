@@ -13,6 +13,7 @@ from tui.verify.events import (
     Event,
     Mode,
     ProbeFinished,
+    ProbeStarted,
     RefreshTimed,
     RunFinished,
     RunStarted,
@@ -36,7 +37,7 @@ class Result:
 
     Attributes:
         started: How it began, or None before its first event.
-        probes: Answers of the probes by id, in the order in which they are shown.
+        probes: Answers of the probes by id, in the order in which they came.
         dry_run: Verdict of the dry run, or None.
         stages: Finished stages in order.
         refreshes: Timed refreshes, the final one last.
@@ -49,6 +50,7 @@ class Result:
     def __init__(self) -> None:
         self.started: RunStarted | None = None
         self.probes: dict[str, ProbeFinished] = {}
+        self._asked: dict[str, int] = {}
         self.dry_run: DryRunFinished | None = None
         self.stages: list[StageFinished] = []
         self.refreshes: list[RefreshTimed] = []
@@ -62,6 +64,8 @@ class Result:
         match event:
             case RunStarted():
                 self.started = event
+            case ProbeStarted():
+                self._asked.setdefault(event.id, len(self._asked))
             case ProbeFinished():
                 self.probes[event.id] = event
             case DryRunFinished():
@@ -80,6 +84,10 @@ class Result:
                 self.finished = event
             case _:
                 pass
+
+    def _place(self, probe: ProbeFinished) -> int:
+        """Probes are asked in the order of display, and answer in any."""
+        return self._asked.get(probe.id, len(self._asked))
 
     @property
     def rows(self) -> Tally:
@@ -122,7 +130,7 @@ class Result:
                     "hint": probe.hint,
                     "ms": round(probe.ms, 3),
                 }
-                for probe in self.probes.values()
+                for probe in sorted(self.probes.values(), key=self._place)
             ],
             "ready": self.dry_run.ready if self.dry_run else False,
             "stages": [

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from tui import override
 from tui.errors import ExitCode
 from tui.project import Missing, Project, ProjectError, RetryPolicy
 from tui.records.deployment_log import DeploymentLog
+from tui.records.history import HistoryFile
 from tui.target import Target, declared_by_database
 from tui.verify import cycle, journal, live, purge, tags
 from tui.verify.cycle import Cycle
 from tui.verify.dataset import Dataset
-from tui.verify.dry_run import DryRunContext, run_probes
+from tui.verify.dry_run import DryRunContext, PastRuns, run_probes
 from tui.verify.events import (
     DryRunFinished,
     Event,
@@ -26,6 +27,7 @@ from tui.verify.events import (
     RunStarted,
     SampleTaken,
 )
+from tui.verify.keeping import Keeper, Thresholds, after_thresholds, server_versions
 from tui.verify.leave import TABLES, LeaveToWrite, leave_to_write
 from tui.verify.run import Run
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from tui.records.evidence import RunEvidence
     from tui.redact import Secret
     from tui.settings import Settings
     from tui.verify.result import Result
@@ -71,7 +74,10 @@ class Session:
     Attributes:
         target: The project; may turn production once its database was asked.
         dry_run_result: Verdict of the last dry run of this sitting, or None.
+        preflight: What the database last said of itself; empty where it cannot.
         deployment_log: Where break-glass runs are on record.
+        keeper: What outlives a run.
+        evidence: Of the last cycle of this sitting, or None.
     """
 
     def __init__(
@@ -95,7 +101,14 @@ class Session:
         self._anon = (
             Project(target.url, anon_key, concurrency=2, policy=policy) if anon_key else None
         )
+        self.preflight: Mapping[str, Any] = {}
+        self.evidence: RunEvidence | None = None
         self.deployment_log = DeploymentLog(settings.deployment_log)
+        self.keeper = Keeper(
+            HistoryFile(settings.state_dir / "history.jsonl"),
+            self.deployment_log,
+            Thresholds(settings.max_refresh_ms, settings.max_regression_percent),
+        )
         self._closers: list[Callable[[], Awaitable[None]]] = []
 
     async def __aenter__(self) -> Self:
@@ -132,12 +145,11 @@ class Session:
                 live.PREFLIGHT, policy=RetryPolicy(attempts=2)
             )
         except Missing:
-            declared = None
+            facts = None
         except ProjectError:
             return
-        else:
-            declared = facts.get("declared_environment") if isinstance(facts, dict) else None
-        self.target = declared_by_database(self.target, declared)
+        self.preflight = facts if isinstance(facts, dict) else {}
+        self.target = declared_by_database(self.target, self.preflight.get("declared_environment"))
 
     @property
     def journals(self) -> list[journal.Record]:
@@ -190,18 +202,23 @@ class Session:
             planned = {name: getattr(volume, name) for name in TABLES}
             allowed = permit or (obtain_permit() if self.target.is_production else None)
             with await self._leave(run, allowed, planned) as leave:
+                versions = asyncio.create_task(server_versions(self._project, self.preflight))
                 finished = await Cycle(
                     self._project,
                     leave.writer,
                     dataset,
                     volume=volume,
-                    journal=journal.Journal(self._journal_dir, self._record(dataset)),
+                    journal=journal.of_run(self._journal_dir, dataset, self.target),
                     cancellation=run.cancellation,
                     refresh_runs=refresh_runs,
                     emit=emit,
                 ).run()
                 leave.ended(finished)
-            emit(finished)
+            self.evidence = self.keeper.judge(
+                run, finished, versions=await versions, preflight=self.preflight
+            )
+            self.keeper.keep(self.evidence, emit)
+            emit(after_thresholds(finished, self.evidence))
 
         run = Run(run_id, Mode.CYCLE, self._project, work)
         return run
@@ -268,8 +285,13 @@ class Session:
         return self.settings.state_dir / "runs"
 
     async def _probe(self, emit: Emit) -> DryRunFinished:
+        pace = self.keeper.pace(self.target.identity)
         context = DryRunContext(
-            project=self._project, anon=self._anon, target=self.target, settings=self.settings
+            project=self._project,
+            anon=self._anon,
+            target=self.target,
+            settings=self.settings,
+            past=PastRuns(**asdict(pace)) if pace else None,
         )
         self.dry_run_result = await run_probes(context, emit)
         return self.dry_run_result
@@ -305,8 +327,8 @@ class Session:
     async def _leave(
         self, run: Run, permit: override.Permit | None, planned: Mapping[str, int]
     ) -> contextlib.AbstractContextManager[LeaveToWrite]:
-        if not self.target.asked_database:
-            await self.ask_database()
+        # Again, however lately it was asked: it may have said something else since.
+        await self.ask_database()
         return leave_to_write(
             run,
             self._project,
@@ -315,21 +337,6 @@ class Session:
             allow_prod=self.allow_prod,
             permit=permit,
             planned=planned,
-        )
-
-    def _record(self, dataset: Dataset) -> journal.Record:
-        volume = self.settings.volume
-        return journal.Record(
-            run_id=dataset.run_id,
-            slug_prefix=tags.slug(dataset.run_id, 0)[:-1],
-            identity=self.target.identity,
-            url=self.target.url,
-            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            users=volume.users,
-            questions=volume.questions,
-            responses=volume.responses,
-            user_ids=tuple(dataset.user_ids),
-            stage="planned",
         )
 
 

@@ -48,7 +48,7 @@ def banner_for(target: Target | None, *, is_sandbox: bool, opening: str) -> Bann
     if is_sandbox and target.kind is not TargetKind.PRODUCTION:
         kind = SANDBOX
     place = target.host if target.port in {80, 443} else f"{target.host}:{target.port}"
-    where = f"{target.ref} at {place}" if target.ref else place
+    where = f"{target.ref} at {place}" if target.ref and target.ref not in place else place
     return BannerText(kind, where, target.reason)
 
 

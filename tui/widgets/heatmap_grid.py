@@ -180,8 +180,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
     # Reactions
 
     def on_mount(self) -> None:
-        """Follow the theme."""
-        self.watch(self.app, "theme", self._restyle, init=False)
+        """Tell where the cursor starts."""
         if self.grid.rows:
             self._announce()
 
@@ -190,7 +189,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
         self._arrange()
 
     def notify_style_update(self) -> None:
-        """Take over changed styles."""
+        """Take over changed styles; a change of theme comes this way too."""
         super().notify_style_update()
         self._restyle()
 

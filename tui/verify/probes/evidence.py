@@ -113,7 +113,7 @@ class Evidence:
             if isinstance(reply, dict):
                 document = reply
             else:
-                error = ProjectError(f"{what}: the reply is none")
+                error = ProjectError(f"{what}: the reply is no JSON object")
         except ProjectError as caught:
             error = caught
         return Door(document, error, (time.perf_counter() - started) * 1_000)

@@ -56,12 +56,19 @@ COLUMNS: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
 # app_users is filled by the project's own trigger, whose business its required columns are.
 WRITTEN: Final = ("questions", "responses")
 
-# (table, column, table it refers to): deleting there must delete here.
+# (table, column, tables it may refer to): deleting there must delete here.
 CASCADES: Final = (
-    ("responses", "question_id", "public.questions"),
-    ("responses", "user_id", "public.app_users"),
-    ("app_users", "id", "auth.users"),
+    ("responses", "question_id", ("public.questions",)),
+    ("responses", "user_id", ("public.app_users", "auth.users")),
+    ("app_users", "id", ("auth.users",)),
 )
+# Columns of which no two synthetic rows share the values; a unique constraint has to hold a set.
+DISTINCT: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
+    "questions": tuple(frozenset({name}) for name in ("id", "slug", "stem_md")),
+    "responses": (frozenset({"id"}), frozenset({"user_id", "question_id"})),
+}
+# Always NULL in a synthetic row, and NULLs do not collide.
+_NULL: Final = "subtopic"
 
 # Triggers that call somebody outside the database, by the function they run.
 _OUTWARD: Final = ("http_request", "http_post", "net.http", "pg_notify", "dblink")
@@ -83,21 +90,24 @@ async def tables(evidence: Evidence) -> Finding:
 
 async def columns(evidence: Evidence) -> Finding:
     """Are the columns there that a run writes, of types that take it?"""
-    problems = []
+    problems, repairs = [], []
     for table, described in (await _described(evidence)).items():
         for column, types in COLUMNS[table].items():
+            name, wanted = f"{table}.{column}", " or ".join(sorted(types))
             if column not in described:
-                problems.append(f"{table}.{column} is missing")
+                problems.append(f"{name} is missing")
+                repairs.append(f"restore {name}" + (f" ({wanted})" if wanted else ""))
                 continue
             found = str(described[column].get("format", "")).partition("(")[0]
-            # An enum is named with its schema; a text we write into one must be of its labels.
             labels = described[column].get("enum")
             if types and found not in types:
-                problems.append(f"{table}.{column} is {found}, not {' or '.join(sorted(types))}")
+                problems.append(f"{name} is {found}, not {wanted}")
+                repairs.append(f"make {name} {wanted}")
             elif column == "status" and labels and "published" not in labels:
-                problems.append(f"{table}.status has no 'published'")
+                problems.append(f"{name} has no label 'published'")
+                repairs.append(f"give the type of {name} the label 'published'")
     if problems:
-        return failed("; ".join(problems[:4]))
+        return failed("; ".join(problems), "; ".join(repairs))
     return passed(f"all {sum(map(len, COLUMNS.values()))} columns are there, of the right types")
 
 
@@ -142,8 +152,8 @@ async def keys(evidence: Evidence) -> Finding:
     there = [name for name in COLUMNS if preflight.at("tables", name, "exists")]
     problems = [
         f"{table} has no primary key on id"
-        for table in there
-        if preflight.at("tables", table, "primary_key") != ["id"]
+        for table in WRITTEN
+        if table in there and preflight.at("tables", table, "primary_key") != ["id"]
     ]
     for table, column, refers_to in CASCADES:
         if table not in there:
@@ -151,16 +161,31 @@ async def keys(evidence: Evidence) -> Finding:
         found = [
             key
             for key in preflight.at("tables", table, "foreign_keys")
-            if key["columns"] == [column] and key["references"] == refers_to
+            if key["columns"] == [column] and key["references"] in refers_to
         ]
         if not any(key["on_delete"] == "cascade" for key in found):
             what = "does not cascade" if found else "is missing"
-            problems.append(f"the foreign key {table}.{column} to {refers_to} {what}")
+            problems.append(f"the foreign key {table}.{column} to {' or '.join(refers_to)} {what}")
+    problems += [
+        f"rows of a run would collide on {table} unique ({', '.join(unique)})"
+        for table in WRITTEN
+        for unique in preflight.at("tables", table, "unique")
+        if _collides(table, set(unique))
+    ]
     if problems:
         return failed("; ".join(problems))
     if not there:
         return skipped("the tables are missing", "see schema.tables")
     return passed("primary keys on id; deleting users and questions deletes their responses")
+
+
+def _collides(table: str, unique: set[str]) -> bool:
+    """Whether synthetic rows may be alike in columns that have to be unique together.
+
+    A column that no run fills is taken for one that keeps them apart.
+    """
+    ours = unique <= COLUMNS[table].keys()
+    return ours and _NULL not in unique and not any(key <= unique for key in DISTINCT[table])
 
 
 async def triggers(evidence: Evidence) -> Finding:
@@ -224,9 +249,11 @@ PROBES: Final = (
     Probe(
         "schema.keys",
         "the keys we rely on hold",
-        f"{PREFLIGHT}(): primary and foreign keys",
-        "a primary key on id is missing; a foreign key is missing or does not cascade",
-        "restore the key, on delete cascade: clean-up relies on it",
+        f"{PREFLIGHT}(): primary, foreign and unique keys",
+        "a primary key on id is missing; a foreign key is missing or does not cascade; a unique key "
+        "is one on which a run's rows collide",
+        "restore the key, on delete cascade, which clean-up relies on; drop a unique key that a run "
+        "cannot respect",
         _FAIL,
         keys,
     ),

@@ -1,0 +1,126 @@
+"""The installed program in a real terminal: tmux, real keys, captured screens."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Mapping, Sequence
+    from typing import Self
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE_S = 60.0
+POLL_S = 0.05
+EXIT_MARK = "exit-code-is:"
+
+
+class Terminal:
+    """One tmux server with one window that runs `python -m tui`, then tells its exit code.
+
+    Args:
+        arguments: Command line of the console.
+        size: Columns and rows.
+        environment: Variables besides the process's own.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        size: tuple[int, int] = (100, 30),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        # Socket paths are limited to 107 bytes: the name is short and lives under /tmp.
+        self._socket = f"/tmp/hm-{uuid.uuid4().hex[:10]}"
+        program = shlex.join([sys.executable, "-m", "tui", *arguments])
+        command = f'{program}; echo "{EXIT_MARK}$?"; sleep 300'
+        variables = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "TERM": "xterm-256color",
+            "LC_ALL": "C.UTF-8",
+            **(environment or {}),
+        }
+        self._tmux(
+            *("-f", "/dev/null", "new-session", "-d", "-s", "console"),
+            *("-x", str(size[0]), "-y", str(size[1]), command),
+            environment=variables,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tmux("kill-server", check=False)
+        Path(self._socket).unlink(missing_ok=True)
+
+    def screen(self) -> str:
+        """What is on the screen now."""
+        return self._tmux("capture-pane", "-p", "-t", "console")
+
+    def press(self, *keys: str) -> None:
+        """Press keys, by tmux's names for them."""
+        self._tmux("send-keys", "-t", "console", *keys)
+
+    def type(self, text: str) -> None:
+        """Type text as it is."""
+        self._tmux("send-keys", "-l", "-t", "console", text)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the window another size."""
+        self._tmux("resize-window", "-t", "console", "-x", str(columns), "-y", str(rows))
+
+    def wait_for(self, *words: str, seconds: float = DEADLINE_S) -> str:
+        """Wait until all words are on the screen, and return it.
+
+        Raises:
+            AssertionError: They did not come; the message shows the screen.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            screen = self.screen()
+            if all(word in screen for word in words):
+                return screen
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{words} did not appear in:\n{screen}")
+            time.sleep(POLL_S)
+
+    def exit_code(self) -> int:
+        """Wait for the console to end, and return its exit code."""
+        screen = self.wait_for(EXIT_MARK)
+        return int(screen.rsplit(EXIT_MARK, 1)[1].split()[0])
+
+    def console_pid(self) -> int:
+        """The process id of the console."""
+        shell = int(self._tmux("display-message", "-p", "-t", "console", "#{pane_pid}"))
+        children = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+        return int(children[0])
+
+    def kill(self, number: signal.Signals) -> None:
+        """Send the console a signal."""
+        os.kill(self.console_pid(), number)
+
+    def _tmux(
+        self, *arguments: str, check: bool = True, environment: Mapping[str, str] | None = None
+    ) -> str:
+        done = subprocess.run(
+            ["tmux", "-S", self._socket, *arguments],
+            check=check,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env=environment,
+        )
+        return done.stdout
+
+
+HAS_TMUX = shutil.which("tmux") is not None

@@ -1,0 +1,461 @@
+"""A fake production project is never written to but by break-glass, and that is on record first.
+
+The sandbox stands in for production, declared so in the three ways there are. "Never written to"
+is said by the database: the next transaction id (any write takes one), its statistics, and what the
+tables hold; and by the front door, which sees only GET and HEAD.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, LiteralString
+
+import jwt
+import psycopg
+import pytest
+from aiohttp import ClientSession, web
+
+from tests.verify.conftest import QUICK, contents, finish
+from tui.cli import main
+from tui.override import PERMIT_LIFETIME, Moment, Permit, grant
+from tui.records.deployment_log import DeploymentLog
+from tui.redact import Secret
+from tui.sandbox import SandboxOptions, start_sandbox_sync
+from tui.settings import load_settings
+from tui.target import Target, classify
+from tui.verify.events import Outcome
+from tui.verify.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from tui.sandbox import Sandbox
+    from tui.verify.result import Result
+    from tui.verify.session import Run
+
+REF: Final = "abcdefghijklmnopqrst"
+REASON: Final = "restoring the index after the incident of today"
+READING: Final = {"GET", "HEAD"}
+BY: Final = ("host", "key", "database")
+
+
+@dataclass(frozen=True)
+class Production:
+    """A sandbox that is production, and what an operator would have configured."""
+
+    sandbox: Sandbox
+    identity: str
+    key: str = field(repr=False)
+    environment: Mapping[str, str] = field(repr=False)
+    log: DeploymentLog
+
+    def permit(self, target: Target, now: Moment | None = None) -> Permit:
+        """What break-glass would give for a target."""
+        return grant(
+            target,
+            confirmation=target.identity,
+            justification=REASON,
+            dry_run_ready=True,
+            now=now or Moment.now(),
+        )
+
+    @asynccontextmanager
+    async def session(self, *, allow_prod: bool, url: str | None = None) -> AsyncIterator[Session]:
+        """A session as the command line opens it."""
+        settings = load_settings(environ=self.environment, directory=self.log.path.parent)
+        target = classify(
+            url or self.sandbox.url,
+            self.key,
+            prod_hosts=settings.prod_hosts,
+            non_prod_hosts=settings.non_prod_hosts,
+        )
+        key = Secret(self.key)
+        async with Session(
+            settings, target, key=key, is_sandbox=False, allow_prod=allow_prod, policy=QUICK
+        ) as session:
+            await session.ask_database()
+            yield session
+
+
+@pytest.fixture(scope="module")
+def standin() -> Iterator[Sandbox]:
+    """A sandbox in which nothing happens that no client asked for."""
+    sandbox = start_sandbox_sync(SandboxOptions())
+    execute(sandbox, "alter system set autovacuum = off")
+    execute(sandbox, "select pg_reload_conf()")
+    yield sandbox
+    sandbox.stop_sync()
+
+
+@pytest.fixture(params=BY)
+def production(
+    request: pytest.FixtureRequest,
+    standin: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Production]:
+    environment = {
+        "SUPABASE_URL": standin.url,
+        "SUPABASE_SERVICE_ROLE_KEY": standin.service_role_key,
+        "HEATMAP_VERIFY_USERS": "9",
+        "HEATMAP_VERIFY_QUESTIONS": "8",
+        "HEATMAP_DEPLOYMENT_LOG": str(tmp_path / "deployments.jsonl"),
+    }
+    identity = "127.0.0.1"
+    if request.param == "host":
+        # Production wins the tie.
+        environment["HEATMAP_VERIFY_PROD_HOSTS"] = "127.0.0.1"
+        environment["HEATMAP_VERIFY_NON_PROD_HOSTS"] = "127.0.0.1"
+    elif request.param == "key":
+        claims = jwt.decode(standin.service_role_key, options={"verify_signature": False})
+        claims |= {"iss": "supabase", "ref": REF}
+        key = jwt.encode(claims, standin.jwt_secret, "HS256")
+        environment["SUPABASE_SERVICE_ROLE_KEY"] = key
+        # Declaring the near end of the tunnel changes nothing.
+        environment["HEATMAP_VERIFY_NON_PROD_HOSTS"] = "127.0.0.1,localhost"
+        identity = REF
+    else:
+        environment["HEATMAP_VERIFY_NON_PROD_HOSTS"] = "127.0.0.1"
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    if request.param == "database":
+        execute(standin, "insert into analytics_private.environment (name) values ('production')")
+    yield Production(
+        sandbox=standin,
+        identity=identity,
+        key=environment["SUPABASE_SERVICE_ROLE_KEY"],
+        environment=environment,
+        log=DeploymentLog(tmp_path / "deployments.jsonl"),
+    )
+    standin.set_faults(None)
+    execute(standin, "delete from analytics_private.environment")
+
+
+def execute(sandbox: Sandbox, statement: LiteralString) -> None:
+    with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def evidence(sandbox: Sandbox) -> dict[str, Any]:
+    """What moves when something is written: transaction ids, statistics, contents."""
+    with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
+        # A connection reports its statistics late, but at the latest when it ends.
+        others = connection.execute(
+            "select pid from pg_stat_activity "
+            "where backend_type = 'client backend' and pid <> pg_backend_pid()"
+        ).fetchall()
+        pids = [pid for (pid,) in others]
+        connection.execute("select pg_terminate_backend(pid) from unnest(%s::int[]) pid", [pids])
+        deadline = time.monotonic() + 20
+        while connection.execute(
+            "select from pg_stat_activity where pid = any(%s)", [pids]
+        ).fetchall():
+            assert time.monotonic() < deadline, "a connection does not end"
+        rows = connection.execute(
+            "select schemaname || '.' || relname, n_tup_ins, n_tup_upd, n_tup_del "
+            "from pg_stat_user_tables order by 1"
+        ).fetchall()
+        next_id = connection.execute("select pg_snapshot_xmax(pg_current_snapshot())").fetchone()
+    return {"statistics": rows, "next transaction": next_id, "contents": contents(sandbox)}
+
+
+@contextmanager
+def nothing_written(sandbox: Sandbox) -> Iterator[None]:
+    before = evidence(sandbox)
+    sandbox.clear_requests()
+    yield
+    assert {seen.method for seen in sandbox.requests()} <= READING
+    assert evidence(sandbox) == before
+
+
+# --- refused, from the command line ---------------------------------------------------------------
+
+
+def glass(identity: str, **changed: str | None) -> list[str]:
+    """Everything that break-glass takes, but for what a case changes."""
+    flags = {"confirm": identity, "justification": REASON} | changed
+    given = [part for flag, value in flags.items() if value for part in (f"--{flag}", value)]
+    return ["--allow-prod", *given]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What an operator gave, and the words of the refusal."""
+
+    says: str
+    changed: dict[str, str | None] = field(default_factory=dict)
+    unattended: str | None = None
+    flag: bool = True
+
+
+CASES: Final = {
+    "no flag": Case("--allow-prod was not given", flag=False),
+    "no confirmation": Case("nothing was typed", {"confirm": None}),
+    "wrong confirmation": Case("what was typed is something else", {"confirm": "localhost"}),
+    "the flag's word as confirmation": Case("something else", {"confirm": "yes"}),
+    "no reason": Case("the justification", {"justification": None}),
+    "short reason": Case("the justification", {"justification": "hotfix"}),
+    "filler": Case("the justification", {"justification": "test test test test test test"}),
+    "one letter": Case("the justification", {"justification": "aaaaaaaaaaaaaaaaaaaaaaaaaaaa"}),
+    "nobody at a terminal": Case("there is no terminal to confirm at", unattended=""),
+    "merely true": Case("says only yes", unattended="true"),
+    "another project named": Case("names something else", unattended="tsrqponmlkjihgfedcba"),
+}
+
+
+def refused(production: Production, case: Case, mode: list[str]) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        unattended = production.identity if case.unattended is None else case.unattended
+        patch.setenv("HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED", unattended)
+        given = glass(production.identity, **case.changed)
+        return main(["--headless", *mode, *(given if case.flag else given[1:])])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_run_that_lacks_something_is_refused(
+    production: Production, case: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with nothing_written(production.sandbox):
+        assert refused(production, CASES[case], []) == 3
+    told = capfd.readouterr().err
+    assert CASES[case].says in told
+    assert production.identity in told
+    assert not production.log.path.exists()
+
+
+@pytest.mark.parametrize("case", ["no flag", "wrong confirmation", "merely true"])
+def test_a_purge_that_lacks_something_is_refused(
+    production: Production, case: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with nothing_written(production.sandbox):
+        assert refused(production, CASES[case], ["--purge"]) == 3
+    assert production.identity in capfd.readouterr().err
+    assert not production.log.path.exists()
+
+
+def a_log(log: DeploymentLog, target: Target) -> list[str]:
+    """Two records of an earlier run, and their lines."""
+    entry = log.open_intent(target, run_id="earlier", action="cycle", planned={})
+    log.close(entry, outcome="verified", final={}, detail="")
+    return log.path.read_text().splitlines(keepends=True)
+
+
+def no_file(log: DeploymentLog, _: list[str]) -> None:
+    log.path.unlink()
+    log.path.mkdir()
+
+
+def altered(log: DeploymentLog, lines: list[str]) -> None:
+    log.path.write_text(lines[0].replace("cycle", "purge") + lines[1])
+
+
+def cut_off(log: DeploymentLog, lines: list[str]) -> None:
+    log.path.write_text(lines[0])
+    log.head_path.write_text(log.head_path.read_text().replace('"seq": 2', '"seq": 3'))
+
+
+def emptied(log: DeploymentLog, _: list[str]) -> None:
+    log.path.write_text("")
+
+
+def reordered(log: DeploymentLog, lines: list[str]) -> None:
+    log.path.write_text(lines[1] + lines[0])
+
+
+@pytest.mark.parametrize("harm", [no_file, altered, cut_off, emptied, reordered])
+def test_a_log_that_cannot_be_trusted_refuses_the_run(
+    production: Production,
+    harm: Callable[[DeploymentLog, list[str]], None],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    target = classify(production.sandbox.url, production.key)
+    harm(production.log, a_log(production.log, target))
+    with nothing_written(production.sandbox):
+        assert refused(production, Case(""), []) == 3
+    assert "deployment log" in capfd.readouterr().err
+
+
+# --- refused, from the console's side -------------------------------------------------------------
+
+
+def expired(production: Production, target: Target) -> Permit:
+    now = Moment.now()
+    long_ago = Moment(now.monotonic, now.utc - PERMIT_LIFETIME)
+    return production.permit(target, long_ago)
+
+
+def used(production: Production, target: Target) -> Permit:
+    permit = production.permit(target)
+    permit.consume(target, Moment.now())
+    return permit
+
+
+def of_another(production: Production, _: Target) -> Permit:
+    elsewhere = classify("https://tsrqponmlkjihgfedcba.supabase.co", "sb_secret_a1b2c3d4e5f6")
+    return production.permit(elsewhere)
+
+
+def none(_: Production, __: Target) -> None:
+    return None
+
+
+def starts(session: Session, permit: Permit | None) -> dict[str, Run]:
+    return {
+        "cycle": session.cycle(permit=permit),
+        "purge": session.purge(permit=permit),
+        "asked for": session.cycle(obtain_permit=lambda: permit),
+    }
+
+
+@pytest.mark.parametrize("mode", ["cycle", "purge", "asked for"])
+@pytest.mark.parametrize("given", [expired, used, of_another, none])
+async def test_a_session_without_a_good_permit_writes_nothing(
+    production: Production, mode: str, given: Callable[[Production, Target], Permit | None]
+) -> None:
+    async with production.session(allow_prod=True) as session:
+        with nothing_written(production.sandbox):
+            result = await finish(starts(session, given(production, session.target))[mode])
+    assert_refused(result)
+    assert not production.log.path.exists()
+
+
+@pytest.mark.parametrize("mode", ["cycle", "purge"])
+async def test_a_permit_expires_under_a_clock_that_moves(
+    production: Production, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with production.session(allow_prod=True) as session:
+        permit = production.permit(session.target)
+        now = Moment.now()
+        later = Moment(now.monotonic + PERMIT_LIFETIME.total_seconds(), now.utc)
+        monkeypatch.setattr(Moment, "now", lambda: later)
+        assert permit.remaining(Moment.now()) == timedelta(0)
+        with nothing_written(production.sandbox):
+            assert_refused(await finish(starts(session, permit)[mode]))
+
+
+@pytest.mark.parametrize("mode", ["cycle", "purge"])
+async def test_a_permit_without_the_flag_opens_nothing(production: Production, mode: str) -> None:
+    async with production.session(allow_prod=False) as session:
+        with nothing_written(production.sandbox):
+            result = await finish(starts(session, production.permit(session.target))[mode])
+    assert_refused(result)
+
+
+@pytest.mark.parametrize("mode", ["cycle", "purge"])
+async def test_a_database_that_cannot_be_asked_is_not_written_to(
+    production: Production, mode: str
+) -> None:
+    production.sandbox.set_faults("e503=1,path=analytics_heatmap_preflight")
+    async with production.session(allow_prod=False) as session:
+        assert not session.target.asked_database
+        with nothing_written(production.sandbox):
+            assert_refused(await finish(starts(session, None)[mode]))
+
+
+def assert_refused(result: Result) -> None:
+    assert result.finished is not None
+    assert result.finished.outcome is Outcome.REFUSED
+    assert result.finished.exit_code == 3
+
+
+# --- reading, and the run that is permitted -------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["--dry-run", "--heatmap"])
+def test_reading_stays_allowed(
+    production: Production, mode: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with nothing_written(production.sandbox):
+        assert main(["--headless", mode]) == 0
+    capfd.readouterr()
+    assert len(production.sandbox.requests()) > 2
+
+
+class FrontDoor:
+    """Stands before the sandbox and looks at the log as each write arrives."""
+
+    def __init__(self, production: Production, on_write: Callable[[], None]) -> None:
+        self._production = production
+        self._on_write = on_write
+        self.seen: list[tuple[str, ...]] = []
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[str]:
+        async with ClientSession() as self._onward:
+            runner = web.ServerRunner(web.Server(self._pass_on, access_log=None))
+            await runner.setup()
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            try:
+                yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+            finally:
+                await runner.cleanup()
+
+    async def _pass_on(self, request: web.BaseRequest) -> web.Response:
+        if request.method not in READING:
+            self.seen.append(events(self._production.log))
+            self._on_write()
+        own = {"host", "content-length", "transfer-encoding", "content-encoding"}
+        async with self._onward.request(
+            request.method,
+            self._production.sandbox.url + request.raw_path,
+            headers={k: v for k, v in request.headers.items() if k.lower() not in own},
+            data=await request.read() or None,
+        ) as reply:
+            headers = {k: v for k, v in reply.headers.items() if k.lower() not in own}
+            return web.Response(status=reply.status, headers=headers, body=await reply.read())
+
+
+def events(log: DeploymentLog) -> tuple[str, ...]:
+    return tuple(record.event for record in log.read())
+
+
+@pytest.mark.parametrize("how", ["cycle", "purge", "cancelled"])
+async def test_a_permitted_run_is_on_record_before_its_first_write(
+    production: Production, how: str
+) -> None:
+    if how == "purge":
+        execute(
+            production.sandbox,
+            "insert into questions (slug, stem_md, explanation_brief_md) "
+            "values ('heatmap-verification-a1b2c3-1', 'x', 'x')",
+        )
+    before = contents(production.sandbox)
+    moved = evidence(production.sandbox)
+    run: Run | None = None
+
+    def stop() -> None:
+        if how == "cancelled" and run is not None:
+            run.cancel("enough")
+
+    door = FrontDoor(production, stop)
+    async with (
+        door.open() as url,
+        production.session(allow_prod=True, url=url) as session,
+    ):
+        permit = production.permit(session.target)
+        run = starts(session, permit)["purge" if how == "purge" else "cycle"]
+        result = await finish(run)
+        again = await finish(session.cycle(permit=permit))
+    outcome = {"cycle": "verified", "purge": "clean", "cancelled": "interrupted"}[how]
+    assert result.finished is not None
+    assert result.finished.outcome == outcome
+    assert door.seen
+    assert set(door.seen) == {("intent",)}, "no write without its intent on disk, none after"
+    assert events(production.log) == ("intent", "outcome")
+    assert production.log.verify() == []
+    intent, ended = production.log.read()
+    assert (intent.target["identity"], intent.justification) == (production.identity, REASON)
+    assert ended.outcome == outcome
+    assert_refused(again)
+    after = evidence(production.sandbox)
+    assert after["next transaction"] != moved["next transaction"], "the proof must be able to fail"
+    assert after["statistics"] != moved["statistics"]
+    if how != "purge":
+        assert after["contents"] == before
+    else:
+        assert contents(production.sandbox) != before
