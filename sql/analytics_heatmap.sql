@@ -4,16 +4,17 @@
 --         or copy it into supabase/migrations/ as it is. The file is one transaction of its own, so
 --         psql's -1 is not needed. Apply it as the project's owner (`postgres`).
 -- Again   Safe over itself and over every earlier shape of these objects. The view is rebuilt only
---         where its definition, its index or its owner differ; then the new one is filled beside the
---         old one and swapped in, so that readers wait for the swap alone. Grants that somebody gave
---         to roles of their own survive; those of the API's roles are set to what stands below.
+--         where its definition, its index or its owner differ; then the new one is filled beside
+--         the old one and swapped in, so that readers wait for the swap alone. Grants that somebody
+--         gave to roles of their own survive; those of the API's roles are set to what stands
+--         below.
 -- Needs   PostgreSQL 15 or newer, encoding UTF8; public.responses, public.questions,
 --         public.is_admin(); an owner that bypasses row level security (it says so if not).
 -- Undo    sql/analytics_heatmap_rollback.sql
 --
 -- public.analytics_heatmap_agg          materialized view; read directly by owner and service_role
--- public.analytics_heatmap_agg_idx      unique (week_start, question_id): REFRESH CONCURRENTLY needs
---                                       it, and the reader's pages walk along it
+-- public.analytics_heatmap_agg_idx      unique (week_start, question_id): REFRESH CONCURRENTLY
+--                                       needs it, and the reader's pages walk along it
 -- public.analytics_heatmap_admin(...)   the reader, for administrators and the service role
 -- public.analytics_refresh_heatmap()    the refresh, for the same and for scheduled jobs
 -- analytics_private                     not exposed by the API, no grants:
@@ -24,19 +25,20 @@
 --
 -- The rules
 --   week_start          Monday of the ISO week in UTC, whatever the session's time zone.
---   lesion              Unicode NFKC, white space trimmed and collapsed to single blanks, lower case;
---                       nothing left means NULL.
+--   lesion              Unicode NFKC, white space trimmed and collapsed to single blanks, lower
+--                       case; nothing left means NULL.
 --   topic               as stored.
 --   missing             a question without lesion or topic stays, with NULL in that column: its
---                       attempts are real. The reader gives such rows unless a filter asks otherwise.
+--                       attempts are real. The reader gives such rows unless a filter asks
+--                       otherwise.
 --   accuracy_rate       correct / attempts, rounded half away from zero. numeric(3,2): a share from
 --                       0.00 to 1.00, so that the type itself says two decimals.
 --   median_duration_ms  over the durations that are present, mean of the middle two for an even
 --                       count, NULL when there are none. double precision holds every half exactly.
 --
--- Security Advisor: 0029 (authenticated_security_definer_function_executable) is inherent for the two
--- public functions: an administrator is an `authenticated` user, and the caller check inside decides.
--- 0011, 0013, 0016 and 0028 find nothing here.
+-- Security Advisor: 0029 (authenticated_security_definer_function_executable) is inherent for the
+-- two public functions: an administrator is an `authenticated` user, and the caller check inside
+-- decides. 0011, 0013, 0016 and 0028 find nothing here.
 
 begin;
 
@@ -123,10 +125,10 @@ begin
 end
 $lesion_rule$;
 
--- Who may read and refresh: decided here and nowhere else. True only for a caller that is positively
--- identified; every other outcome, NULL included, is a refusal. Called from SECURITY DEFINER
--- functions, where current_user is their owner while the setting `role` and session_user still show
--- who called.
+-- Who may read and refresh: decided here and nowhere else. True only for a caller that is
+-- positively identified; every other outcome, NULL included, is a refusal. Called from SECURITY
+-- DEFINER functions, where current_user is their owner while the setting `role` and session_user
+-- still show who called.
 create or replace function analytics_private.heatmap_caller_is_allowed() returns boolean
 language plpgsql stable
 set search_path = ''
@@ -203,12 +205,12 @@ end
 $earlier_functions$;
 
 -- Aggregate first, over `responses` alone, by the instant the week begins; name the week, join and
--- divide once per group afterwards. Two levels of MATERIALIZED: each distinct spelling of a lesion is
--- normalized once (pulled up, the planner would do it for every row of the result), and questions
--- are matched once. The bins start in 1900 because date_bin() put instants before its origin that
--- fall exactly on an edge into the wrong bin up to 15.6; 1900-01-01 was a Monday. The cast to
--- numeric(3,2) rounds just as round(..., 2) does. No ORDER BY: it doubles the cost of the concurrent
--- refresh's comparison.
+-- divide once per group afterwards. Two levels of MATERIALIZED: each distinct spelling of a lesion
+-- is normalized once (pulled up, the planner would do it for every row of the result), and
+-- questions are matched once. The bins start in 1900, a Monday before all data, because early minor
+-- releases put an instant before the origin, exactly on an edge, one bin too low. The cast to
+-- numeric(3,2) rounds just as round(..., 2) does. No ORDER BY: it doubles the cost of the
+-- concurrent refresh's comparison.
 create materialized view analytics_private.heatmap_agg_next as
 with spelling as materialized (
   select stored.lesion as tag, analytics_private.normalized_lesion(stored.lesion) as lesion
@@ -297,9 +299,9 @@ $swap$;
 comment on materialized view public.analytics_heatmap_agg is
   'Attempts, accuracy and median duration per published question and ISO week (UTC).';
 
--- The reader. Called without arguments it gives everything, ordered by week; the arguments narrow it
--- (weeks, both ends included; lesion, in any spelling; topic, exactly as stored) or take it page by
--- page: repeat the call with the last row's week_start and question_id as after_week and
+-- The reader. Called without arguments it gives everything, ordered by week; the arguments narrow
+-- it (weeks, both ends included; lesion, in any spelling; topic, exactly as stored) or take it page
+-- by page: repeat the call with the last row's week_start and question_id as after_week and
 -- after_question until fewer than max_rows come back. Arguments with defaults rather than a second
 -- function: one grant, one check and one name to know. Pages of this kind cost the same wherever
 -- they are; an offset or a Range header makes PostgreSQL compute the whole result for every page.
@@ -379,7 +381,8 @@ set search_path = ''
 -- PostgREST applies it to the request, in place of the role's 8 s. In plain SQL it does nothing.
 set statement_timeout = '5min'
 set lock_timeout = '15s'
--- The sort without the covering index: 10% less time than at the default 4 MB; more is slower again.
+-- The sort without the covering index: 10% less time than at the default 4 MB; more is slower
+-- again.
 set work_mem = '16MB'
 as $refresh$
 declare

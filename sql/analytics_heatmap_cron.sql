@@ -1,8 +1,9 @@
 -- The scheduled refresh, by pg_cron.
 --
 -- Apply   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f sql/analytics_heatmap_cron.sql
---         as the project's owner, after analytics_heatmap.sql; one transaction, safe to apply again:
---         the job keeps its name, so the schedule and the command below replace what was there.
+--         as the project's owner, after analytics_heatmap.sql; one transaction, safe to apply
+--         again: the job keeps its name, so the schedule and the command below replace what was
+--         there.
 -- Needs   pg_cron (Dashboard: Database, Extensions; or  create extension pg_cron). Without it this
 --         file stops and says so.
 -- Remove  select cron.unschedule('analytics-heatmap-refresh');
@@ -15,8 +16,8 @@
 -- refresh allows that by intent, for the functions' owner. Every 15 minutes, a few minutes past the
 -- hour: pg_cron runs at most 32 jobs at a time (8 advised on hosted projects), and the full hour is
 -- when everybody's start. A run that meets another refresh waits up to 15 s for it, then fails with
--- 55P03 and leaves the view to the one that is running. The owner's statement_timeout applies to the
--- session, that of the function does not (it is not the outermost statement), hence the SET.
+-- 55P03 and leaves the view to the one that is running. The owner's statement_timeout applies to
+-- the session, that of the function does not (it is not the outermost statement), hence the SET.
 
 begin;
 

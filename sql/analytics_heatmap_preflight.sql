@@ -16,8 +16,8 @@
 -- server                   {version text, version_num int, encoding text}
 -- declared_environment     text?: 'local', 'staging' or 'production', as the owner has said in
 --                          analytics_private.environment; null when nothing is declared
--- caller                   {role text, statement_timeout_ms int, lock_timeout_ms int}: this request's
---                          (0 = no limit)
+-- caller                   {role text, statement_timeout_ms int, lock_timeout_ms int}: this
+--                          request's (0 = no limit)
 -- view                     public.analytics_heatmap_agg
 --   .exists                bool
 --   .kind                  text?: 'materialized view', 'view', 'table', 'other'
@@ -247,8 +247,9 @@ language sql stable set search_path = '' as $$
   from (select) always left join target t on true
 $$;
 
--- What a function answers to made-up claims, as an SQLSTATE. Only called in a read-only transaction:
--- a refresh that lets them pass stops there with 25006. The caller's own claims are put back.
+-- What a function answers to made-up claims, as an SQLSTATE. Only called in a read-only
+-- transaction: a refresh that lets them pass stops there with 25006. The caller's own claims are
+-- put back.
 create or replace function analytics_private.preflight_gate(statement text, claims text)
 returns text language plpgsql stable set search_path = '' as $$
 declare

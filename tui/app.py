@@ -8,9 +8,10 @@ a second.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import time
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rich.text import Text
 from textual import on
@@ -121,6 +122,7 @@ class HeatmapApp(App[int]):
         self._state_dir = state_dir
         self._stale = True
         self._ticks = 0
+        self._finished = False
         self.set_class(ascii_only, "-ascii")
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
@@ -151,10 +153,28 @@ class HeatmapApp(App[int]):
         self.desk.cancel(f"{name} was received")
         self.exit(int(ExitCode.INTERRUPTED))
 
+    async def run_async(self, *arguments: Any, **options: Any) -> int | None:
+        """Run the console; whatever ends it, a run under way is cleaned up first.
+
+        Args:
+            *arguments: As Textual's.
+            **options: As Textual's.
+        """
+        try:
+            return await super().run_async(*arguments, **options)
+        finally:
+            await self._finish()
+
     async def on_unmount(self) -> None:
-        """The terminal is back: finish what is under way, close the project, say what matters."""
+        """The terminal is back."""
+        await self._finish()
+
+    async def _finish(self) -> None:
+        """Finish what is under way, close the project, say what matters. Once; then it is done."""
+        if self._finished:
+            return
         if self.desk.is_writing:
-            self.error_console.print("heatmap-tui: stopping the run and cleaning up")
+            self._say("heatmap-tui: stopping the run and cleaning up")
         if await self.bench.finish():
             self._return_value = int(self.desk.exit_code)
         finished = self.desk.run.finished if self.desk.run else None
@@ -163,9 +183,15 @@ class HeatmapApp(App[int]):
             ExitCode.LEFTOVERS,
         }:
             words = "\n".join(filter(None, (finished.message, finished.hint)))
-            self.error_console.print(Text(f"heatmap-tui: {redact(words)}"), soft_wrap=True)
+            self._say(f"heatmap-tui: {redact(words)}")
+        self._finished = True
         if self.desk.session is not None:
             await self.desk.session.aclose()
+
+    def _say(self, words: str) -> None:
+        """Print below the shell's prompt. A terminal that is gone is no reason to stop."""
+        with contextlib.suppress(OSError):
+            self.error_console.print(Text(words), soft_wrap=True)
 
     def _fatal_error(self) -> None:
         """Textual's last resort: leave without a traceback, with a report that holds no secret."""

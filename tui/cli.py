@@ -233,7 +233,8 @@ def _run_of(session: Session, options: argparse.Namespace, console: Console) -> 
     if options.heatmap:
         return session.heatmap()
     if options.purge:
-        return session.purge(obtain_permit=obtain_permit)
+        confirmed = options.confirm == session.target.identity
+        return session.purge(obtain_permit=obtain_permit, confirmed=confirmed)
     return session.cycle(
         refresh_runs=session.settings.refresh_runs,
         with_dry_run=True,

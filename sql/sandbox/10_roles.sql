@@ -6,13 +6,13 @@
 --   anon, authenticated, service_role   what a request runs as; PostgREST switches to one of them
 --   authenticator                       what PostgREST logs in as; its timeouts are the request's
 --   supabase_auth_admin                 what the auth server logs in as
---   postgres                            what a project's owner logs in as: NOT a superuser, but with
---                                       BYPASSRLS and CREATEROLE. It owns the tables and applies
---                                       the analytics SQL.
+--   postgres                            what a project's owner logs in as: NOT a superuser, but
+--                                       with BYPASSRLS and CREATEROLE. It owns the tables and
+--                                       applies the analytics SQL.
 --
--- Older projects grant everything new in `public` to the three request roles by themselves; projects
--- made since October 2026 grant nothing. The sandbox is of the newer kind, unless the session that
--- applies this file has said  set sandbox.automatic_grants = 'on'.
+-- Older projects grant everything new in `public` to the three request roles by themselves;
+-- projects made since October 2026 grant nothing. The sandbox is of the newer kind, unless the
+-- session that applies this file has said  set sandbox.automatic_grants = 'on'.
 
 begin;
 

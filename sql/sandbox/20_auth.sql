@@ -1,7 +1,7 @@
 -- Sandbox, part 2 of 4: the auth schema, as far as the console and the analytics SQL meet it.
 --
--- auth.users carries the columns of the hosted table that matter here. `encrypted_password` is plain
--- text for the emulated auth server to fill with a hash of its own: no extension is needed.
+-- auth.users carries the columns of the hosted table that matter here. `encrypted_password` is
+-- plain text for the emulated auth server to fill with a hash of its own: no extension is needed.
 -- auth.uid(), auth.role(), auth.email() and auth.jwt() are word for word what a project has.
 -- Applied by the superuser, after 10_roles.sql. Safe to apply twice.
 

@@ -5,7 +5,8 @@
 --   a response           -> one answer_events row (trigger; cascades away with the response)
 --   a question's update  -> updated_at
 -- Row level security is on everywhere; service_role and the owner bypass it.
--- Applied by the superuser after 20_auth.sql; everything here belongs to `postgres`, as in a project.
+-- Applied by the superuser after 20_auth.sql; everything here belongs to `postgres`, as in a
+-- project.
 
 begin;
 set local role postgres;

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 import time
 
@@ -27,6 +28,11 @@ def measure(name: str, options: Options) -> Table:
     table = importlib.import_module(f"tests.bench.bench_{name}").run(options)
     assert isinstance(table, Table)
     return table
+
+
+def _load() -> str:
+    """How many processes want a processor; far above their number, figures spread and tilt."""
+    return f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,7 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
     reached = True
     for name in chosen.names or NAMES:
         began = time.monotonic()
+        before = _load()
         table = measure(name, options)
+        table.notes.append(f"load of the machine: {before} before, {_load()} after")
         print(table, flush=True)
         say(f"({name} took {time.monotonic() - began:.0f} s)")
         reached &= table.reached

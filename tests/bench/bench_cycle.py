@@ -27,7 +27,8 @@ def run(options: Options) -> Table:
             table.lines.append(_compare(sandbox, options, small, latency, kind=False))
         if not options.quick:
             table.lines.append(_compare(sandbox, options, options.largest, 0, kind=False))
-        table.lines.append(_compare(sandbox, options, small, 40, kind=True))
+        middle = options.latencies[0] if options.quick else 40
+        table.lines.append(_compare(sandbox, options, small, middle, kind=True))
     table.notes += [
         "requests: ours / the other's, as the front door counted them",
         "kinder client: responses cascade away with their questions, instead of by ids",

@@ -111,7 +111,7 @@ def copy(sandbox: Sandbox, size: Volume) -> float:
 
 
 class Prepared:
-    """Users and questions for a floor's rows, written directly; removed with the rows at the end."""
+    """Users and questions for a floor's rows, written directly; in the end all is removed."""
 
     def __init__(self, sandbox: Sandbox, data: Dataset) -> None:
         self._url = sandbox.db_url

@@ -64,9 +64,7 @@ def run(options: Options) -> Table:
         mine, other = ([statistics.median(getattr(each, name)) for each in those]
                        for those in (busy, idle))  # fmt: skip
         table.lines.append(Line(what, "ms", mine, other, target))
-    worst, calm = (
-        [max(each.screens + each.help) for each in those] for those in (busy, idle)
-    )
+    worst, calm = ([max(each.screens + each.help) for each in those] for those in (busy, idle))
     table.lines.append(Line("slowest of all", "ms", worst, calm))
     table.notes.append("a sample is the median of one console's presses")
     return table

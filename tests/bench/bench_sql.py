@@ -9,7 +9,8 @@ where /proc does not tell), with parallel workers off, so that it holds on a bus
 10,000,000 responses take about 10 minutes and 5 GB of disk below /tmp.
 
 The view's query runs with the settings that the refresh function carries, everything else with the
-server's defaults. The targets printed beside the ratios are those that a change of the SQL has to keep.
+server's defaults. The targets printed beside the ratios are those that a change of the SQL has to
+keep.
 """
 
 from __future__ import annotations

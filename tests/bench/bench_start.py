@@ -29,7 +29,7 @@ EMPTY_APP = ("-c", "from textual.app import App; App().run()")
 VERSION = ("-m", "tui", "--version")
 PASS = ("-c", "pass")
 PROCESS_SECONDS = 60.0
-BANNER = b"Target"
+BANNER = b"opening"
 # Short processes are counted in tens of milliseconds: take more of them.
 SHORT = 4
 
@@ -109,7 +109,8 @@ def _sandbox(options: Options) -> Line:
             finally:
                 del os.environ["PYTHONPYCACHEPREFIX"]
 
-    start()
+    if not options.quick:
+        start()
     say("start: sandbox warm, then cold ", end="")
     ours, theirs = in_pairs(options.pairs, start, cold)
     return Line("sandbox warm / cold", "s", ours, theirs)

@@ -120,7 +120,7 @@ class Table:
 
     def cells(self) -> list[tuple[str, ...]]:
         """The table as text, the heading first: medians, with lowest and highest in brackets."""
-        return [COLUMNS] + [
+        rows: list[tuple[str, ...]] = [
             (
                 line.what,
                 line.unit,
@@ -133,6 +133,7 @@ class Table:
             )
             for line in self.lines
         ]
+        return [COLUMNS, *rows]
 
     def __str__(self) -> str:
         cells = self.cells()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from supabase import Client
+
     from tui.settings import Volume
 
 REQUEST_SECONDS = 120.0

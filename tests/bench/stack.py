@@ -23,13 +23,13 @@ from tui.verify.result import Result
 from tui.verify.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tui.verify.events import Event
     from tui.verify.session import Run
 
 RUN_SECONDS = 900.0
-# As the script that is compared with: 50 users, unless the volume asks for more of them.
+# The default of the console and of the script it replaces.
 USERS = 50
 
 
@@ -75,7 +75,7 @@ def running() -> Iterator[Sandbox]:
 
 
 def volume(responses: int, *, batch: int = 500, concurrency: int = 8) -> Volume:
-    """As many responses, of 50 users, or of as many users as questions from 1,000,000 on; few, for a small one."""
+    """As many responses: of 5 users where they are few, of 50, of 1,000 for 1,000,000."""
     users = USERS if responses < 1_000_000 else math.isqrt(responses)
     if responses < 10_000:
         users = max(1, min(5, responses))
@@ -99,7 +99,9 @@ def environment(sandbox: Sandbox, size: Volume) -> dict[str, str]:
 
 def open_session(sandbox: Sandbox, size: Volume) -> Session:
     """A session on the sandbox as on any local project."""
-    settings = load_settings(environ=environment(sandbox, size), directory=Path(tempfile.gettempdir()))
+    settings = load_settings(
+        environ=environment(sandbox, size), directory=Path(tempfile.gettempdir())
+    )
     settings = replace(settings, env_file=None, volume=size)
     target = classify(
         sandbox.url,
@@ -140,6 +142,6 @@ async def _verify(sandbox: Sandbox, size: Volume) -> tuple[Result, dict[str, flo
     return result, stages, time.perf_counter() - began
 
 
-async def _follow(run: Run, watch: object) -> None:
+async def _follow(run: Run, watch: Callable[[Event], None]) -> None:
     async for event in run.events():
-        watch(event)  # type: ignore[operator]
+        watch(event)

@@ -36,7 +36,7 @@ def row(
         attempts=attempts,
         correct_attempts=correct,
         accuracy_rate=rate(correct, attempts),
-        median_duration_ms=None if median is None else Decimal(median),
+        median_duration_ms=None if median is None else Decimal(median).normalize(),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from .conftest import OWNER
+from .cluster import OWNER
 from .test_numbers import EDGES, Question, Response, insert
 
 if TYPE_CHECKING:
@@ -172,9 +172,6 @@ BREAKS: list[tuple[str, dict[str, Any]]] = [
     ("create or replace function analytics_private.heatmap_caller_is_allowed() returns boolean "
      "language sql set search_path = '' as 'select true'",
      {"gate.reader.learner": "00000", "gate.refresh.learner": "25006"}),
-    ("create or replace function analytics_private.heatmap_caller_is_allowed() returns boolean "
-     "language sql set search_path = '' as 'select null::boolean'",
-     {"gate.reader.learner": "42501"}),
     ("drop function analytics_private.heatmap_caller_is_allowed()",
      {"functions.heatmap_caller_is_allowed.exists": False, "gate.reader.learner": None,
       "fingerprints.gate": None}),
@@ -221,9 +218,22 @@ def test_every_break_is_described_and_none_is_an_error(ready: Database) -> None:
         assert row is not None
         for path, value in expected.items():
             assert at(row[0], path) == value, (statement, path)
-            assert (
-                at(intact, path) != value or path == "declared_environment" or (value == "42501")
-            ), ("proves nothing", statement, path)
+        unchanged = all(at(intact, path) == value for path, value in expected.items())
+        assert not unchanged, ("proves nothing", statement)
+
+
+def test_a_gate_that_answers_null_lets_nobody_pass(ready: Database) -> None:
+    ready.connect().execute(
+        "create or replace function analytics_private.heatmap_caller_is_allowed() returns boolean "
+        "language sql set search_path = '' as 'select null::boolean'"
+    )
+    assert preflight(ready)["gate"] == {
+        "reader": {"no_role": "42501", "learner": "42501"},
+        "refresh": {"no_role": "42501", "learner": "42501"},
+    }
+    with ready.request("service_role") as session, pytest.raises(psycopg.Error) as error:
+        session.execute("select public.analytics_heatmap_admin()")
+    assert error.value.sqlstate == "42501"
 
 
 def test_writes_nothing_and_lets_nothing_write_after_it(ready: Database) -> None:

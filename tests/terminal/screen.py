@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -42,7 +43,7 @@ class Terminal:
         # Socket paths are limited to 107 bytes: the name is short and lives under /tmp.
         self._socket = f"/tmp/hm-{uuid.uuid4().hex[:10]}"
         program = shlex.join([sys.executable, "-m", "tui", *arguments])
-        command = f'{program}; echo "{EXIT_MARK}$?"; sleep 300'
+        command = f'{program}; echo "{EXIT_MARK}$? "; sleep 300'
         variables = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -97,7 +98,8 @@ class Terminal:
     def exit_code(self) -> int:
         """Wait for the console to end, and return its exit code."""
         screen = self.wait_for(EXIT_MARK)
-        return int(screen.rsplit(EXIT_MARK, 1)[1].split()[0])
+        found = re.findall(rf"{EXIT_MARK}(\d+)", screen)
+        return int(found[-1])
 
     def console_pid(self) -> int:
         """The process id of the console."""

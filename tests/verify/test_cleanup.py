@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from tests.verify.conftest import contents, finish, open_session
+from tui.errors import ExitCode
 from tui.verify import tags
 from tui.verify.events import Notice, Outcome
 
@@ -194,4 +195,33 @@ async def test_more_questions_than_fit_a_url_are_purged_under_its_limit(
         purged = await finish(session.purge())
     assert purged.finished is not None
     assert purged.finished.message == "clean: removed 1 users, 2,500 questions, 2,500 responses"
+    assert contents(sandbox) == before
+
+
+async def test_more_responses_than_the_tag_explains_stop_the_clean_up_and_ask(
+    crowded: tuple[Sandbox, Connection],
+) -> None:
+    sandbox, connection = crowded
+    before = contents(sandbox)
+    user = add_user(connection, tags.email("odd", 0), None)
+    question = add_question(connection, tags.slug("odd", 0))
+    add_response(connection, user, question)
+    learners = [
+        str(row[0])
+        for row in connection.execute("select id from app_users where role = 'student' limit 30")
+    ]
+    for learner in learners:
+        if learner != user:
+            add_response(connection, learner, question)
+    odd = contents(sandbox)
+    async with open_session(sandbox) as session:
+        stopped = await finish(session.purge())
+        assert stopped.finished is not None
+        assert stopped.finished.exit_code is ExitCode.LEFTOVERS
+        assert "more than the tag explains" in stopped.finished.message
+        assert "--confirm" in (stopped.finished.hint or "")
+        assert contents(sandbox) == odd, "nothing was deleted"
+        purged = await finish(session.purge(confirmed=True))
+    assert purged.finished is not None
+    assert purged.finished.outcome is Outcome.CLEAN, purged.finished
     assert contents(sandbox) == before

@@ -249,7 +249,7 @@ async def test_clicks_move_the_cursor_and_then_select():
         await pilot.click(HeatmapGrid, offset=(0, 0))
         await pilot.pause()
         assert heatmap.cursor == (0, 1)
-        await pilot.click(HeatmapGrid, offset=(left_of_cells(heatmap) + 4 * width - 1, 3))
+        await pilot.click(HeatmapGrid, offset=(left_of_cells(heatmap) + 3 * width, 3))
         await pilot.pause()
         assert heatmap.cursor == (0, 3)
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from tui.errors import ExitCode, OperatorError
 from tui.project import IDS_PER_REQUEST, Filter, ProjectError, TimedOut, one_of
 from tui.verify import tags
-from tui.verify.events import Stage, Tally
+from tui.verify.events import Notice, Stage, Tally
 from tui.verify.progress import stage
 
 if TYPE_CHECKING:
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 # many stay far below the 8 s that a hosted project allows a statement.
 _RESPONSES_PER_DELETE: Final = 10_000
 _QUESTION_ORDER: Final = ("id",)
+# Synthetic questions are published, so a learner may answer one while it exists. A few such answers
+# go with their question; many mean that the tag is not what it seems.
+_FEW: Final = 10
+_FEW_PERCENT: Final = 1
+
+
+class Unexplained(OperatorError):
+    """There are more responses than tagged users can have given; nothing was deleted."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.LEFTOVERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,17 @@ class Tagged:
     def tally(self) -> Tally:
         """Rows in all."""
         return Tally(len(self.users), len(self.questions), sum(self.responses.values()))
+
+    @property
+    def foreign(self) -> int:
+        """Responses to tagged questions beyond what tagged users can have given.
+
+        A user answers a question once, so a run explains users x questions of them.
+        """
+        return sum(
+            max(0, tally.responses - tally.users * tally.questions)
+            for tally in self.by_run().values()
+        )
 
     def by_run(self) -> dict[str, Tally]:
         """Rows per run, for telling an operator whose they are."""
@@ -142,6 +164,28 @@ class CleanUp:
         self._tagged = tagged
         self._emit = emit
         self.report = Report()
+
+    def check_cap(self, *, confirmed: bool = False) -> None:
+        """Make sure that the tag explains what is about to be deleted.
+
+        Args:
+            confirmed: The operator was asked, and wants it deleted all the same.
+
+        Raises:
+            Unexplained: It does not, and nobody was asked.
+        """
+        foreign = self._tagged.foreign
+        if not foreign:
+            return
+        text = f"{foreign:,} responses to synthetic questions are not of synthetic users"
+        explained = self._tagged.tally.responses - foreign
+        if foreign > _FEW + explained * _FEW_PERCENT // 100 and not confirmed:
+            raise Unexplained(
+                f"{text}: more than the tag explains, so nothing was deleted",
+                hint="look at them; if they may go with the questions: "
+                "heatmap-tui --purge --confirm <project ref or host>",
+            )
+        self._emit(Notice(f"{text}; they go with the questions", warning=True))
 
     async def responses(self) -> None:
         """Delete the responses to tagged questions, a bounded number at a time."""

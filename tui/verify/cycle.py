@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.errors import ExitCode, OperatorError
-from tui.project import IDS_PER_REQUEST, ProjectError, ProjectUnreachable, TimedOut, one_of
+from tui.errors import OperatorError
+from tui.project import IDS_PER_REQUEST, ProjectError, TimedOut, one_of
 from tui.verify import check
-from tui.verify.cleanup import CleanUp, Tagged, find
+from tui.verify.cleanup import CleanUp, Unexplained, find
 from tui.verify.driver import Cancelled
 from tui.verify.events import (
     AuditFinished,
     Cancelling,
-    CheckFinished,
     Notice,
     Outcome,
     RefreshTimed,
@@ -29,11 +27,11 @@ from tui.verify.events import (
     Tally,
 )
 from tui.verify.progress import stage
+from tui.verify.verdict import CycleState, judge
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from tui.heatmap.rows import AggregateRow
     from tui.project import Project, Writer
     from tui.settings import Volume
     from tui.verify.dataset import Dataset
@@ -48,21 +46,6 @@ _LEARNERS_APPEAR_S: Final = 10.0
 _BUSY_TRIES: Final = 20
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 _FOREIGN_KEY_VIOLATION: Final = "23503"
-
-
-@dataclass(slots=True)
-class _State:
-    """What the cycle has come to know."""
-
-    began: float = field(default_factory=time.perf_counter)
-    expected: list[AggregateRow] = field(default_factory=list)
-    before: check.RealRows | None = None
-    real: Tally | None = None
-    tagged: Tagged | None = None
-    checked: CheckFinished | None = None
-    failure: OperatorError | None = None
-    cancelled: bool = False
-    problems: list[str] = field(default_factory=list)
 
 
 class Cycle:
@@ -99,7 +82,7 @@ class Cycle:
         self._cancellation = cancellation
         self._refresh_runs = refresh_runs
         self._emit = emit
-        self._state = _State()
+        self._state = CycleState()
 
     async def run(self) -> RunFinished:
         """Do it all. Returns the last event, which the caller emits.
@@ -108,12 +91,13 @@ class Cycle:
             ConfigurationError: The journal cannot be written; nothing was written to the project.
             ProjectError: The project could not even be read; nothing was written to it.
         """
-        self._state.real = await self._count_real()
+        state = self._state
+        state.real = await self._count_real()
         self._journal.open()
         try:
             await self._first_half()
             audit = await self._second_half()
-            verdict = self._verdict(audit)
+            verdict = judge(self._dataset.run_id, state, audit, self._cancellation.reason)
             if verdict.outcome is not Outcome.LEFTOVERS:
                 self._journal.close()
         finally:
@@ -286,8 +270,12 @@ class Cycle:
             await self._find_tagged()
         assert state.tagged is not None  # noqa: S101 - the line above saw to it
         clean_up = CleanUp(self._project, self._writer, state.tagged, self._emit)
-        await clean_up.responses()
-        await _together(self._questions_then_refresh(clean_up), clean_up.users())
+        try:
+            clean_up.check_cap()
+            await clean_up.responses()
+            await _together(self._questions_then_refresh(clean_up), clean_up.users())
+        except Unexplained as error:
+            state.problems.append(error.message)
         state.problems += clean_up.report.problems
         self._journal.note(Stage.AUDIT)
         with stage(Stage.AUDIT, None, "counting what is left", self._emit) as progress:
@@ -311,11 +299,15 @@ class Cycle:
                 self._state.problems.append(f"final refresh: {error.message}")
 
     async def _audit(self) -> AuditFinished:
-        left, (restored, why), real = await asyncio.gather(
+        question_ids = self._dataset.question_ids
+        left, in_view, (restored, why), real = await asyncio.gather(
             find(self._project, self._dataset.run_id),
-            check.judge_view(self._project, self._dataset.question_ids, self._state.before),
+            self._project.count(check.VIEW, check.within(question_ids)),
+            check.judge_view(self._project, question_ids, self._state.before),
             self._count_real(),
         )
+        if in_view:
+            restored, why = False, f"the view still holds {in_view:,} rows of this run"
         before = self._state.real
         if before is not None and real is not None:
             for table in ("questions", "responses"):
@@ -324,57 +316,10 @@ class Cycle:
                     self._state.problems.append(
                         f"{lost:,} {table} that are not synthetic went away during the run"
                     )
-        return AuditFinished(left.tally, restored, why)
+        return AuditFinished(left.tally, restored, why, in_view)
 
     async def _count_real(self) -> Tally | None:
         return await check.count_real(self._project)
-
-    def _verdict(self, audit: AuditFinished | None) -> RunFinished:
-        state = self._state
-        purge = "run heatmap-tui --purge with the same settings to remove it"
-        problems = list(state.problems)
-        if state.failure is not None:
-            problems.insert(0, state.failure.message)
-        checked = state.checked
-        hint: str | None = None
-        if audit is None:
-            outcome, code = Outcome.LEFTOVERS, ExitCode.LEFTOVERS
-            message = f"what run {self._dataset.run_id} left behind could not be removed or counted"
-            hint = purge
-        elif audit.leftovers.total:
-            outcome, code = Outcome.LEFTOVERS, ExitCode.LEFTOVERS
-            message = f"left behind by run {self._dataset.run_id}: {audit.leftovers}"
-            hint = purge
-        elif audit.view_restored is False and "of this run" in audit.explanation:
-            outcome, code = Outcome.LEFTOVERS, ExitCode.LEFTOVERS
-            message = f"all rows are deleted, but {audit.explanation}"
-            hint = "run select analytics_refresh_heatmap(); or heatmap-tui --purge"
-        elif isinstance(state.failure, ProjectUnreachable):
-            outcome, code = Outcome.INTERRUPTED, ExitCode.INTERRUPTED
-            message = f"stopped by a fault of the network, cleaned up: {state.failure.message}"
-            hint = state.failure.hint
-        elif state.failure is not None:
-            outcome, code = Outcome.FAILED, ExitCode.FAILED
-            message, hint = f"failed, cleaned up: {state.failure.message}", state.failure.hint
-        elif state.cancelled:
-            outcome, code = Outcome.INTERRUPTED, ExitCode.INTERRUPTED
-            message = f"{self._cancellation.reason}; everything written was cleaned up"
-        elif checked is None or not checked.right:
-            outcome, code = Outcome.FAILED, ExitCode.FAILED
-            message = "the view is wrong: " + (
-                checked.examples[0] if checked and checked.examples else "nothing was compared"
-            )
-            hint = "compare sql/analytics_heatmap.sql with what the project has"
-        elif problems or audit.view_restored is False:
-            outcome, code = Outcome.FAILED, ExitCode.FAILED
-            message = (problems or [audit.explanation])[0]
-        else:
-            outcome, code = Outcome.VERIFIED, ExitCode.VERIFIED
-            message = (
-                f"verified: all {checked.matched:,} aggregates are right, nothing is left behind"
-            )
-        seconds = time.perf_counter() - state.began
-        return RunFinished(outcome, code, message, hint, seconds, tuple(problems))
 
 
 async def _together(*work: Awaitable[None]) -> None:

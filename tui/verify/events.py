@@ -280,11 +280,13 @@ class AuditFinished:
         view_restored: The view holds for real questions what it held, and nothing of the run;
             None where it could not be judged.
         explanation: How the view's state was judged.
+        in_view: Rows of the run that the view still holds.
     """
 
     leftovers: Tally
     view_restored: bool | None
     explanation: str = ""
+    in_view: int = 0
 
 
 @dataclass(frozen=True, slots=True)

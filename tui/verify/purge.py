@@ -41,6 +41,7 @@ async def purge(
     writer: Writer,
     *,
     spare: Collection[str],
+    confirmed: bool,
     cancellation: Cancellation,
     emit: Callable[[Event], None],
 ) -> RunFinished:
@@ -50,28 +51,31 @@ async def purge(
         project: Where to read.
         writer: Where to delete.
         spare: Runs that are under way on this machine.
+        confirmed: The operator was asked, and wants even what the tag does not explain deleted.
         cancellation: The operator's wish to stop; what was deleted stays deleted.
         emit: Where events go.
 
     Raises:
         ProjectError: What there is could not be found out.
+        Unexplained: There is more than the tag explains; nothing was deleted.
     """
     began = time.perf_counter()
     tagged = _without(await find(project), spare)
     for run, tally in tagged.by_run().items():
         emit(Notice(f"run {run}: {tally}"))
+    clean_up = CleanUp(project, writer, tagged, emit)
+    clean_up.check_cap(confirmed=confirmed)
     problems: list[str] = []
     audit: AuditFinished | None = None
 
     async def work() -> None:
         nonlocal audit
-        clean_up = CleanUp(project, writer, tagged, emit)
         for step in (clean_up.responses, clean_up.questions, clean_up.users):
             cancellation.check()
             await step()
         problems.extend(clean_up.report.problems)
-        if tagged.questions:
-            problems.extend(await _refresh(writer, emit))
+        # Always: a run that died after its last delete left nothing but its rows in the view.
+        problems.extend(await _refresh(writer, emit))
         with stage(Stage.AUDIT, None, "counting what is left", emit) as progress:
             left = _without(await find(project), spare).tally
             progress.advance(left.total)

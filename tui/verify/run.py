@@ -21,6 +21,7 @@ _OUTCOMES: Final = {
     ExitCode.FAILED: Outcome.FAILED,
     ExitCode.USAGE: Outcome.UNUSABLE,
     ExitCode.REFUSED: Outcome.REFUSED,
+    ExitCode.LEFTOVERS: Outcome.LEFTOVERS,
     ExitCode.UNREACHABLE: Outcome.UNREACHABLE,
 }
 

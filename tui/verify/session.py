@@ -228,23 +228,38 @@ class Session:
         *,
         permit: override.Permit | None = None,
         obtain_permit: Callable[[], override.Permit | None] = lambda: None,
+        confirmed: bool = False,
     ) -> Run:
         """Remove what earlier runs left.
 
-        On production without a permit the run ends at once, refused.
+        On production, a dry run comes first where there is no permit yet; without one the run ends
+        there, refused.
+
+        Args:
+            permit: Break-glass permission; needed on production.
+            obtain_permit: Asked for a permit after that dry run.
+            confirmed: Delete even what the tag does not explain.
         """
         run_id = tags.new_run_id()
 
         async def work(emit: Emit) -> None:
+            began = time.perf_counter()
             emit(RunStarted(run_id, Mode.PURGE, self.target, self.settings.volume, purge.STAGES))
+            allowed = permit
+            if self.target.is_production and permit is None:
+                verdict = await self._probe(emit)
+                if not verdict.ready:
+                    emit(_dry_run_end(verdict, run.result, began))
+                    return
+                allowed = obtain_permit()
             records = journal.open_journals(self._journal_dir, self.target.identity)
             alive = {r.run_id for r in records if journal.is_alive(self._journal_dir, r.run_id)}
-            allowed = permit or (obtain_permit() if self.target.is_production else None)
             with await self._leave(run, allowed, {}) as leave:
                 finished = await purge.purge(
                     self._project,
                     leave.writer,
                     spare=alive,
+                    confirmed=confirmed,
                     cancellation=run.cancellation,
                     emit=emit,
                 )

@@ -250,10 +250,10 @@ PROBES: Final = (
         "schema.keys",
         "the keys we rely on hold",
         f"{PREFLIGHT}(): primary, foreign and unique keys",
-        "a primary key on id is missing; a foreign key is missing or does not cascade; a unique key "
-        "is one on which a run's rows collide",
-        "restore the key, on delete cascade, which clean-up relies on; drop a unique key that a run "
-        "cannot respect",
+        "a primary key on id is missing; a foreign key is missing or does not cascade; a run's "
+        "rows would collide on a unique key",
+        "restore the key, on delete cascade, which clean-up relies on; drop a unique key that "
+        "a run cannot respect",
         _FAIL,
         keys,
     ),
