@@ -253,7 +253,7 @@ declare
 begin
   select c.relkind into kind from pg_catalog.pg_class c where c.oid = present;
   if kind not in ('m', 'v') then
-    raise exception 'public.analytics_heatmap_agg exists and is neither a view nor a materialized view'
+    raise exception 'public.analytics_heatmap_agg is neither a view nor a materialized view'
       using hint = 'Rename it; this file drops no table.';
   end if;
 
@@ -363,8 +363,8 @@ end
 $reader$;
 comment on function public.analytics_heatmap_admin(date, date, text, text, date, uuid, integer) is
   'The heatmap''s rows, for administrators and the service role, by week; optional filters and '
-  'keyset pages (after_week and after_question of the last row seen, max_rows). A blank only_lesion '
-  'asks for questions without a lesion.';
+  'keyset pages (after_week and after_question of the last row seen, max_rows). A blank '
+  'only_lesion asks for questions without a lesion.';
 
 -- The refresh. Returns
 --   {"status": "refreshed", "rows": n, "server_ms": n, "concurrent": bool, "refreshed_at": "...Z",
@@ -476,7 +476,8 @@ begin
   for kept in select * from pg_temp.heatmap_kept_grants loop
     execute format('grant %s on %s to %s%s',
       kept.privilege_type,
-      case kept.kind when 'view' then 'public.analytics_heatmap_agg' else 'function ' || kept.object end,
+      case kept.kind
+        when 'view' then 'public.analytics_heatmap_agg' else 'function ' || kept.object end,
       kept.grantee, case when kept.is_grantable then ' with grant option' else '' end);
   end loop;
 end

@@ -186,7 +186,8 @@ language sql stable set search_path = '' as $$
     select c.* from pg_catalog.pg_class c where c.oid = to_regclass('public.' || named)
   ),
   keys as (
-    select k.contype, k.conname, k.confrelid, k.confdeltype, pg_get_constraintdef(k.oid) as definition,
+    select k.contype, k.conname, k.confrelid, k.confdeltype,
+      pg_get_constraintdef(k.oid) as definition,
       (select jsonb_agg(a.attname order by u.nr)
        from unnest(k.conkey) with ordinality u (attnum, nr)
        join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum) as columns

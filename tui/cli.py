@@ -236,10 +236,19 @@ def _run_of(session: Session, options: argparse.Namespace, console: Console) -> 
         confirmed = options.confirm == session.target.identity
         return session.purge(obtain_permit=obtain_permit, confirmed=confirmed)
     return session.cycle(
-        refresh_runs=session.settings.refresh_runs,
+        refresh_runs=_refresh_runs(session.settings),
         with_dry_run=True,
         obtain_permit=obtain_permit,
     )
+
+
+def _refresh_runs(settings: Settings) -> int:
+    """As asked for; and where a regression is to be judged, enough to judge by."""
+    from tui.records.thresholds import RUNS_TO_JUDGE
+
+    asked = "HEATMAP_REFRESH_RUNS" in settings.sources
+    judged = settings.max_regression_percent is not None
+    return RUNS_TO_JUDGE if judged and not asked else settings.refresh_runs
 
 
 def _break_glass(session: Session, options: argparse.Namespace, console: Console) -> Permit:

@@ -133,7 +133,8 @@ select
   pg_temp.chance('flag ' || pair.key) < 0.04,
   least(
     -- Some days ago, at an hour when people study.
-    date_trunc('day', now(), 'UTC') - floor(98 * pg_temp.chance('day ' || pair.key)) * interval '1 day'
+    date_trunc('day', now(), 'UTC')
+      - floor(98 * pg_temp.chance('day ' || pair.key)) * interval '1 day'
       + interval '6 hours' + pg_temp.chance('hour ' || pair.key) * interval '16 hours',
     now() - pg_temp.chance('minute ' || pair.key) * interval '3 hours'
   )
