@@ -19,6 +19,7 @@ import psycopg
 import pytest
 from aiohttp import ClientSession, web
 
+from tests.secrets_plugin import watch_for
 from tests.verify.conftest import QUICK, contents, finish
 from tui.cli import main
 from tui.override import PERMIT_LIFETIME, Moment, Permit, grant
@@ -115,6 +116,7 @@ def production(
         claims = jwt.decode(standin.service_role_key, options={"verify_signature": False})
         claims |= {"iss": "supabase", "ref": REF}
         key = jwt.encode(claims, standin.jwt_secret, "HS256")
+        watch_for("the key of a hosted project", key)
         environment["SUPABASE_SERVICE_ROLE_KEY"] = key
         # Declaring the near end of the tunnel changes nothing.
         environment["HEATMAP_VERIFY_NON_PROD_HOSTS"] = "127.0.0.1,localhost"
@@ -176,7 +178,10 @@ def revive(sandbox: Sandbox) -> None:
     """Ask until no connection that has ended is left to be tried."""
     with httpx.Client(headers={"apikey": sandbox.service_role_key}) as client:
         for path in ("/rest/v1/questions?select=id&limit=1&order=id", "/auth/v1/admin/users"):
-            assert any(client.get(sandbox.url + path).is_success for _ in range(20))
+            deadline = time.monotonic() + 20
+            while not (reply := client.get(sandbox.url + path)).is_success:
+                assert time.monotonic() < deadline, reply.text
+                time.sleep(0.05)
 
 
 @contextmanager

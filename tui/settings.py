@@ -85,6 +85,7 @@ class Settings:
         max_refresh_ms: What the median refresh may take, in milliseconds, or None.
         max_regression_percent: How much slower than before it may be, in percent, or None.
         job_summary: File that a pipeline shows on the job's page (GITHUB_STEP_SUMMARY), or None.
+        colour: Colour is wanted where there is a terminal (NO_COLOR is not set).
         sandbox_postgrest: A PostgREST executable for the sandbox, or None.
         sandbox_postgres: A directory with PostgreSQL's programs for the sandbox, or None.
         sandbox_port: TCP port of the sandbox's front door; 0 takes a free one.
@@ -105,6 +106,7 @@ class Settings:
     max_refresh_ms: int | None = None
     max_regression_percent: int | None = None
     job_summary: Path | None = None
+    colour: bool = True
     sandbox_postgrest: Path | None = None
     sandbox_postgres: Path | None = None
     sandbox_port: int = 0
@@ -148,6 +150,7 @@ def load_settings(
         max_refresh_ms=lookup.optional("HEATMAP_MAX_REFRESH_MS", low=1, high=3_600_000),
         max_regression_percent=lookup.optional("HEATMAP_MAX_REGRESSION", low=1, high=100_000),
         job_summary=lookup.path("GITHUB_STEP_SUMMARY"),
+        colour=not environ.get("NO_COLOR"),
         sandbox_postgrest=lookup.path("HEATMAP_SANDBOX_POSTGREST"),
         sandbox_postgres=lookup.path("HEATMAP_SANDBOX_POSTGRES"),
         sandbox_port=lookup.number("HEATMAP_SANDBOX_PORT", 0, low=0, high=65_535),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 # Long enough to press all keys in; it is stopped when they are pressed.
 RESPONSES = 400_000
+CONSOLE = ("-m", "tui")
 PRESSES = 12
 MILLISECONDS = 1_000.0
 # A key and a text that only the place it leads to shows.
@@ -91,8 +92,7 @@ def _console(sandbox: Sandbox, presses: int) -> tuple[Pressed, Pressed, Pressed]
     }
     busy, idle, beside = Pressed(), Pressed(), Pressed()
     rng = random.Random(7)
-    command = [sys.executable, "-m", "tui"]
-    with Terminal(command, environment, Path(environment["HOME"])) as terminal:
+    with Terminal([sys.executable, *CONSOLE], environment, Path(environment["HOME"])) as terminal:
         terminal.first_frame()
         terminal.wait_for(b"Press enter for the dry run")
         terminal.press(*TO_DRY_RUN)

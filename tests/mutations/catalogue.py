@@ -780,7 +780,7 @@ NETWORK = [
     Mutation(
         "auth-server-hangs",
         faults="latency=60000,path=/auth/v1/admin",
-        setup=lambda _, setup: replace(setup, timeout_s=2.0),
+        setup=lambda _, setup: replace(setup, timeout_s=4.0),
         hint="status page",
         fails=["authentication.admin", "authentication.wrong_key"],
         skips=["residue.users"],
@@ -788,7 +788,7 @@ NETWORK = [
     Mutation(
         "preflight-hangs",
         faults="latency=60000,path=rpc/analytics_heatmap_preflight",
-        setup=lambda _, setup: replace(setup, timeout_s=2.0),
+        setup=lambda _, setup: replace(setup, timeout_s=4.0),
         hint="apply sql/analytics_heatmap_preflight.sql",
         fails=["schema.preflight"],
         skips=["schema.required", *NEED_PREFLIGHT],

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
 POLL_S = 0.05
+SETTLE_S = 5.0
+STILL = 6
 EXIT_MARK = "exit-code-is:"
 
 
@@ -72,6 +74,15 @@ class Terminal:
         """Press keys, by tmux's names for them."""
         self._tmux("send-keys", "-t", "console", *keys)
 
+    def step(self, *keys: str) -> None:
+        """Press keys one by one, each once the screen shows what the one before did.
+
+        A key typed while the focus is still moving goes where the focus was.
+        """
+        for key in keys:
+            self.press(key)
+            self._settle()
+
     def type(self, text: str) -> None:
         """Type text as it is."""
         self._tmux("send-keys", "-l", "-t", "console", text)
@@ -94,6 +105,25 @@ class Terminal:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{words} did not appear in:\n{screen}")
             time.sleep(POLL_S)
+
+    def wait_without(self, words: str) -> str:
+        """Wait until the words have gone from the screen, and return it."""
+        deadline = time.monotonic() + DEADLINE_S
+        while words in (screen := self.screen()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{words!r} stayed on:\n{screen}")
+            time.sleep(POLL_S)
+        return screen
+
+    def _settle(self) -> None:
+        """Wait until the screen, colours included, has stood still for a moment."""
+        same, before = 0, ""
+        deadline = time.monotonic() + SETTLE_S
+        while same < STILL and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+            now = self._tmux("capture-pane", "-e", "-p", "-t", "console")
+            same = same + 1 if now == before else 0
+            before = now
 
     def exit_code(self) -> int:
         """Wait for the console to end, and return its exit code."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -21,7 +22,7 @@ from tui.project.retry import RetryNotice, RetryPolicy, attempt
 from tui.project.transport import http_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from types import TracebackType
 
     import httpx
@@ -314,7 +315,7 @@ class Project:
 
     async def each(
         self,
-        items: Iterable[T],
+        items: Iterable[T] | AsyncIterator[T],
         work: Callable[[T], Awaitable[None]],
         *,
         at_once: int | None = None,
@@ -325,14 +326,14 @@ class Project:
         After a failure nothing new is begun, but requests in flight are awaited: the server may
         commit them anyhow, and whoever cleans up must not race them. The first failure is raised.
         """
-        pending = iter(items)
+        draw = _drawing(items)
         failures: list[Exception] = []
 
         async def worker() -> None:
             while not failures:
                 try:
-                    item = next(pending)
-                except StopIteration:
+                    item = await draw()
+                except StopAsyncIteration:
                     return
                 except Exception as error:  # noqa: BLE001 - raised below
                     failures.append(error)
@@ -347,6 +348,23 @@ class Project:
                 group.create_task(worker())
         if failures:
             raise failures[0]
+
+
+def _drawing(items: Iterable[T] | AsyncIterator[T]) -> Callable[[], Awaitable[T]]:
+    """A way for several workers to draw from one source; raises `StopAsyncIteration` at its end."""
+    turn = asyncio.Lock()
+    source = items if isinstance(items, AsyncIterator) else None
+    plain = iter(()) if isinstance(items, AsyncIterator) else iter(items)
+
+    async def draw() -> T:
+        async with turn:
+            if source is not None:
+                return await anext(source)
+            for item in plain:
+                return item
+            raise StopAsyncIteration
+
+    return draw
 
 
 def _key_headers(key: Secret) -> dict[str, str]:

@@ -25,6 +25,8 @@ T = TypeVar("T")
 class Dialog(ModalScreen[T], Generic[T]):
     """A dialog in front of a screen, with the banner still on top of it."""
 
+    # The first button is the safe choice.
+    AUTO_FOCUS = "Button"
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -64,10 +66,6 @@ class Dialog(ModalScreen[T], Generic[T]):
     def buttons(self) -> Iterable[Widget]:
         """The buttons, the safe choice first: the first is focused."""
         yield Button("Close", id="close", compact=True)
-
-    def on_mount(self) -> None:
-        """Focus the safe choice."""
-        self.query(Button).first().focus()
 
     @on(Button.Pressed, "#close")
     def action_close(self) -> None:

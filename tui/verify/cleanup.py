@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # many stay far below the 8 s that a hosted project allows a statement.
 _RESPONSES_PER_DELETE: Final = 10_000
 _QUESTION_ORDER: Final = ("id",)
+# PostgREST joins the question, so that its slug can be a condition.
+RESPONSES_WITH_SLUG: Final = ("id", "questions!inner(slug)")
 # Synthetic questions are published, so a learner may answer one while it exists. A few such answers
 # go with their question; many mean that the tag is not what it seems.
 _FEW: Final = 10
@@ -101,6 +103,13 @@ async def find(project: Project, run_id: str | None = None) -> Tagged:
     Raises:
         ProjectError: The project could not be asked.
     """
+    if run_id is not None:
+        questions, users, count_of_run = await asyncio.gather(
+            tagged_questions(project, run_id),
+            _tagged_users(project, run_id),
+            project.count("responses", [_joined_slug(run_id)], columns=RESPONSES_WITH_SLUG),
+        )
+        return Tagged(questions, users, {run_id: count_of_run})
     questions, users = await asyncio.gather(
         tagged_questions(project, run_id), _tagged_users(project, run_id)
     )
@@ -113,6 +122,10 @@ async def find(project: Project, run_id: str | None = None) -> Tagged:
 
     await project.each(_chunks_by_run(questions, IDS_PER_REQUEST), count)
     return Tagged(questions, users, responses)
+
+
+def _joined_slug(run_id: str) -> Filter:
+    return Filter("questions.slug", "match", tags.slug_pattern(run_id))
 
 
 async def _tagged_users(project: Project, run_id: str | None) -> dict[str, str]:

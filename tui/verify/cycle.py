@@ -8,8 +8,9 @@ users are deleted while the final refresh runs: those depend on nothing of each 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tui.errors import OperatorError
 from tui.project import IDS_PER_REQUEST, ProjectError, TimedOut, one_of
@@ -26,6 +27,7 @@ from tui.verify.events import (
     Stage,
     Tally,
 )
+from tui.verify.feed import Row, batched, batches_ahead, even_batch
 from tui.verify.progress import stage
 from tui.verify.verdict import CycleState, judge
 
@@ -142,9 +144,9 @@ class Cycle:
     async def _write_questions(self) -> None:
         total = self._volume.questions
         with stage(Stage.QUESTIONS, total, "writing synthetic questions", self._emit) as progress:
-            batches = _batched(map(self._dataset.question, range(total)), self._volume.batch)
+            batches = batched(map(self._dataset.question, range(total)), self._volume.batch)
 
-            async def write(rows: list[dict[str, Any]]) -> None:
+            async def write(rows: list[Row]) -> None:
                 await self._writer.insert("questions", rows)
                 progress.advance(len(rows))
 
@@ -172,9 +174,13 @@ class Cycle:
         self._journal.note(Stage.RESPONSES)
         total = self._volume.responses
         with stage(Stage.RESPONSES, total, "writing synthetic responses", self._emit) as progress:
-            batches = _batched(self._responses(), self._volume.batch)
+            size = even_batch(total, self._volume.batch, self._volume.concurrency)
+            rows = self._cancellation.until(self._responses())
+            batches = batches_ahead(rows, size, depth=self._volume.concurrency)
 
-            async def write(rows: list[dict[str, Any]]) -> None:
+            async def write(rows: list[Row]) -> None:
+                # Some batches are ready ahead of the socket: they must not go out any more.
+                self._cancellation.check()
                 try:
                     await self._writer.insert("responses", rows)
                 except ProjectError as error:
@@ -184,9 +190,10 @@ class Cycle:
                     await self._writer.insert("responses", rows)
                 progress.advance(len(rows))
 
-            await self._project.each(self._cancellation.until(batches), write)
+            async with contextlib.aclosing(batches):
+                await self._project.each(batches, write)
 
-    def _responses(self) -> Iterator[dict[str, Any]]:
+    def _responses(self) -> Iterator[Row]:
         """All responses, made when they are needed; their aggregates are kept, the rows are not."""
         for number in range(self._volume.questions):
             answers = self._dataset.answers(number)
@@ -329,14 +336,3 @@ async def _together(*work: Awaitable[None]) -> None:
     # A failure says more than the cancellation that may have come with it.
     for failure in sorted(failures, key=lambda each: isinstance(each, Cancelled)):
         raise failure
-
-
-def _batched(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

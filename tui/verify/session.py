@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectStage", "Run", "Session"]
 
+_ASKED_LATELY_S: Final = 20.0
 # The probe without which no other says anything about the project.
 REACHABLE: Final = "target.reachable"
 
@@ -102,6 +103,7 @@ class Session:
             Project(target.url, anon_key, concurrency=2, policy=policy) if anon_key else None
         )
         self.preflight: Mapping[str, Any] = {}
+        self._asked_at = float("-inf")
         self.evidence: RunEvidence | None = None
         self.deployment_log = DeploymentLog(settings.deployment_log)
         self.keeper = Keeper(
@@ -148,6 +150,7 @@ class Session:
             facts = None
         except ProjectError:
             return
+        self._asked_at = time.monotonic()
         self.preflight = facts if isinstance(facts, dict) else {}
         self.target = declared_by_database(self.target, self.preflight.get("declared_environment"))
 
@@ -342,8 +345,9 @@ class Session:
     async def _leave(
         self, run: Run, permit: override.Permit | None, planned: Mapping[str, int]
     ) -> contextlib.AbstractContextManager[LeaveToWrite]:
-        # Again, however lately it was asked: it may have said something else since.
-        await self.ask_database()
+        # It may have said something else since the operator was shown the banner.
+        if time.monotonic() - self._asked_at > _ASKED_LATELY_S:
+            await self.ask_database()
         return leave_to_write(
             run,
             self._project,

@@ -37,6 +37,10 @@ REFRESH: Final = "analytics_refresh_heatmap"
 
 ONE_USER: Final = "/auth/v1/admin/users?page=1&per_page=1"
 
+# Share of a probe's time after which a fact that several wait for is given up, so that one of them
+# tells the cause and the others, in time, that they could not ask.
+_PATIENCE: Final = 0.8
+
 # HTTP status by which PostgREST says that several functions fit a call (PGRST203).
 AMBIGUOUS: Final = 300
 
@@ -71,6 +75,8 @@ class Evidence:
     Methods that need a working key raise `UnansweredError` where there is none, so that one cause
     is told by one probe and not by all.
 
+    To be made within the event loop, when the probes start.
+
     Args:
         context: What the dry run is about.
     """
@@ -81,6 +87,8 @@ class Evidence:
         self.project = _impatient(context.project)
         self._anon = None if context.anon is None else _impatient(context.anon)
         self._facts: dict[str, asyncio.Task[Any]] = {}
+        loop = asyncio.get_running_loop()
+        self._patient_until = loop.time() + context.timeout_s * _PATIENCE
 
     async def aclose(self) -> None:
         """Stop asking for whatever nobody waits for any more."""
@@ -120,13 +128,12 @@ class Evidence:
 
     async def _in_time(self, asked: Awaitable[T], what: str) -> T:
         """The answer, or `ProjectUnreachable` a little before the probes that share it give up."""
-        patience_s = self.context.timeout_s * 0.8
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout_at(self._patient_until):
                 return await asked
         except TimeoutError:
             raise ProjectUnreachable(
-                f"{what}: no reply within {patience_s:g} s",
+                f"{what}: no reply within {self.context.timeout_s * _PATIENCE:g} s",
                 hint="look at the project's status page, and at any proxy between",
                 transient=True,
             ) from None
