@@ -275,6 +275,9 @@ class Project:
             if limit is not None:
                 query = query.range(offset, offset + limit - 1)
             result = await query.execute()
+            if isinstance(result.data, str):
+                # postgrest-py hands on as text what it cannot read; no function of ours gives text.
+                raise ValueError("the reply is not the JSON it says it is")
             return result.data, getattr(result, "count", None)
 
         return await self.ask(f"calling {function}", request, policy=policy)

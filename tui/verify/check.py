@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from tui.heatmap.rows import COLUMNS, AggregateRow
-from tui.project import Filter, TimedOut, one_of, outside
+from tui.project import Filter, ProjectError, TimedOut, one_of, outside
 from tui.settings import WEEKS
 from tui.verify import tags
 from tui.verify.events import CheckFinished, SampleTaken, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date
 
     from tui.project import Project
@@ -31,6 +31,21 @@ _EXAMPLES: Final = 2
 _FINGERPRINT_ROWS: Final = 10_000
 
 Key = tuple[UUID, "date"]
+
+
+def row_of(raw: Mapping[str, Any], source: str) -> AggregateRow:
+    """A row as the project returned it.
+
+    Raises:
+        ProjectError: It is not as the view's columns are documented.
+    """
+    try:
+        return AggregateRow.from_json(raw)
+    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+        raise ProjectError(
+            f"{source} returned a row that is not as documented: {type(error).__name__}: {error}",
+            hint="apply sql/analytics_heatmap.sql, or see the probes schema.view and schema.reader",
+        ) from error
 
 
 def within(ids: Sequence[UUID]) -> list[Filter]:
@@ -68,7 +83,7 @@ async def compare(
         nonlocal matched, mismatched, unexpected
         async for page in project.pages(VIEW, COLUMNS, within(ids), order=_ORDER):
             for raw in page:
-                row = AggregateRow.from_json(raw)
+                row = row_of(raw, VIEW)
                 key = _key(row)
                 want = wanted.get(key)
                 if want == row and key not in seen:
@@ -146,7 +161,7 @@ async def sample(project: Project, question_ids: Sequence[UUID]) -> SampleTaken:
                 break
             found += page
         total += expected if found else 0
-        rows.extend(AggregateRow.from_json(raw) for raw in found)
+        rows.extend(row_of(raw, READER) for raw in found)
 
     await project.each(chunks, read)
     rows.sort(key=lambda row: (row.week_start, row.question_id))
@@ -176,7 +191,7 @@ async def real_rows(project: Project, question_ids: Sequence[UUID]) -> RealRows:
     raw = first.rows
     if len(raw) < count:
         raw = await project.rows(VIEW, COLUMNS, others, order=_ORDER)
-    rows = [AggregateRow.from_json(each) for each in raw]
+    rows = [row_of(each, VIEW) for each in raw]
     return RealRows(len(rows), {_key(row): row for row in rows})
 
 

@@ -104,6 +104,8 @@ class Cycle:
                 self._journal.close()
         finally:
             self._journal.leave()
+        if state.defect is not None:
+            raise state.defect
         return verdict
 
     async def _first_half(self) -> None:
@@ -116,6 +118,9 @@ class Cycle:
         except OperatorError as error:
             state.failure = error
             self._emit(Notice(f"stopping: {error.message}", warning=True))
+        except Exception as error:  # noqa: BLE001 - raised again once everything is cleaned up
+            state.defect = error
+            self._emit(Notice("stopping: a mistake of ours", warning=True))
 
     async def _write_and_check(self) -> None:
         await _together(self._create_users(), self._write_questions())

@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from tui.heatmap.rows import AggregateRow
 from tui.project import Missing, ProjectError
-from tui.verify.check import READER, VIEW
+from tui.verify.check import READER, VIEW, row_of
 from tui.verify.cleanup import tagged_questions
 from tui.verify.events import SampleTaken
 
 if TYPE_CHECKING:
+    from tui.heatmap.rows import AggregateRow
     from tui.project import Project
 
 PREFLIGHT: Final = "analytics_heatmap_preflight"
@@ -63,12 +63,12 @@ async def _by_key(project: Project, rows: list[AggregateRow]) -> list[AggregateR
         after["after_week"] = rows[-1].week_start.isoformat()
         after["after_question"] = str(rows[-1].question_id)
     data, _ = await project.call_read_only(READER, after)
-    return [AggregateRow.from_json(row) for row in data]
+    return [row_of(row, READER) for row in data]
 
 
 async def _by_offset(project: Project, rows: list[AggregateRow]) -> list[AggregateRow]:
     data, _ = await project.call_read_only(READER, offset=len(rows), limit=_PAGE)
-    return [AggregateRow.from_json(row) for row in data]
+    return [row_of(row, READER) for row in data]
 
 
 async def _refreshed_at(project: Project) -> str | None:

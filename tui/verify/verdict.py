@@ -28,6 +28,7 @@ class CycleState:
     tagged: Tagged | None = None
     checked: CheckFinished | None = None
     failure: OperatorError | None = None
+    defect: Exception | None = None
     cancelled: bool = False
     problems: list[str] = field(default_factory=list)
 
