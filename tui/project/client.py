@@ -277,7 +277,7 @@ class Project:
             result = await query.execute()
             if isinstance(result.data, str):
                 # postgrest-py hands on as text what it cannot read; no function of ours gives text.
-                raise ValueError("the reply is not the JSON it says it is")
+                raise ValueError("the reply is not the JSON it says it is")  # noqa: TRY004
             return result.data, getattr(result, "count", None)
 
         return await self.ask(f"calling {function}", request, policy=policy)
