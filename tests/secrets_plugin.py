@@ -64,6 +64,13 @@ def leaks(text: str) -> list[str]:
     return sorted(known | {kind for kind, shape in SHAPES.items() if shape.search(text)})
 
 
+def masked(text: str) -> str:
+    """The text with a mark in place of each known key, and of each piece of one."""
+    for piece in sorted(_known, key=len, reverse=True):
+        text = text.replace(piece, "[key]")
+    return text
+
+
 def leaks_in_files(folders: Iterable[Path]) -> list[str]:
     """Files that show a key, each with the kinds; environment files are left out."""
     found = []
@@ -132,10 +139,9 @@ def pytest_runtest_makereport(
         found += leaks_in_files(home for home in homes if isinstance(home, Path))
     if leaks(report.longreprtext):
         found.append("the report of the failure")
-        report.longrepr = "(withheld: it shows a key)"
     if found:
-        report.outcome = "failed"
         told = "\n".join(dict.fromkeys(found))
-        report.longrepr = f"a key shows in:\n{told}\n{report.longreprtext}"
-        report.sections = [(title, "(withheld)") for title, text in report.sections if leaks(text)]
+        report.outcome = "failed"
+        report.longrepr = f"a key shows in:\n{told}\n{masked(report.longreprtext)}"
+        report.sections = [(title, masked(text)) for title, text in report.sections]
     return report

@@ -21,7 +21,7 @@ import pytest
 
 from tests.screens.fakes import settle, until
 from tests.screens.test_end_to_end import console
-from tests.secrets_plugin import SHAPES, leaks, leaks_in_files, watch_for
+from tests.secrets_plugin import KEYS, SHAPES, leaks, leaks_in_files, watch_for
 from tui.cli import main
 from tui.errors import OperatorError
 from tui.project import Project, RetryPolicy
@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[1]
 REASON: Final = "restoring the index after the incident of today"
+
+
+@pytest.fixture(autouse=True)
+def _watch(sandbox: Sandbox) -> None:
+    """Know the keys even where the scanner was not loaded before the sandbox started."""
+    for kind in KEYS:
+        watch_for(kind, getattr(sandbox, kind))
 
 
 # --- the scanner ----------------------------------------------------------------------------------
@@ -99,17 +106,17 @@ def test_the_scanner_finds_what_is_planted_and_nothing_else(tmp_path: Path) -> N
 
 
 def test_the_scanner_knows_every_key_of_a_sandbox(sandbox: Sandbox) -> None:
-    for key in (
-        *(sandbox.service_role_key, sandbox.anon_key, sandbox.secret_key),
-        *(sandbox.publishable_key, sandbox.jwt_secret),
-    ):
-        watch_for("known", key)
-        assert leaks(f"<{key}>")
-        assert leaks(f"...{key[-24:]}")
+    for kind in KEYS:
+        key: str = getattr(sandbox, kind)
+        assert kind in leaks(f"<{key}>")
+        assert kind in leaks(f"...{key[-24:]}")
     assert leaks(f"{sandbox!r} {sandbox.url} heatmap-20260101-9f3c21aa-1@example.com") == []
 
 
 # --- errors ---------------------------------------------------------------------------------------
+
+
+FOREIGN: Final = jwt.encode({"role": "service_role"}, "x" * 40, "HS256")
 
 
 def misspelt(key: str) -> dict[str, str]:
@@ -127,7 +134,7 @@ def misspelt(key: str) -> dict[str, str]:
         "a personal token": f"sbp_{signature}",
         "another prefix": f"sb_sekret_{signature}",
         "an URL": f"https://{key}.example/",
-        "of another project": jwt.encode({"role": "service_role"}, signature, "HS256"),
+        "of another project": FOREIGN,
     }
 
 
@@ -137,11 +144,15 @@ MISSPELT: Final = tuple(misspelt("a.b.c"))
 @pytest.mark.parametrize("how", MISSPELT)
 async def test_an_error_about_a_key_shows_nothing_of_it(sandbox: Sandbox, how: str) -> None:
     key = misspelt(sandbox.service_role_key)[how]
-    watch_for("the misspelt key", key)
-    with pytest.raises(OperatorError) as caught:
+    watch_for("a foreign key", FOREIGN)
+
+    async def use() -> None:
         classify(sandbox.url, key)
         async with Project(sandbox.url, Secret(key), policy=RetryPolicy(attempts=1)) as project:
             await project.rows("questions", ["id"], order=["id"])
+
+    with pytest.raises(OperatorError) as caught:
+        await use()
     error: BaseException | None = caught.value
     assert leaks("".join(traceback.format_exception(error))) == []
     while error is not None:
@@ -155,7 +166,7 @@ def test_the_command_shows_nothing_of_a_misspelt_key(
     sandbox: Sandbox, how: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     key = misspelt(sandbox.service_role_key)[how]
-    watch_for("the misspelt key", key)
+    watch_for("a foreign key", FOREIGN)
     monkeypatch.setenv("SUPABASE_URL", sandbox.url)
     monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", key)
     assert main(["--dry-run", "--headless", "--json"]) in {1, 2}

@@ -35,7 +35,7 @@ from tui.screens.target import TargetScreen
 from tui.screens.telling import failure_text, failure_title, save_crash
 from tui.screens.workbench import Workbench
 from tui.styles import theme as themes
-from tui.widgets.glyphs import glyphs_for
+from tui.widgets.glyphs import UNICODE, glyphs_for
 from tui.widgets.rail import Chosen
 from tui.widgets.steps import CHECKLIST, View
 
@@ -330,6 +330,11 @@ class HeatmapApp(App[int]):
                 self.desk.cancel("esc was pressed")
         elif not (isinstance(self.screen, HeatmapScreen) and self.screen.leave_filter()):
             self.switch(self.desk.back_from(self.view))
+
+    def get_key_display(self, binding: Binding) -> str:
+        """A key's name as it is shown; in ASCII where the terminal has no more."""
+        shown = super().get_key_display(binding)
+        return shown if self.glyphs is UNICODE or shown.isascii() else binding.key
 
     def action_press(self, key: str) -> None:
         """Press a key: what a click on the key bar does."""

@@ -155,8 +155,10 @@ def _change_screens(terminal: Terminal, rng: random.Random, presses: int, into: 
 
 def _open_help(terminal: Terminal, rng: random.Random, presses: int, into: Pressed) -> None:
     for _ in range(presses):
-        into.help.append(terminal.press(*HELP) * MILLISECONDS)
+        taken = terminal.press(*HELP)
+        into.help.append(taken * MILLISECONDS)
         terminal.pause(0.1 + rng.random() * 0.1)
         # Any paint will do: closing is not what is measured.
         terminal.press("\x1b", b"\x1b[")
-        terminal.pause(0.3 + rng.random() * 0.1)
+        # The next key must not meet the dialog; closing takes no longer than opening.
+        terminal.pause(0.2 + 2 * taken + rng.random() * 0.1)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.mutations.mutation import Mutation, Repair, Setup
+from tui.records.history import Pace
 from tui.sandbox.keys import sign
-from tui.verify.dry_run import PastRuns
 
 if TYPE_CHECKING:
     from tui.sandbox import Sandbox
@@ -666,13 +666,13 @@ LIMITS = [
     ),
     Mutation(
         "a-run-of-an-hour",
-        setup=lambda _, setup: replace(setup, past=PastRuns(runs=2, rows_per_s=2.5)),
+        setup=lambda _, setup: replace(setup, past=Pace(runs=2, rows_per_s=2.5)),
         hint="lower HEATMAP_VERIFY_USERS",
         warns=["volume.duration"],
     ),
     Mutation(
         "slow-refreshes-on-record",
-        setup=lambda _, setup: replace(setup, past=PastRuns(3, 4_000.0, refresh_ms=290_000.0)),
+        setup=lambda _, setup: replace(setup, past=Pace(3, 4_000.0, refresh_ms=290_000.0)),
         hint="set statement_timeout",
         warns=["limits.refresh_timeout"],
     ),

@@ -14,9 +14,9 @@ from tui.verify.probes.registry import PROBES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tui.records.history import Pace
     from tui.sandbox import Sandbox
     from tui.target import Target
-    from tui.verify.dry_run import PastRuns
 
 
 class Repair(Enum):
@@ -34,7 +34,7 @@ class Setup:
     anon_key: str | None
     target: Target
     settings: Settings
-    past: PastRuns | None = None
+    past: Pace | None = None
     timeout_s: float = 10.0
 
     @classmethod

@@ -344,6 +344,7 @@ class FakeSession:
         self.is_sandbox = is_sandbox
         self.dry_run_result: DryRunFinished | None = None
         self.journals: list[object] = []
+        self.evidence = None
         self.closed = False
         self.cycles_started = 0
         self._dry_run = dry_run or dry_run_events(self.target, probes())

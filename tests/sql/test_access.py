@@ -175,6 +175,16 @@ def test_refresh_in_a_read_only_transaction_tells_who_may(
         assert outcome(session, REFRESH) == code
 
 
+def test_nothing_private_is_executable_by_all(granted: Database) -> None:
+    # The schema is closed as well; a right that waits for a USAGE to come is still one too many.
+    found = granted.connect().execute(
+        "select p.proname from pg_proc p cross join lateral aclexplode("
+        "coalesce(p.proacl, acldefault('f', p.proowner))) g "
+        "where p.pronamespace = 'analytics_private'::regnamespace and g.grantee <> p.proowner"
+    )
+    assert found.fetchall() == []
+
+
 def test_gate_is_never_null(ready: Database) -> None:
     wearing = ["", "{}", '{"role": null}', '{"sub": null}', '{"sub": "", "role": ""}']
     for role in ("anon", "authenticated", "service_role", "postgres"):

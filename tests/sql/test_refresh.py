@@ -119,6 +119,18 @@ def test_second_refresh_says_that_one_is_running(
     assert refresh(second)["status"] == "refreshed"
 
 
+def test_asking_in_a_read_only_transaction_does_not_wait(
+    ready: Database, owner: psycopg.Connection
+) -> None:
+    owner.execute("alter function public.analytics_refresh_heatmap() set lock_timeout = '150ms'")
+    asking = ready.connect()
+    with owner.transaction():
+        refresh(owner)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), asking.transaction():
+            asking.execute("set transaction read only")
+            refresh(asking)
+
+
 def test_raw_refresh_by_the_owner_is_waited_for_no_longer(
     ready: Database, owner: psycopg.Connection
 ) -> None:

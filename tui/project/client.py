@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from postgrest.types import CountMethod
 from supabase import AsyncClient, AsyncClientOptions
 
-from tui.project.errors import Missing, Truncated, refusal_of
+from tui.project.errors import Missing, ProjectUnreachable, Truncated, refusal_of
 from tui.project.filters import Filter, filtered
 from tui.project.retry import RetryNotice, RetryPolicy, attempt
 from tui.project.transport import http_client
@@ -34,6 +34,7 @@ T = TypeVar("T")
 # Asking for more than the server's max-rows is harmless; asking for this much keeps a page small.
 PAGE: Final = 1_000
 _USERS_PER_PAGE: Final = 1_000
+_LISTING: Final = "listing users"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,29 +138,31 @@ class Project:
             lambda: self._http.get(self.url + path, headers=headers),
         )
 
-    async def get_json(self, path: str, what: str) -> Any:
-        """GET a path and read its JSON; a refusal is raised as any other.
+    async def get_json(self, path: str, what: str) -> dict[str, Any]:
+        """GET a path and read the JSON object there; a refusal is raised as any other.
 
         Raises:
-            ProjectError: The status is not a success, or the body is not JSON.
+            ProjectError: The status is not a success, or the body is no JSON object.
         """
-        return (await self._get_json(path, what)).json()
+        return (await self._get_json(path, what))[0]
 
-    async def _get_json(self, path: str, what: str) -> httpx.Response:
+    async def _get_json(self, path: str, what: str) -> tuple[dict[str, Any], httpx.Headers]:
         headers = _key_headers(self.key)
 
-        async def request() -> httpx.Response:
+        async def request() -> tuple[dict[str, Any], httpx.Headers]:
             response = await self._http.get(self.url + path, headers=headers)
             if not response.is_success:
                 raise refusal_of(response, what)
-            response.json()
-            return response
+            document = response.json()
+            if not isinstance(document, dict):
+                raise ValueError("a JSON object was expected")  # noqa: TRY004 - as garbled
+            return document, response.headers
 
         return await self.ask(what, request)
 
     async def openapi(self) -> dict[str, Any]:
         """The OpenAPI 2.0 document that PostgREST makes of the exposed schema."""
-        return dict(await self.get_json("/rest/v1/", "reading the API description"))
+        return await self.get_json("/rest/v1/", "reading the API description")
 
     async def page(
         self,
@@ -291,14 +294,16 @@ class Project:
         seen = 0
         for number in itertools.count(1):
             query = f"page={number}&per_page={_USERS_PER_PAGE}&filter={fragment}"
-            reply = await self._get_json(f"/auth/v1/admin/users?{query}", "listing users")
-            users = _dicts(reply.json().get("users"))
+            reply, headers = await self._get_json(f"/auth/v1/admin/users?{query}", _LISTING)
+            users = reply.get("users")
+            if not isinstance(users, list):
+                raise ProjectUnreachable(f"{_LISTING}: the reply holds no list of users")
             if not users:
                 return
             yield users
             seen += len(users)
             # A server that does not say how many there are is asked until it has no more.
-            if seen >= int(reply.headers.get("x-total-count", sys.maxsize)):
+            if seen >= int(headers.get("x-total-count", sys.maxsize)):
                 return
 
     async def user_exists(self, user_id: str) -> bool:

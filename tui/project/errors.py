@@ -127,7 +127,7 @@ def refusal_of(response: httpx.Response, what: str) -> ProjectError:
 def _judge(
     what: str, status: int, code: str | None, said: str, retry_after_s: float | None
 ) -> ProjectError:
-    if 300 <= status < 400:
+    if 300 <= status < 400 and code is None:
         return ProjectError(
             f"{what}: the URL redirects elsewhere (HTTP {status}); the key is not sent along",
             hint="set SUPABASE_URL to the project's own address, without a redirect",

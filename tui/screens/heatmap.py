@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, TypeVar
-from uuid import UUID
 
 from textual import on, work
 from textual.binding import Binding, BindingType
@@ -18,6 +17,7 @@ from tui.errors import OperatorError
 from tui.heatmap.axes import GridSpec, Origin, RowAxis
 from tui.heatmap.colours import ASCII_SHADES, SHADES
 from tui.heatmap.grid import build_grid_async
+from tui.heatmap.text import ascii_only
 from tui.records.export import write_rows
 from tui.screens.base import ConsoleScreen
 from tui.screens.dialogs import TextDialog
@@ -152,17 +152,17 @@ class HeatmapScreen(ConsoleScreen):
             *([f"{spec.origin.value} only"] if spec.origin is not Origin.ALL else []),
             *([f'"{spec.text}"'] if spec.text else []),
         ]
+        line = f" {signs.sep} ".join(parts)
         return Content.assemble(
             (source.capitalize(), "bold"), "  ", count, "\n",
-            (f" {signs.sep} ".join(parts), "$muted"),
+            (ascii_only(line) if signs is ASCII else line, "$muted"),
         )  # fmt: skip
 
     # What is shown.
 
     def _show(self, sample: SampleTaken, *, live: bool) -> None:
         self.shown, self.is_live, self._problem = sample, live, None
-        synthetic = frozenset(UUID(str(each)) for each in sample.synthetic)
-        self._respec(replace(self.spec, synthetic=synthetic))
+        self._respec(replace(self.spec, synthetic=sample.synthetic))
 
     def _respec(self, spec: GridSpec) -> None:
         self.spec = spec

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from tui.project import ProjectError
 from tui.redact import redact
 from tui.verify.events import DryRunFinished, ProbeFinished, ProbeStarted, ProbeStatus
-from tui.verify.probes.context import DryRunContext, PastRuns
+from tui.verify.probes.context import DryRunContext
 from tui.verify.probes.evidence import Evidence
 from tui.verify.probes.model import Finding, UnansweredError, failed, skipped
 from tui.verify.probes.registry import PROBES, probe_of
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tui.verify.events import Event
     from tui.verify.probes.model import Probe
 
-__all__ = ["READY", "DryRunContext", "PastRuns", "run_one", "run_probes", "verdict_of"]
+__all__ = ["READY", "DryRunContext", "run_one", "run_probes", "verdict_of"]
 
 READY: Final = "ready to write synthetic data"
 _LONGEST: Final = 400

@@ -61,7 +61,7 @@ async def _auth_version(project: Project) -> str | None:
         said = await project.get_json("/auth/v1/health", "asking the auth service for its version")
     except ProjectError:
         return None
-    return str(said["version"]) if isinstance(said, dict) and "version" in said else None
+    return str(said["version"]) if "version" in said else None
 
 
 class Keeper:

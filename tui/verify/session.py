@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tui import override
@@ -16,7 +17,7 @@ from tui.target import Target, declared_by_database
 from tui.verify import cycle, journal, live, purge, tags
 from tui.verify.cycle import Cycle
 from tui.verify.dataset import Dataset
-from tui.verify.dry_run import DryRunContext, PastRuns, run_probes
+from tui.verify.dry_run import DryRunContext, run_probes
 from tui.verify.events import (
     DryRunFinished,
     Event,
@@ -32,8 +33,8 @@ from tui.verify.leave import TABLES, LeaveToWrite, leave_to_write
 from tui.verify.run import Run
 
 if TYPE_CHECKING:
-    import contextlib
     from collections.abc import Awaitable, Callable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -142,14 +143,14 @@ class Session:
         A project that cannot be asked keeps its classification and accepts no write: the dry run
         then says what is wrong.
         """
+        with contextlib.suppress(ProjectError):
+            await self._ask_database(RetryPolicy(attempts=2))
+
+    async def _ask_database(self, policy: RetryPolicy | None = None) -> None:
         try:
-            facts, _ = await self._project.call_read_only(
-                live.PREFLIGHT, policy=RetryPolicy(attempts=2)
-            )
+            facts, _ = await self._project.call_read_only(live.PREFLIGHT, policy=policy)
         except Missing:
             facts = None
-        except ProjectError:
-            return
         self._asked_at = time.monotonic()
         self.preflight = facts if isinstance(facts, dict) else {}
         self.target = declared_by_database(self.target, self.preflight.get("declared_environment"))
@@ -303,13 +304,12 @@ class Session:
         return self.settings.state_dir / "runs"
 
     async def _probe(self, emit: Emit) -> DryRunFinished:
-        pace = self.keeper.pace(self.target.identity)
         context = DryRunContext(
             project=self._project,
             anon=self._anon,
             target=self.target,
             settings=self.settings,
-            past=PastRuns(**asdict(pace)) if pace else None,
+            past=self.keeper.pace(self.target.identity),
         )
         self.dry_run_result = await run_probes(context, emit)
         return self.dry_run_result
@@ -344,10 +344,10 @@ class Session:
 
     async def _leave(
         self, run: Run, permit: override.Permit | None, planned: Mapping[str, int]
-    ) -> contextlib.AbstractContextManager[LeaveToWrite]:
+    ) -> AbstractContextManager[LeaveToWrite]:
         # It may have said something else since the operator was shown the banner.
         if time.monotonic() - self._asked_at > _ASKED_LATELY_S:
-            await self.ask_database()
+            await self._ask_database()
         return leave_to_write(
             run,
             self._project,

@@ -9,23 +9,9 @@ from tui.verify.probes.model import TIMEOUT_S
 
 if TYPE_CHECKING:
     from tui.project import Project
+    from tui.records.history import Pace
     from tui.settings import Settings
     from tui.target import Target
-
-
-@dataclass(frozen=True, slots=True)
-class PastRuns:
-    """What earlier runs against this target took.
-
-    Attributes:
-        runs: How many are on record.
-        rows_per_s: Responses written in a second, start to end of a run, median of the runs.
-        refresh_ms: The longest refresh of the last runs, in milliseconds, or None.
-    """
-
-    runs: int
-    rows_per_s: float
-    refresh_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +31,5 @@ class DryRunContext:
     anon: Project | None
     target: Target
     settings: Settings
-    past: PastRuns | None = None
+    past: Pace | None = None
     timeout_s: float = TIMEOUT_S

@@ -117,11 +117,7 @@ class Evidence:
         error: ProjectError | None = None
         what = "reading the API description"
         try:
-            reply = await self._in_time(self.project.get_json("/rest/v1/", what), what)
-            if isinstance(reply, dict):
-                document = reply
-            else:
-                error = ProjectError(f"{what}: the reply is no JSON object")
+            document = await self._in_time(self.project.get_json("/rest/v1/", what), what)
         except ProjectError as caught:
             error = caught
         return Door(document, error, (time.perf_counter() - started) * 1_000)

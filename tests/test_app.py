@@ -1,0 +1,78 @@
+"""The application itself: what a crash leaves, what it prints, how it ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.screens.fakes import FakeSession, make_app, make_settings, settle
+from tui.redact import Secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Boom(Exception):
+    """A defect."""
+
+
+async def test_a_crash_leaves_a_redacted_report_and_no_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = Secret("sb_secret_abcdefghijklmnop").reveal()
+
+    def crash() -> None:
+        raise Boom(f"apikey: {secret}")
+
+    session = FakeSession()
+    app = make_app(session, state_dir=tmp_path)
+    with pytest.raises(Boom):
+        async with app.run_test() as pilot:
+            await settle(pilot)
+            app.call_later(crash)
+            await pilot.pause()
+    printed = capsys.readouterr()
+    assert app.return_value == 1
+    assert session.closed
+    assert "Traceback" not in printed.err + printed.out
+    assert "a mistake of ours" in printed.err + printed.out
+    [report] = (tmp_path / "crashes").iterdir()
+    text = report.read_text()
+    assert "Boom" in text
+    assert "Traceback" in text
+    assert secret not in text
+    assert report.stat().st_mode & 0o777 == 0o600
+
+
+async def test_evidence_is_saved_privately_and_said_where(tmp_path: Path) -> None:
+    app = make_app(FakeSession(settings=make_settings(tmp_path)))
+    async with app.run_test(notifications=True) as pilot:
+        await settle(pilot)
+        app.save("apikey: sb_secret_abcdefghijklmnop", "x.md", "the evidence")
+        await settle(pilot)
+    saved = tmp_path / "reports" / "x.md"
+    assert saved.stat().st_mode & 0o777 == 0o600
+    assert "abcdefghijklmnop" not in saved.read_text()
+
+
+async def test_what_cannot_be_saved_is_said(tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("in the way")
+    app = make_app(FakeSession(settings=make_settings(tmp_path)))
+    async with app.run_test(notifications=True) as pilot:
+        await settle(pilot)
+        app.save("text", "x.md", "the evidence")
+        await settle(pilot)
+        assert any("could not be written" in each.message for each in app._notifications)
+
+
+async def test_nothing_is_said_or_copied_with_a_secret_in_it() -> None:
+    secret = Secret("sb_secret_zyxwvutsrqponm").reveal()
+    app = make_app()
+    async with app.run_test(notifications=True) as pilot:
+        await settle(pilot)
+        app.tell(f"the key is {secret}")
+        app.copy(f"the key is {secret}", "it")
+        await settle(pilot)
+        assert all(secret not in each.message for each in app._notifications)
+        assert secret not in app.clipboard
