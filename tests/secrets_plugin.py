@@ -68,6 +68,8 @@ def masked(text: str) -> str:
     """The text with a mark in place of each known key, and of each piece of one."""
     for piece in sorted(_known, key=len, reverse=True):
         text = text.replace(piece, "[key]")
+    for shape in SHAPES.values():
+        text = shape.sub("[key]", text)
     return text
 
 

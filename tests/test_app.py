@@ -10,11 +10,21 @@ from tests.screens.fakes import FakeSession, make_app, make_settings, settle
 from tui.redact import Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tui.app import HeatmapApp
 
 
 class Boom(Exception):
     """A defect."""
+
+
+async def run_and(app: HeatmapApp, action: Callable[[], None]) -> None:
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        app.call_later(action)
+        await pilot.pause()
 
 
 async def test_a_crash_leaves_a_redacted_report_and_no_traceback(
@@ -28,10 +38,7 @@ async def test_a_crash_leaves_a_redacted_report_and_no_traceback(
     session = FakeSession()
     app = make_app(session, state_dir=tmp_path)
     with pytest.raises(Boom):
-        async with app.run_test() as pilot:
-            await settle(pilot)
-            app.call_later(crash)
-            await pilot.pause()
+        await run_and(app, crash)
     printed = capsys.readouterr()
     assert app.return_value == 1
     assert session.closed

@@ -7,80 +7,42 @@ tables hold; and by the front door, which sees only GET and HEAD.
 
 from __future__ import annotations
 
-import time
-from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, LiteralString
+from typing import TYPE_CHECKING, Final
 
-import httpx
 import jwt
-import psycopg
 import pytest
-from aiohttp import ClientSession, web
 
+from tests.production import (
+    REASON,
+    FrontDoor,
+    Production,
+    count,
+    events,
+    evidence,
+    execute,
+    nothing_written,
+)
 from tests.secrets_plugin import watch_for
-from tests.verify.conftest import QUICK, contents, finish
+from tests.verify.conftest import contents, finish
 from tui.cli import main
-from tui.override import PERMIT_LIFETIME, Moment, Permit, grant
+from tui.override import PERMIT_LIFETIME, Moment, Permit
 from tui.records.deployment_log import DeploymentLog
-from tui.redact import Secret
 from tui.sandbox import SandboxOptions, start_sandbox_sync
-from tui.settings import load_settings
 from tui.target import Target, classify
 from tui.verify.events import Outcome
-from tui.verify.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tui.sandbox import Sandbox
     from tui.verify.result import Result
-    from tui.verify.session import Run
+    from tui.verify.session import Run, Session
 
 REF: Final = "abcdefghijklmnopqrst"
-REASON: Final = "restoring the index after the incident of today"
-READING: Final = {"GET", "HEAD"}
 BY: Final = ("host", "key", "database")
-
-
-@dataclass(frozen=True)
-class Production:
-    """A sandbox that is production, and what an operator would have configured."""
-
-    sandbox: Sandbox
-    identity: str
-    key: str = field(repr=False)
-    environment: Mapping[str, str] = field(repr=False)
-    log: DeploymentLog
-
-    def permit(self, target: Target, now: Moment | None = None) -> Permit:
-        """What break-glass would give for a target."""
-        return grant(
-            target,
-            confirmation=target.identity,
-            justification=REASON,
-            dry_run_ready=True,
-            now=now or Moment.now(),
-        )
-
-    @asynccontextmanager
-    async def session(self, *, allow_prod: bool, url: str | None = None) -> AsyncIterator[Session]:
-        """A session as the command line opens it."""
-        settings = load_settings(environ=self.environment, directory=self.log.path.parent)
-        target = classify(
-            url or self.sandbox.url,
-            self.key,
-            prod_hosts=settings.prod_hosts,
-            non_prod_hosts=settings.non_prod_hosts,
-        )
-        key = Secret(self.key)
-        async with Session(
-            settings, target, key=key, is_sandbox=False, allow_prod=allow_prod, policy=QUICK
-        ) as session:
-            await session.ask_database()
-            yield session
 
 
 @pytest.fixture(scope="module")
@@ -136,61 +98,6 @@ def production(
     )
     standin.set_faults(None)
     execute(standin, "delete from analytics_private.environment")
-
-
-def execute(sandbox: Sandbox, statement: LiteralString) -> None:
-    with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
-        connection.execute(statement)
-
-
-def count(sandbox: Sandbox, what: LiteralString) -> int:
-    with psycopg.connect(sandbox.db_url) as connection:
-        row = connection.execute(f"select count(*)::int from {what}").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def evidence(sandbox: Sandbox) -> dict[str, Any]:
-    """What moves when something is written: transaction ids, statistics, contents."""
-    with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
-        # A connection reports its statistics late, but at the latest when it ends.
-        others = connection.execute(
-            "select pid from pg_stat_activity "
-            "where backend_type = 'client backend' and pid <> pg_backend_pid()"
-        ).fetchall()
-        pids = [pid for (pid,) in others]
-        connection.execute("select pg_terminate_backend(pid) from unnest(%s::int[]) pid", [pids])
-        deadline = time.monotonic() + 20
-        while connection.execute(
-            "select from pg_stat_activity where pid = any(%s)", [pids]
-        ).fetchall():
-            assert time.monotonic() < deadline, "a connection does not end"
-        revive(sandbox)
-        rows = connection.execute(
-            "select schemaname || '.' || relname, n_tup_ins, n_tup_upd, n_tup_del "
-            "from pg_stat_user_tables order by 1"
-        ).fetchall()
-        next_id = connection.execute("select pg_snapshot_xmax(pg_current_snapshot())").fetchone()
-    return {"statistics": rows, "next transaction": next_id, "contents": contents(sandbox)}
-
-
-def revive(sandbox: Sandbox) -> None:
-    """Ask until no connection that has ended is left to be tried."""
-    with httpx.Client(headers={"apikey": sandbox.service_role_key}) as client:
-        for path in ("/rest/v1/questions?select=id&limit=1&order=id", "/auth/v1/admin/users"):
-            deadline = time.monotonic() + 20
-            while not (reply := client.get(sandbox.url + path)).is_success:
-                assert time.monotonic() < deadline, reply.text
-                time.sleep(0.05)
-
-
-@contextmanager
-def nothing_written(sandbox: Sandbox) -> Iterator[None]:
-    before = evidence(sandbox)
-    sandbox.clear_requests()
-    yield
-    assert {seen.method for seen in sandbox.requests()} <= READING
-    assert evidence(sandbox) == before
 
 
 # --- refused, from the command line ---------------------------------------------------------------
@@ -396,45 +303,6 @@ def test_reading_stays_allowed(
     assert len(production.sandbox.requests()) > 2
 
 
-class FrontDoor:
-    """Stands before the sandbox and looks at the log as each write arrives."""
-
-    def __init__(self, production: Production, on_write: Callable[[], None]) -> None:
-        self._production = production
-        self._on_write = on_write
-        self.seen: list[tuple[str, ...]] = []
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[str]:
-        async with ClientSession() as self._onward:
-            runner = web.ServerRunner(web.Server(self._pass_on, access_log=None))
-            await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            try:
-                yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-            finally:
-                await runner.cleanup()
-
-    async def _pass_on(self, request: web.BaseRequest) -> web.Response:
-        if request.method not in READING:
-            self.seen.append(events(self._production.log))
-            self._on_write()
-        own = {"host", "content-length", "transfer-encoding", "content-encoding"}
-        async with self._onward.request(
-            request.method,
-            self._production.sandbox.url + request.raw_path,
-            headers={k: v for k, v in request.headers.items() if k.lower() not in own},
-            data=await request.read() or None,
-        ) as reply:
-            headers = {k: v for k, v in reply.headers.items() if k.lower() not in own}
-            return web.Response(status=reply.status, headers=headers, body=await reply.read())
-
-
-def events(log: DeploymentLog) -> tuple[str, ...]:
-    return tuple(record.event for record in log.read())
-
-
 @pytest.mark.parametrize("how", ["cycle", "purge", "cancelled"])
 async def test_a_permitted_run_is_on_record_before_its_first_write(
     production: Production, how: str
@@ -479,3 +347,18 @@ async def test_a_permitted_run_is_on_record_before_its_first_write(
     assert count(production.sandbox, "questions where slug like 'heatmap-verification-%'") == 0
     if how != "purge":
         assert after["contents"] == before
+
+
+def test_a_purge_from_the_command_line_takes_all_of_it_and_is_on_record(
+    production: Production, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(
+        production.sandbox,
+        "insert into questions (slug, stem_md, explanation_brief_md) "
+        "values ('heatmap-verification-a1b2c3-1', 'x', 'x')",
+    )
+    monkeypatch.setenv("HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED", production.identity)
+    code = main(["--purge", *glass(production.identity)])
+    assert code == 0, capfd.readouterr().err
+    assert count(production.sandbox, "questions where slug like 'heatmap-verification-%'") == 0
+    assert [record.outcome for record in production.log.read()] == [None, "clean"]

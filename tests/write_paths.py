@@ -238,11 +238,11 @@ class Walker:
                         yield self.site(node, f"{ast.unparse(node)} of something other than git")
 
     def _guarded(self) -> Iterator[Site]:
-        for node, name, renamed in self.imports():
-            if renamed and name.rpartition(".")[2] in GUARDED:
-                yield self.site(node, f"{name} is renamed to {renamed}")
+        for node, origin, renamed in self.imports():
+            if renamed and origin.rpartition(".")[2] in GUARDED:
+                yield self.site(node, f"{origin} is renamed to {renamed}")
         for node in ast.walk(self.tree):
-            name = getattr(node, "id", None) or getattr(node, "attr", None)
+            name = str(getattr(node, "id", "") or getattr(node, "attr", ""))
             loaded = isinstance(getattr(node, "ctx", None), ast.Load)
             place = (self.path, self.within(node))
             if loaded and name in GUARDED and not self.in_annotation(node):

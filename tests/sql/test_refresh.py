@@ -124,10 +124,10 @@ def test_asking_in_a_read_only_transaction_does_not_wait(
 ) -> None:
     owner.execute("alter function public.analytics_refresh_heatmap() set lock_timeout = '150ms'")
     asking = ready.connect()
+    asking.execute("set default_transaction_read_only = on")
     with owner.transaction():
         refresh(owner)
-        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), asking.transaction():
-            asking.execute("set transaction read only")
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             refresh(asking)
 
 

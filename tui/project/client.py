@@ -247,9 +247,9 @@ class Project:
         """
 
         async def request() -> int:
-            query = self._client.table(table).select(*columns, count=CountMethod.exact, head=True)
-            query = filtered(query, filters)
-            return counted((await query.execute()).count)
+            # Not HEAD: the reply to a refusal would have no body, and so no code to tell it by.
+            query = self._client.table(table).select(*columns, count=CountMethod.exact)
+            return counted((await filtered(query, filters).limit(0).execute()).count)
 
         return await self.ask(f"counting {table}", request)
 

@@ -156,7 +156,7 @@ def _refusal(what: str, status: int, code: str | None, said: str) -> ProjectErro
         )
     if code in _DENIED or code == "not_admin":
         return Denied(message, code=code, status=status)
-    if code in _MISSING:
+    if code in _MISSING or status == 404:
         return Missing(message, code=code, status=status)
     if code in _TIMED_OUT:
         return TimedOut(
