@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.screens.fakes import FakeSession, make_app, make_settings, settle
+from tests.screens.fakes import FakeSession, make_app, make_settings, settle, text_of
 from tui.redact import Secret
 
 if TYPE_CHECKING:
@@ -83,3 +83,12 @@ async def test_nothing_is_said_or_copied_with_a_secret_in_it() -> None:
         await settle(pilot)
         assert all(secret not in each.message for each in app._notifications)
         assert secret not in app.clipboard
+
+
+async def test_what_is_said_is_never_read_as_markup() -> None:
+    app = make_app()
+    async with app.run_test(notifications=True) as pilot:
+        await settle(pilot)
+        app.tell("[/foo] [bold]x[/bold]")
+        await settle(pilot)
+        assert "[/foo] [bold]x[/bold]" in text_of(app)

@@ -253,7 +253,7 @@ class Walker:
                 ):
                     yield self.site(node, f"{name}: its permission must go nowhere")
             elif isinstance(node, ast.keyword) and node.arg in FORGING:
-                if place not in FORGING[node.arg]:
+                if place not in FORGING[str(node.arg)]:
                     yield self.site(node.value, f"{node.arg} is set")
             elif isinstance(node, ast.keyword) and node.arg == "kind":
                 call = ast.unparse(next(self.up(node)))

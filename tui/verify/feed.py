@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -47,22 +46,25 @@ async def batches_ahead(
     """
     queue: asyncio.Queue[list[Row] | None] = asyncio.Queue(depth)
 
+    failures: list[Exception] = []
+
     async def fill() -> None:
         try:
             async for batch in _gently(rows, size):
                 await queue.put(batch)
-        finally:
-            await queue.put(None)
+        except Exception as error:  # noqa: BLE001 - raised below, where the batches are awaited
+            failures.append(error)
+        await queue.put(None)
 
     filling = asyncio.create_task(fill())
     try:
         while (batch := await queue.get()) is not None:
             yield batch
-        await filling
+        if failures:
+            raise failures[0]
     finally:
         filling.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait({filling})
+        await asyncio.wait({filling})
 
 
 async def _gently(rows: Iterable[Row], size: int) -> AsyncIterator[list[Row]]:
