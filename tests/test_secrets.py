@@ -22,6 +22,7 @@ import pytest
 from tests.screens.fakes import settle, until
 from tests.screens.test_end_to_end import console
 from tests.secrets_plugin import KEYS, SHAPES, leaks, leaks_in_files, watch_for
+from tests.test_architecture import tracked
 from tui.cli import main
 from tui.errors import OperatorError
 from tui.project import Project, RetryPolicy
@@ -385,16 +386,7 @@ def test_the_logs_of_the_sandbox_hold_no_key(sandbox: Sandbox) -> None:
 
 
 def test_no_file_of_the_project_holds_a_key() -> None:
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\0")
     mine = {"tests/secrets_plugin.py", "tests/test_secrets.py"}
-    for name in sorted({*listed} - mine - {""}):
-        path = ROOT / name
-        if path.is_file():
-            text = path.read_text(encoding="utf-8", errors="replace")
-            assert [kind for kind, shape in SHAPES.items() if shape.search(text)] == [], name
+    for name in sorted({*tracked()} - mine):
+        text = (ROOT / name).read_text(encoding="utf-8", errors="replace")
+        assert [kind for kind, shape in SHAPES.items() if shape.search(text)] == [], name

@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.widgets import Static
 
 from tests.screens.fakes import (
     PRODUCTION,
@@ -27,6 +28,7 @@ from tests.screens.fakes import (
 from tui.styles import theme
 from tui.verify.events import Retrying, Stage, StageProgress
 from tui.widgets.glyphs import ASCII, UNICODE
+from tui.widgets.heatmap_charts import HeatmapCharts
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.steps import View
 
@@ -120,6 +122,10 @@ async def walk(pilot: Pilot[int], app: HeatmapApp, where: str, held: Held | None
         await settle(pilot)
     if where == "evidence":
         await press(pilot, "e")
+    if where == "heatmap":
+        charts = app.screen.query_one(HeatmapCharts)
+        trend = charts.query_one("#chart-trend", Static)
+        await until(pilot, lambda: not charts.display or trend.content)
     await settle(pilot)
 
 

@@ -287,13 +287,19 @@ class Cycle:
             await clean_up.responses()
             await _together(self._questions_then_refresh(clean_up), clean_up.users())
         except Unexplained as error:
-            state.problems.append(error.message)
-        state.problems += clean_up.report.problems
+            state.on_the_way.append(error.message)
+        state.on_the_way += clean_up.report.problems
         self._journal.note(Stage.AUDIT)
         with stage(Stage.AUDIT, None, "counting what is left", self._emit) as progress:
             result = await self._audit()
             progress.advance(result.leftovers.total)
         self._emit(result)
+        if result.leftovers.total or result.in_view:
+            state.problems += state.on_the_way
+        else:
+            # A delete that failed for good may have been carried out all the same: the audit says.
+            for text in state.on_the_way:
+                self._emit(Notice(f"overcome: {text}"))
         return result
 
     async def _questions_then_refresh(self, clean_up: CleanUp) -> None:
@@ -307,8 +313,7 @@ class Cycle:
                 await self._refresh_once(1, final=True)
                 progress.advance()
             except ProjectError as error:
-                # The audit tells whether the view still shows the run; that is what counts.
-                self._state.problems.append(f"final refresh: {error.message}")
+                self._state.on_the_way.append(f"final refresh: {error.message}")
 
     async def _audit(self) -> AuditFinished:
         question_ids = self._dataset.question_ids

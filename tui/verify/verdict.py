@@ -30,6 +30,7 @@ class CycleState:
     failure: OperatorError | None = None
     defect: Exception | None = None
     cancelled: bool = False
+    on_the_way: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
