@@ -16,9 +16,17 @@ if TYPE_CHECKING:
 
     Database = psycopg.Connection[tuple[object, ...]]
 
+pytest_plugins = ["tests.secrets_plugin"]
+
 # Read before any test moves the home: the fetched PostgREST is shared by all of them.
 CACHE = platformdirs.user_cache_path("heatmap-tui")
 CONSOLE_VARIABLES = (
+    "GITHUB_STEP_SUMMARY",
+    "HEATMAP_MAX_REFRESH_MS",
+    "HEATMAP_MAX_REGRESSION",
+    "HEATMAP_REFRESH_RUNS",
+    "HEATMAP_SANDBOX_PORT",
+    "HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED",
     "HEATMAP_DEPLOYMENT_LOG",
     "HEATMAP_SANDBOX_POSTGRES",
     "HEATMAP_SANDBOX_POSTGREST",

@@ -27,6 +27,7 @@ from tests.production import (
 from tests.secrets_plugin import watch_for
 from tests.verify.conftest import contents, finish
 from tui.cli import main
+from tui.errors import ExitCode
 from tui.override import PERMIT_LIFETIME, Moment, Permit
 from tui.records.deployment_log import DeploymentLog
 from tui.sandbox import SandboxOptions, start_sandbox_sync
@@ -271,6 +272,8 @@ async def test_a_permit_without_the_flag_opens_nothing(production: Production, m
         with nothing_written(production.sandbox):
             result = await finish(starts(session, production.permit(session.target))[mode])
     assert_refused(result)
+    assert result.finished is not None
+    assert "--allow-prod was not given" in result.finished.message
 
 
 @pytest.mark.parametrize("mode", ["cycle", "purge"])
@@ -281,7 +284,10 @@ async def test_a_database_that_cannot_be_asked_is_not_written_to(
     async with production.session(allow_prod=False) as session:
         assert not session.target.asked_database
         with nothing_written(production.sandbox):
-            assert_refused(await finish(starts(session, None)[mode]))
+            result = await finish(starts(session, None)[mode])
+    assert result.finished is not None
+    assert result.finished.exit_code is not ExitCode.VERIFIED
+    assert result.rows.total == 0
 
 
 def assert_refused(result: Result) -> None:

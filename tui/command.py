@@ -40,6 +40,24 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except KeyboardInterrupt:
         print("heatmap-tui: interrupted", file=sys.stderr)
         return int(ExitCode.INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the last resort: a report in place of a traceback
+        return _tell(_crashed(error), options)
+
+
+def _crashed(error: Exception) -> OperatorError:
+    """A mistake of ours, put into a file without secrets, and into words."""
+    from platformdirs import user_state_path
+
+    from tui.records.crash import save_crash
+
+    try:
+        report = f"the report is in {save_crash(error, user_state_path('heatmap-tui') / 'crashes')}"
+    except OSError as problem:
+        report = f"a report could not be written: {problem.strerror}"
+    return OperatorError(
+        f"a mistake of ours ended the command ({type(error).__name__}); {report}",
+        hint="send the report; heatmap-tui --purge removes what a run may have left",
+    )
 
 
 def _tell(error: OperatorError, options: argparse.Namespace) -> int:
@@ -238,7 +256,14 @@ def _console(settings: Settings, options: argparse.Namespace, *, sandbox: bool) 
             on_stage=on_stage,
         )
 
-    app = HeatmapApp(open_session, allow_prod=options.allow_prod)
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    app = HeatmapApp(
+        open_session,
+        allow_prod=options.allow_prod,
+        opening="starting the sandbox" if sandbox else f"opening {settings.url}",
+        ascii_only=encoding != "utf8",
+        state_dir=settings.state_dir,
+    )
     return app.run() or 0
 
 

@@ -134,7 +134,7 @@ def load_settings(
     path = _environment_file(env_file, directory)
     lookup = _Lookup(flags or {}, environ, _read_file(path) if path else {}, str(path))
     state_dir = user_state_path("heatmap-tui")
-    log = lookup.text("HEATMAP_DEPLOYMENT_LOG")
+    log = lookup.path("HEATMAP_DEPLOYMENT_LOG")
     return Settings(
         url=lookup.text("SUPABASE_URL"),
         service_role_key=lookup.secret("SUPABASE_SERVICE_ROLE_KEY"),
@@ -143,7 +143,7 @@ def load_settings(
         prod_hosts=lookup.items("HEATMAP_VERIFY_PROD_HOSTS"),
         non_prod_hosts=lookup.items("HEATMAP_VERIFY_NON_PROD_HOSTS"),
         state_dir=state_dir,
-        deployment_log=Path(log).expanduser() if log else state_dir / "deployment-log.jsonl",
+        deployment_log=log or state_dir / "deployment-log.jsonl",
         env_file=path,
         unattended=lookup.text("HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED"),
         refresh_runs=lookup.number("HEATMAP_REFRESH_RUNS", 1, low=1, high=MAX_REFRESH_RUNS),
@@ -159,16 +159,24 @@ def load_settings(
 
 
 def _environment_file(given: Path | None, directory: Path) -> Path | None:
-    if given is not None:
-        path = directory / given.expanduser()
-        if not path.is_file():
-            raise ConfigurationError(
-                f"--env-file {given}: there is no such file",
-                hint="name an existing file, or copy .env.example to it and fill it in",
-            )
-        return path
-    path = directory / ENVIRONMENT_FILE
-    return path if path.is_file() else None
+    what = f"--env-file {str(given)[:200]!r}" if given else ENVIRONMENT_FILE
+    try:
+        path = directory / (given or Path(ENVIRONMENT_FILE)).expanduser()
+        if path.is_file():
+            return path
+    except (OSError, RuntimeError) as error:
+        # RuntimeError: "~name" of a user who does not exist.
+        why = getattr(error, "strerror", None) or "it starts with ~ and names no user"
+        raise ConfigurationError(
+            f"{what}: the file cannot be read: {why}",
+            hint="make it and the directories above it readable for you, or name another file",
+        ) from error
+    if given is None:
+        return None
+    raise ConfigurationError(
+        f"{what}: there is no such file",
+        hint="name an existing file, or copy .env.example to it and fill it in",
+    )
 
 
 def _read_file(path: Path) -> dict[str, str]:
@@ -214,7 +222,18 @@ class _Lookup:
 
     def path(self, name: str) -> Path | None:
         value = self.text(name)
-        return Path(value).expanduser() if value else None
+        if value is None:
+            return None
+        try:
+            if "\0" not in value:
+                return Path(value).expanduser()
+            why = "contains a NUL"
+        except RuntimeError:
+            why = "starts with ~ and names no user"
+        raise ConfigurationError(
+            f"{name} ({self.sources[name]}) is {value[:200]!r}, which {why}",
+            hint="give a path",
+        )
 
     def items(self, name: str) -> tuple[str, ...]:
         parts = (part.strip() for part in (self.text(name) or "").split(","))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
+    from tui.override import Permit
     from tui.verify.session import Session
 
 

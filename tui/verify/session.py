@@ -17,12 +17,13 @@ from tui.target import Target, declared_by_database
 from tui.verify import cycle, journal, live, purge, tags
 from tui.verify.cycle import Cycle
 from tui.verify.dataset import Dataset
-from tui.verify.dry_run import DryRunContext, run_probes
+from tui.verify.dry_run import DryRunContext, run_one, run_probes, verdict_of
 from tui.verify.events import (
     DryRunFinished,
     Event,
     Mode,
     Outcome,
+    ProbeFinished,
     ProbeStatus,
     RunFinished,
     RunStarted,
@@ -30,6 +31,7 @@ from tui.verify.events import (
 )
 from tui.verify.keeping import Keeper, Thresholds, after_thresholds, server_versions
 from tui.verify.leave import TABLES, LeaveToWrite, leave_to_write
+from tui.verify.probes.registry import probe_of
 from tui.verify.run import Run
 
 if TYPE_CHECKING:
@@ -97,6 +99,7 @@ class Session:
         self.is_sandbox = is_sandbox
         self.allow_prod = allow_prod
         self.dry_run_result: DryRunFinished | None = None
+        self._answers: dict[str, ProbeFinished] = {}
         concurrency = settings.volume.concurrency
         self._project = Project(target.url, key, concurrency=concurrency, policy=policy)
         anon_key = settings.anon_key
@@ -171,6 +174,24 @@ class Session:
             emit(_dry_run_end(await self._probe(emit), run.result, began))
 
         run = Run(run_id, Mode.DRY_RUN, self._project, work)
+        return run
+
+    def ask_again(self, probe_id: str) -> Run:
+        """Ask one probe again, and judge the last dry run anew. Writes nothing.
+
+        Raises:
+            KeyError: There is no probe of this id.
+        """
+        probe_of(probe_id)
+
+        async def work(emit: Emit) -> None:
+            began = time.perf_counter()
+            self._answers[probe_id] = await run_one(self._context(), probe_id, emit)
+            self.dry_run_result = verdict_of(list(self._answers.values()))
+            emit(self.dry_run_result)
+            emit(_dry_run_end(self.dry_run_result, run.result, began))
+
+        run = Run(tags.new_run_id(), Mode.DRY_RUN, self._project, work)
         return run
 
     def cycle(
@@ -303,15 +324,24 @@ class Session:
     def _journal_dir(self) -> Path:
         return self.settings.state_dir / "runs"
 
-    async def _probe(self, emit: Emit) -> DryRunFinished:
-        context = DryRunContext(
+    def _context(self) -> DryRunContext:
+        return DryRunContext(
             project=self._project,
             anon=self._anon,
             target=self.target,
             settings=self.settings,
             past=self.keeper.pace(self.target.identity),
         )
-        self.dry_run_result = await run_probes(context, emit)
+
+    async def _probe(self, emit: Emit) -> DryRunFinished:
+        self._answers.clear()
+
+        def remember(event: Event) -> None:
+            if isinstance(event, ProbeFinished):
+                self._answers[event.id] = event
+            emit(event)
+
+        self.dry_run_result = await run_probes(self._context(), remember)
         return self.dry_run_result
 
     def grant(

@@ -82,7 +82,7 @@ class Rail(Container):
             style = "bold" if view is here else ""
             mark = self._glyphs.here if view is here else " "
             self._item(view, here).show(
-                Content.assemble((mark, "$focus"), (f"{key} ", "$muted"), (view.title, style))
+                Content.assemble((mark, "$focus"), (f"{key} ", "$muted"), (view.heading, style))
             )
 
     def _item(self, view: View, here: View) -> RailItem:
@@ -104,7 +104,7 @@ class Rail(Container):
         if here:
             title += " bold" + (" underline" if compact else "")
         mark = (signs.here if here else " ", "$focus")
-        name = step.view.title if compact else step.view.title.ljust(9)
+        name = step.view.heading if compact else step.view.heading.ljust(9)
         return Content.assemble(
             mark, (f"{glyph} ", style), (f"{number} ", "$muted"), (name, title), " ",
             (step.state.value, style),

@@ -23,7 +23,7 @@ class View(StrEnum):
     EVIDENCE = "evidence"
 
     @property
-    def title(self) -> str:
+    def heading(self) -> str:
         """Its name as an operator reads it."""
         return self.value.replace("-", " ").capitalize()
 
