@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 # Long enough to press all keys in; it is stopped when they are pressed.
 RESPONSES = 400_000
+FEW_RESPONSES = 80_000
 CONSOLE = ("-m", "tui")
 PRESSES = 12
 MILLISECONDS = 1_000.0
@@ -63,7 +64,9 @@ def run(options: Options) -> Table:
     say("keys: during a run and idle ", end="")
     with stack.running() as sandbox:
         for _ in range(options.pairs):
-            series = _console(sandbox, 2 if options.quick else PRESSES)
+            series = _console(
+                sandbox, *((2, FEW_RESPONSES) if options.quick else (PRESSES, RESPONSES))
+            )
             for samples, into in zip(series, (busy, idle, beside), strict=True):
                 into.append(samples)
             say("...", end="")
@@ -84,10 +87,10 @@ def _medians(consoles: list[Pressed], name: str) -> list[float]:
     return [statistics.median(getattr(each, name)) for each in consoles]
 
 
-def _console(sandbox: Sandbox, presses: int) -> tuple[Pressed, Pressed, Pressed]:
+def _console(sandbox: Sandbox, presses: int, responses: int) -> tuple[Pressed, Pressed, Pressed]:
     """Keys during the console's own run, while nothing runs, and while another process runs."""
     environment = {
-        **stack.environment(sandbox, stack.volume(RESPONSES)),
+        **stack.environment(sandbox, stack.volume(responses)),
         "PYTHONPATH": str(ROOT),
     }
     busy, idle, beside = Pressed(), Pressed(), Pressed()

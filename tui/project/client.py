@@ -6,26 +6,26 @@ and without an error), in a total order, until as many rows have arrived as the 
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from postgrest.types import CountMethod
 from supabase import AsyncClient, AsyncClientOptions
 
+from tui.project.bounded import each
 from tui.project.errors import Missing, ProjectUnreachable, Truncated, refusal_of
 from tui.project.filters import Filter, filtered
 from tui.project.retry import RetryNotice, RetryPolicy, attempt
 from tui.project.transport import http_client
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
     from types import TracebackType
 
     import httpx
+    from supabase_auth import AsyncGoTrueAdminAPI
 
     from tui.redact import Secret
 
@@ -73,13 +73,19 @@ class Project:
         self.concurrency = concurrency
         self.policy = policy or RetryPolicy()
         self.on_retry = on_retry
-        # A few connections more than writers, so that a probe never queues behind the writes.
-        self._http = http_client(self.url, connections=self.small_requests + 4)
-        self._client = AsyncClient(
+        # Two pools: httpcore looks at every connection of a pool for each request, and the auth
+        # service gets many small ones. A few more than writers, so that no probe queues behind.
+        self._http = http_client(self.url, connections=concurrency + 4)
+        self._auth_http = http_client(self.url, connections=self.small_requests)
+        self._rest = self._supabase(self._http)
+        self._auth = self._supabase(self._auth_http)
+
+    def _supabase(self, http: httpx.AsyncClient) -> AsyncClient:
+        return AsyncClient(
             self.url,
-            key.reveal(),
+            self.key.reveal(),
             AsyncClientOptions(
-                httpx_client=self._http,
+                httpx_client=http,
                 auto_refresh_token=False,
                 persist_session=False,
                 postgrest_client_retry=False,
@@ -100,11 +106,17 @@ class Project:
     async def aclose(self) -> None:
         """Close every connection. Safe to call twice."""
         await self._http.aclose()
+        await self._auth_http.aclose()
 
     @property
-    def supabase(self) -> AsyncClient:
-        """The supabase-py client, for this package alone."""
-        return self._client
+    def rest(self) -> AsyncClient:
+        """The supabase-py client for tables and functions, for this package alone."""
+        return self._rest
+
+    @property
+    def admin(self) -> AsyncGoTrueAdminAPI:
+        """The auth service's admin API, for this package alone."""
+        return self._auth.auth.admin
 
     async def ask(
         self,
@@ -178,7 +190,7 @@ class Project:
         """One page of a table or view."""
 
         async def request() -> Page:
-            query = self._client.table(table).select(
+            query = self._rest.table(table).select(
                 *columns, count=CountMethod.exact if count else None
             )
             query = filtered(query, filters)
@@ -248,7 +260,7 @@ class Project:
 
         async def request() -> int:
             # Not HEAD: the reply to a refusal would have no body, and so no code to tell it by.
-            query = self._client.table(table).select(*columns, count=CountMethod.exact)
+            query = self._rest.table(table).select(*columns, count=CountMethod.exact)
             return counted((await filtered(query, filters).limit(0).execute()).count)
 
         return await self.ask(f"counting {table}", request)
@@ -271,7 +283,7 @@ class Project:
         """
 
         async def request() -> tuple[Any, int | None]:
-            query = self._client.rpc(
+            query = self._rest.rpc(
                 function, parameters or {}, count=CountMethod.exact if count else None, get=True
             )
             query = filtered(query, filters)
@@ -309,9 +321,7 @@ class Project:
     async def user_exists(self, user_id: str) -> bool:
         """Whether the auth API knows a user of this id."""
         try:
-            await self.ask(
-                "looking up a user", lambda: self._client.auth.admin.get_user_by_id(user_id)
-            )
+            await self.ask("looking up a user", lambda: self.admin.get_user_by_id(user_id))
         except Missing:
             return False
         return True
@@ -330,49 +340,10 @@ class Project:
     ) -> None:
         """Do `work` on every item, at most `at_once` (by default `concurrency`) at a time.
 
-        Items are drawn as workers become free, so a generator is never ahead by more than that.
-        After a failure nothing new is begun, but requests in flight are awaited: the server may
-        commit them anyhow, and whoever cleans up must not race them. The first failure is raised.
+        After a failure nothing new is begun, requests in flight are awaited, and the first failure
+        is raised; see `tui.project.bounded`.
         """
-        draw = _drawing(items)
-        failures: list[Exception] = []
-
-        async def worker() -> None:
-            while not failures:
-                try:
-                    item = await draw()
-                except StopAsyncIteration:
-                    return
-                except Exception as error:  # noqa: BLE001 - raised below
-                    failures.append(error)
-                    return
-                try:
-                    await work(item)
-                except Exception as error:  # noqa: BLE001 - raised below
-                    failures.append(error)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(at_once or self.concurrency):
-                group.create_task(worker())
-        if failures:
-            raise failures[0]
-
-
-def _drawing(items: Iterable[T] | AsyncIterator[T]) -> Callable[[], Awaitable[T]]:
-    """A way for several workers to draw from one source; raises `StopAsyncIteration` at its end."""
-    turn = asyncio.Lock()
-    source = items if isinstance(items, AsyncIterator) else None
-    plain = iter(()) if isinstance(items, AsyncIterator) else iter(items)
-
-    async def draw() -> T:
-        async with turn:
-            if source is not None:
-                return await anext(source)
-            for item in plain:
-                return item
-            raise StopAsyncIteration
-
-    return draw
+        await each(items, work, at_once=at_once or self.concurrency)
 
 
 def _key_headers(key: Secret) -> dict[str, str]:

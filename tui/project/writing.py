@@ -101,7 +101,7 @@ class Writer:
         """Insert rows that carry their `id`; those already there are left as they are."""
 
         async def request() -> None:
-            query = self._project.supabase.table(table).upsert(
+            query = self._project.rest.table(table).upsert(
                 list(rows),
                 on_conflict="id",
                 ignore_duplicates=True,
@@ -123,7 +123,7 @@ class Writer:
             raise ValueError(f"{table}: without a filter nothing is deleted")
 
         async def request() -> int:
-            query = self._project.supabase.table(table).delete(
+            query = self._project.rest.table(table).delete(
                 count=CountMethod.exact, returning=ReturnMethod.minimal
             )
             return counted((await filtered(query, filters).execute()).count)
@@ -132,7 +132,7 @@ class Writer:
 
     async def create_user(self, user: NewUser) -> None:
         """Create a confirmed user without a password under our own id."""
-        admin = self._project.supabase.auth.admin
+        admin = self._project.admin
 
         async def request() -> bool:
             await admin.create_user(
@@ -153,7 +153,7 @@ class Writer:
 
     async def delete_user(self, user_id: str) -> bool:
         """Delete a user; False when there was none, which is just as good."""
-        admin = self._project.supabase.auth.admin
+        admin = self._project.admin
         try:
             await self._send("deleting a user", lambda: admin.delete_user(user_id))
         except Missing:
@@ -171,7 +171,7 @@ class Writer:
         async def request() -> Any:
             nonlocal started
             started = time.perf_counter()
-            return (await self._project.supabase.rpc(REFRESH_FUNCTION, {}).execute()).data
+            return (await self._project.rest.rpc(REFRESH_FUNCTION, {}).execute()).data
 
         policy = replace(self._project.policy, deadline_s=_REFRESH_DEADLINE_S)
         answer = await self._send("refreshing the view", request, policy=policy)

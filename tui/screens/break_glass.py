@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Button, Input, Label, Static
 
 from tui.errors import GuardRefused
+from tui.override import Permit
 from tui.screens.dialogs import Dialog
 
 if TYPE_CHECKING:
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from tui.override import Permit
     from tui.verify.session import Session
 
 
-class BreakGlass(Dialog["Permit | None"]):
+class BreakGlass(Dialog[Permit | None]):
     """Spells out what will happen; returns a permit for one run, or None.
 
     Args:

@@ -180,8 +180,7 @@ class Cycle:
         total = self._volume.responses
         with stage(Stage.RESPONSES, total, "writing synthetic responses", self._emit) as progress:
             size = even_batch(total, self._volume.batch, self._volume.concurrency)
-            rows = self._cancellation.until(self._responses())
-            batches = batches_ahead(rows, size, depth=self._volume.concurrency)
+            batches = batches_ahead(self._responses(), size, depth=self._volume.concurrency)
 
             async def write(rows: list[Row]) -> None:
                 # Some batches are ready ahead of the socket: they must not go out any more.
@@ -200,7 +199,7 @@ class Cycle:
 
     def _responses(self) -> Iterator[Row]:
         """All responses, made when they are needed; their aggregates are kept, the rows are not."""
-        for number in range(self._volume.questions):
+        for number in self._cancellation.until(range(self._volume.questions)):
             answers = self._dataset.answers(number)
             self._state.expected += self._dataset.expected(number, answers)
             yield from self._dataset.responses(number, answers)

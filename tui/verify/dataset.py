@@ -16,11 +16,10 @@ import random
 import statistics
 import unicodedata
 from collections import defaultdict
-from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from tui.heatmap.rows import AggregateRow
@@ -29,11 +28,12 @@ from tui.settings import WEEKS
 from tui.verify import tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _HUNDREDTH: Final = Decimal("0.01")
 _WEEK: Final = timedelta(days=7)
 _LAST_INSTANT: Final = _WEEK - timedelta(microseconds=1)
+_WEEK_MICROSECONDS: Final = 604_800_000_000
 _LONGEST_MS: Final = 600_000
 
 # What is stored; normalization must make six lesions and one "none" of these.
@@ -60,13 +60,12 @@ _TOPICS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One user's answer to one question.
+class Answer(NamedTuple):
+    """One user's answer to one question. A tuple, because a run makes a million of them.
 
     Attributes:
         user: Number of the user.
-        at: Instant, in UTC.
+        at: Instant; its time zone is UTC.
         correct: Whether it was right.
         ms: Duration in milliseconds, or None.
     """
@@ -130,43 +129,45 @@ class Dataset:
     def answers(self, number: int) -> list[Answer]:
         """Every user's answer to a question, in the order of the users."""
         rng = random.Random(f"{self.run_id}:{number}")  # noqa: S311 - reproducible, not secret
+        draw = rng.random
         weeks = list(range(WEEKS))
         rng.shuffle(weeks)
         # The first users take a week each, so that with eight or more every week has an answer.
-        weeks += [rng.randrange(WEEKS) for _ in range(self.users - WEEKS)]
-        skill = rng.uniform(0.2, 0.95)
+        weeks += [int(draw() * WEEKS) for _ in range(self.users - WEEKS)]
+        skill = 0.2 + 0.75 * draw()
         silent_week = number % WEEKS if number % 5 == 0 else None
-        edges: dict[int, int] = defaultdict(int)
+        seen = [0] * WEEKS
         answers = []
         for user in range(self.users):
             week = weeks[user]
-            monday = self._mondays[week]
-            edges[week] += 1
-            if edges[week] == 1:
-                at = monday
-            elif edges[week] == 2:
-                at = monday + _LAST_INSTANT
+            seen[week] += 1
+            if seen[week] == 1:
+                at = self._mondays[week]
+            elif seen[week] == 2:
+                at = self._mondays[week] + _LAST_INSTANT
             else:
-                at = monday + timedelta(microseconds=rng.randrange(604_800_000_000))
-            ms = None if week == silent_week or rng.random() < 0.1 else _duration(rng)
-            answers.append(Answer(user, at, rng.random() < skill, ms))
+                at = self._mondays[week] + timedelta(0, 0, int(draw() * _WEEK_MICROSECONDS))
+            ms = None if week == silent_week or draw() < 0.1 else _duration(draw)
+            answers.append(Answer(user, at, draw() < skill, ms))
         return answers
 
     def responses(self, number: int, answers: Iterable[Answer]) -> list[dict[str, Any]]:
         """Rows of `responses` for the answers to a question."""
         question_id = str(self.question_ids[number])
         first = number * self.users
-        prefix = self._prefix("response")
+        users = self.user_ids
+        # All ids of a kind share everything but the last group, which is the counter.
+        head = str(self._id("response", 0))[:-12]
         return [
             {
-                "id": str(_uuid(prefix, first + answer.user)),
-                "user_id": self.user_ids[answer.user],
+                "id": f"{head}{first + user:012x}",
+                "user_id": users[user],
                 "question_id": question_id,
-                "is_correct": answer.correct,
-                "ms_to_answer": answer.ms,
-                "created_at": answer.at.isoformat(),
+                "is_correct": correct,
+                "ms_to_answer": ms,
+                "created_at": at.isoformat(),
             }
-            for answer in answers
+            for user, at, correct, ms in answers
         ]
 
     def expected(self, number: int, answers: Iterable[Answer]) -> list[AggregateRow]:
@@ -174,10 +175,12 @@ class Dataset:
         question_id = self.question_ids[number]
         lesion = normalize_lesion(_LESIONS[number % len(_LESIONS)])
         topic = _TOPICS[number % len(_TOPICS)]
-        by_week: dict[Any, list[Answer]] = defaultdict(list)
+        by_day: dict[date, list[Answer]] = defaultdict(list)
         for answer in answers:
-            day = answer.at.astimezone(UTC).date()
-            by_week[day - timedelta(days=day.weekday())].append(answer)
+            by_day[answer.at.date()].append(answer)
+        by_week: dict[date, list[Answer]] = defaultdict(list)
+        for day, group in by_day.items():
+            by_week[day - timedelta(days=day.weekday())] += group
         return [
             AggregateRow(
                 question_id=question_id,
@@ -217,16 +220,16 @@ def median(durations: Iterable[int]) -> Decimal | None:
     return statistics.median(values).normalize() if values else None
 
 
-def _duration(rng: random.Random) -> int:
-    """Milliseconds to answer: mostly some 20 s in steps that make ties, at times an extreme."""
-    pick = rng.random()
+def _duration(draw: Callable[[], float]) -> int:
+    """Milliseconds to answer: mostly some 20 s, half of them in steps that make ties."""
+    pick = draw()
     if pick < 0.02:
         return 0
     if pick < 0.04:
         return _LONGEST_MS
-    if pick < 0.5:
-        return int(rng.lognormvariate(9.9, 0.6)) // 500 * 500 % _LONGEST_MS
-    return int(rng.lognormvariate(9.9, 0.6)) % _LONGEST_MS
+    # A quick answer is likelier than a slow one.
+    ms = int(2_000 + 58_000 * draw() * draw())
+    return ms // 500 * 500 if pick < 0.5 else ms
 
 
 def _uuid(prefix: bytes, number: int) -> UUID:
