@@ -236,7 +236,7 @@ def test_a_run_with_all_its_records_holds_no_key(
         "HEATMAP_VERIFY_QUESTIONS=8\nHEATMAP_VERIFY_PROD_HOSTS=127.0.0.1\n"
         "HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED=127.0.0.1\n"
     )
-    sandbox.set_faults("seed=3,e503=0.1")
+    sandbox.set_faults("seed=3,e503=0.04")
     try:
         code = main(
             [

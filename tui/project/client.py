@@ -15,7 +15,7 @@ from postgrest.types import CountMethod
 from supabase import AsyncClient, AsyncClientOptions
 
 from tui.project.bounded import each
-from tui.project.errors import Missing, ProjectUnreachable, Truncated, refusal_of
+from tui.project.errors import Missing, ProjectUnreachable, Truncated, may_pass, refusal_of
 from tui.project.filters import Filter, filtered
 from tui.project.retry import RetryNotice, RetryPolicy, attempt
 from tui.project.transport import http_client
@@ -136,7 +136,10 @@ class Project:
         )
 
     async def get(self, path: str, *, key: Secret | None = None) -> httpx.Response:
-        """GET a path below the project's URL and return the reply, whatever its status.
+        """GET a path below the project's URL and return the reply, be it a refusal.
+
+        Trouble that may pass (429, 503 and their like) is no answer: it is asked again, then
+        raised.
 
         For what supabase-py has no call for: the API description, health, a bare status.
 
@@ -145,10 +148,15 @@ class Project:
             key: Sent in place of the project's key.
         """
         headers = _key_headers(key or self.key)
-        return await self.ask(
-            f"asking {path.partition('?')[0]}",
-            lambda: self._http.get(self.url + path, headers=headers),
-        )
+        what = f"asking {path.partition('?')[0]}"
+
+        async def request() -> httpx.Response:
+            response = await self._http.get(self.url + path, headers=headers)
+            if may_pass(response):
+                raise refusal_of(response, what)
+            return response
+
+        return await self.ask(what, request)
 
     async def get_json(self, path: str, what: str) -> dict[str, Any]:
         """GET a path and read the JSON object there; a refusal is raised as any other.

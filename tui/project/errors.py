@@ -104,6 +104,11 @@ def translate(error: Exception, what: str, reply: Reply | None) -> ProjectError:
     return _judge(what, reply.status, code, said, reply.retry_after_s)
 
 
+def may_pass(response: httpx.Response) -> bool:
+    """Whether a reply is one of those that asking again may change."""
+    return response.status_code in _RETRYABLE_STATUS
+
+
 def refusal_of(response: httpx.Response, what: str) -> ProjectError:
     """The error that a reply without success stands for, read from its body where it is JSON."""
     try:
