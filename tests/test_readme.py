@@ -27,7 +27,7 @@ RUN_BY = {
     "heatmap-tui --headless --allow-prod --confirm abcdefghijklmnopqrst --justification "
     '"Restoring the index after incident 4711, staging cannot reproduce it"': "tests/test_cli.py",
     ".ci/run": ".ci/run",
-    ".venv/bin/python -m pytest tests/sweeps --full-sweep -s": "tests/sweeps/conftest.py",
+    ".venv/bin/python -m pytest tests/sweeps --full-sweep -n 0 -s": "tests/sweeps/conftest.py",
     ".venv/bin/python -m pytest tests/mutations --all-mutations": "tests/mutations/conftest.py",
     ".venv/bin/python -m tests.bench": "tests/bench/__main__.py",
 }

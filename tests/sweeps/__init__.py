@@ -2,5 +2,5 @@
 
 The ordinary tests take a seeded sample. All of it, with a tally:
 
-    python -m pytest tests/sweeps --full-sweep -s
+    python -m pytest tests/sweeps --full-sweep -n 0 -s
 """
