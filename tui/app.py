@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import signal
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rich.text import Text
@@ -20,25 +21,11 @@ from textual.binding import Binding, BindingType
 from textual.worker import Worker, WorkerState
 
 from tui.errors import ExitCode
-from tui.records.crash import save_crash
-from tui.records.files import write_private
 from tui.redact import redact
-from tui.screens.base import ConsoleScreen
-from tui.screens.commands import commands
-from tui.screens.desk import Desk
-from tui.screens.dialogs import Question, TextDialog
-from tui.screens.dry_run import DryRunScreen
-from tui.screens.evidence import EvidenceScreen
-from tui.screens.heatmap import HeatmapScreen
-from tui.screens.review import ReviewScreen
-from tui.screens.run import RunScreen
-from tui.screens.target import TargetScreen
-from tui.screens.telling import failure_text, failure_title
-from tui.screens.workbench import Workbench
+from tui.screens.opening import OpeningScreen
 from tui.styles import theme as themes
 from tui.widgets.glyphs import UNICODE, glyphs_for
-from tui.widgets.rail import Chosen
-from tui.widgets.steps import CHECKLIST, View
+from tui.widgets.places import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,20 +34,13 @@ if TYPE_CHECKING:
     from textual.app import SystemCommand
     from textual.screen import Screen
 
-    from tui.screens.desk import Clock, Connect
+    from tui.screens.desk import Clock, Connect, Desk
+    from tui.screens.ways import Ways
+    from tui.screens.workbench import Workbench
 
 PAINTS_PER_SECOND: Final = 10
 IDLE_PAINTS: Final = 5
 """Of these many ticks one is painted while only the waiting time changes."""
-
-SCREENS: Final[tuple[type[ConsoleScreen], ...]] = (
-    TargetScreen,
-    DryRunScreen,
-    ReviewScreen,
-    RunScreen,
-    HeatmapScreen,
-    EvidenceScreen,
-)
 
 
 class HeatmapApp(App[int]):
@@ -77,8 +57,6 @@ class HeatmapApp(App[int]):
         clock: Seconds that only grow.
 
     Attributes:
-        desk: The sitting: session, work under way, what it has shown.
-        bench: Begins work and sees it through.
         glyphs: The signs in use.
         opening: What the banner says while the project is being opened.
     """
@@ -118,29 +96,71 @@ class HeatmapApp(App[int]):
         super().__init__()
         self.opening = opening
         self.glyphs = glyphs_for(ascii_only=ascii_only)
-        self.desk = Desk(clock, self._note_change, allow_prod=allow_prod)
-        self.bench = Workbench(self, connect)
+        self._connect = connect
+        self._clock = clock
+        self._allow_prod = allow_prod
         self._state_dir = state_dir
         self._stale = True
         self._ticks = 0
         self._finished = False
+        self._furnished = False
         self.set_class(ascii_only, "-ascii")
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
-        self.theme = theme_name
+        self._begin_with(theme_name)
+
+    def _begin_with(self, theme_name: str) -> None:
+        if theme_name != themes.DARK_NAME:
+            self.theme = theme_name
+            return
+        # As Textual began with a dark one, no style has to be read a second time for this.
+        self.set_reactive(App.theme, theme_name)
+        self.stylesheet.set_variables(self.get_css_variables())
+
+    # What is not needed for the first paint is loaded behind it.
+
+    @cached_property
+    def desk(self) -> Desk:
+        """The sitting: session, work under way, what it has shown."""
+        from tui.screens.desk import Desk
+
+        return Desk(self._clock, self._note_change, allow_prod=self._allow_prod)
+
+    @cached_property
+    def bench(self) -> Workbench:
+        """Begins work and sees it through."""
+        from tui.screens.workbench import Workbench
+
+        return Workbench(self, self._connect)
+
+    @cached_property
+    def ways(self) -> Ways:
+        """The screens, and how one goes from one to the other."""
+        from tui.screens.ways import Ways
+
+        return Ways(self)
 
     # Life: from the first paint to the last word.
 
+    def get_default_screen(self) -> OpeningScreen:
+        """What is painted first."""
+        return OpeningScreen(self.glyphs, self.opening)
+
     def on_mount(self) -> None:
-        """Put up the screens; connect once the first is painted."""
-        for kind in SCREENS:
-            screen = kind(self.desk, self.glyphs, opening=self.opening)
-            self.install_screen(screen, kind.VIEW.value)
-        self.push_screen(View.TARGET.value)
-        self.set_interval(1 / PAINTS_PER_SECOND, self._tick)
-        self.call_after_refresh(self.bench.connect)
+        """Put up the screens and connect once something is painted."""
         if not self.is_headless:
             self._listen_for_signals()
+        self.call_after_refresh(self._furnish)
+
+    def _furnish(self) -> None:
+        self._furnished = self.ways is not None
+        self.set_interval(1 / PAINTS_PER_SECOND, self._tick)
+        self.bench.connect()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Before there are screens one can only leave."""
+        del parameters
+        return self._furnished or action in {"leave", "interrupt"}
 
     def _listen_for_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -200,6 +220,8 @@ class HeatmapApp(App[int]):
             return
         error = self._exception or RuntimeError("unknown")
         words = f"heatmap-tui: a mistake of ours ended the console ({type(error).__name__})."
+        from tui.records.crash import save_crash
+
         folder = self._state_dir
         if folder is None and self.desk.session is not None:
             folder = self.desk.session.settings.state_dir
@@ -226,10 +248,7 @@ class HeatmapApp(App[int]):
 
     def paint(self) -> None:
         """Bring the screen below any dialog up to date."""
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, ConsoleScreen):
-                screen.paint()
-                return
+        self.ways.paint()
 
     # Words: everything that is told is text, never markup, and holds no secret.
 
@@ -246,8 +265,7 @@ class HeatmapApp(App[int]):
 
     def show_error(self, error: BaseException) -> None:
         """Show a failure in a dialog that can be scrolled and copied."""
-        target = self.desk.session.target if self.desk.session else None
-        self.push_screen(TextDialog(failure_title(error), failure_text(error, target), failed=True))
+        self.ways.show_error(error)
 
     def copy(self, text: str, what: str) -> None:
         """Put text on the clipboard, as far as the terminal lets us."""
@@ -259,6 +277,8 @@ class HeatmapApp(App[int]):
         session = self.desk.session
         if session is None:
             return
+        from tui.records.files import write_private
+
         path = session.settings.state_dir / "reports" / name
         try:
             write_private(path, redact(text).encode())
@@ -272,65 +292,35 @@ class HeatmapApp(App[int]):
     @property
     def view(self) -> View | None:
         """Where the operator is, None behind a dialog."""
-        return self.screen.VIEW if isinstance(self.screen, ConsoleScreen) else None
+        return self.ways.view
 
     def dims(self, action: str) -> bool:
         """Whether an action leads to a place that is locked now."""
-        views = {
-            "dry_run": View.DRY_RUN,
-            "review_or_run": View.RUN if self.desk.run else View.REVIEW,
-            "go('heatmap')": View.HEATMAP,
-            "go('evidence')": View.EVIDENCE,
-        }
-        return action in views and self.desk.why_locked(views[action]) is not None
-
-    @on(Chosen)
-    def _chosen(self, event: Chosen) -> None:
-        self.action_go(event.view)
-
-    def action_go(self, name: str) -> None:
-        """Go to a place, or say why it is locked."""
-        view = View(name)
-        why = self.desk.why_locked(view)
-        if why is None:
-            self.switch(view)
-        else:
-            self.tell(f"It {why}." if why.startswith("waits") else f"{why.capitalize()}.",
-                      title=f"{view.heading} is locked")  # fmt: skip
+        return self.ways.dims(action)
 
     def switch(self, view: View) -> None:
         """Go to a place, through any dialog in front."""
-        while not isinstance(self.screen, ConsoleScreen) and len(self.screen_stack) > 1:
-            self.pop_screen()
-        if self.view is not view:
-            self.switch_screen(view.value)
+        self.ways.switch(view)
+
+    def action_go(self, name: str) -> None:
+        """Go to a place, or say why it is locked."""
+        self.ways.go(View(name))
 
     def action_dry_run(self) -> None:
         """Go to the dry run; begin it when none was done, or when one is there already."""
-        begins = self.view is View.DRY_RUN or self.desk.dry_run is None
-        if begins and self.desk.session is not None and not self.desk.is_writing:
-            self.bench.dry_run()
-        self.action_go(View.DRY_RUN)
+        self.ways.dry_run()
 
     def action_review_or_run(self) -> None:
         """Watch the run there is; from there, or when there is none, review a new one."""
-        shows_run = self.desk.is_writing or (self.desk.run and self.view is not View.RUN)
-        self.action_go(View.RUN if shows_run else View.REVIEW)
+        self.ways.review_or_run()
 
     def action_step(self, by: int) -> None:
         """Go to the step before or after this one."""
-        if self.view in CHECKLIST:
-            place = CHECKLIST.index(self.view) + by
-            if 0 <= place < len(CHECKLIST):
-                self.action_go(CHECKLIST[place])
+        self.ways.step(by)
 
     def action_retreat(self) -> None:
         """Stop the run one is watching; elsewhere go back to where one came from."""
-        if self.view is View.RUN and self.desk.is_writing:
-            if not self.desk.is_cancelling:
-                self.desk.cancel("esc was pressed")
-        elif not (isinstance(self.screen, HeatmapScreen) and self.screen.leave_filter()):
-            self.switch(self.desk.back_from(self.view))
+        self.ways.retreat()
 
     def get_key_display(self, binding: Binding) -> str:
         """A key's name as it is shown; in ASCII where the terminal has no more."""
@@ -343,8 +333,7 @@ class HeatmapApp(App[int]):
 
     def action_help(self) -> None:
         """Explain the screen one stands on."""
-        if isinstance(self.screen, ConsoleScreen):
-            self.push_screen(TextDialog(f"{self.screen.VIEW.heading}: help", self.screen.help()))
+        self.ways.help()
 
     def action_switch_theme(self) -> None:
         """Change between dark and light."""
@@ -354,6 +343,8 @@ class HeatmapApp(App[int]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the command palette offers: the same on every screen."""
         del screen
+        from tui.screens.commands import commands
+
         return commands(self)
 
     # Leaving: never in the middle of a run without a word.
@@ -364,14 +355,17 @@ class HeatmapApp(App[int]):
 
     def action_interrupt(self) -> None:
         """Ctrl+c: the first stops the run, the second asks, the third leaves."""
-        if isinstance(self.screen, Question) and self.screen.interrupt is not None:
-            self.screen.dismiss(self.screen.interrupt)
+        if self._furnished:
+            self.ways.interrupt()
         else:
-            self.bench.interrupt()
+            self.exit(int(ExitCode.INTERRUPTED))
 
     def action_leave(self) -> None:
         """Leave at once when nothing is under way, else ask."""
-        self.bench.leave()
+        if self._furnished:
+            self.bench.leave()
+        else:
+            self.exit(int(ExitCode.VERIFIED))
 
     def leave(self) -> None:
         """Leave now, with the exit code that what was done deserves."""

@@ -12,7 +12,7 @@ from tui import override
 from tui.screens.break_glass import BreakGlass
 from tui.screens.dialogs import Question
 from tui.verify.events import Mode
-from tui.widgets.steps import View
+from tui.widgets.places import View
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot

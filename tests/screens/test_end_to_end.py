@@ -12,7 +12,7 @@ from tests.verify.conftest import contents, open_session
 from tui.app import HeatmapApp
 from tui.verify.session import ConnectStage
 from tui.widgets.heatmap_grid import HeatmapGrid
-from tui.widgets.steps import View
+from tui.widgets.places import View
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -30,7 +30,7 @@ from tui.verify.events import Retrying, Stage, StageProgress
 from tui.widgets.glyphs import ASCII, UNICODE
 from tui.widgets.heatmap_charts import HeatmapCharts
 from tui.widgets.key_bar import KeyBar
-from tui.widgets.steps import View
+from tui.widgets.places import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -29,7 +29,8 @@ from tui.screens.dialogs import Question, TextDialog
 from tui.verify.events import Cancelling, Outcome, Stage, StageProgress
 from tui.widgets.banner import Banner
 from tui.widgets.probe_list import ProbeList
-from tui.widgets.steps import StepState, View
+from tui.widgets.places import View
+from tui.widgets.steps import StepState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from tui.app import HeatmapApp
     from tui.screens.desk import Desk
     from tui.widgets.glyphs import Glyphs
-    from tui.widgets.steps import Step, View
+    from tui.widgets.places import View
+    from tui.widgets.steps import Step
 
 WIDE = 100
 """Columns from which the checklist stands beside the content rather than above it."""

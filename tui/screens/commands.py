@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import SystemCommand
 
-from tui.widgets.steps import View
+from tui.widgets.places import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

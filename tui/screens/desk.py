@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from tui.errors import ExitCode, OperatorError
 from tui.verify.events import Mode, RunFinished
 from tui.verify.result import Result
+from tui.widgets.places import View
 from tui.widgets.progress import DryRunProgress, RunProgress
-from tui.widgets.steps import Step, StepState, View, checklist
+from tui.widgets.steps import Step, StepState, checklist
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

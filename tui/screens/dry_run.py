@@ -14,8 +14,8 @@ from tui.screens.base import ConsoleScreen
 from tui.verify.events import ProbeStatus
 from tui.widgets.block import Block
 from tui.widgets.facts import Facts
+from tui.widgets.places import View
 from tui.widgets.probe_list import STATUS_STYLES, ProbeList, status_mark
-from tui.widgets.steps import View
 from tui.widgets.words import duration, milliseconds
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from tui.records import report as records
 from tui.screens.base import ConsoleScreen
 from tui.screens.report import report
 from tui.widgets.block import Block
-from tui.widgets.steps import View
+from tui.widgets.places import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -27,7 +27,7 @@ from tui.widgets.heatmap_charts import HeatmapCharts
 from tui.widgets.heatmap_grid import HeatmapGrid
 from tui.widgets.heatmap_legend import HeatmapLegend
 from tui.widgets.heatmap_rows import rows_as_text
-from tui.widgets.steps import View
+from tui.widgets.places import View
 from tui.widgets.words import duration, plural
 
 if TYPE_CHECKING:

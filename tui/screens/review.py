@@ -12,7 +12,7 @@ from textual.widgets import Button
 from tui.screens.base import ConsoleScreen
 from tui.widgets.block import Block
 from tui.widgets.facts import Facts
-from tui.widgets.steps import View
+from tui.widgets.places import View
 from tui.widgets.words import plural
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from tui.verify.events import Mode, Outcome
 from tui.widgets.block import Block
 from tui.widgets.facts import Facts
 from tui.widgets.figures import figures, verdict
+from tui.widgets.places import View
 from tui.widgets.stage_board import StageBoard
-from tui.widgets.steps import View
 from tui.widgets.words import duration
 
 if TYPE_CHECKING:

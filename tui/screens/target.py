@@ -11,7 +11,7 @@ from textual.content import Content
 from tui.screens.base import ConsoleScreen
 from tui.widgets.block import Block
 from tui.widgets.facts import Facts
-from tui.widgets.steps import View
+from tui.widgets.places import View
 from tui.widgets.words import duration, plural
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tui.screens import questions
 from tui.screens.break_glass import BreakGlass
 from tui.screens.review import effects
-from tui.widgets.steps import View
+from tui.widgets.places import View
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -9,7 +9,6 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from tui.target import TargetKind
 from tui.widgets.glyphs import UNICODE, Glyphs
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 OPENING = "opening"
 SANDBOX = "sandbox"
+PRODUCTION = "production"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ def banner_for(target: Target | None, *, is_sandbox: bool, opening: str) -> Bann
     """
     if target is None:
         return BannerText(OPENING, "", opening)
-    kind: str = target.kind
-    if is_sandbox and target.kind is not TargetKind.PRODUCTION:
+    kind = target.kind.value
+    if is_sandbox and target.kind.value != PRODUCTION:
         kind = SANDBOX
     place = target.host if target.port in {80, 443} else f"{target.host}:{target.port}"
     where = f"{target.ref} at {place}" if target.ref and target.ref not in place else place
@@ -55,7 +55,7 @@ def banner_for(target: Target | None, *, is_sandbox: bool, opening: str) -> Bann
 class Banner(Static):
     """Two lines on top of every screen: glyph, WORD and place; then the reason."""
 
-    KINDS: ClassVar = (OPENING, SANDBOX, *(kind.value for kind in TargetKind))
+    KINDS: ClassVar = (OPENING, SANDBOX, "local", "staging", PRODUCTION)
 
     text: reactive[BannerText] = reactive(BannerText(OPENING, "", ""), layout=True)
 
@@ -67,7 +67,7 @@ class Banner(Static):
         """Both lines. Place and reason are shown as text, whatever they hold."""
         text = self.text
         glyph = getattr(self._glyphs, text.kind, self._glyphs.busy)
-        production = text.kind == TargetKind.PRODUCTION.value
+        production = text.kind == PRODUCTION
         word = text.kind.upper()
         mark = f"{glyph} {word}" if not production else f"{glyph * 3} {word} {glyph * 3}"
         first = Content.assemble(

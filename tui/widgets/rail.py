@@ -8,12 +8,12 @@ from textual import on
 from textual.containers import Container
 from textual.content import Content
 from textual.events import Click
-from textual.message import Message
 from textual.widgets import Static
 
 from tui.widgets.block import Block
 from tui.widgets.glyphs import UNICODE, Glyphs
-from tui.widgets.steps import Step, StepState, View
+from tui.widgets.places import View
+from tui.widgets.steps import Step, StepState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,14 +30,6 @@ STATE_STYLES: Final = {
 LOOKS: Final = ((View.HEATMAP, "h"), (View.EVIDENCE, "e"))
 
 
-class Chosen(Message):
-    """The operator clicked a place to go to."""
-
-    def __init__(self, view: View) -> None:
-        super().__init__()
-        self.view = view
-
-
 class RailItem(Block):
     """A place to go to."""
 
@@ -46,8 +38,8 @@ class RailItem(Block):
         self.view = view
 
     @on(Click)
-    def _clicked(self) -> None:
-        self.post_message(Chosen(self.view))
+    async def _clicked(self) -> None:
+        await self.run_action(f"app.go('{self.view.value}')")
 
 
 class Rail(Container):

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from tui.verify.events import Mode, Outcome
+from tui.widgets.places import CHECKLIST, View
 
 if TYPE_CHECKING:
     from tui.widgets.progress import DryRunProgress, RunProgress
-
-
-class View(StrEnum):
-    """A place one can go to. The first four are the checklist, in order."""
-
-    TARGET = "target"
-    DRY_RUN = "dry-run"
-    REVIEW = "review"
-    RUN = "run"
-    HEATMAP = "heatmap"
-    EVIDENCE = "evidence"
-
-    @property
-    def heading(self) -> str:
-        """Its name as an operator reads it."""
-        return self.value.replace("-", " ").capitalize()
-
-
-CHECKLIST = (View.TARGET, View.DRY_RUN, View.REVIEW, View.RUN)
 
 
 class StepState(Enum):

@@ -1,0 +1,134 @@
+"""Going from place to place: the same on every screen; a place that is locked says why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tui.screens.base import ConsoleScreen
+from tui.screens.dialogs import Question, TextDialog
+from tui.screens.dry_run import DryRunScreen
+from tui.screens.evidence import EvidenceScreen
+from tui.screens.heatmap import HeatmapScreen
+from tui.screens.review import ReviewScreen
+from tui.screens.run import RunScreen
+from tui.screens.target import TargetScreen
+from tui.screens.telling import failure_text, failure_title
+from tui.widgets.places import CHECKLIST, View
+
+if TYPE_CHECKING:
+    from tui.app import HeatmapApp
+
+SCREENS: Final[tuple[type[ConsoleScreen], ...]] = (
+    TargetScreen,
+    DryRunScreen,
+    ReviewScreen,
+    RunScreen,
+    HeatmapScreen,
+    EvidenceScreen,
+)
+
+
+class Ways:
+    """Knows the screens, and how one comes from one to the other.
+
+    Args:
+        app: The application.
+    """
+
+    def __init__(self, app: HeatmapApp) -> None:
+        self._app = app
+        self._desk = app.desk
+        for kind in SCREENS:
+            screen = kind(self._desk, app.glyphs, opening=app.opening)
+            app.install_screen(screen, kind.VIEW.value)
+        app.switch_screen(View.TARGET.value)
+
+    @property
+    def view(self) -> View | None:
+        """Where the operator is, None behind a dialog."""
+        screen = self._app.screen
+        return screen.VIEW if isinstance(screen, ConsoleScreen) else None
+
+    def paint(self) -> None:
+        """Bring the screen below any dialog up to date."""
+        for screen in reversed(self._app.screen_stack):
+            if isinstance(screen, ConsoleScreen):
+                screen.paint()
+                return
+
+    def dims(self, action: str) -> bool:
+        """Whether an action leads to a place that is locked now."""
+        views = {
+            "dry_run": View.DRY_RUN,
+            "review_or_run": View.RUN if self._desk.run else View.REVIEW,
+            "go('heatmap')": View.HEATMAP,
+            "go('evidence')": View.EVIDENCE,
+        }
+        return action in views and self._desk.why_locked(views[action]) is not None
+
+    def go(self, view: View) -> None:
+        """Go to a place, or say why it is locked."""
+        why = self._desk.why_locked(view)
+        if why is None:
+            self.switch(view)
+        else:
+            words = f"It {why}." if why.startswith("waits") else f"{why.capitalize()}."
+            self._app.tell(words, title=f"{view.heading} is locked")
+
+    def switch(self, view: View) -> None:
+        """Go to a place, through any dialog in front."""
+        app = self._app
+        while not isinstance(app.screen, ConsoleScreen) and len(app.screen_stack) > 1:
+            app.pop_screen()
+        if self.view is not view:
+            app.switch_screen(view.value)
+
+    def dry_run(self) -> None:
+        """Go to the dry run; begin it when none was done, or when one is there already."""
+        desk = self._desk
+        begins = self.view is View.DRY_RUN or desk.dry_run is None
+        if begins and desk.session is not None and not desk.is_writing:
+            self._app.bench.dry_run()
+        self.go(View.DRY_RUN)
+
+    def review_or_run(self) -> None:
+        """Watch the run there is; from there, or when there is none, review a new one."""
+        desk = self._desk
+        shows_run = desk.is_writing or (desk.run and self.view is not View.RUN)
+        self.go(View.RUN if shows_run else View.REVIEW)
+
+    def step(self, by: int) -> None:
+        """Go to the step before or after this one."""
+        if self.view in CHECKLIST:
+            place = CHECKLIST.index(self.view) + by
+            if 0 <= place < len(CHECKLIST):
+                self.go(CHECKLIST[place])
+
+    def retreat(self) -> None:
+        """Stop the run one is watching; elsewhere go back to where one came from."""
+        screen = self._app.screen
+        if self.view is View.RUN and self._desk.is_writing:
+            if not self._desk.is_cancelling:
+                self._desk.cancel("esc was pressed")
+        elif not (isinstance(screen, HeatmapScreen) and screen.leave_filter()):
+            self.switch(self._desk.back_from(self.view))
+
+    def help(self) -> None:
+        """Explain the screen one stands on."""
+        screen = self._app.screen
+        if isinstance(screen, ConsoleScreen):
+            self._app.push_screen(TextDialog(f"{screen.VIEW.heading}: help", screen.help()))
+
+    def interrupt(self) -> None:
+        """Ctrl+c: in a question that is about it, the answer; else stop the run, or ask."""
+        screen = self._app.screen
+        if isinstance(screen, Question) and screen.interrupt is not None:
+            screen.dismiss(screen.interrupt)
+        else:
+            self._app.bench.interrupt()
+
+    def show_error(self, error: BaseException) -> None:
+        """Show a failure in a dialog that can be scrolled and copied."""
+        session = self._desk.session
+        text = failure_text(error, session.target if session else None)
+        self._app.push_screen(TextDialog(failure_title(error), text, failed=True))
