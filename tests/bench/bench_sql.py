@@ -2,8 +2,11 @@
 
     python -m tests.bench.bench_sql --responses 1000000 10000000
 
-starts a PostgreSQL of its own, fills it (10,000 questions, 50 weeks: up to 500,000 view rows; more
-responses are more learners), and prints one table per size. Each figure is the median of `--runs`
+starts a PostgreSQL of its own, fills it, and prints one table per size. Questions grow with the
+responses (1,000 answers each, over 50 weeks), so that a row of the view stands for about 20 answers
+at every size and sizes compare like with like: 10,000,000 make 10,000 questions and up to 500,000
+view rows. `--questions` sets another number; many questions with few answers each weigh what a view
+row costs (median, division, comparison) rather than what reading the answers does. Each figure is the median of `--runs`
 runs after a warm-up, in seconds that the server's process spent on a processor (elapsed seconds
 where /proc does not tell), with parallel workers off, so that it holds on a busy machine too.
 10,000,000 responses take about 10 minutes and 5 GB of disk below /tmp.
@@ -252,7 +255,9 @@ def main() -> None:
         epilog="example: python -m tests.bench.bench_sql --responses 1000000 10000000",
     )
     parser.add_argument("--responses", type=int, nargs="+", default=[1_000_000], metavar="N")
-    parser.add_argument("--questions", type=int, default=10_000, metavar="N")
+    parser.add_argument(
+        "--questions", type=int, metavar="N", help="default: one for each 1,000 responses"
+    )
     parser.add_argument("--runs", type=int, default=3, help="runs per figure (default 3)")
     parser.add_argument(
         "--server",
@@ -266,7 +271,7 @@ def main() -> None:
     with running(versions[arguments.server], SERVER) as cluster:
         print(f"server {arguments.server}, {arguments.runs} runs each", flush=True)
         reached = [
-            bench(cluster, size, arguments.questions, arguments.runs)
+            bench(cluster, size, arguments.questions or max(1, size // 1_000), arguments.runs)
             for size in arguments.responses
         ]
     raise SystemExit(0 if all(reached) else 1)
