@@ -1,3 +1,4 @@
+# ruff: noqa: PLC0415 - what is not needed for the first paint is imported behind it.
 """The console: owns the sitting and the work under way, holds the screens.
 
 It asks nothing of the environment and talks to no server: how to connect is handed to it, and what
@@ -104,6 +105,7 @@ class HeatmapApp(App[int]):
         self._ticks = 0
         self._finished = False
         self._furnished = False
+        self._ended_a_run = False
         self.set_class(ascii_only, "-ascii")
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
@@ -174,6 +176,19 @@ class HeatmapApp(App[int]):
         self.desk.cancel(f"{name} was received")
         self.exit(int(ExitCode.INTERRUPTED))
 
+    def exit(self, result: int | None = None, *arguments: Any, **options: Any) -> None:
+        """End the console; a run under way stops writing at once.
+
+        Args:
+            result: The exit code, unless the run under way decides it.
+            *arguments: As Textual's.
+            **options: As Textual's.
+        """
+        if self._furnished and self.desk.is_writing:
+            self._ended_a_run = True
+            self.desk.cancel("the console ended")
+        super().exit(result, *arguments, **options)
+
     async def run_async(self, *arguments: Any, **options: Any) -> int | None:
         """Run the console; whatever ends it, a run under way is cleaned up first.
 
@@ -196,7 +211,7 @@ class HeatmapApp(App[int]):
             return
         if self.desk.is_writing:
             self._say("heatmap-tui: stopping the run and cleaning up")
-        if await self.bench.finish():
+        if await self.bench.finish() or self._ended_a_run:
             self._return_value = int(self.desk.exit_code)
         finished = self.desk.run.finished if self.desk.run else None
         if finished is not None and finished.exit_code in {

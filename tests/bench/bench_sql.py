@@ -6,9 +6,10 @@ starts a PostgreSQL of its own, fills it, and prints one table per size. Questio
 responses (1,000 answers each, over 50 weeks), so that a row of the view stands for about 20 answers
 at every size and sizes compare like with like: 10,000,000 make 10,000 questions and up to 500,000
 view rows. `--questions` sets another number; many questions with few answers each weigh what a view
-row costs (median, division, comparison) rather than what reading the answers does. Each figure is the median of `--runs`
-runs after a warm-up, in seconds that the server's process spent on a processor (elapsed seconds
-where /proc does not tell), with parallel workers off, so that it holds on a busy machine too.
+row costs (median, division, comparison) rather than what reading the answers does. Each figure is
+the median of `--runs` runs after a warm-up, in seconds that the server's process spent on a
+processor (elapsed seconds where /proc does not tell), with parallel workers off, so that it holds
+on a busy machine too.
 10,000,000 responses take about 10 minutes and 5 GB of disk below /tmp.
 
 The view's query runs with the settings that the refresh function carries, everything else with the

@@ -347,6 +347,7 @@ class FakeSession:
         self.evidence = None
         self.closed = False
         self.cycles_started = 0
+        self.live = sample()
         self._dry_run = dry_run or dry_run_events(self.target, probes())
         self._cycle = cycle or cycle_events(self.target)
         self._after = after_cancel or cancelled_events(self.target)
@@ -362,7 +363,7 @@ class FakeSession:
         return FakeRun(Mode.PURGE, self._cycle)
 
     async def live_heatmap(self) -> SampleTaken:
-        return sample()
+        return self.live
 
     async def aclose(self) -> None:
         self.closed = True

@@ -28,8 +28,8 @@ from tui.screens.base import ConsoleScreen
 from tui.screens.dialogs import Question, TextDialog
 from tui.verify.events import Cancelling, Outcome, Stage, StageProgress
 from tui.widgets.banner import Banner
-from tui.widgets.probe_list import ProbeList
 from tui.widgets.places import View
+from tui.widgets.probe_list import ProbeList
 from tui.widgets.steps import StepState
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ class Ways:
         for kind in SCREENS:
             screen = kind(self._desk, app.glyphs, opening=app.opening)
             app.install_screen(screen, kind.VIEW.value)
-        app.switch_screen(View.TARGET.value)
+        app.push_screen(View.TARGET.value)
 
     @property
     def view(self) -> View | None:
