@@ -61,11 +61,14 @@ def judge_justification(text: str) -> str | None:
     Returns:
         The problem in words that follow "the justification", or None when it will do.
     """
+    typed = tidy(text)
     text = tidy(unicodedata.normalize("NFKC", text))
     if not text:
         return "is empty"
-    if len(text) < SHORTEST:
-        return f"has {len(text)} characters, and at least {SHORTEST} are needed"
+    # One typed sign may stand for several letters, and several for one: the fewer count.
+    length = min(len(typed), len(text))
+    if length < SHORTEST:
+        return f"has {length} characters, and at least {SHORTEST} are needed"
     words = [match.group().casefold() for match in _WORD.finditer(text)]
     telling = [word for word in words if not _is_filler(word)]
     distinct = set(telling)

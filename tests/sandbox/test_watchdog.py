@@ -65,6 +65,16 @@ def test_a_killed_supervisor_is_cleaned_up_after(tmp_path: Path) -> None:
         end(child, spared)
 
 
+def test_it_ends_those_that_ignore_the_polite_signal(tmp_path: Path) -> None:
+    import signal
+
+    before = signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    try:
+        test_a_killed_supervisor_is_cleaned_up_after(tmp_path)
+    finally:
+        signal.signal(signal.SIGQUIT, before)
+
+
 def test_after_a_farewell_nothing_is_touched(tmp_path: Path) -> None:
     directory = tmp_path / "run"
     directory.mkdir()

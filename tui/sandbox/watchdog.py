@@ -77,10 +77,13 @@ def watch(lines: IO[str], directory: Path) -> None:
             pids.append(int(word[1:]))
         elif word.startswith("-"):
             pids.remove(int(word[1:]))
-    for pid in pids:
-        # SIGQUIT is PostgreSQL's immediate shutdown; PostgREST dies of it as well.
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGQUIT)
+    # SIGQUIT is PostgreSQL's immediate shutdown; PostgREST dies of it as well. A program that a
+    # script started in the background may have been made to ignore it, and its children with it.
+    for number, patience_s in ((signal.SIGQUIT, 1.0), (signal.SIGKILL, 0.0)):
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                os.kill(pid, number)
+        time.sleep(patience_s)
     for _ in range(50):
         shutil.rmtree(directory, ignore_errors=True)
         if not directory.exists():

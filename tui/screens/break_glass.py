@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.widgets import Button, Input, Label, Static
 
 from tui.errors import GuardRefused
-from tui.override import Permit
 from tui.screens.dialogs import Dialog
 
 if TYPE_CHECKING:
@@ -17,10 +16,13 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
+    from tui.override import Permit
     from tui.verify.session import Session
 
+    MaybePermit: TypeAlias = "Permit | None"
 
-class BreakGlass(Dialog[Permit | None]):
+
+class BreakGlass(Dialog["MaybePermit"]):
     """Spells out what will happen; returns a permit for one run, or None.
 
     Args:
