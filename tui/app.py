@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from functools import cached_property
@@ -29,13 +30,14 @@ from tui.widgets.glyphs import UNICODE, glyphs_for
 from tui.widgets.places import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from textual.app import SystemCommand
     from textual.screen import Screen
 
     from tui.screens.desk import Clock, Connect, Desk
+    from tui.screens.environments import Environments
     from tui.screens.ways import Ways
     from tui.screens.workbench import Workbench
 
@@ -55,11 +57,13 @@ class HeatmapApp(App[int]):
         ascii_only: Whether the terminal lacks Unicode.
         theme_name: `heatmap-dark` or `heatmap-light`.
         state_dir: Where the report of a crash is saved, None for nowhere.
+        environments: How other projects are come by, None where there is but one.
         clock: Seconds that only grow.
 
     Attributes:
         glyphs: The signs in use.
         opening: What the banner says while the project is being opened.
+        environments: As given.
     """
 
     TITLE = "heatmap-tui"
@@ -92,6 +96,7 @@ class HeatmapApp(App[int]):
         ascii_only: bool = False,
         theme_name: str = themes.DARK_NAME,
         state_dir: Path | None = None,
+        environments: Callable[[], Environments] | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         super().__init__()
@@ -100,12 +105,13 @@ class HeatmapApp(App[int]):
         self._connect = connect
         self._clock = clock
         self._allow_prod = allow_prod
+        self.environments = environments
         self._state_dir = state_dir
         self._stale = True
         self._ticks = 0
         self._finished = False
         self._furnished = False
-        self._ended_a_run = False
+        self._ended_a_run = self._terminal_gone = False
         self.set_class(ascii_only, "-ascii")
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
@@ -173,17 +179,12 @@ class HeatmapApp(App[int]):
 
     def _signalled(self, name: str) -> None:
         """A signal stops the run under way; the clean-up goes on after the screen is gone."""
+        self._terminal_gone = name == "SIGHUP"
         self.desk.cancel(f"{name} was received")
         self.exit(int(ExitCode.INTERRUPTED))
 
     def exit(self, result: int | None = None, *arguments: Any, **options: Any) -> None:
-        """End the console; a run under way stops writing at once.
-
-        Args:
-            result: The exit code, unless the run under way decides it.
-            *arguments: As Textual's.
-            **options: As Textual's.
-        """
+        """End the console as Textual does; a run under way stops at once and decides the code."""
         if self._furnished and self.desk.is_writing:
             self._ended_a_run = True
             self.desk.cancel("the console ended")
@@ -202,8 +203,11 @@ class HeatmapApp(App[int]):
             await self._finish()
 
     async def on_unmount(self) -> None:
-        """The terminal is back."""
+        """All is done; but for a terminal that is still there to be restored."""
         await self._finish()
+        if self._terminal_gone:
+            # Restoring one that is gone may block for good.
+            os._exit(int(self._return_value or ExitCode.INTERRUPTED))
 
     async def _finish(self) -> None:
         """Finish what is under way, close the project, say what matters. Once; then it is done."""
@@ -310,7 +314,7 @@ class HeatmapApp(App[int]):
         return self.ways.view
 
     def dims(self, action: str) -> bool:
-        """Whether an action leads to a place that is locked now."""
+        """See `Ways.dims`."""
         return self.ways.dims(action)
 
     def switch(self, view: View) -> None:
@@ -367,6 +371,14 @@ class HeatmapApp(App[int]):
     def action_purge(self) -> None:
         """Remove what earlier runs left, once the operator has agreed."""
         self.bench.purge()
+
+    def action_other_project(self) -> None:
+        """Choose another environment file, and open its project."""
+        self.bench.choose_project()
+
+    def action_new_environment(self) -> None:
+        """Describe a project in a new environment file, and open it."""
+        self.bench.describe_project()
 
     def action_interrupt(self) -> None:
         """Ctrl+c: the first stops the run, the second asks, the third leaves."""

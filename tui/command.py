@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
+    from tui.env_file import EnvironmentDraft
     from tui.headless import Console
     from tui.override import Permit
     from tui.records.chain import Record
+    from tui.screens.environments import Environments
     from tui.settings import Settings
     from tui.verify.events import SampleTaken
     from tui.verify.session import ConnectStage, Run, Session
@@ -92,7 +95,7 @@ def _dispatch(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if not sandbox:
         project_of(settings)
     if interactive:
-        return _console(settings, options, sandbox=sandbox)
+        return _console(settings, options, environ, sandbox=sandbox)
     return asyncio.run(_headless(settings, options, sandbox=sandbox))
 
 
@@ -244,7 +247,13 @@ def _say_stage(stage: ConnectStage, console: Console) -> None:
         console.say(f"  {stage.title}{detail} ({stage.seconds:.2f} s)")
 
 
-def _console(settings: Settings, options: argparse.Namespace, *, sandbox: bool) -> int:
+def _console(
+    settings: Settings,
+    options: argparse.Namespace,
+    environ: Mapping[str, str],
+    *,
+    sandbox: bool,
+) -> int:
     from tui.app import HeatmapApp
 
     async def open_session(on_stage: Callable[[ConnectStage], None]) -> Session:
@@ -263,8 +272,67 @@ def _console(settings: Settings, options: argparse.Namespace, *, sandbox: bool) 
         opening="starting the sandbox" if sandbox else f"opening {settings.url}",
         ascii_only=encoding != "utf8",
         state_dir=settings.state_dir,
+        environments=lambda: _environments(settings, options, environ),
     )
     return app.run() or 0
+
+
+def _environments(
+    settings: Settings, options: argparse.Namespace, environ: Mapping[str, str]
+) -> Environments:
+    """How the console comes to another project: a file chosen there goes before the environment."""
+    import argparse
+
+    from tui import env_file
+    from tui.screens.environments import Environments
+    from tui.verify.events import ProbeFinished
+
+    directory = Path.cwd()
+    rest = {k: v for k, v in environ.items() if k not in env_file.PROJECT_VARIABLES}
+
+    async def open_file(path: Path, on_stage: Callable[[ConnectStage], None]) -> Session:
+        chosen = argparse.Namespace(**{**vars(options), "env_file": path})
+        return await connect(
+            _settings(chosen, rest),
+            sandbox=False,
+            allow_prod=options.allow_prod,
+            faults=None,
+            on_stage=on_stage,
+        )
+
+    async def check(draft: EnvironmentDraft) -> list[ProbeFinished]:
+        values = draft.values()
+        declared = values.get("HEATMAP_VERIFY_NON_PROD_HOSTS")
+        described = replace(
+            settings,
+            url=draft.url,
+            service_role_key=draft.service_key,
+            anon_key=draft.anon_key,
+            non_prod_hosts=(declared,) if declared else (),
+        )
+        session = await connect(
+            described, sandbox=False, allow_prod=False, faults=None, on_stage=lambda _: None
+        )
+        async with session:
+            return [
+                event
+                for probe in ("target.reachable", "authentication.key")
+                async for event in session.ask_again(probe).events()
+                if isinstance(event, ProbeFinished)
+            ]
+
+    def write(draft: EnvironmentDraft, name: str) -> Path:
+        path = directory / Path(name).name
+        env_file.write_new(path, draft.values())
+        return path
+
+    return Environments(
+        files=lambda: env_file.environment_files(directory),
+        open=open_file,
+        check=check,
+        write=write,
+        free_name=lambda: env_file.free_name(directory),
+    )
 
 
 async def _serve(settings: Settings, faults: str | None) -> int:

@@ -348,6 +348,10 @@ class FakeSession:
         self.closed = False
         self.cycles_started = 0
         self.live = sample()
+        self.asked_again: list[str] = []
+        self.again: Sequence[Event] = ()
+        self.purges: list[Sequence[Event]] = []
+        self.asked_for: dict[str, object] = {}
         self._dry_run = dry_run or dry_run_events(self.target, probes())
         self._cycle = cycle or cycle_events(self.target)
         self._after = after_cancel or cancelled_events(self.target)
@@ -355,12 +359,18 @@ class FakeSession:
     def dry_run(self) -> FakeRun:
         return FakeRun(Mode.DRY_RUN, self._dry_run)
 
-    def cycle(self, **_: object) -> FakeRun:
+    def ask_again(self, probe_id: str) -> FakeRun:
+        self.asked_again.append(probe_id)
+        return FakeRun(Mode.DRY_RUN, self.again)
+
+    def cycle(self, **arguments: object) -> FakeRun:
         self.cycles_started += 1
+        self.asked_for = arguments
         return FakeRun(Mode.CYCLE, self._cycle, after_cancel=self._after)
 
-    def purge(self, **_: object) -> FakeRun:
-        return FakeRun(Mode.PURGE, self._cycle)
+    def purge(self, **arguments: object) -> FakeRun:
+        self.asked_for = arguments
+        return FakeRun(Mode.PURGE, self.purges.pop(0) if self.purges else self._cycle)
 
     async def live_heatmap(self) -> SampleTaken:
         return self.live

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +23,7 @@ from tests.screens.fakes import (
     make_target,
     press,
     probes,
+    sample,
     settle,
     text_of,
     until,
@@ -29,6 +32,7 @@ from tui.styles import theme
 from tui.verify.events import Retrying, Stage, StageProgress
 from tui.widgets.glyphs import ASCII, UNICODE
 from tui.widgets.heatmap_charts import HeatmapCharts
+from tui.widgets.heatmap_grid import HeatmapGrid
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.places import View
 
@@ -38,9 +42,11 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
     from tui.app import HeatmapApp
+    from tui.verify.events import SampleTaken
 
     Compare = Callable[..., bool]
 
+REFRESHED = "2026-01-02T03:04:05+00:00"
 SIZES = [(80, 24), (120, 40), (200, 60)]
 BROKEN = failing(
     "schema.index", "analytics_heatmap_agg_idx is not there", "apply sql/analytics_heatmap.sql"
@@ -123,9 +129,20 @@ async def walk(pilot: Pilot[int], app: HeatmapApp, where: str, held: Held | None
     if where == "evidence":
         await press(pilot, "e")
     if where == "heatmap":
-        charts = app.screen.query_one(HeatmapCharts)
-        trend = charts.query_one("#chart-trend", Static)
-        await until(pilot, lambda: not charts.display or trend.content)
+        await drawn(pilot, app)
+    await settle(pilot)
+
+
+async def drawn(pilot: Pilot[int], app: HeatmapApp) -> None:
+    """Wait until grid, detail and charts show the same cell."""
+    grid = app.screen.query_one(HeatmapGrid)
+    charts = app.screen.query_one(HeatmapCharts)
+    trend = charts.query_one("#chart-trend", Static)
+    await until(pilot, lambda: grid.grid.rows)
+    await settle(pilot)
+    # The detail line follows the cursor by a message of its own.
+    await until(pilot, lambda: any(word in text_of(app) for word in (" attempts", ": no data")))
+    await until(pilot, lambda: not charts.display or (trend.content and charts.is_settled))
     await settle(pilot)
 
 
@@ -157,6 +174,35 @@ def test_picture_in_other_looks(
     assert snap_compare(
         app, terminal_size=(80, 24), run_before=lambda pilot: walk(pilot, app, where, None)
     )
+
+
+@functools.cache
+def rows(count: int) -> SampleTaken:
+    """So many rows of the view, as they are read."""
+    weeks = max(1, min(count, 100 if count > 10_000 else 8))
+    return replace(sample(questions=count // weeks, weeks=weeks), refreshed_at=REFRESHED)
+
+
+@pytest.mark.parametrize("count", [0, 1, 40, 1_600, 100_000])
+@pytest.mark.parametrize("look", ["80x24", "120x40", "200x60", "light-80x24", "no-colour-80x24"])
+def test_picture_of_so_many_rows(
+    snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, count: int, look: str
+) -> None:
+    if look.startswith("no-colour"):
+        monkeypatch.setenv("NO_COLOR", "1")
+    name = theme.LIGHT_NAME if look.startswith("light") else theme.DARK_NAME
+    width, height = look.rpartition("-")[2].split("x")
+    session = FakeSession()
+    session.live = rows(count)
+    app = make_app(session, theme_name=name)
+
+    async def go(pilot: Pilot[int]) -> None:
+        await settle(pilot)
+        await press(pilot, "h")
+        if count:
+            await drawn(pilot, app)
+
+    assert snap_compare(app, terminal_size=(int(width), int(height)), run_before=go)
 
 
 @pytest.mark.parametrize("where", ["target", "review", "break-glass", "help", "evidence"])

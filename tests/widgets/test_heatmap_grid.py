@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from textual.app import App, ComposeResult
+from textual.geometry import Region
 
 from tests.heatmap.samples import many_rows, row
 from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, Order, RowAxis
 from tui.heatmap.colours import ASCII_SHADES, NO_DATA_HATCH, SHADES, Depth, Glyphs, palette
 from tui.heatmap.grid import Grid, build_grid
+from tui.widgets.heatmap_bar import QuickScrollBar
 from tui.widgets.heatmap_grid import HeatmapGrid
 from tui.widgets.heatmap_legend import HeatmapLegend
 
@@ -421,3 +423,19 @@ async def test_the_legend_fits_and_tells_scale_and_no_data(width, metric, depth)
             assert {Metric.ACCURACY: "0% ", Metric.ATTEMPTS: "0 ", Metric.MEDIAN: "s "}[
                 metric
             ] in text.plain
+
+
+@pytest.mark.parametrize("keys", [(), ("pagedown",), ("pagedown", "down", "down"), ("ctrl+end",)])
+async def test_the_scroll_bar_looks_like_textuals_own(keys: tuple[str, ...]):
+    app = Harness(build_grid(many_rows(90, 8), GridSpec(RowAxis.QUESTION)))
+    async with app.run_test(size=(60, 20)) as pilot:
+        app.heatmap.focus()
+        await press(pilot, *keys)
+        bar = app.heatmap.vertical_scrollbar
+        assert isinstance(bar, QuickScrollBar)
+        whole = bar.size.region
+        mine = bar.render_lines(whole)
+        theirs = super(QuickScrollBar, bar).render_lines(whole)
+        assert len(mine) == whole.height > 10
+        assert [list(strip) for strip in mine] == [list(strip) for strip in theirs]
+        assert bar.render_lines(Region(0, 3, 1, 2)) == mine[3:5]

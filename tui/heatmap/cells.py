@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from tui.heatmap.axes import Metric
@@ -157,9 +158,9 @@ def cell_of(entry: Entry) -> Cell:
 def figure_key(metric: Metric) -> Callable[[Entry], Hashable]:
     """The function that tells which entries show the same figure for a metric."""
     if metric is Metric.ACCURACY:
-        return lambda entry: (entry.correct_attempts, entry.attempts)
+        return attrgetter("correct_attempts", "attempts")
     if metric is Metric.ATTEMPTS:
-        return lambda entry: entry.attempts
+        return attrgetter("attempts")
 
     def median(entry: Entry) -> Hashable:
         cell = cell_of(entry)

@@ -76,9 +76,9 @@ class GridRow:
     total: Cell
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Grid:
-    """A heatmap, ready to be drawn.
+    """A heatmap, ready to be drawn. A grid equals itself alone: to compare would take too long.
 
     Attributes:
         spec: What was asked for.

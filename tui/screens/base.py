@@ -41,11 +41,10 @@ class ConsoleScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (150, "-vast")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
 
-    def __init__(self, desk: Desk, glyphs: Glyphs, *, opening: str) -> None:
+    def __init__(self, desk: Desk, glyphs: Glyphs) -> None:
         super().__init__()
         self.desk = desk
         self.glyphs = glyphs
-        self._opening = opening
         self._steps: tuple[Step, ...] = ()
         self._composed = False
 
@@ -95,7 +94,7 @@ class ConsoleScreen(Screen[None]):
         self.query_one(Banner).text = banner_for(
             session.target if session else None,
             is_sandbox=session.is_sandbox if session else False,
-            opening=self._opening,
+            opening=self.console_app.opening,
         )
         steps = self.desk.steps()
         compact = self.size.width < WIDE

@@ -31,6 +31,13 @@ def commands(app: HeatmapApp) -> Iterator[SystemCommand]:
     yield SystemCommand("Evidence", "Text to paste", partial(app.action_go, View.EVIDENCE))
     yield SystemCommand("Purge", "Remove what earlier runs left", app.action_purge)
     yield SystemCommand("Stop", "Stop the run under way; it cleans up", app.action_interrupt)
+    if app.environments is not None:
+        yield SystemCommand(
+            "Other project", "Open another environment file", app.action_other_project
+        )
+        yield SystemCommand(
+            "New .env", "Describe a project in a new file", app.action_new_environment
+        )
     yield SystemCommand("Help", "Explain this screen", app.action_help)
     yield SystemCommand("Light or dark", "Change the theme", app.action_switch_theme)
     yield SystemCommand("Quit", "Leave the console", app.action_leave)

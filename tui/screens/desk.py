@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Connect = Callable[[Callable[[ConnectStage], None]], Awaitable[Session]]
     Clock = Callable[[], float]
 
+REFRESH_OFTEN = 5
+"""Timed refreshes that tell a spread; fewer tell none."""
+
 NEEDS_LEAVE = "this is production: nothing is written here without --allow-prod"
 
 
@@ -65,6 +68,7 @@ class Desk:
         sample: The last heatmap a run took, None before the first.
         unclosed: Runs of this machine that began on this project and did not close.
         exit_code: What the process will tell the shell when the operator leaves now.
+        times_refresh_often: Whether the operator chose several timed refreshes; None for no choice.
     """
 
     def __init__(self, clock: Clock, on_change: Callable[[], None], *, allow_prod: bool) -> None:
@@ -81,6 +85,7 @@ class Desk:
         self.sample: SampleTaken | None = None
         self.unclosed = 0
         self.exit_code = ExitCode.VERIFIED
+        self.times_refresh_often: bool | None = None
         self._changed = on_change
         self._writing: Run | None = None
 
@@ -116,6 +121,14 @@ class Desk:
             return None
         return NEEDS_LEAVE
 
+    @property
+    def refresh_runs(self) -> int:
+        """How often the next run times its refresh: as chosen, else as configured."""
+        configured = self.session.settings.refresh_runs if self.session else 1
+        if self.times_refresh_often is None:
+            return configured
+        return max(configured, REFRESH_OFTEN) if self.times_refresh_often else 1
+
     def steps(self) -> tuple[Step, ...]:
         """The checklist as it stands."""
         return checklist(
@@ -148,6 +161,17 @@ class Desk:
             back = View.TARGET if self.dry_run is None else View.DRY_RUN
         return back if self.why_locked(back) is None else View.DRY_RUN
 
+    async def close(self) -> None:
+        """Let go of the project and of all that was shown of it, to open another."""
+        session, self.session = self.session, None
+        self.dry_run = self.dry_result = self.run = self.run_result = self.sample = None
+        self.connect_error, self.unclosed, self.exit_code = None, 0, ExitCode.VERIFIED
+        self.opening.clear()
+        self.connect_began = self.clock()
+        self._changed()
+        if session is not None:
+            await session.aclose()
+
     async def connect(self, connect: Connect) -> None:
         """Open the project; a known failure is kept in `connect_error`."""
         if self.session is not None:
@@ -178,11 +202,24 @@ class Desk:
         """Do the dry run. A second one beside it, or beside a run that writes, is not started."""
         if self.session is None or self.is_probing or self.is_writing:
             return
-        progress = self.dry_run = DryRunProgress(began=self.clock())
-        result = self.dry_result = Result()
+        self.dry_run = DryRunProgress(began=self.clock())
+        self.dry_result = Result()
+        await self._ask(self.session.dry_run(), self.dry_run, self.dry_result)
+
+    async def ask_again(self, probe_id: str) -> None:
+        """Ask one probe again; the others' answers stand, and the verdict is made anew."""
+        progress, result = self.dry_run, self.dry_result
+        if self.session is None or progress is None or result is None:
+            return
+        if self.is_probing or self.is_writing:
+            return
+        progress.ask_again(probe_id, self.clock())
+        await self._ask(self.session.ask_again(probe_id), progress, result)
+
+    async def _ask(self, run: Run, progress: DryRunProgress, result: Result) -> None:
         self._changed()
         try:
-            async with aclosing(self.session.dry_run().events()) as events:
+            async with aclosing(run.events()) as events:
                 async for event in events:
                     progress.apply(event)
                     result.apply(event)

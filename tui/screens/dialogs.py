@@ -13,7 +13,7 @@ from textual.widgets import Button, Static
 from tui.widgets.banner import Banner, banner_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from textual.widget import Widget
 
@@ -121,6 +121,7 @@ class Question(Dialog[str | None]):
         text: What each answer means.
         answers: Name and label of each, the safe one first. Closing answers None.
         interrupt: The answer that ctrl+c stands for while this is open, None for none.
+        keys: Keys that stand for an answer.
     """
 
     def __init__(
@@ -130,8 +131,11 @@ class Question(Dialog[str | None]):
         answers: Sequence[tuple[str, str]],
         *,
         interrupt: str | None = None,
+        keys: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(title)
+        for key, name in (keys or {}).items():
+            self._bindings.bind(key, f"answer('{name}')", show=False)
         self._text = text
         self._answers = answers
         self.interrupt = interrupt
@@ -144,6 +148,10 @@ class Question(Dialog[str | None]):
         """One button per answer."""
         for name, label in self._answers:
             yield Button(label, id=f"answer-{name}", compact=True)
+
+    def action_answer(self, name: str) -> None:
+        """Choose an answer by its key."""
+        self.dismiss(name)
 
     @on(Button.Pressed)
     def _answered(self, event: Button.Pressed) -> None:

@@ -41,7 +41,7 @@ class DryRunScreen(ConsoleScreen):
         "fail  a run would fail or do harm; blocks\n"
         "skip  could not be asked; the detail says why\n\n"
         "Choose a probe with the up and down keys to see what was asked, what came back and what "
-        "to do. d asks everything again, c copies the report."
+        "to do. enter asks that probe again, d asks them all, c copies the report."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "copy", "Copy", id="dry-run.copy", tooltip="Copy the dry run as text"),
@@ -93,7 +93,7 @@ class DryRunScreen(ConsoleScreen):
     def _ask_again(self) -> None:
         chosen = self.query_one(ProbeList).chosen
         if chosen:
-            self.console_app.bench.dry_run()
+            self.console_app.bench.ask_again(chosen)
 
     def action_copy(self) -> None:
         """Copy the report."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+import gc
 from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
@@ -18,9 +18,9 @@ from tui.heatmap.axes import GridSpec, Origin, RowAxis
 from tui.heatmap.colours import ASCII_SHADES, SHADES
 from tui.heatmap.grid import build_grid_async
 from tui.heatmap.text import ascii_only
-from tui.records.export import write_rows
 from tui.screens.base import ConsoleScreen
 from tui.screens.dialogs import TextDialog
+from tui.screens.heatmap_export import export
 from tui.widgets.block import Block
 from tui.widgets.glyphs import ASCII
 from tui.widgets.heatmap_charts import HeatmapCharts
@@ -38,8 +38,12 @@ if TYPE_CHECKING:
     from tui.heatmap.cells import Cell
     from tui.heatmap.grid import Grid
     from tui.verify.events import SampleTaken
+    from tui.verify.session import Session
 
 E = TypeVar("E", bound=StrEnum)
+
+MANY_ROWS: Final = 10_000
+"""From so many rows on, looking through them for garbage again and again holds the keys up."""
 
 
 class ShortKeys(HeatmapGrid):
@@ -83,12 +87,13 @@ class HeatmapScreen(ConsoleScreen):
         Binding("s", "order", "Sort", id="heatmap.order", tooltip="Worst first, label, attempts"),
         Binding("o", "origin", "Whose", id="heatmap.origin", tooltip="All, synthetic or real"),
         Binding("slash", "filter", "Filter", id="heatmap.filter", tooltip="Keep matching rows"),
-        Binding("w", "export", "Save", id="heatmap.export", tooltip="Save the rows: CSV, JSON"),
+        Binding("w", "export", "Save", id="heatmap.export", tooltip="Save rows or a picture"),
     ]
 
     spec = GridSpec(axis=RowAxis.LESION_TOPIC)
     shown: SampleTaken | None = None
     is_live = False
+    _session: Session | None = None
     _reading_since: float | None = None
     _problem: str | None = None
 
@@ -114,6 +119,9 @@ class HeatmapScreen(ConsoleScreen):
     def on_screen_resume(self) -> None:
         """Show the sample of a run that has ended since; without any, read the live view."""
         super().on_screen_resume()
+        if self.desk.session is not self._session:
+            self._session = self.desk.session
+            self.shown, self.is_live, self._problem = None, False, None
         sample = self.desk.sample
         if sample is not None and not self.is_live and sample is not self.shown:
             self._show(sample, live=False)
@@ -154,15 +162,25 @@ class HeatmapScreen(ConsoleScreen):
         ]
         line = f" {signs.sep} ".join(parts)
         return Content.assemble(
-            (source.capitalize(), "bold"), "  ", count, "\n",
+            (source.capitalize(), "bold"), "  ", count,
+            (f" {signs.sep} {self._age()}", "$muted"), "\n",
             (ascii_only(line) if signs is ASCII else line, "$muted"),
         )  # fmt: skip
+
+    def _age(self) -> str:
+        """When the view was refreshed last, as far as anybody knows."""
+        at = self.shown.refreshed_at if self.shown else None
+        if at is None:
+            return "when it was refreshed is not known" if self.is_live else "refreshed by the run"
+        return f"refreshed {at[:16].replace('T', ' ')} UTC"
 
     # What is shown.
 
     def _show(self, sample: SampleTaken, *, live: bool) -> None:
         self.shown, self.is_live, self._problem = sample, live, None
         self._respec(replace(self.spec, synthetic=sample.synthetic))
+        if len(sample.rows) >= MANY_ROWS:
+            self.call_after_refresh(_set_aside_for_good)
 
     def _respec(self, spec: GridSpec) -> None:
         self.spec = spec
@@ -194,7 +212,9 @@ class HeatmapScreen(ConsoleScreen):
         else:
             note.show(
                 "The view is empty: no published question has an answer yet, or the view was not "
-                "refreshed since. Run select analytics_refresh_heatmap(); and look again."
+                "refreshed since.\n\nTo do: in SQL run select analytics_refresh_heatmap(); then "
+                "press v to read it again. Or press r for a run: it writes answers of its own, "
+                "shows them here and removes them."
             )
 
     @work(group="heatmap-read", exclusive=True, exit_on_error=False)
@@ -291,16 +311,26 @@ class HeatmapScreen(ConsoleScreen):
 
     @work(group="heatmap-export", exit_on_error=False)
     async def action_export(self) -> None:
-        """Save the rows as CSV and as JSON, and say where."""
+        """Save the rows or a picture, and say where."""
         session = self.desk.session
         if self.shown is None or session is None:
             return
         folder = session.settings.state_dir / "exports"
         name = "heatmap-live" if self.is_live else "heatmap-run"
-        for suffix in (".csv", ".json"):
-            path = folder / f"{name}{suffix}"
-            await asyncio.to_thread(write_rows, path, self.shown.rows)
-        self.console_app.tell(f"Saved the rows to {folder / name}.csv and .json", warning=False)
+        try:
+            saved = await export(self.console_app, self.shown, folder, name)
+        except OSError as error:
+            self.console_app.tell(f"{folder / name} could not be written: {error.strerror}")
+            return
+        if saved:
+            self.console_app.tell(saved, warning=False)
+
+
+def _set_aside_for_good() -> None:
+    """Spare the collector what is read already; what an earlier read left it may take now."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _next(member: E) -> E:

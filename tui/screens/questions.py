@@ -71,3 +71,17 @@ async def wants_to_purge(app: App[int], session: Session) -> bool:
         )
     )
     return answer == "purge"
+
+
+async def wants_to_purge_unexplained(app: App[int], found: str) -> bool:
+    """Whether to delete tagged rows even where the tag does not explain how many there are."""
+    answer = await app.push_screen_wait(
+        Question(
+            "There is more than the tag explains",
+            f"{found}\n\nNothing was deleted. Answers of real learners may be among them: look at "
+            "them in the database first. Removing deletes every tagged user and question with "
+            "all their answers.",
+            [("keep", "Keep them"), ("purge", "Remove them all")],
+        )
+    )
+    return answer == "purge"

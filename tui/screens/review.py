@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button
@@ -43,8 +44,19 @@ class ReviewScreen(ConsoleScreen):
         "Every row a run writes carries a tag with the run's name: that is how it is found and "
         "deleted again, and how the rows of real learners are left alone. A journal on this "
         "machine records what is about to be created before it is.\n\n"
+        "f times the refresh once or five times: five tell the median and its spread.\n\n"
         "The left and right keys choose a button, enter presses it. Back is chosen first."
     )
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "f",
+            "refresh_runs",
+            "Refresh 1 or 5",
+            id="review.refresh-runs",
+            tooltip="Time the refresh once, or five times to see its spread",
+        ),
+    ]
 
     def body(self) -> Iterable[Widget]:
         """The plan above, the buttons below."""
@@ -70,6 +82,11 @@ class ReviewScreen(ConsoleScreen):
         self.query_one("#lead", Block).show(self._lead(session))
         self.query_one(Facts).show_pairs(self._plan(session))
 
+    def action_refresh_runs(self) -> None:
+        """Time the refresh once, or often enough to see its spread."""
+        self.desk.times_refresh_often = self.desk.refresh_runs == 1
+        self.paint()
+
     @on(Button.Pressed, "#back")
     def _back(self) -> None:
         self.console_app.action_go(View.DRY_RUN)
@@ -90,6 +107,8 @@ class ReviewScreen(ConsoleScreen):
     def _plan(self, session: Session) -> list[tuple[str, str | Content]]:
         volume = session.settings.volume
         times = self.glyphs.times
+        runs = self.desk.refresh_runs
+        timed = "timed once; f: 5 times" if runs == 1 else f"timed {runs} times; f: once"
         rows: list[tuple[str, str | Content]] = [
             ("Write", f"{plural(volume.users, 'user')} in auth.users and app_users"),
             ("", f"{plural(volume.questions, 'published question')} in questions"),
@@ -100,7 +119,7 @@ class ReviewScreen(ConsoleScreen):
             ),
             ("", Content.styled("and what the project's own triggers add to them", "$muted")),
             ("", ""),
-            ("Refresh", "analytics_heatmap_agg, after writing (timed) and after deleting"),
+            ("Refresh", f"analytics_heatmap_agg, after writing ({timed}) and after deleting"),
             ("Compare", f"{plural(volume.aggregates, 'row')} of the view, all eight columns"),
             ("", ""),
             ("Delete", "every row above again, and nothing else, found by its tag:"),

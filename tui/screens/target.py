@@ -34,6 +34,8 @@ class TargetScreen(ConsoleScreen):
         "a production project is never written to without --allow-prod.\n\n"
         "The planned volume comes from HEATMAP_VERIFY_USERS and HEATMAP_VERIFY_QUESTIONS, or "
         "--users and --questions: every synthetic user answers every synthetic question once.\n\n"
+        "n writes a new environment file for another project, checked live before it is written; o "
+        "opens one of the files there are (.env, .env.staging, ...).\n\n"
         "Next: press enter for the dry run. It writes nothing."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -53,6 +55,12 @@ class TargetScreen(ConsoleScreen):
             tooltip="Try once more to connect",
         ),
         Binding("p", "app.purge", "Purge", id="target.purge", tooltip="Remove leftovers"),
+        Binding(
+            "n", "new_environment", "New .env", id="target.new", tooltip="Describe your project"
+        ),
+        Binding(
+            "o", "other_project", "Other", id="target.other", tooltip="Open another project's file"
+        ),
     ]
 
     def body(self) -> Iterable[Widget]:
@@ -66,7 +74,17 @@ class TargetScreen(ConsoleScreen):
         """Trying again makes sense only after a failure."""
         if action == "retry":
             return self.desk.connect_error is not None
+        if action in {"new_environment", "other_project"}:
+            return self.console_app.environments is not None
         return super().check_action(action, parameters)
+
+    def action_new_environment(self) -> None:
+        """Describe a project in a new environment file."""
+        self.console_app.action_new_environment()
+
+    def action_other_project(self) -> None:
+        """Choose another environment file."""
+        self.console_app.action_other_project()
 
     def action_next(self) -> None:
         """Go to the dry run, and begin it when it was not done yet."""
@@ -117,13 +135,17 @@ class TargetScreen(ConsoleScreen):
                 connected,
                 "This console checks that the analytics heatmap of a Supabase project is right, "
                 "locked down and fast. This is the sandbox: a real PostgreSQL and PostgREST on "
-                "this machine, gone when you leave. To check your own project, put SUPABASE_URL "
-                "and SUPABASE_SERVICE_ROLE_KEY in a .env file and start again.\n\n",
+                f"this machine, gone when you leave. To check your own project, {self._how()}.\n\n",
                 ("Press enter for the dry run; it writes nothing.", "bold"),
             )
         return Content.assemble(
             connected, ("Press enter for the dry run; it writes nothing.", "bold")
         )
+
+    def _how(self) -> str:
+        if self.console_app.environments is not None:
+            return "press n: a small form writes a .env file for it"
+        return "put SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY in a .env file and start again"
 
     def _facts(self, session: Session) -> list[tuple[str, str | Content]]:
         target, settings, volume = session.target, session.settings, session.settings.volume

@@ -39,7 +39,7 @@ class Ways:
         self._app = app
         self._desk = app.desk
         for kind in SCREENS:
-            screen = kind(self._desk, app.glyphs, opening=app.opening)
+            screen = kind(self._desk, app.glyphs)
             app.install_screen(screen, kind.VIEW.value)
         app.push_screen(View.TARGET.value)
 

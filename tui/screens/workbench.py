@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.screens import questions
 from tui.screens.break_glass import BreakGlass
+from tui.screens.environments import ChooseEnvironment, NewEnvironment
 from tui.screens.review import effects
 from tui.widgets.places import View
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+    from pathlib import Path
 
     from tui.app import HeatmapApp
     from tui.override import Permit
     from tui.screens.desk import Connect
-    from tui.verify.session import Run
+    from tui.screens.environments import Environments
+    from tui.verify.session import Run, Session
 
 
 class Workbench:
@@ -33,7 +37,7 @@ class Workbench:
     def __init__(self, app: HeatmapApp, connect: Connect) -> None:
         self._app = app
         self._desk = app.desk
-        self._connect = connect
+        self._connect: Connect = connect
         self._writing: asyncio.Task[None] | None = None
 
     def connect(self) -> None:
@@ -44,6 +48,10 @@ class Workbench:
         """Ask all probes."""
         self._work("probe", self._desk.probe())
 
+    def ask_again(self, probe_id: str) -> None:
+        """Ask one probe again."""
+        self._work("probe", self._desk.ask_again(probe_id))
+
     def cycle(self) -> None:
         """Start the run that was reviewed; on production only after break-glass."""
         self._work("ask", self._cycle())
@@ -51,6 +59,14 @@ class Workbench:
     def purge(self) -> None:
         """Remove what earlier runs left, once the operator has agreed."""
         self._work("ask", self._purge())
+
+    def choose_project(self) -> None:
+        """Let the operator choose an environment file, and open its project."""
+        self._work("ask", self._choose_project())
+
+    def describe_project(self) -> None:
+        """Let the operator describe a project in a new environment file, and open it."""
+        self._work("ask", self._describe_project())
 
     def leave(self) -> None:
         """Leave at once when nothing is under way, else ask."""
@@ -93,7 +109,7 @@ class Workbench:
             permit = await self._break_glass("a verification run", effects(session))
             if permit is None:
                 return
-        runs = session.settings.refresh_runs
+        runs = self._desk.refresh_runs
         self._follow(lambda: session.cycle(permit=permit, refresh_runs=runs))
 
     async def _purge(self) -> None:
@@ -105,13 +121,70 @@ class Workbench:
             return
         if not await questions.wants_to_purge(self._app, session):
             return
+        if not await self._remove(session, confirmed=False):
+            return
+        run = self._desk.run
+        if (
+            run is not None
+            and run.is_unexplained
+            and run.finished is not None
+            and await questions.wants_to_purge_unexplained(self._app, run.finished.message)
+        ):
+            await self._remove(session, confirmed=True)
+
+    async def _remove(self, session: Session, *, confirmed: bool) -> bool:
+        """Remove leftovers and wait for the end; whether it was begun."""
         permit = None
         if session.target.is_production:
             lines = ["Deletes every tagged row and refreshes the view."]
             permit = await self._break_glass("removing leftovers", lines)
             if permit is None:
-                return
-        self._follow(lambda: session.purge(permit=permit))
+                return False
+        self._follow(lambda: session.purge(permit=permit, confirmed=confirmed))
+        if self._writing is None:
+            return False
+        await asyncio.wait({self._writing})
+        return True
+
+    async def _choose_project(self) -> None:
+        environments = self._environments()
+        if environments is None:
+            return
+        files = environments.files()
+        if not files:
+            self._app.tell("There is no environment file here; press n on Target to write one.")
+            return
+        session = self._desk.session
+        current = session.settings.env_file if session else None
+        path = await self._app.push_screen_wait(ChooseEnvironment(files, current))
+        if path is not None:
+            await self._open(environments, path)
+
+    async def _describe_project(self) -> None:
+        environments = self._environments()
+        if environments is None:
+            return
+        path = await self._app.push_screen_wait(NewEnvironment(environments))
+        if path is not None:
+            self._app.tell(f"Wrote {path}; opening it.", warning=False)
+            await self._open(environments, path)
+
+    def _environments(self) -> Environments | None:
+        """How other projects are come by; None where there are none, or not now."""
+        if self._app.environments is None:
+            self._app.tell("This console was started for one project.")
+            return None
+        if self._desk.is_connecting or self._desk.is_probing or self._refuses_second_run():
+            self._app.tell("Wait until what is under way has ended.")
+            return None
+        return self._app.environments()
+
+    async def _open(self, environments: Environments, path: Path) -> None:
+        self._app.opening = f"opening {path.name}"
+        self._connect = partial(environments.open, path)
+        self._app.switch(View.TARGET)
+        await self._desk.close()
+        await self._desk.connect(self._connect)
 
     async def _break_glass(self, action: str, lines: Iterable[str]) -> Permit | None:
         session = self._desk.session

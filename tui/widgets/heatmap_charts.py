@@ -32,6 +32,16 @@ class HeatmapCharts(Vertical):
 
     _grid: Grid | None = None
     _row = 0
+    _drawn: tuple[Grid | None, int, int, int] | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether what was asked for last is what is drawn, at the size there is."""
+        drawn = self._drawn
+        return drawn is not None and drawn[0] is self._grid and drawn[1:] == self._wanted()
+
+    def _wanted(self) -> tuple[int, int, int]:
+        return self._row, self.content_size.width, self.content_size.height // 2 - 1
 
     def compose(self) -> Iterable[Widget]:
         """Trend above, distribution below."""
@@ -62,14 +72,15 @@ class HeatmapCharts(Vertical):
 
     async def _draw_at_rest(self) -> None:
         await asyncio.sleep(REST_S)
-        grid, row = self._grid, self._row
-        width, height = self.content_size.width, self.content_size.height // 2 - 1
+        grid = self._grid
+        row, width, height = self._wanted()
         if grid is None or row >= len(grid.rows) or width < LEAST_WIDTH or height < LEAST_HEIGHT:
             return
         colour = not self.app.no_color
         trend, spread = await asyncio.to_thread(_charts, grid, row, width, height, colour=colour)
         self.query_one("#chart-trend", Static).update(Text.from_ansi(trend))
         self.query_one("#chart-distribution", Static).update(Text.from_ansi(spread))
+        self._drawn = (grid, row, width, height)
 
 
 def _charts(grid: Grid, row: int, width: int, height: int, *, colour: bool) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from textual.strip import Strip
 from tui.heatmap.axes import GridSpec
 from tui.heatmap.colours import SHADES, Depth, Glyphs, palette
 from tui.heatmap.grid import Grid
+from tui.widgets.heatmap_bar import start
 from tui.widgets.heatmap_cursor import follow, start_column
 from tui.widgets.heatmap_layout import HEADER_HEIGHT, Layout, lay_out
 from tui.widgets.heatmap_paint import CellPainter, Finish, Inks, colour_depth
@@ -28,6 +29,7 @@ from tui.widgets.heatmap_paint import CellPainter, Finish, Inks, colour_depth
 if TYPE_CHECKING:
     from rich.style import Style
     from textual import events
+    from textual.scrollbar import ScrollBar
 
     from tui.heatmap.cells import Cell
 
@@ -155,6 +157,12 @@ class HeatmapGrid(ScrollView, can_focus=True):
         if grid is not None:
             self.set_reactive(HeatmapGrid.grid, grid)
             self._column = start_column(grid)
+
+    @property
+    def vertical_scrollbar(self) -> ScrollBar:
+        """The vertical scroll bar, made when first asked for."""
+        self._vertical_scrollbar = bar = self._vertical_scrollbar or start(self)
+        return bar
 
     @property
     def cursor(self) -> tuple[int, int]:
@@ -347,7 +355,8 @@ class HeatmapGrid(ScrollView, can_focus=True):
             crop: The part of the widget that is wanted.
         """
         strips = [self.render_line(y) for y in crop.line_range]
-        if crop.column_span != (0, self.size.width):
+        # Lines end where the scroll bar begins; to cut those that do would be half of a paint.
+        if crop.x > 0 or crop.right < self.size.width:
             return [strip.crop(*crop.column_span) for strip in strips]
         return strips
 

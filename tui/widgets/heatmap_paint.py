@@ -6,15 +6,16 @@ Server text is only ever put into segments, never parsed as markup.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, cast
 
 from rich.cells import cell_len, set_cell_size
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
-from tui.heatmap.cells import Cell, cell_of, figure_key
+from tui.heatmap.cells import Cell, Entry, cell_of, figure_key
 from tui.heatmap.colours import ASCII_SHADES, Depth, Glyphs, Palette, no_data_mark
 from tui.heatmap.headers import day_label, month_line, topic_lines
 from tui.heatmap.text import ascii_only, fit
@@ -81,9 +82,17 @@ class CellPainter:
         self._depth = depth
         self._glyphs = glyphs
         self._inks = inks
+        # Filters change colours whatever the text is: once for each ink of a label will do.
+        self._labels = Inks(
+            *(
+                finish(Segment(" ", getattr(inks, each.name))).style or Style.null()
+                for each in fields(Inks)
+            )
+        )
         self._ascii = glyphs == ASCII_SHADES
         self._finish = finish
         self._key_of = figure_key(grid.metric)
+        self._keys = tuple(column.key for column in grid.columns)
         self._cells: tuple[dict[Hashable, Segment], ...] = ({}, {})
         self._empty = self.cell(None, subline=0)
 
@@ -100,27 +109,48 @@ class CellPainter:
             near: Column of the mouse, -1 when it is elsewhere.
         """
         segments = self._gutter(row, subline, here=here >= 0)
-        add, entry_at, key_of = segments.append, row.entries.get, self._key_of
+        keys = self._keys[columns.start : columns.stop]
+        found = list(map(row.entries.get, keys))
+        # The most travelled way of the console. A line of cells that were all seen before, as most
+        # are, is put together without a step of Python's own.
+        if all(found):
+            known = self._cells[subline == self._middle]
+            with suppress(KeyError):
+                made = list(map(known.__getitem__, map(self._key_of, cast("list[Entry]", found))))
+                self._mark(made, found, columns, subline, here=here, near=near)
+                return segments + made
+        made = [self._empty if entry is None else self._seen(entry, subline) for entry in found]
+        self._mark(made, found, columns, subline, here=here, near=near)
+        return segments + made
+
+    def _seen(self, entry: Entry, subline: int) -> Segment:
+        """One line of a cell with data, kept for all that look the same."""
         known = self._cells[subline == self._middle]
         if len(known) > _KEPT_SEGMENTS:
             known.clear()
-        # The most travelled loop of the console: one look-up for each cell that was seen before.
-        for column, place in zip(
-            self._grid.columns[columns.start : columns.stop], columns, strict=True
-        ):
-            entry = entry_at(column.key)
-            if place in {here, near}:
+        key = self._key_of(entry)
+        segment = known.get(key)
+        if segment is None:
+            segment = known[key] = self.cell(cell_of(entry), subline=subline)
+        return segment
+
+    def _mark(
+        self,
+        made: list[Segment],
+        found: list[Entry | None],
+        columns: range,
+        subline: int,
+        *,
+        here: int,
+        near: int,
+    ) -> None:
+        """Draw the cells under the cursor and the mouse anew, with their marks."""
+        for place in {here, near}:
+            if place in columns:
+                at = place - columns.start
+                entry = found[at]
                 cell = None if entry is None else cell_of(entry)
-                add(self.cell(cell, subline=subline, here=place == here, near=place == near))
-            elif entry is None:
-                add(self._empty)
-            else:
-                key = key_of(entry)
-                segment = known.get(key)
-                if segment is None:
-                    segment = known[key] = self.cell(cell_of(entry), subline=subline)
-                add(segment)
-        return segments
+                made[at] = self.cell(cell, subline=subline, here=place == here, near=place == near)
 
     def cell(
         self, cell: Cell | None, *, subline: int, here: bool = False, near: bool = False
@@ -152,15 +182,15 @@ class CellPainter:
 
     def _gutter(self, row: GridRow, subline: int, *, here: bool) -> list[Segment]:
         """One line of what stands left of a row: its label and its total."""
-        layout, inks = self._layout, self._inks
+        layout, inks = self._layout, self._labels
         if subline != self._middle:
-            return [self._finish(Segment(" " * layout.gutter, inks.base))]
+            return [Segment(" " * layout.gutter, inks.base)]
         label = Segment(_exactly(row.label, layout.label_width), inks.here if here else inks.label)
         if not layout.total_width:
-            return [self._finish(label), self._finish(Segment(" ", inks.base))]
+            return [label, Segment(" ", inks.base)]
         figure = self._own(row.total.short(self._grid.metric, TOTAL_WIDTH - 1) or "-")
         total = Segment(f"{figure:>{TOTAL_WIDTH}} ", inks.here if here else inks.total)
-        return [self._finish(label), self._finish(total)]
+        return [label, total]
 
     def corner(self, line: int) -> Segment:
         """What stands above the row labels: how many rows and what they are, and `all`."""
@@ -170,9 +200,9 @@ class CellPainter:
             axis = self._grid.spec.axis
             text = f"{count:,} {axis.heading if count == 1 else axis.plural}"
             text = fit(fit(self._own(text), layout.gutter - 1), layout.gutter)
-            return self._finish(Segment(text, self._inks.header))
+            return Segment(text, self._labels.header)
         text = f"{'all':>{TOTAL_WIDTH}}" if layout.total_width else ""
-        return self._finish(Segment(" " * layout.label_width + text + " ", self._inks.header))
+        return Segment(" " * layout.label_width + text + " ", self._labels.header)
 
     def header(self, line: int, first: int, shown: int, here: int) -> list[Segment]:
         """One line of the column headers.
@@ -200,7 +230,7 @@ class CellPainter:
         ]
 
     def _head(self, text: str, *, here: bool) -> Segment:
-        return self._finish(Segment(text, self._inks.here if here else self._inks.header))
+        return Segment(text, self._labels.here if here else self._labels.header)
 
     def _figure(self, cell: Cell, value: float, room: int) -> str:
         if self._layout.cell_width < VALUE_FROM_WIDTH:

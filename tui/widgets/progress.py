@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
+from tui.errors import ExitCode
 from tui.verify.events import (
     AuditFinished,
     Cancelling,
@@ -186,6 +187,13 @@ class DryRunProgress:
             grouped.setdefault(row.group, []).append(row)
         return grouped
 
+    def ask_again(self, probe_id: str, began: float) -> None:
+        """One probe is asked again: the verdict is open until it has answered."""
+        self.finished = self.ended = self.problem = None
+        self.began = began
+        if probe_id in self.probes:
+            self.probes[probe_id].result = None
+
     def apply(self, event: Event) -> None:
         """Take in one event."""
         match event:
@@ -246,6 +254,18 @@ class RunProgress:
     def target(self) -> Target | None:
         """The project it writes to, None before it began."""
         return self.started.target if self.started else None
+
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether a purge deleted nothing, since there is more than the tag explains."""
+        return (
+            self.mode is Mode.PURGE
+            and self.finished is not None
+            and self.finished.exit_code == ExitCode.LEFTOVERS
+            # It was neither stopped, nor did it come to count what is left.
+            and self.cancelling is None
+            and self.audit is None
+        )
 
     @property
     def cleaning_up(self) -> bool:
