@@ -7,10 +7,11 @@ the size clamp off, under a lock. Callers may be on any thread.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from plotext import _utility
 from plotext._figure import _figure_class
 
 from tui.heatmap.text import char_width
@@ -28,6 +29,15 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # plotext puts one character into one cell. A wide character is followed by this one, which is
 # taken out again afterwards.
 _WIDE_REST = "\ue000"
+
+
+def _in_order(data: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(data))
+
+
+# plotext 5.3.2 drops duplicates by way of a set: where a label goes would follow the process's hash
+# seed, and the same chart look different from one start to the next.
+_utility.no_duplicates = _in_order
 
 
 def render(draw: Draw, width: int, height: int, *, colour: bool) -> list[str]:
