@@ -15,11 +15,10 @@ import hashlib
 import random
 import statistics
 import unicodedata
-from collections import defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from tui.heatmap.rows import AggregateRow
@@ -34,6 +33,11 @@ _HUNDREDTH: Final = Decimal("0.01")
 _WEEK: Final = timedelta(days=7)
 _LAST_INSTANT: Final = _WEEK - timedelta(microseconds=1)
 _WEEK_MICROSECONDS: Final = 604_800_000_000
+# Instants to choose from in a week. A million answers share them, and with them what is known of
+# each: how it is written, and in which week it lies.
+_INSTANTS: Final = 512
+# And durations to choose from, for the same reason.
+_DURATIONS: Final = 4_096
 _LONGEST_MS: Final = 600_000
 
 # What is stored; normalization must make six lesions and one "none" of these.
@@ -76,6 +80,22 @@ class Answer(NamedTuple):
     ms: int | None
 
 
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class _Known(dict[K, V]):
+    """What is worked out of each key when it is first asked for."""
+
+    def __init__(self, work_out: Callable[[K], V]) -> None:
+        super().__init__()
+        self._work_out = work_out
+
+    def __missing__(self, key: K) -> V:
+        value = self[key] = self._work_out(key)
+        return value
+
+
 class Dataset:
     """The synthetic data of one run.
 
@@ -93,6 +113,17 @@ class Dataset:
         this_monday = datetime.combine(day - timedelta(days=day.weekday()), time(), UTC)
         # Whole weeks before the run's own: nothing synthetic ever lies in the future.
         self._mondays = [this_monday - _WEEK * n for n in range(WEEKS, 0, -1)]
+        rng = random.Random(f"{run_id}:instants")  # noqa: S311 - reproducible, not secret
+        self._instants = [
+            [
+                monday + timedelta(microseconds=rng.randrange(_WEEK_MICROSECONDS))
+                for _ in range(_INSTANTS)
+            ]
+            for monday in self._mondays
+        ]
+        self._durations = [_duration(rng.random) for _ in range(_DURATIONS)]
+        self._written = _Known(datetime.isoformat)
+        self._week_of = _Known(_monday)
 
     @cached_property
     def user_ids(self) -> list[str]:
@@ -137,6 +168,7 @@ class Dataset:
         skill = 0.2 + 0.75 * draw()
         silent_week = number % WEEKS if number % 5 == 0 else None
         seen = [0] * WEEKS
+        instants, durations = self._instants, self._durations
         answers = []
         for user in range(self.users):
             week = weeks[user]
@@ -146,8 +178,8 @@ class Dataset:
             elif seen[week] == 2:
                 at = self._mondays[week] + _LAST_INSTANT
             else:
-                at = self._mondays[week] + timedelta(0, 0, int(draw() * _WEEK_MICROSECONDS))
-            ms = None if week == silent_week or draw() < 0.1 else _duration(draw)
+                at = instants[week][int(draw() * _INSTANTS)]
+            ms = None if week == silent_week else durations[int(draw() * _DURATIONS)]
             answers.append(Answer(user, at, draw() < skill, ms))
         return answers
 
@@ -155,7 +187,7 @@ class Dataset:
         """Rows of `responses` for the answers to a question."""
         question_id = str(self.question_ids[number])
         first = number * self.users
-        users = self.user_ids
+        users, written = self.user_ids, self._written
         # All ids of a kind share everything but the last group, which is the counter.
         head = str(self._id("response", 0))[:-12]
         return [
@@ -165,7 +197,7 @@ class Dataset:
                 "question_id": question_id,
                 "is_correct": correct,
                 "ms_to_answer": ms,
-                "created_at": at.isoformat(),
+                "created_at": written[at],
             }
             for user, at, correct, ms in answers
         ]
@@ -175,25 +207,26 @@ class Dataset:
         question_id = self.question_ids[number]
         lesion = normalize_lesion(_LESIONS[number % len(_LESIONS)])
         topic = _TOPICS[number % len(_TOPICS)]
-        by_day: dict[date, list[Answer]] = defaultdict(list)
+        by_week: dict[date, list[Answer]] = {}
+        week_of = self._week_of
         for answer in answers:
-            by_day[answer.at.date()].append(answer)
-        by_week: dict[date, list[Answer]] = defaultdict(list)
-        for day, group in by_day.items():
-            by_week[day - timedelta(days=day.weekday())] += group
-        return [
-            AggregateRow(
-                question_id=question_id,
-                lesion=lesion,
-                topic=topic,
-                week_start=week,
-                attempts=len(group),
-                correct_attempts=sum(answer.correct for answer in group),
-                accuracy_rate=rate(sum(answer.correct for answer in group), len(group)),
-                median_duration_ms=median(a.ms for a in group if a.ms is not None),
+            by_week.setdefault(week_of[answer.at], []).append(answer)
+        rows = []
+        for week, group in sorted(by_week.items()):
+            attempts, correct = len(group), sum([answer.correct for answer in group])
+            rows.append(
+                AggregateRow(
+                    question_id=question_id,
+                    lesion=lesion,
+                    topic=topic,
+                    week_start=week,
+                    attempts=attempts,
+                    correct_attempts=correct,
+                    accuracy_rate=rate(correct, attempts),
+                    median_duration_ms=median([a.ms for a in group if a.ms is not None]),
+                )
             )
-            for week, group in sorted(by_week.items())
-        ]
+        return rows
 
     def _prefix(self, kind: str) -> bytes:
         return hashlib.sha256(f"{self.run_id}:{kind}".encode()).digest()[:10]
@@ -209,6 +242,7 @@ def normalize_lesion(text: str | None) -> str | None:
     return " ".join(unicodedata.normalize("NFKC", text).split()).lower() or None
 
 
+@lru_cache(maxsize=65_536)
 def rate(correct: int, attempts: int) -> Decimal:
     """Correct / attempts to two decimals, half away from zero, as `round(numeric, 2)` does."""
     return (Decimal(correct) / Decimal(attempts)).quantize(_HUNDREDTH, ROUND_HALF_UP)
@@ -216,12 +250,21 @@ def rate(correct: int, attempts: int) -> Decimal:
 
 def median(durations: Iterable[int]) -> Decimal | None:
     """Median in milliseconds, the mean of the middle two for even counts; None when empty."""
-    values = [Decimal(ms) for ms in durations]
-    return statistics.median(values).normalize() if values else None
+    values = sorted(durations)
+    # Half of a sum of whole numbers is exact as a float far beyond any duration.
+    return Decimal(statistics.median(values)).normalize() if values else None
 
 
-def _duration(draw: Callable[[], float]) -> int:
-    """Milliseconds to answer: mostly some 20 s, half of them in steps that make ties."""
+def _monday(at: datetime) -> date:
+    """The Monday of the ISO week in which an instant lies, in UTC."""
+    day = at.date()
+    return day - timedelta(days=day.weekday())
+
+
+def _duration(draw: Callable[[], float]) -> int | None:
+    """Milliseconds to answer, None for one in ten: mostly some 20 s, half in steps that tie."""
+    if draw() < 0.1:
+        return None
     pick = draw()
     if pick < 0.02:
         return 0
