@@ -49,7 +49,9 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--env-file", type=Path, metavar="PATH", help="read this instead of .env")
     how.add_argument("--users", metavar="N", help="synthetic users (HEATMAP_VERIFY_USERS, 50)")
     how.add_argument("--questions", metavar="N", help="questions (HEATMAP_VERIFY_QUESTIONS, 200)")
-    how.add_argument("--batch", metavar="N", help="rows an insert (HEATMAP_VERIFY_BATCH, 500)")
+    how.add_argument(
+        "--batch", metavar="N", help="rows in the first inserts (HEATMAP_VERIFY_BATCH, 500)"
+    )
     how.add_argument("--refresh-runs", metavar="N", help="timed refreshes (1)")
     how.add_argument("--max-refresh-ms", metavar="N", help="fail when the refresh takes longer")
     how.add_argument(

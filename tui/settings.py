@@ -46,7 +46,7 @@ class Volume:
     Attributes:
         users: Synthetic users; each answers every question once.
         questions: Synthetic questions.
-        batch: Rows in one insert.
+        batch: Rows in the first inserts; they grow and shrink with what the server takes.
         concurrency: Requests in flight.
     """
 

@@ -27,7 +27,7 @@ from tui.verify.events import (
     Stage,
     Tally,
 )
-from tui.verify.feed import Row, batched, batches_ahead, even_batch
+from tui.verify.feed import BatchSize, Row, batched, batches_ahead
 from tui.verify.progress import stage
 from tui.verify.verdict import CycleState, judge
 
@@ -48,6 +48,7 @@ _LEARNERS_APPEAR_S: Final = 10.0
 _BUSY_TRIES: Final = 20
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 _FOREIGN_KEY_VIOLATION: Final = "23503"
+_PAYLOAD_TOO_LARGE: Final = 413
 
 
 class Cycle:
@@ -179,23 +180,40 @@ class Cycle:
         self._journal.note(Stage.RESPONSES)
         total = self._volume.responses
         with stage(Stage.RESPONSES, total, "writing synthetic responses", self._emit) as progress:
-            size = even_batch(total, self._volume.batch, self._volume.concurrency)
-            batches = batches_ahead(self._responses(), size, depth=self._volume.concurrency)
+            volume = self._volume
+            size = BatchSize(volume.batch, volume.concurrency, total)
+            batches = batches_ahead(
+                self._responses(), size, ahead=volume.batch * volume.concurrency
+            )
 
             async def write(rows: list[Row]) -> None:
-                # Some batches are ready ahead of the socket: they must not go out any more.
+                # Some rows are ready ahead of the socket: they must not go out any more.
                 self._cancellation.check()
+                began = time.perf_counter()
                 try:
-                    await self._writer.insert("responses", rows)
+                    await self._insert_responses(rows)
                 except ProjectError as error:
-                    if error.code != _FOREIGN_KEY_VIOLATION:
+                    if len(rows) == 1 or not _is_too_much(error):
                         raise
-                    await self._await_learners()
-                    await self._writer.insert("responses", rows)
+                    size.refused(len(rows))
+                    middle = len(rows) // 2
+                    await write(rows[:middle])
+                    await write(rows[middle:])
+                    return
+                size.answered(len(rows), time.perf_counter() - began)
                 progress.advance(len(rows))
 
             async with contextlib.aclosing(batches):
                 await self._project.each(batches, write)
+
+    async def _insert_responses(self, rows: list[Row]) -> None:
+        try:
+            await self._writer.insert("responses", rows)
+        except ProjectError as error:
+            if error.code != _FOREIGN_KEY_VIOLATION:
+                raise
+            await self._await_learners()
+            await self._writer.insert("responses", rows)
 
     def _responses(self) -> Iterator[Row]:
         """All responses, made when they are needed; their aggregates are kept, the rows are not."""
@@ -336,6 +354,11 @@ class Cycle:
 
     async def _count_real(self) -> Tally | None:
         return await check.count_real(self._project)
+
+
+def _is_too_much(error: ProjectError) -> bool:
+    """Whether fewer rows in one request may get through where these did not."""
+    return isinstance(error, TimedOut) or error.status == _PAYLOAD_TOO_LARGE
 
 
 async def _together(*work: Awaitable[None]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from tui.project import IDS_PER_REQUEST, PAGE, Missing, ProjectError, one_of
 from tui.verify.events import ProbeStatus
+from tui.verify.feed import MOST_ROWS, largest
 from tui.verify.probes.evidence import REFRESH
 from tui.verify.probes.model import Finding, Probe, failed, passed, skipped, warned
 
@@ -18,7 +19,6 @@ _USUAL_TIMEOUT_MS: Final = 8_000
 _SHORTEST_REQUEST_MS: Final = 2_000
 # A refresh grows with the responses, and a busy database doubles it.
 _MARGIN: Final = 3.0
-_MOST_BATCH: Final = 2_000
 # One synthetic response as JSON, measured: 243 to 258 bytes.
 _ROW_BYTES: Final = 260
 
@@ -84,11 +84,13 @@ async def url_length(evidence: Evidence) -> Finding:
 async def batch(evidence: Evidence) -> Finding:
     """Is a batch of a size that gateways take?"""
     volume = evidence.context.settings.volume
-    size = volume.batch * _ROW_BYTES
+    most = largest(volume.batch)
+    first = f"{volume.batch:,} rows a batch at first, " if most > volume.batch else ""
     seen = (
-        f"{volume.batch:,} rows a batch, about {size / 1e6:.1f} MB, {volume.concurrency} in flight"
+        f"{first}up to {most:,}, about {most * _ROW_BYTES / 1e6:.1f} MB; "
+        f"{volume.concurrency} in flight"
     )
-    return passed(seen) if volume.batch <= _MOST_BATCH else warned(seen)
+    return passed(seen) if volume.batch <= MOST_ROWS else warned(seen)
 
 
 _FAIL, _WARN = ProbeStatus.FAIL, ProbeStatus.WARN
@@ -136,7 +138,7 @@ PROBES: Final = (
         "limits.batch",
         "a batch is of a bearable size",
         "HEATMAP_VERIFY_BATCH",
-        f"it is over {_MOST_BATCH:,} rows, which wins no time and may meet a body limit",
+        f"it is over {MOST_ROWS:,} rows, which wins no time and may meet a body limit",
         "set HEATMAP_VERIFY_BATCH to 500",
         _WARN,
         batch,
