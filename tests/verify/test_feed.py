@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.verify.feed import MOST_ROWS, BatchSize, batched, batches_ahead, largest
+from tui.verify.feed import BatchSize, batched, batches_ahead, largest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,8 +132,8 @@ def test_batches_grow_to_four_times_the_size_while_replies_are_quick() -> None:
 @pytest.mark.parametrize(("start", "most"), [(1, 4), (50, 200), (1_000, 2_000), (5_000, 5_000)])
 def test_growth_has_a_bound(start: int, most: int) -> None:
     taken = sizes(BatchSize(start, 2, 40_000), 40_000, in_flight=2, seconds=QUICK)
-    assert max(taken) == largest(start) == most
-    assert max(taken) <= max(start, MOST_ROWS)
+    assert largest(start) == most
+    assert 0.9 * most < max(taken) <= most
 
 
 def test_batches_stay_as_they_are_where_replies_are_neither_quick_nor_slow() -> None:
