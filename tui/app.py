@@ -161,7 +161,10 @@ class HeatmapApp(App[int]):
         self.call_after_refresh(self._furnish)
 
     def _furnish(self) -> None:
+        from tui.screens.collector import set_aside
+
         self._furnished = self.ways is not None
+        set_aside()
         self.set_interval(1 / PAINTS_PER_SECOND, self._tick)
         self.bench.connect()
 

@@ -4,14 +4,15 @@ Keys are pressed in the heatmap widget, alone on a screen of 200 x 60 with 2,000
 an empty Textual application of that size which paints its whole screen anew for each key. Both
 write to a driver that takes what a terminal would be sent.
 
-The heatmap's own screen is then opened with 100,000 rows by its key, beside a clock that ticks in
-the same event loop.
+The heatmap's own screen is then opened by its key with 100,000 rows, which it gets in pages of JSON
+as they come from a project, beside a clock that ticks in the same event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from tests.screens.fakes import FakeSession, make_app, settle, until
 from tui.heatmap.axes import GridSpec, RowAxis
 from tui.heatmap.grid import build_grid
 from tui.heatmap.rows import AggregateRow
+from tui.verify.check import READER, row_of
 from tui.verify.events import SampleTaken
 from tui.widgets.heatmap_grid import HeatmapGrid
 
@@ -47,6 +49,8 @@ PRESSES: Final = 21
 MILLISECONDS: Final = 1_000.0
 # Longer than two of Textual's frames: nothing more comes of a key after this without any paint.
 REST_SECONDS: Final = 0.05
+# As `tui.verify.live` reads them.
+PAGE: Final = 1_000
 TICK_SECONDS: Final = 0.001
 GIVE_UP_SECONDS: Final = 60.0
 
@@ -162,12 +166,16 @@ def run(options: Options) -> Table:
             )
     table.notes.append("a sample is the median of one application's presses")
     del grid
-    rows = tuple(_rows(QUESTIONS // scale, OPENED_WEEKS))
+    rows = _documents(QUESTIONS // scale, OPENED_WEEKS)
+    pages = [json.dumps(rows[at : at + PAGE]).encode() for at in range(0, len(rows), PAGE)]
+    count = len(rows)
+    del rows
+    gc.unfreeze()
     say("heatmap: opens ", end="")
-    opened = [asyncio.run(_open(rows)) for _ in range(options.pairs)]
+    opened = [asyncio.run(_open(pages)) for _ in range(options.pairs)]
     say("." * options.pairs)
     held = None if options.quick else Target(50.0)
-    what = f"opening with {len(rows):,} rows: event loop held at most"
+    what = f"opening with {count:,} rows: event loop held at most"
     table.lines.append(Line(what, "ms", [each.held for each in opened], target=held))
     table.lines.append(
         Line(f"{what}, processor time", "ms", [each.worked for each in opened], target=held)
@@ -203,21 +211,43 @@ def _kept(into: list[Pressed], sample: Callable[[], Pressed]) -> Callable[[], fl
 
 def _rows(questions: int, weeks: int) -> list[AggregateRow]:
     """Rows as they are read from the answer of a project."""
+    return [AggregateRow.from_json(each) for each in _documents(questions, weeks)]
+
+
+def _documents(questions: int, weeks: int) -> list[dict[str, object]]:
     return [
-        AggregateRow.from_json(
-            {
-                "question_id": str(row.question_id),
-                "lesion": row.lesion,
-                "topic": row.topic,
-                "week_start": row.week_start.isoformat(),
-                "attempts": row.attempts,
-                "correct_attempts": row.correct_attempts,
-                "accuracy_rate": str(row.accuracy_rate),
-                "median_duration_ms": str(row.median_duration_ms),
-            }
-        )
+        {
+            "question_id": str(row.question_id),
+            "lesion": row.lesion,
+            "topic": row.topic,
+            "week_start": row.week_start.isoformat(),
+            "attempts": row.attempts,
+            "correct_attempts": row.correct_attempts,
+            "accuracy_rate": str(row.accuracy_rate),
+            "median_duration_ms": str(row.median_duration_ms),
+        }
         for row in many_rows(questions, weeks)
     ]
+
+
+class PagedSession(FakeSession):
+    """A session whose project answers at once, page by page, as `tui.verify.live` reads it.
+
+    Args:
+        pages: What the project answers.
+    """
+
+    def __init__(self, pages: list[bytes]) -> None:
+        super().__init__()
+        self._pages = pages
+
+    async def live_heatmap(self) -> SampleTaken:
+        """Read all pages."""
+        rows: list[AggregateRow] = []
+        for page in self._pages:
+            await asyncio.sleep(0)
+            rows += [row_of(row, READER) for row in json.loads(page)]
+        return SampleTaken(tuple(rows), len(rows))
 
 
 def _press(app: App[None], way: Way, presses: int) -> Pressed:
@@ -289,16 +319,11 @@ class Opened:
     took: float = 0.0
 
 
-async def _open(rows: tuple[AggregateRow, ...]) -> Opened:
-    """Open the heatmap's screen of the real console on a project that has `rows`."""
-    session = FakeSession()
-    session.live = SampleTaken(rows, len(rows))
-    app = make_app(session)
+async def _open(pages: list[bytes]) -> Opened:
+    """Open the heatmap's screen of the real console on a project that answers `pages`."""
+    app = make_app(PagedSession(pages))
     opened = Opened()
-    # The rows are here before the key; in the console they come with the read that it starts.
-    gc.unfreeze()
     gc.collect()
-    gc.freeze()
     async with asyncio.timeout(GIVE_UP_SECONDS), app.run_test(size=SIZE) as pilot:
         # What the console does for itself when it starts is not what is measured.
         await settle(pilot)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
@@ -19,6 +18,7 @@ from tui.heatmap.colours import ASCII_SHADES, SHADES
 from tui.heatmap.grid import build_grid_async
 from tui.heatmap.text import ascii_only
 from tui.screens.base import ConsoleScreen
+from tui.screens.collector import set_aside
 from tui.screens.dialogs import TextDialog
 from tui.screens.heatmap_export import export
 from tui.widgets.block import Block
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from tui.verify.session import Session
 
 E = TypeVar("E", bound=StrEnum)
-
-MANY_ROWS: Final = 10_000
-"""From so many rows on, looking through them for garbage again and again holds the keys up."""
 
 
 class ShortKeys(HeatmapGrid):
@@ -179,8 +176,7 @@ class HeatmapScreen(ConsoleScreen):
     def _show(self, sample: SampleTaken, *, live: bool) -> None:
         self.shown, self.is_live, self._problem = sample, live, None
         self._respec(replace(self.spec, synthetic=sample.synthetic))
-        if len(sample.rows) >= MANY_ROWS:
-            self.call_after_refresh(_set_aside_for_good)
+        set_aside()
 
     def _respec(self, spec: GridSpec) -> None:
         self.spec = spec
@@ -224,6 +220,7 @@ class HeatmapScreen(ConsoleScreen):
             return
         self._reading_since, self._problem = self.desk.clock(), None
         self.paint()
+        set_aside()
         try:
             self._show(await session.live_heatmap(), live=True)
         except OperatorError as error:
@@ -234,8 +231,9 @@ class HeatmapScreen(ConsoleScreen):
 
     @on(HeatmapGrid.CellHighlighted)
     def _highlighted(self, event: HeatmapGrid.CellHighlighted) -> None:
-        grid = event.heatmap.grid
-        if not grid.rows:
+        grid = event.grid
+        # Another grid may have come meanwhile: it tells its own cell.
+        if grid is not event.heatmap.grid or not grid.rows:
             return
         row, column = grid.rows[event.row], grid.columns[event.column]
         told = event.cell.describe() if event.cell else "no data"
@@ -247,7 +245,7 @@ class HeatmapScreen(ConsoleScreen):
     @on(HeatmapGrid.CellSelected)
     def _selected(self, event: HeatmapGrid.CellSelected) -> None:
         if event.cell is not None:
-            self._list_rows(event.heatmap.grid, event.row, event.column, event.cell)
+            self._list_rows(event.grid, event.row, event.column, event.cell)
 
     def _list_rows(self, grid: Grid, row: int, column: int, cell: Cell) -> None:
         title = f"{grid.rows[row].label}, {grid.columns[column].label}"
@@ -324,13 +322,6 @@ class HeatmapScreen(ConsoleScreen):
             return
         if saved:
             self.console_app.tell(saved, warning=False)
-
-
-def _set_aside_for_good() -> None:
-    """Spare the collector what is read already; what an earlier read left it may take now."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 def _next(member: E) -> E:

@@ -1,7 +1,8 @@
 """The heatmap widget: a frozen header, frozen row labels, cells between which a cursor moves.
 
 Drawn line by line. A line that has been drawn is kept until its grid, size, theme or cursor
-changes, so that scrolling mostly repeats what is there already.
+changes, and after a step the page that a further one leads to is drawn ahead, so that scrolling
+mostly repeats what is there already.
 """
 
 from __future__ import annotations
@@ -9,9 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.segment import Segment
 from textual.binding import Binding, BindingType
-from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -19,21 +18,25 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.heatmap.axes import GridSpec
-from tui.heatmap.colours import SHADES, Depth, Glyphs, palette
+from tui.heatmap.colours import SHADES, Depth, Glyphs
 from tui.heatmap.grid import Grid
 from tui.widgets.heatmap_bar import start
 from tui.widgets.heatmap_cursor import follow, start_column
 from tui.widgets.heatmap_layout import HEADER_HEIGHT, Layout, lay_out
-from tui.widgets.heatmap_paint import CellPainter, Finish, Inks, colour_depth
+from tui.widgets.heatmap_line import Lines
+from tui.widgets.heatmap_paint import CellPainter, colour_depth, painter_of
 
 if TYPE_CHECKING:
-    from rich.style import Style
+    from rich.segment import Segment
     from textual import events
     from textual.scrollbar import ScrollBar
+    from textual.timer import Timer
 
     from tui.heatmap.cells import Cell
 
-_KEPT_LINES = 2_048
+# Drawn ahead in slices that no key has to wait for, until the page is there: some 30 ms later.
+_AHEAD_EVERY_S = 0.01
+_AHEAD_FOR_S = 0.004
 
 
 class HeatmapGrid(ScrollView, can_focus=True):
@@ -102,12 +105,14 @@ class HeatmapGrid(ScrollView, can_focus=True):
 
         Attributes:
             heatmap: The widget.
+            grid: The grid of the cell; the widget may show another by the time this arrives.
             row: Row of the cell.
             column: Column of the cell.
             cell: The cell, None for no data.
         """
 
         heatmap: HeatmapGrid
+        grid: Grid
         row: int
         column: int
         cell: Cell | None
@@ -116,10 +121,6 @@ class HeatmapGrid(ScrollView, can_focus=True):
         def control(self) -> HeatmapGrid:
             """The widget."""
             return self.heatmap
-
-    @dataclass
-    class CellHovered(CellHighlighted):
-        """The mouse is over a cell."""
 
     @dataclass
     class CellSelected(CellHighlighted):
@@ -148,11 +149,12 @@ class HeatmapGrid(ScrollView, can_focus=True):
         self._glyphs = glyphs
         self._layout = Layout()
         self._painter: CellPainter | None = None
-        self._lines: LRUCache[tuple[int, ...], Strip] = LRUCache(_KEPT_LINES)
+        self._lines: Lines | None = None
+        self._heading = (0, 0)
+        self._ahead: Timer | None = None
         self._row = 0
         self._column = 0
         self._near: tuple[int, int] | None = None
-        self._ground: Style | None = None
         self.set_reactive(HeatmapGrid.depth, depth)
         if grid is not None:
             self.set_reactive(HeatmapGrid.grid, grid)
@@ -189,6 +191,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
 
     def on_mount(self) -> None:
         """Tell where the cursor starts."""
+        self._ahead = self.set_interval(_AHEAD_EVERY_S, self._draw_ahead, pause=True)
         if self.grid.rows:
             self._announce()
 
@@ -214,8 +217,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
             self._announce()
 
     def _restyle(self) -> None:
-        self._painter = None
-        self._lines.clear()
+        self._painter = self._lines = None
         self.refresh()
 
     def _arrange(self) -> None:
@@ -230,9 +232,33 @@ class HeatmapGrid(ScrollView, can_focus=True):
         if (x, y) != tuple(self.scroll_offset):
             self.scroll_to(x, y, animate=False, force=True)
 
+    def watch_scroll_x(self, old_value: float, new_value: float) -> None:
+        """Scroll, and get ready to go on."""
+        super().watch_scroll_x(old_value, new_value)
+        self._head_for(int(new_value > old_value) - int(new_value < old_value), 0)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Scroll, and get ready to go on."""
+        super().watch_scroll_y(old_value, new_value)
+        self._head_for(0, int(new_value > old_value) - int(new_value < old_value))
+
+    def _head_for(self, columns: int, rows: int) -> None:
+        self._heading = (columns, rows)
+        if self._ahead is not None:
+            self._ahead.resume()
+
+    def _draw_ahead(self) -> None:
+        """Draw some of what a further step in the same direction would show: a column or a page."""
+        layout, (columns, rows) = self._layout, self._heading
+        column = layout.first_column(self.scroll_offset.x) + columns
+        row = layout.first_row(self.scroll_offset.y) + rows * layout.rows_shown
+        done = self._lines is None or self._lines.draw_ahead(row, column, _AHEAD_FOR_S)
+        if done and self._ahead is not None:
+            self._ahead.pause()
+
     def _announce(self) -> None:
         self.post_message(
-            self.CellHighlighted(self, self._row, self._column, self.cursor_cell),
+            self.CellHighlighted(self, self.grid, self._row, self._column, self.cursor_cell),
         )
 
     def _cell_at(self, row: int, column: int) -> Cell | None:
@@ -261,7 +287,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
         """Ask for the rows behind the cell under the cursor."""
         if self.grid.rows:
             self.post_message(
-                self.CellSelected(self, self._row, self._column, self.cursor_cell),
+                self.CellSelected(self, self.grid, self._row, self._column, self.cursor_cell),
             )
 
     def on_click(self, event: events.Click) -> None:
@@ -295,8 +321,6 @@ class HeatmapGrid(ScrollView, can_focus=True):
         rows = [place[0] for place in (self._near, position) if place is not None]
         self._near = position
         self._refresh_rows(*rows)
-        if position is not None:
-            self.post_message(self.CellHovered(self, *position, self._cell_at(*position)))
 
     # Drawing
 
@@ -310,39 +334,6 @@ class HeatmapGrid(ScrollView, can_focus=True):
             if HEADER_HEIGHT <= line < layout.height
         ]
         self.refresh(Region(0, 0, layout.width, HEADER_HEIGHT), *regions)
-
-    def _make_painter(self) -> CellPainter:
-        depth = self.depth or colour_depth(self.app)
-        filtered = self._filter()
-        self._ground = filtered(Segment(" ", self.rich_style)).style
-        style = self.get_component_rich_style
-        return CellPainter(
-            self.grid,
-            self._layout,
-            palette=palette(dark=self.app.current_theme.dark, depth=depth),
-            depth=depth,
-            glyphs=self._glyphs,
-            inks=Inks(
-                base=self.rich_style,
-                header=style("heatmap--header"),
-                label=style("heatmap--label"),
-                total=style("heatmap--total"),
-                here=style("heatmap--here"),
-                empty=style("heatmap--empty"),
-            ),
-            finish=filtered,
-        )
-
-    def _filter(self) -> Finish:
-        filters, background = self.get_line_filters(), self.background_colors[1]
-
-        def filtered(segment: Segment) -> Segment:
-            segments = [segment]
-            for each in filters:
-                segments = each.apply(segments, background)
-            return segments[0]
-
-        return filtered
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Lines as they are kept, filtered already.
@@ -363,38 +354,30 @@ class HeatmapGrid(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One line of the widget, `y` cells below its top."""
         layout = self._layout
-        if self._painter is None:
-            self._painter = self._make_painter()
+        if self._painter is None or self._lines is None:
+            self._painter = painter_of(
+                self,
+                self.grid,
+                layout,
+                depth=self.depth or colour_depth(self.app),
+                glyphs=self._glyphs,
+            )
+            self._lines = Lines(self.grid, layout, self._painter)
+        painter = self._painter
         if not self.grid.rows:
-            return self._strip([])
+            return self._strip([painter.blank(layout.width)])
         column = layout.first_column(self.scroll_offset.x)
         if y < HEADER_HEIGHT:
-            segments = [
-                self._painter.corner(y),
-                *self._painter.header(y, column, layout.columns_shown, self._column),
-            ]
-            return self._strip(segments)
+            head = painter.header(y, column, layout.columns_shown, self._column)
+            return self._strip([painter.corner(y), *head])
         below, subline = divmod(y - HEADER_HEIGHT, layout.row_height)
         row = layout.first_row(self.scroll_offset.y) + below
         if row >= layout.rows:
-            return self._strip([])
+            return self._strip([painter.blank(layout.width)])
         here = self._column if row == self._row else -1
         near = self._near[1] if self._near is not None and row == self._near[0] else -1
-        key = (row, subline, column, here, near)
-        strip = self._lines.get(key)
-        if strip is None:
-            strip = self._lines[key] = self._draw_row(row, subline, column, here, near)
-        return strip
-
-    def _draw_row(self, row: int, subline: int, first: int, here: int, near: int) -> Strip:
-        painter, grid = self._painter, self.grid
-        if painter is None:
-            return self._strip([])
-        columns = range(first, first + self._layout.columns_shown)
-        segments = painter.row(grid.rows[row], subline, columns, here=here, near=near)
-        # The width is told, or it would be counted again segment by segment.
-        taken = self._layout.gutter + len(columns) * self._layout.cell_width
-        return Strip(segments, taken).adjust_cell_length(self.size.width, self._ground)
+        return self._lines.row(row, subline, column, here=here, near=near)
 
     def _strip(self, segments: list[Segment]) -> Strip:
-        return Strip(segments).adjust_cell_length(self.size.width, self._ground)
+        ground = self._painter.ground if self._painter else None
+        return Strip(segments).adjust_cell_length(self._layout.width, ground)

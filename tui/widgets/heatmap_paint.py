@@ -1,4 +1,4 @@
-"""Segments of the heatmap widget: cells, row labels and column headers, each made once and kept.
+"""Parts of the heatmap widget's lines: cells, labels and headers; cells are made once and kept.
 
 Server text is only ever put into segments, never parsed as markup.
 """
@@ -16,19 +16,22 @@ from rich.segment import Segment
 from rich.style import Style
 
 from tui.heatmap.cells import Cell, Entry, cell_of, figure_key
-from tui.heatmap.colours import ASCII_SHADES, Depth, Glyphs, Palette, no_data_mark
+from tui.heatmap.colours import ASCII_SHADES, Depth, Glyphs, Palette, no_data_mark, palette
 from tui.heatmap.headers import day_label, month_line, topic_lines
 from tui.heatmap.text import ascii_only, fit
 from tui.widgets.heatmap_layout import TOTAL_WIDTH, VALUE_FROM_WIDTH, Layout
+from tui.widgets.heatmap_line import Pen
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from textual.app import App
+    from textual.widget import Widget
 
     from tui.heatmap.grid import Grid, GridRow
+    from tui.widgets.heatmap_line import Part
 
-_KEPT_SEGMENTS = 50_000
+_KEPT_PARTS = 50_000
 
 Finish = Callable[[Segment], Segment]
 """What is still done to a segment before it is kept: the application's colour filters."""
@@ -62,8 +65,53 @@ def colour_depth(app: App[object]) -> Depth:
     return Depth.SIXTEEN if app.console.color_system == "standard" else Depth.FULL
 
 
+def painter_of(
+    widget: Widget, grid: Grid, layout: Layout, *, depth: Depth, glyphs: Glyphs
+) -> CellPainter:
+    """The painter for a widget as its style, its theme and its terminal are now.
+
+    Args:
+        widget: Has the component classes `heatmap--header`, `--label`, `--total`, `--here` and
+            `--empty`.
+        grid: What is shown.
+        layout: Where it is shown.
+        depth: How much colour to use.
+        glyphs: What cells are drawn with where there is no colour.
+    """
+    filters, background = widget.get_line_filters(), widget.background_colors[1]
+
+    def finish(segment: Segment) -> Segment:
+        segments = [segment]
+        for each in filters:
+            segments = each.apply(segments, background)
+        return segments[0]
+
+    style = widget.get_component_rich_style
+    return CellPainter(
+        grid,
+        layout,
+        palette=palette(dark=widget.app.current_theme.dark, depth=depth),
+        depth=depth,
+        glyphs=glyphs,
+        inks=Inks(
+            base=widget.rich_style,
+            header=style("heatmap--header"),
+            label=style("heatmap--label"),
+            total=style("heatmap--total"),
+            here=style("heatmap--here"),
+            empty=style("heatmap--empty"),
+        ),
+        finish=finish,
+        pen=Pen(widget.app.console),
+    )
+
+
 class CellPainter:
-    """Turns cells and labels of one grid in one layout into segments."""
+    """Turns cells and labels of one grid in one layout into parts of lines.
+
+    Attributes:
+        part: Makes a part of a segment.
+    """
 
     def __init__(
         self,
@@ -75,6 +123,7 @@ class CellPainter:
         glyphs: Glyphs,
         inks: Inks,
         finish: Finish,
+        pen: Pen,
     ) -> None:
         self._grid = grid
         self._layout = layout
@@ -93,12 +142,13 @@ class CellPainter:
         self._finish = finish
         self._key_of = figure_key(grid.metric)
         self._keys = tuple(column.key for column in grid.columns)
-        self._cells: tuple[dict[Hashable, Segment], ...] = ({}, {})
-        self._empty = self.cell(None, subline=0)
+        self.part = pen.draw
+        self._cells: tuple[dict[Hashable, Part], ...] = ({}, {})
+        self._empty = pen.draw(self.cell(None, subline=0))
 
     def row(
         self, row: GridRow, subline: int, columns: range, *, here: int, near: int
-    ) -> list[Segment]:
+    ) -> list[Part]:
         """One line of a row: label, total and cells.
 
         Args:
@@ -108,35 +158,35 @@ class CellPainter:
             here: Column of the cursor, -1 when it is elsewhere.
             near: Column of the mouse, -1 when it is elsewhere.
         """
-        segments = self._gutter(row, subline, here=here >= 0)
+        parts = self._gutter(row, subline, here=here >= 0)
         keys = self._keys[columns.start : columns.stop]
         found = list(map(row.entries.get, keys))
+        cells: list[Part] | None = None
         # The most travelled way of the console. A line of cells that were all seen before, as most
         # are, is put together without a step of Python's own.
         if all(found):
             known = self._cells[subline == self._middle]
             with suppress(KeyError):
-                made = list(map(known.__getitem__, map(self._key_of, cast("list[Entry]", found))))
-                self._mark(made, found, columns, subline, here=here, near=near)
-                return segments + made
-        made = [self._empty if entry is None else self._seen(entry, subline) for entry in found]
-        self._mark(made, found, columns, subline, here=here, near=near)
-        return segments + made
+                cells = list(map(known.__getitem__, map(self._key_of, cast("list[Entry]", found))))
+        if cells is None:
+            cells = [self._empty if each is None else self._seen(each, subline) for each in found]
+        self._mark(cells, found, columns, subline, here=here, near=near)
+        return parts + cells
 
-    def _seen(self, entry: Entry, subline: int) -> Segment:
+    def _seen(self, entry: Entry, subline: int) -> Part:
         """One line of a cell with data, kept for all that look the same."""
         known = self._cells[subline == self._middle]
-        if len(known) > _KEPT_SEGMENTS:
+        if len(known) > _KEPT_PARTS:
             known.clear()
         key = self._key_of(entry)
-        segment = known.get(key)
-        if segment is None:
-            segment = known[key] = self.cell(cell_of(entry), subline=subline)
-        return segment
+        part = known.get(key)
+        if part is None:
+            part = known[key] = self.part(self.cell(cell_of(entry), subline=subline))
+        return part
 
     def _mark(
         self,
-        made: list[Segment],
+        cells: list[Part],
         found: list[Entry | None],
         columns: range,
         subline: int,
@@ -150,7 +200,9 @@ class CellPainter:
                 at = place - columns.start
                 entry = found[at]
                 cell = None if entry is None else cell_of(entry)
-                made[at] = self.cell(cell, subline=subline, here=place == here, near=place == near)
+                cells[at] = self.part(
+                    self.cell(cell, subline=subline, here=place == here, near=place == near)
+                )
 
     def cell(
         self, cell: Cell | None, *, subline: int, here: bool = False, near: bool = False
@@ -180,17 +232,26 @@ class CellPainter:
     def _middle(self) -> int:
         return (self._layout.row_height - 1) // 2
 
-    def _gutter(self, row: GridRow, subline: int, *, here: bool) -> list[Segment]:
+    def _gutter(self, row: GridRow, subline: int, *, here: bool) -> list[Part]:
         """One line of what stands left of a row: its label and its total."""
         layout, inks = self._layout, self._labels
         if subline != self._middle:
-            return [Segment(" " * layout.gutter, inks.base)]
+            return [self.part(Segment(" " * layout.gutter, inks.base))]
         label = Segment(_exactly(row.label, layout.label_width), inks.here if here else inks.label)
         if not layout.total_width:
-            return [label, Segment(" ", inks.base)]
+            return [self.part(label), self.part(Segment(" ", inks.base))]
         figure = self._own(row.total.short(self._grid.metric, TOTAL_WIDTH - 1) or "-")
         total = Segment(f"{figure:>{TOTAL_WIDTH}} ", inks.here if here else inks.total)
-        return [label, total]
+        return [self.part(label), self.part(total)]
+
+    @property
+    def ground(self) -> Style:
+        """What lies under everything."""
+        return self._labels.base
+
+    def blank(self, width: int) -> Segment:
+        """Nothing, as wide as is asked for."""
+        return Segment(" " * width, self.ground)
 
     def corner(self, line: int) -> Segment:
         """What stands above the row labels: how many rows and what they are, and `all`."""
