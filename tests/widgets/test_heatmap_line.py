@@ -15,6 +15,7 @@ from tests.heatmap.samples import many_rows
 from tests.widgets.test_heatmap_grid import Harness, press
 from tui.heatmap.axes import GridSpec, RowAxis
 from tui.heatmap.grid import build_grid
+from tui.widgets.heatmap_layout import HEADER_HEIGHT
 from tui.widgets.heatmap_line import Line, Pen
 from tui.widgets.heatmap_paint import CellPainter
 
@@ -77,11 +78,11 @@ async def test_the_page_that_comes_next_is_drawn_before_it_is_asked_for(
         await press(pilot, f"ctrl+{first}" if first == "end" else first)
         await press(pilot, further)
         await at_rest(pilot, drawn)
-        page = heatmap.size.height - 3
+        page = heatmap.scrollable_content_region.height - HEADER_HEIGHT
         assert page > 10
         drawn.clear()
         before = heatmap.cursor
-        await pilot.press(further)
+        await press(pilot, further)
         assert heatmap.cursor != before
         heatmap.render_lines(heatmap.size.region)
         first_shown = heatmap.scroll_offset.y
