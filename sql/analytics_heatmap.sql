@@ -4,10 +4,10 @@
 --         or copy it into supabase/migrations/ as it is. The file is one transaction of its own, so
 --         psql's -1 is not needed. Apply it as the project's owner (`postgres`).
 -- Again   Safe over itself and over every earlier shape of these objects. The view is rebuilt only
---         where its definition, its index or its owner differ; then the new one is filled beside
---         the old one and swapped in, so that readers wait for the swap alone. Grants that somebody
---         gave to roles of their own survive; those of the API's roles are set to what stands
---         below.
+--         where its definition, the rule for lesion tags, its index or its owner differ; then the
+--         new one is filled beside the old one and swapped in, so that readers wait for the swap
+--         alone. Grants that somebody gave to roles of their own survive, those on columns as far
+--         as there still is such a column; those of the API's roles are set to what stands below.
 -- Needs   PostgreSQL 15 or newer, encoding UTF8; public.responses, public.questions,
 --         public.is_admin(); an owner that bypasses row level security (it says so if not).
 -- Undo    sql/analytics_heatmap_rollback.sql
@@ -103,6 +103,8 @@ revoke all on analytics_private.heatmap_refresh, analytics_private.environment
 -- ICU's, else the database's own.
 do $lesion_rule$
 declare
+  rule constant regprocedure := to_regprocedure('analytics_private.normalized_lesion(text)');
+  before constant text := (select p.prosrc from pg_catalog.pg_proc p where p.oid = rule);
   letters text := coalesce(
     (select format('collate pg_catalog.%I', c.collname)
      from pg_catalog.pg_collation c
@@ -122,6 +124,10 @@ begin
         U&'[\0009-\000D\0020\0085\1680\2028\2029]+', ' ', 'g')), '')
     $body$
   $create$, letters);
+  -- The view's definition only names the rule: its rows have to be made anew after a change.
+  perform set_config('heatmap.lesion_rule_changed', (before is distinct from (
+    select p.prosrc from pg_catalog.pg_proc p
+    where p.oid = 'analytics_private.normalized_lesion(text)'::regprocedure))::text, true);
 end
 $lesion_rule$;
 
@@ -162,6 +168,14 @@ select 'view' as kind, c.oid::regclass::text as object, g.grantee::regrole::text
   g.privilege_type, g.is_grantable
 from pg_catalog.pg_class c
 cross join lateral aclexplode(c.relacl) g
+where c.oid = to_regclass('public.analytics_heatmap_agg')
+  and g.grantee not in (0, c.relowner)
+  and g.grantee::regrole::text not in ('anon', 'authenticated', 'service_role', current_user)
+union
+select 'column', a.attname, g.grantee::regrole::text, g.privilege_type, g.is_grantable
+from pg_catalog.pg_class c
+join pg_catalog.pg_attribute a on a.attrelid = c.oid and not a.attisdropped
+cross join lateral aclexplode(a.attacl) g
 where c.oid = to_regclass('public.analytics_heatmap_agg')
   and g.grantee not in (0, c.relowner)
   and g.grantee::regrole::text not in ('anon', 'authenticated', 'service_role', current_user)
@@ -259,6 +273,7 @@ begin
 
   if kind = 'm'
     and pg_get_viewdef(present) = pg_get_viewdef('analytics_private.heatmap_agg_next')
+    and not current_setting('heatmap.lesion_rule_changed')::boolean
     and exists (
       select from pg_catalog.pg_class c
       where c.oid = present and c.relowner = current_user::regrole and c.relispopulated)
@@ -473,11 +488,19 @@ do $kept_grants$
 declare
   kept record;
 begin
-  for kept in select * from pg_temp.heatmap_kept_grants loop
-    execute format('grant %s on %s to %s%s',
+  for kept in
+    select * from pg_temp.heatmap_kept_grants k
+    -- An earlier shape may have had other columns.
+    where k.kind <> 'column' or exists (
+      select from pg_catalog.pg_attribute a
+      where a.attrelid = 'public.analytics_heatmap_agg'::regclass
+        and a.attname = k.object and a.attnum > 0 and not a.attisdropped)
+  loop
+    execute format('grant %s%s on %s to %s%s',
       kept.privilege_type,
+      case when kept.kind = 'column' then format(' (%I)', kept.object) end,
       case kept.kind
-        when 'view' then 'public.analytics_heatmap_agg' else 'function ' || kept.object end,
+        when 'function' then 'function ' || kept.object else 'public.analytics_heatmap_agg' end,
       kept.grantee, case when kept.is_grantable then ' with grant option' else '' end);
   end loop;
 end

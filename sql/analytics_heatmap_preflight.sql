@@ -24,9 +24,9 @@
 --   .owner                 text?
 --   .owner_bypasses_rls    bool?: false means the view silently counts too little
 --   .populated             bool?
---   .rows                  int?: counted, when populated
+--   .rows                  int?: counted, when populated; null while a refresh holds readers off
 --   .columns               [{name text, type text}], in order; type as format_type() writes it
---   .bytes                 int?: with its index
+--   .bytes                 int?: with its index; null as `rows` is
 --   .refresh_running       bool: a refresh, or another writer, holds its lock now
 -- last_refresh             {refreshed_at time, rows int, server_ms num, concurrent bool}?
 -- index                    public.analytics_heatmap_agg_idx
@@ -58,7 +58,9 @@
 --                          where P is {public bool, anon bool?, authenticated bool?, service_role
 --                          bool?, others [text]}. Effective rights, inherited ones included; null
 --                          means that the object or the role does not exist; `others` are roles
---                          beside these and the owner that were granted it by name.
+--                          beside these and the owner that were granted it by name. A right on
+--                          single columns counts like one on the whole, but not for service_role,
+--                          which needs the whole.
 --                          view_maintain is a raw REFRESH (PostgreSQL 17 and newer)
 -- gate                     {reader: G, refresh: G}: what the caller check answered, as an SQLSTATE,
 --                          to claims made up for the purpose; '00000' and '25006' mean that it let
@@ -83,7 +85,8 @@
 -- jobs                     {pg_cron bool, scheduled [{name text?, schedule text, command text,
 --                          active bool}]}: jobs that name the heatmap, as far as the owner may see
 -- fingerprints             {view, index, reader, refresh, gate, lesion, all: text?}: md5 of the
---                          definitions; comparable between runs on one server version
+--                          definitions; comparable between runs on one server version. view,
+--                          index and all are null while a refresh holds readers off
 
 begin;
 
@@ -137,8 +140,7 @@ returns jsonb language sql stable set search_path = '' as $$
   ) s on true
 $$;
 
--- One P of the document. `acl` and `owner` are the object's, null when it does not exist; `held`
--- maps a role's oid to what it holds effectively.
+-- One P of the document.
 create or replace function analytics_private.preflight_privilege(
   object_kind text, object oid, privileges text[]
 ) returns jsonb language sql stable set search_path = '' as $$
@@ -153,9 +155,21 @@ create or replace function analytics_private.preflight_privilege(
     from pg_catalog.pg_namespace n where object_kind = 'schema' and n.oid = object
   ),
   granted as (
-    select distinct g.grantee
+    select g.grantee
     from target t cross join lateral aclexplode(t.acl) g
     where g.privilege_type = any (privileges) and g.grantee <> t.owner
+    union
+    select g.grantee
+    from target t
+    join pg_catalog.pg_attribute a on object_kind = 'relation' and a.attrelid = object
+      and not a.attisdropped
+    cross join lateral aclexplode(a.attacl) g
+    where g.privilege_type = any (privileges) and g.grantee <> t.owner
+  ),
+  -- The others are no rights on columns, and asking for them by column is an error.
+  by_column as (
+    select string_agg(p, ',') as privileges
+    from unnest(privileges) p where p in ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')
   )
   select jsonb_build_object(
     'public', coalesce(0 in (select g.grantee from granted g), false),
@@ -169,6 +183,8 @@ create or replace function analytics_private.preflight_privilege(
     select jsonb_object_agg(named, (
       select case object_kind
         when 'relation' then has_table_privilege(r.oid, object, array_to_string(privileges, ','))
+          or (named <> 'service_role' and coalesce(
+            (select has_any_column_privilege(r.oid, object, c.privileges) from by_column c), false))
         when 'function' then has_function_privilege(r.oid, object, array_to_string(privileges, ','))
         when 'schema' then has_schema_privilege(r.oid, object, array_to_string(privileges, ','))
       end
@@ -294,6 +310,24 @@ exception
 end
 $$;
 
+-- The same, and null too where somebody holds the relation exclusively for longer than a moment.
+create or replace function analytics_private.preflight_row_if_free(relation text, query text)
+returns jsonb language plpgsql stable set search_path = '' as $$
+declare
+  own constant text := current_setting('lock_timeout');
+  found_row jsonb;
+begin
+  perform set_config('lock_timeout', '500ms', true);
+  found_row := analytics_private.preflight_row(relation, query);
+  perform set_config('lock_timeout', own, true);
+  return found_row;
+exception
+  -- The setting is taken back with everything else that the block did.
+  when lock_not_available then
+    return null;
+end
+$$;
+
 create or replace function public.analytics_heatmap_preflight() returns jsonb
 language plpgsql stable security definer
 set search_path = ''
@@ -310,10 +344,22 @@ declare
   reader oid;
   refresher oid;
   gate oid;
+  refresh_running boolean;
+  readable boolean;
   document jsonb;
   fingerprints jsonb;
 begin
   perform set_config('transaction_read_only', 'on', true);
+
+  -- A first fill holds readers off for as long as it takes: what waits for it is left out.
+  select coalesce(bool_or(true), false),
+    coalesce(bool_and(l.mode <> 'AccessExclusiveLock'), true)
+  into refresh_running, readable
+  from pg_catalog.pg_locks l
+  where l.relation = the_view and l.granted and l.pid <> pg_backend_pid()
+    and l.database = (
+      select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+    and l.mode in ('ExclusiveLock', 'AccessExclusiveLock');
 
   select min(p.oid) filter (where p.proname = 'analytics_heatmap_admin'),
     min(p.oid) filter (where p.proname = 'analytics_refresh_heatmap')
@@ -356,21 +402,18 @@ begin
             where t.oid in (to_regclass('public.responses'), to_regclass('public.questions')))
           from pg_catalog.pg_roles r where r.oid = c.relowner),
         'populated', c.relispopulated,
-        'rows', case when c.relispopulated then analytics_private.preflight_row(
-          'public.analytics_heatmap_agg',
-          'select to_jsonb(count(*)) from public.analytics_heatmap_agg') end,
+        'rows', case when c.relispopulated and readable
+          then analytics_private.preflight_row_if_free('public.analytics_heatmap_agg',
+            'select to_jsonb(count(*)) from public.analytics_heatmap_agg') end,
         'columns', coalesce((
           select jsonb_agg(jsonb_build_object('name', a.attname,
             'type', format_type(a.atttypid, a.atttypmod)) order by a.attnum)
           from pg_catalog.pg_attribute a
           where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]'),
-        'bytes', pg_total_relation_size(c.oid),
-        'refresh_running', exists (
-          select from pg_catalog.pg_locks l
-          where l.relation = c.oid and l.granted and l.pid <> pg_backend_pid()
-            and l.database = (select d.oid from pg_catalog.pg_database d
-                              where d.datname = current_database())
-            and l.mode in ('ExclusiveLock', 'AccessExclusiveLock')))
+        'bytes', case when readable
+          then analytics_private.preflight_row_if_free('public.analytics_heatmap_agg',
+            'select to_jsonb(pg_total_relation_size(''public.analytics_heatmap_agg''))') end,
+        'refresh_running', refresh_running)
       from (select) always left join pg_catalog.pg_class c on c.oid = the_view),
     'index', (
       select jsonb_build_object(
@@ -380,8 +423,12 @@ begin
         'valid', i.indisvalid,
         'plain', i.indpred is null and i.indexprs is null,
         'columns', coalesce((
-          select jsonb_agg(pg_get_indexdef(i.indexrelid, nr, true) order by nr)
-          from generate_series(1, i.indnkeyatts) nr), '[]'))
+          -- By name where there is one: to spell an index out is to wait for its relation.
+          select jsonb_agg(coalesce(quote_ident(a.attname),
+            pg_get_indexdef(i.indexrelid, nr, true)) order by nr)
+          from generate_series(1, i.indnkeyatts) nr
+          left join pg_catalog.pg_attribute a
+            on a.attrelid = i.indrelid and a.attnum = i.indkey[nr - 1] and a.attnum <> 0), '[]'))
         || case when i.indexrelid is null then '{"plain": null}' else '{}' end::jsonb
       from (select) always left join pg_catalog.pg_index i on i.indexrelid = the_index),
     'covering_index', (
@@ -442,16 +489,21 @@ begin
   );
 
   fingerprints := jsonb_build_object(
-    'view', md5(case when document #>> '{view,kind}' in ('materialized view', 'view')
-      then pg_get_viewdef(the_view) end),
-    'index', md5(pg_get_indexdef(the_index)),
+    'view', md5(case when document #>> '{view,kind}' in ('materialized view', 'view') and readable
+      then analytics_private.preflight_row_if_free('public.analytics_heatmap_agg',
+        'select to_jsonb(pg_get_viewdef(''public.analytics_heatmap_agg''::regclass))') #>> '{}'
+      end),
+    'index', md5(case when the_index is not null and readable
+      then analytics_private.preflight_row_if_free('public.analytics_heatmap_agg_idx',
+        'select to_jsonb(pg_get_indexdef(''public.analytics_heatmap_agg_idx''::regclass))') #>> '{}'
+      end),
     'reader', md5(pg_get_functiondef(reader)),
     'refresh', md5(pg_get_functiondef(refresher)),
     'gate', md5(pg_get_functiondef(gate)),
     'lesion', md5(pg_get_functiondef(
       to_regprocedure('analytics_private.normalized_lesion(text)'))));
-  return document || jsonb_build_object(
-    'fingerprints', fingerprints || jsonb_build_object('all', md5(fingerprints::text)));
+  return document || jsonb_build_object('fingerprints', fingerprints || jsonb_build_object(
+    'all', case when readable then md5(fingerprints::text) end));
 end
 $preflight$;
 comment on function public.analytics_heatmap_preflight() is
@@ -463,7 +515,8 @@ revoke all on function
   analytics_private.preflight_privilege(text, oid, text[]),
   analytics_private.preflight_table(text),
   analytics_private.preflight_gate(text, text),
-  analytics_private.preflight_row(text, text)
+  analytics_private.preflight_row(text, text),
+  analytics_private.preflight_row_if_free(text, text)
   from public, anon, authenticated, service_role;
 revoke all on function public.analytics_heatmap_preflight()
   from public, anon, authenticated, service_role;

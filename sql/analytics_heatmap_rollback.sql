@@ -1,5 +1,5 @@
--- Takes away everything the other files brought: job, functions, view, covering index, settings,
--- private schema.
+-- Takes away everything the other files brought, and nothing else: job, functions, view, covering
+-- index (also where its settings alone are left), private schema.
 --
 -- Apply   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f sql/analytics_heatmap_rollback.sql
 --         as the project's owner; one transaction, safe to apply again, and on a project that never
@@ -28,6 +28,7 @@ do $objects$
 declare
   doomed regprocedure;
   kind "char";
+  factor text;
 begin
   for doomed in
     select p.oid
@@ -37,7 +38,7 @@ begin
         'analytics_heatmap_preflight', 'analytics_heatmap_admin', 'analytics_refresh_heatmap'))
       or (n.nspname = 'analytics_private' and p.proname in (
         'preflight_milliseconds', 'preflight_function', 'preflight_privilege', 'preflight_table',
-        'preflight_gate', 'preflight_row', 'heatmap_caller_is_allowed'))
+        'preflight_gate', 'preflight_row', 'preflight_row_if_free', 'heatmap_caller_is_allowed'))
   loop
     execute format('drop function %s', doomed);
   end loop;
@@ -49,11 +50,16 @@ begin
       case kind when 'm' then 'materialized view' else 'view' end);
   end if;
 
-  if to_regclass('public.responses_heatmap_covering_idx') is not null then
-    drop index public.responses_heatmap_covering_idx;
-    alter table public.responses reset
-      (autovacuum_vacuum_scale_factor, autovacuum_vacuum_insert_scale_factor);
-  end if;
+  drop index if exists public.responses_heatmap_covering_idx;
+  -- Set by the covering index's file, known by their value; a project's own stay.
+  for factor in
+    select split_part(o, '=', 1)
+    from pg_catalog.pg_class c cross join lateral unnest(c.reloptions) o
+    where c.oid = to_regclass('public.responses') and o in (
+      'autovacuum_vacuum_scale_factor=0.0101', 'autovacuum_vacuum_insert_scale_factor=0.0101')
+  loop
+    execute format('alter table public.responses reset (%s)', factor);
+  end loop;
 end
 $objects$;
 

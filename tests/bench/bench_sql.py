@@ -75,6 +75,8 @@ alter table public.responses drop constraint responses_pkey cascade,
 set session_replication_role = replica;
 insert into public.app_users (id)
   select md5('user ' || n)::uuid from generate_series(1, {users}) n;
+insert into public.app_users (id)
+  select md5('newcomer ' || n)::uuid from generate_series(1, {newcomers}) n;
 insert into public.questions
   (id, slug, status, stem_md, explanation_brief_md, topic, lesion)
   select md5('question ' || n)::uuid, 'bench-' || n,
@@ -86,9 +88,23 @@ insert into public.responses (user_id, question_id, is_correct, ms_to_answer, cr
   select u.id, q.id, random() < 0.7,
     case when random() < 0.95 then (random() * 120000)::integer end,
     timestamptz '2025-01-06 00:00+00' + random() * {weeks} * interval '7 days'
-  from public.app_users u cross join public.questions q;
+  from (select md5('user ' || n)::uuid as id from generate_series(1, {users}) n) u
+  cross join public.questions q;
 alter table public.responses add primary key (id), add unique (user_id, question_id);
 set session_replication_role = origin;
+"""
+NEWCOMERS = 20
+# Each question that is deleted takes its answers along.
+DOOMED = 5
+INSERT = """
+insert into public.responses (user_id, question_id, is_correct, ms_to_answer)
+select u.id, q.id, true, 1000
+from (select md5('newcomer ' || n)::uuid as id from generate_series(1, {newcomers}) n) u
+cross join (select id from public.questions order by id limit 1000) q
+"""
+DELETE = """
+delete from public.questions
+where id in (select id from public.questions order by id limit {doomed})
 """
 
 
@@ -132,6 +148,24 @@ class Bench:
         """Measure a statement as it is."""
         return self.measure(name, lambda: self.connection.execute(statement))
 
+    def undone(self, name: str, statement: str) -> float:
+        """Measure a statement that is rolled back each time."""
+
+        def work() -> None:
+            with self.connection.transaction(force_rollback=True):
+                self.connection.execute(statement)
+
+        return self.measure(name, work)
+
+    def once(self, name: str, statement: str) -> float:
+        """Measure a statement that can be run once only."""
+        pid = self.connection.info.backend_pid
+        before = _clock(pid)
+        self.connection.execute(statement)
+        self.seconds[name] = _clock(pid) - before
+        print(f"  {name:<44} {self.seconds[name]:8.3f} s", flush=True)
+        return self.seconds[name]
+
 
 def _clock(pid: int) -> float:
     # schedstat counts nanoseconds on a processor; the ticks of /proc/<pid>/stat are too coarse.
@@ -145,7 +179,12 @@ def _filled(cluster: Cluster, responses: int, questions: int) -> Iterator[psycop
     files = ("sandbox/10_roles.sql", "sandbox/20_auth.sql", "sandbox/30_app.sql")
     cluster.apply("bench", *files)
     with cluster.connect("bench") as admin:
-        load = LOAD.format(users=max(1, responses // questions), questions=questions, weeks=WEEKS)
+        load = LOAD.format(
+            users=max(1, responses // questions),
+            questions=questions,
+            weeks=WEEKS,
+            newcomers=NEWCOMERS,
+        )
         admin.execute(load.encode())
         admin.execute("vacuum (analyze, freeze)")
     try:
@@ -198,6 +237,40 @@ def _first_page_ms(connection: psycopg.Connection) -> float:
     return statistics.median(samples)
 
 
+@dataclass(frozen=True)
+class Price:
+    """What the covering index costs and gives elsewhere.
+
+    Attributes:
+        megabytes: Its size.
+        build: Seconds to build it.
+        inserts: Cost of inserts with it, as a ratio to those without.
+        deletes: Cost of deleting questions without it, as a ratio to that with it.
+    """
+
+    megabytes: float
+    build: float
+    inserts: float
+    deletes: float
+
+
+def _price_of_the_index(at: Bench) -> Price:
+    index = "public.responses_heatmap_covering_idx"
+    insert = INSERT.format(newcomers=NEWCOMERS)
+    delete = DELETE.format(doomed=DOOMED)
+    row = at.connection.execute(
+        f"select pg_relation_size('{index}') / 1e6, pg_get_indexdef('{index}'::regclass)"
+    ).fetchone()
+    assert row is not None
+    inserts = at.undone("inserts, covering index", insert)
+    deletes = at.undone(f"deleting {DOOMED} questions, covering index", delete)
+    at.connection.execute(f"drop index {index}")
+    bare_inserts = at.undone("inserts", insert)
+    bare_deletes = at.undone(f"deleting {DOOMED} questions", delete)
+    build = at.once("building the covering index", str(row[1]))
+    return Price(float(row[0]), build, inserts / bare_inserts, bare_deletes / deletes)
+
+
 def bench(cluster: Cluster, responses: int, questions: int, runs: int) -> bool:
     """Fill a database, measure, print. Returns whether every target was reached."""
     print(f"\n{responses:,} responses to {questions:,} questions", flush=True)
@@ -227,6 +300,8 @@ def bench(cluster: Cluster, responses: int, questions: int, runs: int) -> bool:
         pages = at.measure("keyset pages of 1,000", lambda: _read_pages(connection, 1000))
         rows = _read_at_once(connection)
         first = _first_page_ms(connection)
+        # These leave dead rows behind, so they come last.
+        price = _price_of_the_index(at)
 
     large = responses >= 10_000_000
     table = [
@@ -238,6 +313,10 @@ def bench(cluster: Cluster, responses: int, questions: int, runs: int) -> bool:
         ("concurrent refresh, covering index / bare", refresh / base, 2.3 if large else None),
         (f"{rows:,} rows by pages / at once", pages / max(once, 0.01), 1.3 if large else None),
         ("first page, ms", first, 20.0),
+        ("covering index: size, MB", price.megabytes, None),
+        ("covering index: build / bare", price.build / base, None),
+        ("inserts with the index / without", price.inserts, None),
+        ("deleting a question without / with the index", price.deletes, None),
     ]
     print(f"\n  {'ratio':<44} {'here':>8} {'target':>8}")
     for name, value, target in table:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PLATFORM = ("sandbox/20_auth.sql", "sandbox/30_app.sql")
 ANALYTICS = ("analytics_heatmap.sql", "analytics_heatmap_preflight.sql")
 VERSIONS = installed()
+assert VERSIONS, "no PostgreSQL is installed: every test of the SQL would be skipped"
 
 _numbers = itertools.count(1)
 

@@ -146,6 +146,17 @@ BREAKS: list[tuple[str, dict[str, Any]]] = [
      {"view.kind": "view", "view.columns": [{"name": "x", "type": "integer"}]}),
     ("grant select on public.analytics_heatmap_agg to anon",
      {"privileges.view_select.anon": True, "privileges.view_select.public": False}),
+    ("grant select (lesion, attempts) on public.analytics_heatmap_agg to anon",
+     {"privileges.view_select": {"public": False, "anon": True, "authenticated": False,
+                                 "service_role": True, "others": []}}),
+    ("grant select (lesion), update (topic) on public.analytics_heatmap_agg to public",
+     {"privileges.view_select.public": True, "privileges.view_select.authenticated": True,
+      "privileges.view_write.anon": True}),
+    ("grant select (lesion) on public.analytics_heatmap_agg to authenticator",
+     {"privileges.view_select.others": ["authenticator"]}),
+    ("revoke select on public.analytics_heatmap_agg from service_role; "
+     "grant select (lesion) on public.analytics_heatmap_agg to service_role",
+     {"privileges.view_select.service_role": False}),
     (f"grant execute on function {REFRESH} to public",
      {"privileges.refresh_execute.public": True, "privileges.refresh_execute.anon": True}),
     (f"revoke execute on function {READER} from service_role",
@@ -256,6 +267,43 @@ def test_a_running_refresh_is_seen(ready: Database) -> None:
         owner.execute("select public.analytics_refresh_heatmap()")
         assert preflight(ready)["view"]["refresh_running"] is True
     assert preflight(ready)["view"]["refresh_running"] is False
+
+
+def test_a_refresh_that_holds_readers_off_is_described(ready: Database) -> None:
+    before = preflight(ready)
+    owner = ready.connect()
+    with owner.transaction():
+        owner.execute("refresh materialized view public.analytics_heatmap_agg")
+        during = preflight(ready)
+    assert during["view"]["refresh_running"] is True
+    assert during["view"]["rows"] is during["view"]["bytes"] is None
+    assert [name for name, md5 in during["fingerprints"].items() if md5 is None] == [
+        "all",
+        "view",
+        "index",
+    ]
+    for document in (before, during):
+        for left_out in ("rows", "bytes", "refresh_running"):
+            del document["view"][left_out]
+        for left_out in ("view", "index", "all"):
+            del document["fingerprints"][left_out]
+    assert during == before
+
+
+def test_a_lock_taken_after_the_look_is_waited_for_a_moment_only(ready: Database) -> None:
+    owner = ready.connect()
+    view = "public.analytics_heatmap_agg"
+    ask = f"select analytics_private.preflight_row_if_free('{view}', 'select to_jsonb(count(*)) from {view}')"  # noqa: E501
+    with owner.transaction():
+        owner.execute(f"refresh materialized view {view}".encode())
+        with ready.cluster.connect(ready.name, OWNER) as session, session.transaction():
+            session.execute("set local lock_timeout = '7s'")
+            assert session.execute(ask.encode()).fetchone() == (None,)
+            assert session.execute("show lock_timeout").fetchone() == ("7s",)
+    with ready.cluster.connect(ready.name, OWNER) as session, session.transaction():
+        session.execute("set local lock_timeout = '7s'")
+        assert session.execute(ask.encode()).fetchone() == (0,)
+        assert session.execute("show lock_timeout").fetchone() == ("7s",)
 
 
 def test_fingerprints_follow_the_definitions(ready: Database) -> None:

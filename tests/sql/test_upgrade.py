@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
-from .cluster import SQL
+from tests.sandbox.helpers import eventually
+
+from .cluster import OWNER, SQL
 from .conftest import ANALYTICS, Database
 from .shapes import GRANTS, SHAPES
 from .test_numbers import EDGES, Question, Response, insert
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
 CATALOGUE = """
 select 'relation' as kind, c.oid::regclass::text as name,
   concat_ws(' ', c.relkind, pg_get_userbyid(c.relowner), c.relacl, c.reloptions, c.relrowsecurity,
-    (select string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', '
+    (select string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attacl),
+       ', '
        order by a.attnum)
      from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
     case when c.relkind = 'i' then pg_get_indexdef(c.oid) when c.relkind = 'm' then
@@ -157,6 +161,10 @@ def test_grants_to_roles_of_ones_own_survive(bare: Database, shape: str) -> None
             bare.apply(*ANALYTICS)
         owner = bare.connect()
         owner.execute('grant select on public.analytics_heatmap_agg to "Reporting"')
+        owner.execute(
+            "grant select (lesion), update (attempts) on public.analytics_heatmap_agg "
+            'to "Reporting" with grant option'
+        )
         for function in owner.execute(
             "select oid::regprocedure::text from pg_proc where proname like 'analytics_%heatmap%' "
             "and pronamespace = 'public'::regnamespace"
@@ -169,8 +177,53 @@ def test_grants_to_roles_of_ones_own_survive(bare: Database, shape: str) -> None
         assert rights["reader_execute"]["others"] == ["Reporting"]
         assert rights["refresh_execute"]["others"] == ["Reporting"]
         assert rights["view_select"]["authenticated"] is False
+        kept = owner.execute(
+            "select attname, array_to_string(attacl, ' ') from pg_attribute "
+            "where attrelid = 'public.analytics_heatmap_agg'::regclass and attacl is not null "
+            "order by attname"
+        ).fetchall()
+        assert kept == [
+            ("attempts", "Reporting=w*/postgres"),
+            ("lesion", "Reporting=r*/postgres"),
+        ]
     finally:
         admin.execute('drop owned by "Reporting"; drop role "Reporting"')
+
+
+def test_grants_on_columns_that_are_gone_are_gone(bare: Database) -> None:
+    make(bare, "other columns")
+    owner = bare.connect()
+    owner.execute("grant select (question) on public.analytics_heatmap_agg to authenticator")
+    owner.execute("grant select (n) on public.analytics_heatmap_agg to anon")
+    bare.apply(*ANALYTICS)
+    rights = preflight(bare)["privileges"]["view_select"]
+    assert (rights["others"], rights["anon"]) == ([], False)
+
+
+def test_grants_on_columns_to_the_apis_roles_are_taken_back(ready: Database) -> None:
+    before = catalogue(ready)
+    ready.connect().execute(
+        "grant select (lesion, attempts) on public.analytics_heatmap_agg to anon, authenticated"
+    )
+    assert catalogue(ready) != before
+    ready.apply(*ANALYTICS)
+    assert catalogue(ready) == before
+
+
+def test_another_rule_for_lesions_makes_the_rows_anew(ready: Database) -> None:
+    owner = ready.connect()
+    insert(owner, [Question(lesion=" Two  Words ")], [Response(1, 0, EDGES[4])])
+    owner.execute(
+        "create or replace function analytics_private.normalized_lesion(lesion text) returns text "
+        "language sql immutable parallel safe strict set search_path = '' as 'select upper(lesion)'"
+    )
+    owner.execute("refresh materialized view public.analytics_heatmap_agg")
+    lesion = "select lesion from public.analytics_heatmap_agg"
+    assert owner.execute(lesion).fetchall() == [(" TWO  WORDS ",)]
+    ready.apply("analytics_heatmap.sql")
+    assert owner.execute(lesion).fetchall() == [("two words",)]
+    filtered = "select count(*) from analytics_heatmap_admin(only_lesion => 'TWO WORDS')"
+    assert owner.execute(filtered).fetchone() == (1,)
 
 
 def test_another_owners_objects_become_the_appliers(ready: Database) -> None:
@@ -188,21 +241,57 @@ def test_another_owners_objects_become_the_appliers(ready: Database) -> None:
     assert {name for _, name in catalogue(ready)} == {name for _, name in before}
 
 
-def test_readers_wait_for_the_swap_alone(bare: Database) -> None:
+def test_readers_go_on_while_the_new_view_is_filled(ready: Database) -> None:
+    owner = ready.connect()
+    insert(owner, [Question(lesion="A")], [Response(1, 0, EDGES[4])])
+    owner.execute("drop index public.analytics_heatmap_agg_idx")
+    # Once the new view is filled, the file waits here until the reader has had its turn.
+    lock = "hashtextextended('filled', 0)"
+    fill = "  refresh materialized view analytics_private.heatmap_agg_next;\n"
+    script = (SQL / "analytics_heatmap.sql").read_text()
+    assert script.count(fill) == 1
+    slow = script.replace(fill, f"{fill}  perform pg_advisory_xact_lock({lock});\n")
+    failures: list[BaseException] = []
+
+    def apply() -> None:
+        try:
+            with ready.cluster.connect(ready.name, OWNER) as session:
+                session.execute(slow.encode())
+        except psycopg.Error as error:
+            failures.append(error)
+
+    holder = ready.connect()
+    thread = threading.Thread(target=apply)
+    with holder.transaction():
+        holder.execute(f"select pg_advisory_xact_lock({lock})".encode())
+        thread.start()
+        blocked = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+        assert eventually(lambda: owner.execute(blocked).fetchone() == (1,))
+        reader = ready.connect()
+        reader.execute("set lock_timeout = '100ms'")
+        rows = reader.execute("select lesion from public.analytics_heatmap_agg").fetchall()
+        assert rows == [], "the old view, filled before there was an answer"
+    thread.join(60)
+    assert not thread.is_alive()
+    assert failures == []
+    assert reader.execute("select lesion from public.analytics_heatmap_agg").fetchall() == [("a",)]
+
+
+def test_gives_up_where_somebody_holds_the_old_view(bare: Database) -> None:
     make(bare, "the runbook's first")
-    reader = bare.connect()
-    # Whoever reads the old view now makes the file give up rather than queue everybody behind it.
-    short = (
-        (SQL / "analytics_heatmap.sql")
-        .read_text()
-        .replace("set local lock_timeout = '10s'", "set local lock_timeout = '100ms'")
-    )
+    before = catalogue(bare)
+    # Whoever reads the old view makes the file give up rather than queue everybody behind it.
+    patience = "set local lock_timeout = '10s'"
+    script = (SQL / "analytics_heatmap.sql").read_text()
+    assert script.count(patience) == 1
+    short = script.replace(patience, "set local lock_timeout = '100ms'")
+    reader, session = bare.connect(), bare.connect()
     with reader.transaction():
         reader.execute("select from public.analytics_heatmap_agg")
-        session = bare.connect()
         with pytest.raises(psycopg.errors.LockNotAvailable):
             session.execute(short.encode())
-    assert catalogue(bare)[("function", "analytics_refresh_heatmap()")]
+        session.close()
+    assert catalogue(bare) == before
 
 
 @pytest.mark.parametrize(
@@ -247,6 +336,31 @@ def test_files_apply_with_psql_as_documented(bare: Database) -> None:
     assert (covering["exists"], covering["valid"]) == (True, True)
     result = bare.cluster.psql(bare.name, SQL / "analytics_heatmap_rollback.sql")
     assert result.returncode == 0, result.stderr
+    assert catalogue(bare) == before
+
+
+FACTORS = "select reloptions from pg_class where oid = 'public.responses'::regclass"
+OWN = "autovacuum_vacuum_scale_factor=0.3"
+
+
+def test_a_projects_own_vacuum_settings_stay(bare: Database) -> None:
+    session = bare.connect()
+    session.execute("alter table public.responses set (autovacuum_vacuum_scale_factor = 0.3)")
+    result = bare.cluster.psql(bare.name, SQL / "analytics_heatmap_covering_index.sql")
+    assert result.returncode == 0, result.stderr
+    ours = "autovacuum_vacuum_insert_scale_factor=0.0101"
+    assert session.execute(FACTORS).fetchone() == ([OWN, ours],)
+    bare.apply("analytics_heatmap_rollback.sql")
+    assert session.execute(FACTORS).fetchone() == ([OWN],)
+
+
+def test_rollback_takes_back_the_vacuum_settings_without_the_index(bare: Database) -> None:
+    before = catalogue(bare)
+    result = bare.cluster.psql(bare.name, SQL / "analytics_heatmap_covering_index.sql")
+    assert result.returncode == 0, result.stderr
+    bare.connect().execute("drop index public.responses_heatmap_covering_idx")
+    assert catalogue(bare) != before
+    bare.apply("analytics_heatmap_rollback.sql")
     assert catalogue(bare) == before
 
 
