@@ -7,8 +7,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tui.sandbox import Sandbox
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
@@ -48,3 +52,12 @@ def is_alive(pid: int) -> bool:
 def headers(key: str, **more: str) -> dict[str, str]:
     """Return the headers supabase clients send."""
     return {"apikey": key, "Authorization": f"Bearer {key}", **more}
+
+
+def rows(sandbox: Sandbox) -> int:
+    """Return how many questions the sandbox shows to its service key."""
+    answer = httpx.get(
+        f"{sandbox.url}/rest/v1/questions?select=id", headers=headers(sandbox.service_role_key)
+    )
+    assert answer.status_code == 200, answer.text
+    return len(answer.json())

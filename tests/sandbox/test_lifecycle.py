@@ -19,8 +19,15 @@ import psycopg
 import pytest
 
 import tui
-from tests.sandbox.helpers import eventually, headers, is_alive, processes_in
-from tui.sandbox import SandboxOptions, SandboxStage, fetch, postgres, rundir, start_sandbox
+from tests.sandbox.helpers import eventually, headers, is_alive, processes_in, rows
+from tui.sandbox import (
+    SandboxOptions,
+    SandboxStage,
+    fetch,
+    programs,
+    rundir,
+    start_sandbox,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,14 +61,6 @@ def short_tmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(tempfile, "tempdir", None)
     yield path
     shutil.rmtree(path, ignore_errors=True)
-
-
-def rows(sandbox: Sandbox) -> int:
-    answer = httpx.get(
-        f"{sandbox.url}/rest/v1/questions?select=id", headers=headers(sandbox.service_role_key)
-    )
-    assert answer.status_code == 200, answer.text
-    return len(answer.json())
 
 
 @linux_only
@@ -228,33 +227,32 @@ def test_root_runs_the_server_as_nobody(sandbox: Sandbox) -> None:
 def test_root_copies_binaries_that_the_server_cannot_reach(
     start_private_sandbox: Start, tmp_path: Path
 ) -> None:
-    prefix = postgres.find(None).parent
-    package = prefix.parent
-    private = tmp_path / "private"
-    shutil.copytree(
-        prefix,
-        private / package.name / prefix.name,
-        ignore=shutil.ignore_patterns("include"),
-        symlinks=True,
-    )
-    libraries = f"{package.name}.libs"
-    shutil.copytree(package.parent / libraries, private / libraries)
-    private.chmod(0o700)
-    running = start_private_sandbox(postgres_bin=private / package.name / prefix.name / "bin")
+    binaries = _closed_copy(tmp_path)
+    running = start_private_sandbox(postgres_bin=binaries)
     assert rows(running) > 0
-    assert (running.directory / "pg" / package.name / prefix.name / "bin" / "postgres").is_file()
+    prefix = binaries.parent
+    copy = running.directory / "pg" / prefix.parent.name / prefix.name
+    assert (copy / "bin" / "postgres").is_file()
+
+
+def _closed_copy(tmp_path: Path) -> Path:
+    """The packaged PostgreSQL in a directory that nobody but its owner may enter."""
+    private = tmp_path / "private"
+    binaries = programs.copy(programs.find(None), private)
+    private.chmod(0o700)
+    return binaries
 
 
 @root_only
 @linux_only
 def test_starts_as_an_ordinary_user(sandbox: Sandbox, short_tmp: Path) -> None:
-    python = _interpreter_for_nobody()
+    packages = os.pathsep.join([str(CHECKOUT), sysconfig.get_path("platlib")])
+    python = _interpreter_for_nobody(packages)
     program = short_tmp / "postgrest"
     found = asyncio.run(fetch.find(None, short_tmp))
     shutil.copy(found.program, program)
     program.chmod(0o755)
     short_tmp.chmod(0o777)
-    packages = os.pathsep.join([str(CHECKOUT), sysconfig.get_path("platlib")])
     console = subprocess.Popen(
         [python, "-c", HOLD, str(program)],
         stdout=subprocess.PIPE,
@@ -282,19 +280,26 @@ def test_starts_as_an_ordinary_user(sandbox: Sandbox, short_tmp: Path) -> None:
     assert eventually(lambda: not directory.exists() and processes_in(directory) == [])
 
 
-def _interpreter_for_nobody() -> str:
+def _interpreter_for_nobody(packages: str) -> str:
     name = f"python3.{sys.version_info.minor}"
     for candidate in (sys.executable, shutil.which(name, path=os.defpath)):
         if candidate is None:
             continue
         try:
             subprocess.run(
-                [candidate, "-c", ""], user="nobody", group="nogroup", extra_groups=[], check=True
+                [candidate, "-c", "import psycopg, tui.sandbox"],
+                cwd="/",
+                env={"PATH": os.defpath, "PYTHONPATH": packages},
+                user="nobody",
+                group="nogroup",
+                extra_groups=[],
+                capture_output=True,
+                check=True,
             )
         except (OSError, subprocess.CalledProcessError):
             continue
         return candidate
-    pytest.skip(f"nobody can execute neither {sys.executable} nor a {name} of the system")
+    pytest.skip(f"nobody can execute neither {sys.executable} nor a {name} with {packages}")
 
 
 def _other_servers() -> list[Path]:
@@ -323,31 +328,3 @@ def test_the_environment_does_not_steer_the_children(
     }.items():
         monkeypatch.setenv(name, value)
     assert rows(start_private_sandbox()) > 1
-
-
-def test_the_database_and_postgrest_can_be_stopped_and_started(
-    start_private_sandbox: Start,
-) -> None:
-    running = start_private_sandbox()
-    before = rows(running)
-    running.restart_postgrest()
-    assert rows(running) == before
-    running.stop_database()
-    answer = httpx.get(
-        f"{running.url}/rest/v1/questions", headers=headers(running.service_role_key)
-    )
-    assert answer.status_code >= 500
-    running.start_database()
-    assert rows(running) == before
-    assert running.failure is None
-
-
-@linux_only
-def test_a_part_that_dies_is_told(start_private_sandbox: Start) -> None:
-    running = start_private_sandbox()
-    postmaster = int((running.directory / "data" / "postmaster.pid").read_text().split()[0])
-    os.kill(postmaster, signal.SIGQUIT)
-    assert eventually(lambda: running.failure is not None)
-    assert str(running.failure).startswith("PostgreSQL has died: ")
-    running.stop_sync()
-    assert not running.directory.exists()

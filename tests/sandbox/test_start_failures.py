@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import socket
@@ -18,7 +19,16 @@ import pytest
 import tui
 from tests.sandbox.helpers import processes_in
 from tui.errors import ConfigurationError, OperatorError, SandboxError
-from tui.sandbox import SandboxOptions, fetch, start_sandbox_sync, supervisor
+from tui.sandbox import (
+    SandboxOptions,
+    children,
+    fetch,
+    postgres,
+    rundir,
+    schema,
+    start_sandbox_sync,
+    supervisor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,14 +108,72 @@ def test_a_postgres_that_exits_early_is_quoted(nothing_is_left: Path) -> None:
     assert error.message == "initdb failed: the disk is full"
 
 
-def test_a_postgres_that_is_too_old() -> None:
+@pytest.fixture
+def programs_of_ones_own() -> Iterator[Path]:
+    """A directory for an `initdb` and a `postgres` that everybody may execute."""
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         place = Path(name)
         place.chmod(0o755)
-        script(place / "postgres", 'echo "postgres (PostgreSQL) 12.1"')
         script(place / "initdb", "exit 1")
-        error = refused(ConfigurationError, SandboxOptions(postgres_bin=place))
-    assert "postgres (PostgreSQL) 12.1" in error.message
+        yield place
+
+
+@pytest.mark.parametrize("version", ["12.1", "14.13"])
+def test_a_postgres_that_is_too_old(programs_of_ones_own: Path, version: str) -> None:
+    script(programs_of_ones_own / "postgres", f'echo "postgres (PostgreSQL) {version}"')
+    error = refused(ConfigurationError, SandboxOptions(postgres_bin=programs_of_ones_own))
+    assert f"postgres (PostgreSQL) {version}" in error.message
+    assert "15 or newer" in error.message
+
+
+def test_a_postgres_of_another_architecture(programs_of_ones_own: Path) -> None:
+    program = programs_of_ones_own / "postgres"
+    program.write_bytes(b"\x7fELF of another kind")
+    program.chmod(0o755)
+    error = refused(ConfigurationError, SandboxOptions(postgres_bin=programs_of_ones_own))
+    assert error.message.startswith(f"{program} cannot be executed: ")
+    assert "HEATMAP_SANDBOX_POSTGRES" in str(error.hint)
+
+
+async def test_a_postgres_that_does_not_answer(
+    programs_of_ones_own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(programs_of_ones_own / "postgres", "exec sleep 60")
+    monkeypatch.setattr(postgres, "VERSION_SECONDS", 0.2)
+    run = rundir.create(0o711)
+    server = postgres.Postgres(programs_of_ones_own, run, None)
+    with pytest.raises(ConfigurationError, match="did not tell its version within") as caught:
+        await server.probe()
+    assert "HEATMAP_SANDBOX_POSTGRES" in str(caught.value.hint)
+    await server.stop()
+    run.remove()
+
+
+async def test_a_postgres_that_an_ordinary_user_may_not_execute(
+    programs_of_ones_own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "server_account", lambda: None)
+    program = script(programs_of_ones_own / "postgres", "exit 0")
+    program.chmod(0o644)
+    run = rundir.create()
+    server = postgres.Postgres(programs_of_ones_own, run, None)
+    with pytest.raises(ConfigurationError) as caught:
+        await server.probe()
+    run.remove()
+    assert caught.value.message == f"{program} cannot be executed: permission denied"
+
+
+async def test_a_machine_that_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(children, "start", refuse)
+    run = rundir.create(0o711)
+    server = postgres.Postgres(Path("/nowhere"), run, None)
+    for start in (server.initdb, server.start):
+        with pytest.raises(SandboxError, match="could not be started: Resource temp"):
+            await start()
+    run.remove()
 
 
 def test_a_port_that_is_taken() -> None:
@@ -125,11 +193,27 @@ def test_a_bad_fault_specification() -> None:
     assert "'typo=1'" in error.message
 
 
-def test_sql_that_fails_is_named(tmp_path: Path) -> None:
+@pytest.fixture
+def sql(tmp_path: Path) -> Path:
+    """SQL files of one's own: a platform without anything, and analytics without anything."""
     (tmp_path / "sandbox").mkdir()
-    (tmp_path / "sandbox" / "10_roles.sql").write_text("create role postgres; selec 1")
-    error = refused(SandboxError, SandboxOptions(sql_dir=tmp_path))
+    (tmp_path / "sandbox" / "10_roles.sql").write_text("create role postgres login superuser")
+    for name in schema.ANALYTICS:
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_sql_that_fails_is_named(sql: Path) -> None:
+    (sql / "sandbox" / "10_roles.sql").write_text("create role postgres; selec 1")
+    error = refused(SandboxError, SandboxOptions(sql_dir=sql))
     assert error.message == '10_roles.sql could not be applied: syntax error at or near "selec"'
+
+
+@pytest.mark.parametrize("name", schema.ANALYTICS)
+def test_a_missing_file_of_the_heatmap_is_named(sql: Path, name: str) -> None:
+    (sql / name).unlink()
+    error = refused(SandboxError, SandboxOptions(sql_dir=sql))
+    assert error.message == f"the SQL file {name} is missing from {sql}"
 
 
 def test_no_sql_at_all(tmp_path: Path) -> None:

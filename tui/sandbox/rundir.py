@@ -38,7 +38,7 @@ class RunDirectory:
 
     @property
     def sockets(self) -> Path:
-        """The directory of the PostgreSQL and PostgREST sockets."""
+        """The directory of PostgreSQL's socket; PostgREST's lies beside it."""
         return self.path / "s"
 
     @property

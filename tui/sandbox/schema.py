@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from tui.errors import SandboxError
+from tui.sandbox.sqlfiles import sql_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ async def apply_platform(superuser_url: str, owner_url: str, sql_dir: Path) -> l
         The names of the files applied.
 
     Raises:
-        SandboxError: A file fails; the message names it and says what the server said.
+        SandboxError: A file is missing or fails; the message names it and says why.
     """
     files = [path for path in _sandbox_files(sql_dir) if path.name < LEARNERS_FROM]
     if not files:
@@ -38,7 +39,7 @@ async def apply_platform(superuser_url: str, owner_url: str, sql_dir: Path) -> l
             f"there are no SQL files in {sql_dir / 'sandbox'}",
             hint="reinstall heatmap-tui: its wheel carries them",
         )
-    analytics = [sql_dir / name for name in ANALYTICS if (sql_dir / name).is_file()]
+    analytics = [sql_path(name, sql_dir) for name in ANALYTICS]
     await _apply(superuser_url, files)
     await _apply(owner_url, analytics)
     return [path.name for path in files + analytics]

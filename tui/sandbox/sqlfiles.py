@@ -23,16 +23,17 @@ def sql_dir() -> Path:
     )
 
 
-def sql_path(name: str) -> Path:
+def sql_path(name: str, directory: Path | None = None) -> Path:
     """Return the path of one SQL file.
 
     Args:
         name: Relative to the SQL directory, such as `analytics_heatmap.sql`.
+        directory: That directory; None takes the one of `sql_dir`.
 
     Raises:
         SandboxError: There is no such file.
     """
-    path = sql_dir() / name
+    path = (directory or sql_dir()) / name
     if not path.is_file():
         raise SandboxError(
             f"the SQL file {name} is missing from {path.parent}",

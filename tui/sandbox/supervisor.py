@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tui.errors import ConfigurationError, SandboxError
-from tui.sandbox import children, postgres, rundir, sqlfiles
+from tui.sandbox import children, postgres, programs, rundir, sqlfiles
 from tui.sandbox.faults import FaultSwitch, parse_faults
 from tui.sandbox.watchdog import Watchdog
 
@@ -104,7 +104,7 @@ class Supervisor:
     async def _start_postgres(self, run: rundir.RunDirectory, sql_dir: Path) -> None:
         async with self._stage("find-postgres", "find PostgreSQL") as detail:
             server = postgres.Postgres(
-                postgres.find(self._options.postgres_bin), run, self._watchdog
+                programs.find(self._options.postgres_bin), run, self._watchdog
             )
             self._postgres = server
             detail.append(await server.probe())
@@ -244,8 +244,9 @@ class Supervisor:
                 if self._connections is not None:
                     await self._connections.close()
             case "start-database":
-                await _within(START_SECONDS, "PostgreSQL", server.start())
-                self._mourn("PostgreSQL", server.death())
+                if not server.running:
+                    await _within(START_SECONDS, "PostgreSQL", server.start())
+                    self._mourn("PostgreSQL", server.death())
                 rest.reload()
                 try:
                     await asyncio.wait_for(rest.ready(keys.service_role), RECOVERY_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -64,8 +65,11 @@ class Connections:
                 raise StoreFailure(f"Database error {what}") from error
 
     async def _connection(self) -> Database:
-        if self._idle:
-            return self._idle.pop()
+        while self._idle:
+            database = self._idle.pop()
+            if not _has_ended(database):
+                return database
+            await database.close()
         return await psycopg.AsyncConnection.connect(
             self._url, autocommit=True, row_factory=dict_row, connect_timeout=CONNECT_SECONDS
         )
@@ -74,6 +78,14 @@ class Connections:
         """Close the idle connections."""
         while self._idle:
             await self._idle.pop().close()
+
+
+def _has_ended(database: Database) -> bool:
+    """Whether the server has said something to an idle connection: its last word, as a rule."""
+    try:
+        return bool(select.select([database.fileno()], [], [], 0)[0])
+    except (psycopg.Error, ValueError):
+        return True
 
 
 async def email_is_taken(database: Database, email: str, *, but_for: str | None = None) -> bool:
