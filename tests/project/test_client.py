@@ -221,3 +221,36 @@ async def test_work_in_flight_is_awaited_after_a_failure(project: Project) -> No
     with pytest.raises(ProjectError, match="the first fails"):
         await project.each(range(100), work)
     assert finished == list(range(1, project.concurrency)), "begun, so finished; and no more begun"
+
+
+async def test_a_mistake_of_ours_is_no_garbled_reply(project: Project) -> None:
+    notices: list[RetryNotice] = []
+    project.on_retry = notices.append
+
+    async def wrong_before_a_reply() -> None:
+        raise ValueError("a mistake of ours")
+
+    async def wrong_after_a_reply() -> None:
+        await project._http.get(project.url + "/auth/v1/health")
+        one_of("id", ["x"] * 151)
+
+    for request, words in ((wrong_before_a_reply, "mistake"), (wrong_after_a_reply, "151")):
+        with pytest.raises(ValueError, match=words):
+            await project.ask("making a mistake", request)
+    assert notices == [], "it is not sent again"
+
+
+async def test_a_count_that_is_none_is_a_garbled_reply(door: Callable[..., str]) -> None:
+    url = door((206, {**JSON, "Content-Range": "0-0/many"}, b'[{"id": 1}]'), ROW)
+    assert await ask(url) == [{"id": 1}]
+    assert len(Door.seen) == 2
+
+
+async def test_a_list_of_users_without_a_number_is_read_to_its_end(
+    door: Callable[..., str],
+) -> None:
+    told = {**JSON, "X-Total-Count": "several"}
+    url = door((200, told, b'{"users": [{"id": "a"}]}'), (200, told, b'{"users": []}'))
+    async with Project(url, Secret("sb_secret_door")) as opened:
+        found = [user async for page in opened.users_matching("x") for user in page]
+    assert found == [{"id": "a"}]

@@ -219,7 +219,7 @@ async def test_more_responses_than_the_tag_explains_stop_the_clean_up_and_ask(
         assert stopped.finished is not None
         assert stopped.finished.exit_code is ExitCode.LEFTOVERS
         assert "more than the tag explains" in stopped.finished.message
-        assert "--confirm" in (stopped.finished.hint or "")
+        assert "--purge-unexplained" in (stopped.finished.hint or "")
         assert contents(sandbox) == odd, "nothing was deleted"
         purged = await finish(session.purge(confirmed=True))
     assert purged.finished is not None

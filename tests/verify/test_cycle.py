@@ -12,7 +12,6 @@ import pytest
 from tests.verify.conftest import contents, finish, open_session
 from tui.errors import ExitCode
 from tui.sandbox import Sandbox, SandboxOptions, start_sandbox_sync
-from tui.verify import check
 from tui.verify.events import (
     Cancelling,
     Event,
@@ -355,17 +354,3 @@ async def test_a_project_that_is_down_is_unreachable(
     assert result.finished is not None
     assert result.finished.exit_code is ExitCode.UNREACHABLE
     assert isinstance(result.finished, RunFinished)
-
-
-async def test_a_mistake_of_ours_strands_nothing_either(
-    sandbox: Sandbox, untouched: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def broken(*_: object) -> None:
-        raise RuntimeError("a mistake")
-
-    monkeypatch.setattr(check, "compare", broken)
-    async with open_session(sandbox) as session:
-        with pytest.raises(RuntimeError, match="a mistake"):
-            await finish(session.cycle())
-        assert session.journals == []
-    untouched()

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from tests.verify.probes.contexts import context_of
+from tests.written import quiet, written
 from tui.verify import dry_run
 from tui.verify.dry_run import READY, run_one, run_probes, verdict_of
 from tui.verify.events import DryRunFinished, ProbeFinished, ProbeStarted, ProbeStatus
@@ -94,21 +95,19 @@ async def test_facts_are_asked_for_once(start_private_sandbox: Callable[..., San
     assert seen.total() <= 25
 
 
-async def test_nothing_is_written(sandbox: Sandbox, database: Database) -> None:
-    def next_transaction() -> object:
-        # It moves with every transaction that changes a row, whoever makes it.
-        return database.execute("select pg_snapshot_xmax(pg_current_snapshot())::text").fetchone()
-
-    database.execute("alter system set autovacuum = off")
-    database.execute("select pg_reload_conf()")
-    before = next_transaction()
+async def test_nothing_is_written(start_private_sandbox: Callable[..., Sandbox]) -> None:
+    sandbox = start_private_sandbox()
+    quiet(sandbox)
+    before = written(sandbox, disconnect=False)
     await all_of(sandbox)
-    assert next_transaction() == before
+    after = written(sandbox, disconnect=False)
+    assert after["next transaction"] == before["next transaction"]
 
     # The measure itself must be able to tell.
     with psycopg.connect(sandbox.db_url) as connection:
         connection.execute("create table pg_temp.something (n int)")
-    assert next_transaction() != before
+    told = written(sandbox, disconnect=False)
+    assert told["next transaction"] != before["next transaction"]
 
 
 async def test_a_crashing_probe_fails_alone(sandbox: Sandbox, sabotage: Sabotage) -> None:

@@ -11,12 +11,17 @@ from tui.project.errors import (
     Truncated,
 )
 from tui.project.filters import IDS_PER_REQUEST, Filter, one_of, outside
+from tui.project.objects import PREFLIGHT, READER, REFRESH, VIEW
 from tui.project.retry import RetryNotice, RetryPolicy
 from tui.project.writing import NewUser, Refresh, Writer
 
 __all__ = [
     "IDS_PER_REQUEST",
     "PAGE",
+    "PREFLIGHT",
+    "READER",
+    "REFRESH",
+    "VIEW",
     "Denied",
     "Filter",
     "KeyRefused",

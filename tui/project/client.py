@@ -7,7 +7,6 @@ and without an error), in a total order, until as many rows have arrived as the 
 from __future__ import annotations
 
 import itertools
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -15,7 +14,7 @@ from postgrest.types import CountMethod
 from supabase import AsyncClient, AsyncClientOptions
 
 from tui.project.bounded import each
-from tui.project.errors import Missing, ProjectUnreachable, Truncated, may_pass, refusal_of
+from tui.project.errors import Garbled, Missing, ProjectUnreachable, Truncated, may_pass, refusal_of
 from tui.project.filters import Filter, filtered
 from tui.project.retry import RetryNotice, RetryPolicy, attempt
 from tui.project.transport import http_client
@@ -175,7 +174,7 @@ class Project:
                 raise refusal_of(response, what)
             document = response.json()
             if not isinstance(document, dict):
-                raise ValueError("a JSON object was expected")  # noqa: TRY004 - as garbled
+                raise Garbled("a JSON object was expected")
             return document, response.headers
 
         return await self.ask(what, request)
@@ -279,6 +278,7 @@ class Project:
         parameters: dict[str, Any] | None = None,
         *,
         filters: Sequence[Filter] = (),
+        order: Sequence[str] = (),
         offset: int = 0,
         limit: int | None = None,
         count: bool = False,
@@ -295,12 +295,14 @@ class Project:
                 function, parameters or {}, count=CountMethod.exact if count else None, get=True
             )
             query = filtered(query, filters)
+            for column in order:
+                query = query.order(column)
             if limit is not None:
                 query = query.range(offset, offset + limit - 1)
             result = await query.execute()
             if isinstance(result.data, str):
                 # postgrest-py hands on as text what it cannot read; no function of ours gives text.
-                raise ValueError("the reply is not the JSON it says it is")  # noqa: TRY004
+                raise Garbled("the reply is not the JSON it says it is")
             return result.data, getattr(result, "count", None)
 
         return await self.ask(f"calling {function}", request, policy=policy)
@@ -323,7 +325,8 @@ class Project:
             yield users
             seen += len(users)
             # A server that does not say how many there are is asked until it has no more.
-            if seen >= int(headers.get("x-total-count", sys.maxsize)):
+            told = headers.get("x-total-count", "")
+            if told.isdigit() and seen >= int(told):
                 return
 
     async def user_exists(self, user_id: str) -> bool:
@@ -363,14 +366,14 @@ def counted(count: int | None) -> int:
     """A count that was asked for, which a reply without it does not answer.
 
     Raises:
-        ValueError: The reply held none; translated like any garbled reply.
+        Garbled: The reply held none.
     """
     if count is None:
-        raise ValueError("the reply holds no count")
+        raise Garbled("the reply holds no count")
     return count
 
 
 def _dicts(data: Any) -> list[dict[str, Any]]:
     if not isinstance(data, list):
-        raise ValueError("a list of rows was expected")  # noqa: TRY004 - translated with its kin
+        raise Garbled("a list of rows was expected")
     return data

@@ -84,6 +84,10 @@ class Truncated(ProjectError):
     """The server returned fewer rows than it says there are."""
 
 
+class Garbled(ValueError):
+    """A reply is not what it should be; translated before anybody outside sees it."""
+
+
 def translate(error: Exception, what: str, reply: Reply | None) -> ProjectError:
     """Turn what httpx, postgrest or supabase_auth raised into one of our types.
 

@@ -11,7 +11,7 @@ import httpx
 from postgrest.exceptions import APIError
 from supabase_auth.errors import AuthError
 
-from tui.project.errors import ProjectError, ProjectUnreachable, translate
+from tui.project.errors import Garbled, ProjectError, ProjectUnreachable, translate
 from tui.project.transport import forget_reply, last_reply
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class RetryPolicy:
     deadline_s: float = 120.0
 
     def wait_s(self, attempt: int, asked_s: float | None) -> float:
-        """Seconds to wait after the given failed attempt (1 for the first), with full jitter."""
+        """Seconds to wait after a failed attempt (1 for the first); half of it is chance."""
         bound = min(self.cap_s, self.base_s * 2 ** (attempt - 1))
         return max(random.uniform(bound / 2, bound), asked_s or 0.0)  # noqa: S311 - jitter only
 
@@ -110,9 +110,21 @@ async def _once(what: str, request: Callable[[], Awaitable[T]], policy: RetryPol
     except (httpx.HTTPError, httpx.InvalidURL, APIError, AuthError, TimeoutError) as error:
         raise translate(error, what, last_reply()) from error
     except ValueError as error:
+        if last_reply() is None or _is_ours(error):
+            raise
         # A reply that is not JSON, or not the JSON that the library's model expects.
         raise ProjectUnreachable(
             f"{what}: the reply was cut short or is not JSON",
             hint="try again; if it persists, a proxy between here and the project rewrites replies",
             transient=True,
         ) from error
+
+
+def _is_ours(error: ValueError) -> bool:
+    """Whether it says that our own code is wrong, rather than the reply that some code reads."""
+    if isinstance(error, Garbled):
+        return False
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("tui.")

@@ -25,11 +25,10 @@ _MAX_RETRY_AFTER_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Facts of one HTTP reply: status, requested wait in seconds, and the server's name."""
+    """Facts of one HTTP reply: status, and requested wait in seconds."""
 
     status: int
     retry_after_s: float | None
-    server: str | None
 
 
 _last_reply: ContextVar[Reply | None] = ContextVar("last_reply", default=None)
@@ -50,7 +49,6 @@ async def _remember(response: httpx.Response) -> None:
         Reply(
             status=response.status_code,
             retry_after_s=_seconds(response.headers.get("Retry-After")),
-            server=response.headers.get("Server"),
         )
     )
 

@@ -16,6 +16,7 @@ from postgrest.types import CountMethod, ReturnMethod
 from tui.project.client import counted
 from tui.project.errors import Missing
 from tui.project.filters import filtered
+from tui.project.objects import REFRESH
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-REFRESH_FUNCTION: Final = "analytics_refresh_heatmap"
 # A refresh may legitimately take minutes on a self-hosted gateway; hosted ones cut at about 60 s.
 _REFRESH_DEADLINE_S: Final = 600.0
 
@@ -171,7 +171,7 @@ class Writer:
         async def request() -> Any:
             nonlocal started
             started = time.perf_counter()
-            return (await self._project.rest.rpc(REFRESH_FUNCTION, {}).execute()).data
+            return (await self._project.rest.rpc(REFRESH, {}).execute()).data
 
         policy = replace(self._project.policy, deadline_s=_REFRESH_DEADLINE_S)
         answer = await self._send("refreshing the view", request, policy=policy)

@@ -1,8 +1,9 @@
 """The cycle: write, refresh, check, sample, clean up, refresh again, audit.
 
 Clean-up belongs to the cycle, not to its success: whatever stops the first half, the second half
-runs. Questions are written while users are made, the sample is read while the check compares, and
-users are deleted while the final refresh runs: those depend on nothing of each other.
+runs, see `aftermath`. Questions are written while users are made, the sample is read while the
+check compares, and users are deleted while the final refresh runs: those depend on nothing of each
+other.
 """
 
 from __future__ import annotations
@@ -10,29 +11,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tui.errors import OperatorError
-from tui.project import IDS_PER_REQUEST, ProjectError, TimedOut, one_of
-from tui.verify import check
-from tui.verify.cleanup import CleanUp, Unexplained, find
-from tui.verify.driver import Cancelled
+from tui.project import IDS_PER_REQUEST, ProjectError, ProjectUnreachable, TimedOut, one_of
+from tui.verify import check, restored, tags
+from tui.verify.aftermath import Aftermath
+from tui.verify.driver import Cancelled, together
 from tui.verify.events import (
     AuditFinished,
     Cancelling,
     Notice,
     Outcome,
-    RefreshTimed,
     RunFinished,
     Stage,
-    Tally,
 )
 from tui.verify.feed import BatchSize, Row, batched, batches_ahead
 from tui.verify.progress import stage
+from tui.verify.refreshing import refresh_once
+from tui.verify.tagged import find
 from tui.verify.verdict import CycleState, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from tui.project import Project, Writer
     from tui.settings import Volume
@@ -40,13 +42,11 @@ if TYPE_CHECKING:
     from tui.verify.driver import Cancellation
     from tui.verify.events import Event
     from tui.verify.journal import Journal
+    from tui.verify.remedy import PurgeCommand
 
 STAGES: Final = tuple(Stage)
 # A trigger fills app_users from auth.users; on some projects it does so a moment later.
 _LEARNERS_APPEAR_S: Final = 10.0
-# The refresh itself waits up to 15 s for another one: this is five minutes in all.
-_BUSY_TRIES: Final = 20
-_LOCK_NOT_AVAILABLE: Final = "55P03"
 _FOREIGN_KEY_VIOLATION: Final = "23503"
 _PAYLOAD_TOO_LARGE: Final = 413
 
@@ -62,6 +62,8 @@ class Cycle:
         journal: Opened before the first write, closed by a clean audit.
         cancellation: The operator's wish to stop.
         refresh_runs: How often the refresh is timed after the write, at least once.
+        command: What removes the rows of a run that could not clean up.
+        report_crash: Told of a mistake of ours; says where its report is.
         emit: Where events go.
     """
 
@@ -75,6 +77,8 @@ class Cycle:
         journal: Journal,
         cancellation: Cancellation,
         refresh_runs: int,
+        command: PurgeCommand,
+        report_crash: Callable[[Exception], str],
         emit: Callable[[Event], None],
     ) -> None:
         self._project = project
@@ -84,6 +88,8 @@ class Cycle:
         self._journal = journal
         self._cancellation = cancellation
         self._refresh_runs = refresh_runs
+        self._command = command
+        self._report_crash = report_crash
         self._emit = emit
         self._state = CycleState()
 
@@ -91,23 +97,38 @@ class Cycle:
         """Do it all. Returns the last event, which the caller emits.
 
         Raises:
+            Cancelled: A stop was asked for before anything was written.
             ConfigurationError: The journal cannot be written; nothing was written to the project.
             ProjectError: The project could not even be read; nothing was written to it.
         """
         state = self._state
-        state.real = await self._count_real()
+        state.real = await self._cancellation.race(restored.count_real(self._project))
         self._journal.open()
+        finished: RunFinished | None = None
         try:
             await self._first_half()
             audit = await self._second_half()
-            verdict = judge(self._dataset.run_id, state, audit, self._cancellation.reason)
-            if verdict.outcome is not Outcome.LEFTOVERS:
-                self._journal.close()
+            if state.defect is not None:
+                state.crash = self._report_crash(state.defect)
+            finished = judge(
+                self._dataset.run_id,
+                state,
+                audit,
+                self._cancellation.reason,
+                purge=self._command.line(),
+            )
         finally:
-            self._journal.leave()
-        if state.defect is not None:
-            raise state.defect
-        return verdict
+            self._leave_journal(finished)
+        return finished
+
+    def _leave_journal(self, finished: RunFinished | None) -> None:
+        """Close it where nothing is left; a disk that is in the way changes no verdict."""
+        told = None
+        if finished is not None and finished.outcome is not Outcome.LEFTOVERS:
+            told = self._journal.close()
+        told = self._journal.leave() or told
+        if told is not None:
+            self._emit(Notice(told, warning=True))
 
     async def _first_half(self) -> None:
         state = self._state
@@ -119,16 +140,16 @@ class Cycle:
         except OperatorError as error:
             state.failure = error
             self._emit(Notice(f"stopping: {error.message}", warning=True))
-        except Exception as error:  # noqa: BLE001 - raised again once everything is cleaned up
+        except Exception as error:  # noqa: BLE001 - told in the verdict, once cleaned up
             state.defect = error
             self._emit(Notice("stopping: a mistake of ours", warning=True))
 
     async def _write_and_check(self) -> None:
-        await _together(self._create_users(), self._write_questions())
+        await together(self._create_users(), self._write_questions())
         await self._write_responses()
         await self._refresh()
         # Nothing more is written under this tag: what clean-up needs can be looked up meanwhile.
-        await _together(
+        await together(
             self._check(), self._sample(), self._remember_real_rows(), self._find_tagged()
         )
 
@@ -228,30 +249,14 @@ class Cycle:
             Stage.REFRESH, self._refresh_runs, "refreshing the view", self._emit
         ) as progress:
             for number in range(1, self._refresh_runs + 1):
-                self._cancellation.check()
-                await self._refresh_once(number, final=False)
+                await refresh_once(
+                    self._writer,
+                    self._emit,
+                    number=number,
+                    final=False,
+                    check=self._cancellation.check,
+                )
                 progress.advance()
-
-    async def _refresh_once(self, number: int, *, final: bool) -> None:
-        """Refresh once ourselves: joining another's refresh gives right rows but not our time."""
-        for _ in range(_BUSY_TRIES):
-            try:
-                result = await self._writer.refresh()
-            except TimedOut as error:
-                if error.code != _LOCK_NOT_AVAILABLE:
-                    raise
-                self._emit(Notice("another refresh is still running; asking again"))
-                self._cancellation.check()
-                continue
-            if result.details.get("status") == "joined" and not final:
-                self._emit(Notice("another refresh did the work; refreshing again to time it"))
-                continue
-            self._emit(RefreshTimed(result.ms, result.server_ms, number, final))
-            return
-        raise ProjectError(
-            f"another refresh was in the way {_BUSY_TRIES} times",
-            hint="see pg_stat_activity for REFRESH MATERIALIZED VIEW, and the pg_cron jobs",
-        )
 
     async def _check(self) -> None:
         self._journal.note(Stage.CHECK)
@@ -265,12 +270,24 @@ class Cycle:
 
     async def _sample(self) -> None:
         with stage(Stage.SAMPLE, None, "reading the heatmap", self._emit) as progress:
-            taken = await check.sample(self._project, self._dataset.question_ids)
+            dataset = self._dataset
+            taken = await check.sample(self._project, dataset.question_ids)
             progress.advance(len(taken.rows))
-        self._emit(taken)
+        names = {
+            question: tags.label(tags.slug(dataset.run_id, number))
+            for number, question in enumerate(dataset.question_ids)
+        }
+        self._emit(replace(taken, names=names))
 
     async def _remember_real_rows(self) -> None:
-        self._state.before = await check.real_rows(self._project, self._dataset.question_ids)
+        state = self._state
+        try:
+            state.before = await restored.real_rows(self._project, self._dataset.question_ids)
+        except ProjectUnreachable:
+            raise
+        except ProjectError as error:
+            # Says nothing about the run's own rows; the audit will say that it cannot compare.
+            state.unread = error.message
 
     async def _find_tagged(self) -> None:
         self._state.tagged = await find(self._project, self._dataset.run_id)
@@ -278,93 +295,26 @@ class Cycle:
     async def _second_half(self) -> AuditFinished | None:
         """Clean up, refresh, audit; None when what is left could not be counted."""
         state = self._state
-        outcome: AuditFinished | None = None
-
-        async def work() -> None:
-            nonlocal outcome
-            outcome = await self._clean_up_and_audit()
-
+        after = Aftermath(
+            self._project,
+            self._writer,
+            self._dataset,
+            state=state,
+            journal=self._journal,
+            command=self._command,
+            emit=self._emit,
+        )
         try:
-            await self._cancellation.guard_clean_up(work())
+            await self._cancellation.guard_clean_up(after.run())
         except Cancelled:
             state.problems.append("the clean-up was left before it was done")
         except OperatorError as error:
             state.problems.append(error.message)
-        return outcome
-
-    async def _clean_up_and_audit(self) -> AuditFinished:
-        state = self._state
-        self._journal.note(Stage.CLEANUP_RESPONSES)
-        if state.tagged is None:
-            await self._find_tagged()
-        assert state.tagged is not None  # noqa: S101 - the line above saw to it
-        clean_up = CleanUp(self._project, self._writer, state.tagged, self._emit)
-        try:
-            clean_up.check_cap()
-            await clean_up.responses()
-            await _together(self._questions_then_refresh(clean_up), clean_up.users())
-        except Unexplained as error:
-            state.on_the_way.append(error.message)
-        state.on_the_way += clean_up.report.problems
-        self._journal.note(Stage.AUDIT)
-        with stage(Stage.AUDIT, None, "counting what is left", self._emit) as progress:
-            result = await self._audit()
-            progress.advance(result.leftovers.total)
-        self._emit(result)
-        if result.leftovers.total or result.in_view:
-            state.problems += state.on_the_way
-        else:
-            # A delete that failed for good may have been carried out all the same: the audit says.
-            for text in state.on_the_way:
-                self._emit(Notice(f"overcome: {text}"))
-        return result
-
-    async def _questions_then_refresh(self, clean_up: CleanUp) -> None:
-        await clean_up.questions()
-        self._journal.note(Stage.FINAL_REFRESH)
-        await self._final_refresh()
-
-    async def _final_refresh(self) -> None:
-        with stage(Stage.FINAL_REFRESH, 1, "refreshing the view again", self._emit) as progress:
-            try:
-                await self._refresh_once(1, final=True)
-                progress.advance()
-            except ProjectError as error:
-                self._state.on_the_way.append(f"final refresh: {error.message}")
-
-    async def _audit(self) -> AuditFinished:
-        question_ids = self._dataset.question_ids
-        left, in_view, (restored, why), real = await asyncio.gather(
-            find(self._project, self._dataset.run_id),
-            self._project.count(check.VIEW, check.within(question_ids)),
-            check.judge_view(self._project, question_ids, self._state.before),
-            self._count_real(),
-        )
-        if in_view:
-            restored, why = False, f"the view still holds {in_view:,} rows of this run"
-        before = self._state.real
-        if before is not None and real is not None:
-            for table in ("questions", "responses"):
-                lost = getattr(before, table) - getattr(real, table)
-                if lost > 0:
-                    self._state.problems.append(
-                        f"{lost:,} {table} that are not synthetic went away during the run"
-                    )
-        return AuditFinished(left.tally, restored, why, in_view)
-
-    async def _count_real(self) -> Tally | None:
-        return await check.count_real(self._project)
+        except Exception as error:  # noqa: BLE001 - told in the verdict, with what it left
+            state.defect = state.defect or error
+        return after.audit
 
 
 def _is_too_much(error: ProjectError) -> bool:
     """Whether fewer rows in one request may get through where these did not."""
     return isinstance(error, TimedOut) or error.status == _PAYLOAD_TOO_LARGE
-
-
-async def _together(*work: Awaitable[None]) -> None:
-    """Await all, then raise the first failure: nothing is dropped with a request in flight."""
-    results = await asyncio.gather(*work, return_exceptions=True)
-    failures = [each for each in results if isinstance(each, BaseException)]
-    # A failure says more than the cancellation that may have come with it.
-    for failure in sorted(failures, key=lambda each: isinstance(each, Cancelled)):
-        raise failure

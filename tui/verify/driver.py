@@ -23,7 +23,7 @@ DRAIN_S: Final = 9.0
 
 
 class Cancelled(Exception):
-    """Raised in the writing half of a run once the operator has asked to stop."""
+    """Raised in a run once the operator has asked to stop."""
 
 
 class Cancellation:
@@ -73,6 +73,14 @@ class Cancellation:
             self.check()
             yield item
 
+    async def race(self, work: Awaitable[T]) -> T:
+        """Do work that writes nothing; once a stop is asked for, drop it at once.
+
+        Raises:
+            Cancelled: It was dropped. Work that just managed to finish is not.
+        """
+        return await _race(work, self._requested, 0.0)
+
     async def guard(self, work: Awaitable[None]) -> None:
         """Do the writing half of a run; once a stop is asked for, let it drain, then drop it.
 
@@ -91,7 +99,7 @@ class Cancellation:
         await _race(work, self._abandoned, 0.0)
 
 
-async def _race(work: Awaitable[None], stop: asyncio.Event, drain_s: float) -> None:
+async def _race(work: Awaitable[T], stop: asyncio.Event, drain_s: float) -> T:
     task = asyncio.ensure_future(work)
     stopped = asyncio.ensure_future(stop.wait())
     try:
@@ -103,7 +111,7 @@ async def _race(work: Awaitable[None], stop: asyncio.Event, drain_s: float) -> N
             await asyncio.wait({task})
         if task.cancelled():
             raise Cancelled
-        await task
+        return await task
     finally:
         stopped.cancel()
         if not task.done():
@@ -138,3 +146,12 @@ async def stream(
         while not task.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({task})
+
+
+async def together(*work: Awaitable[None]) -> None:
+    """Await all, then raise the first failure: nothing is dropped with a request in flight."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    failures = [each for each in results if isinstance(each, BaseException)]
+    # A failure says more than the cancellation that may have come with it.
+    for failure in sorted(failures, key=lambda each: isinstance(each, Cancelled)):
+        raise failure

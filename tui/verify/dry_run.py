@@ -11,9 +11,17 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from tui.errors import ExitCode
 from tui.project import ProjectError
 from tui.redact import redact
-from tui.verify.events import DryRunFinished, ProbeFinished, ProbeStarted, ProbeStatus
+from tui.verify.events import (
+    DryRunFinished,
+    Outcome,
+    ProbeFinished,
+    ProbeStarted,
+    ProbeStatus,
+    RunFinished,
+)
 from tui.verify.probes.context import DryRunContext
 from tui.verify.probes.evidence import Evidence
 from tui.verify.probes.model import Finding, UnansweredError, failed, skipped
@@ -24,9 +32,12 @@ if TYPE_CHECKING:
 
     from tui.verify.events import Event
     from tui.verify.probes.model import Probe
+    from tui.verify.result import Result
 
-__all__ = ["READY", "DryRunContext", "run_one", "run_probes", "verdict_of"]
+__all__ = ["READY", "DryRunContext", "end_of", "run_one", "run_probes", "verdict_of"]
 
+# The probe without which no other says anything about the project.
+_REACHABLE: Final = "target.reachable"
 READY: Final = "ready to write synthetic data"
 _LONGEST: Final = 400
 
@@ -72,8 +83,10 @@ async def run_one(
 def verdict_of(finished: Sequence[ProbeFinished]) -> DryRunFinished:
     """What the probes' answers come to. Warnings and skips do not block; failures do.
 
+    So do answers that are lacking: a verdict is one of all probes.
+
     Args:
-        finished: One answer a probe, in any order.
+        finished: At most one answer a probe, in any order.
     """
     counts = Counter(each.status for each in finished)
     order = {probe.id: place for place, probe in enumerate(PROBES)}
@@ -82,15 +95,37 @@ def verdict_of(finished: Sequence[ProbeFinished]) -> DryRunFinished:
         (each for each in finished if each.status is ProbeStatus.FAIL),
         key=lambda each: order.get(each.id, len(order)),
     )
+    reasons = [f"{each.id}: {each.detail}" for each in failures]
+    lacking = order.keys() - {each.id for each in finished}
     verdict = READY
     if failures:
         verdict = f"not ready: {len(failures)} of {len(finished)} probes failed"
+    elif lacking:
+        verdict = f"not ready: {len(lacking)} of {len(PROBES)} probes were not asked"
+        reasons.append("only a whole dry run says that a project is ready")
     return DryRunFinished(
-        ready=not failures,
+        ready=not reasons,
         counts={status: counts[status] for status in ProbeStatus},
-        reasons=tuple(f"{each.id}: {each.detail}" for each in failures),
+        reasons=tuple(reasons),
         verdict=verdict,
     )
+
+
+def end_of(verdict: DryRunFinished, result: Result, seconds: float) -> RunFinished:
+    """How a run ends that comes to the verdict and no further.
+
+    Args:
+        verdict: What the probes' answers came to.
+        result: The run, with those answers.
+        seconds: What it took.
+    """
+    if verdict.ready:
+        return RunFinished(Outcome.READY, ExitCode.VERIFIED, verdict.verdict, None, seconds)
+    outcome, code = Outcome.NOT_READY, ExitCode.FAILED
+    reachable = result.probes.get(_REACHABLE)
+    if reachable is not None and reachable.status is ProbeStatus.FAIL:
+        outcome, code = Outcome.UNREACHABLE, ExitCode.UNREACHABLE
+    return RunFinished(outcome, code, verdict.verdict, None, seconds, verdict.reasons)
 
 
 async def _run(probe: Probe, evidence: Evidence, emit: Callable[[Event], None]) -> ProbeFinished:

@@ -30,7 +30,10 @@ class Mode(StrEnum):
 
 
 class Stage(StrEnum):
-    """The stages of a cycle, in the order they begin."""
+    """The stages of a cycle, in the order they are shown.
+
+    Some overlap: users are deleted while the final refresh runs.
+    """
 
     USERS = "users"
     QUESTIONS = "questions"
@@ -130,7 +133,7 @@ class DryRunFinished:
     Attributes:
         ready: No probe failed.
         counts: Probes per status.
-        reasons: For each failure, its detail, worst first.
+        reasons: For each failure, its detail, in the order of display.
         verdict: "ready to write synthetic data", or why not, in one line.
     """
 
@@ -220,12 +223,14 @@ class SampleTaken:
         total: Rows there are, as the server counts them.
         synthetic: Ids of the questions that are synthetic.
         refreshed_at: When the view was last refreshed, ISO 8601 in UTC; None where nobody knows.
+        names: What questions are called, see `tags.label`; those without are called by their id.
     """
 
     rows: tuple[AggregateRow, ...]
     total: int
     synthetic: frozenset[UUID] = frozenset()
     refreshed_at: str | None = None
+    names: Mapping[UUID, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,13 +285,13 @@ class AuditFinished:
         view_restored: The view holds for real questions what it held, and nothing of the run;
             None where it could not be judged.
         explanation: How the view's state was judged.
-        in_view: Rows of the run that the view still holds.
+        in_view: Rows of the run that the view still holds; None where the view cannot be read.
     """
 
     leftovers: Tally
     view_restored: bool | None
     explanation: str = ""
-    in_view: int = 0
+    in_view: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +305,8 @@ class RunFinished:
         hint: What to do next, or None.
         seconds: Wall time of the run.
         problems: What went wrong on the way, one line each.
+        unexplained: Responses the tag does not explain, where a purge stopped for them, else None.
+        spared: Runs whose rows a purge left alone, since they change: they are under way elsewhere.
     """
 
     outcome: Outcome
@@ -308,6 +315,8 @@ class RunFinished:
     hint: str | None
     seconds: float
     problems: tuple[str, ...] = field(default=())
+    unexplained: int | None = None
+    spared: tuple[str, ...] = ()
 
 
 Event = (

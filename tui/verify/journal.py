@@ -9,6 +9,8 @@ was begun last, which is worth knowing but not worth a sync to disk at every ste
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.errors import ConfigurationError
-from tui.records.files import hold, release, write_private
+from tui.records.files import hold, release, try_lock, write_private
 from tui.verify import tags
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class Record:
     Attributes:
         run_id: The run.
         slug_prefix: What its questions' slugs begin with.
-        identity: Project ref or host the run is for.
+        identity: The project the run is for, see `Target.place`.
         url: The project's URL.
         started_at: UTC, ISO 8601.
         users: Users it may create.
@@ -72,11 +74,6 @@ class Journal:
         self._record = record
         self._lock: int | None = None
 
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self._path
-
     def open(self) -> None:
         """Put the record on disk; nothing may be created before this returns.
 
@@ -87,40 +84,67 @@ class Journal:
             self._lock = hold(self._lock_path)
         except OSError as error:
             raise _unwritable(self._lock_path, error) from error
-        self._write()
-
-    def note(self, stage: str) -> None:
-        """Record that a stage begins. Survives the process, perhaps not the machine."""
-        self._record = replace(self._record, stage=stage)
-        if self._lock is not None:
-            os.ftruncate(self._lock, 0)
-            os.write(self._lock, stage.encode())
-
-    def close(self) -> None:
-        """Remove the journal: the audit found nothing left."""
-        self._path.unlink(missing_ok=True)
-        self._let_go()
-
-    def leave(self) -> None:
-        """Let go of the run, unless it is closed: another start may take it up."""
         if self._lock is None:
-            return
+            # Without it this run would be taken for one that died, and purged.
+            held = OSError(errno.EAGAIN, "another process holds its lock")
+            raise _unwritable(self._lock_path, held)
         try:
             self._write()
-        finally:
+        except OSError as error:
             self._let_go()
+            raise _unwritable(self._path, error) from error
+
+    def note(self, stage: str) -> None:
+        """Record that a stage begins. Survives the process, perhaps not the machine.
+
+        Where it cannot be written, the stage before it stays: that is no reason to stop a run, and
+        least of all its clean-up.
+        """
+        self._record = replace(self._record, stage=stage)
+        if self._lock is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._lock, 0)
+                os.write(self._lock, stage.encode())
+
+    def close(self) -> str | None:
+        """Remove the journal: the audit found nothing left.
+
+        Returns:
+            What was in the way, in words, or None.
+        """
+        try:
+            self._path.unlink(missing_ok=True)
+            self._let_go()
+        except OSError as error:
+            return f"the journal {self._path} cannot be removed: {error.strerror or error}"
+        return None
+
+    def leave(self) -> str | None:
+        """Let go of the run, unless it is closed: another start may take it up.
+
+        Returns:
+            Why the journal does not tell the last stage, in words, or None.
+        """
+        if self._lock is None:
+            return None
+        try:
+            self._write()
+        except OSError as error:
+            # What was written when the run began is still there, and is enough to take it up.
+            return f"the journal {self._path} is not up to date: {error.strerror or error}"
+        finally:
+            with contextlib.suppress(OSError):
+                self._let_go()
+        return None
 
     def _let_go(self) -> None:
-        if self._lock is not None:
-            release(self._lock_path, self._lock)
-            self._lock = None
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            release(self._lock_path, lock)
 
     def _write(self) -> None:
         document = {"schema": _SCHEMA, **asdict(self._record)}
-        try:
-            write_private(self._path, json.dumps(document, indent=1).encode() + b"\n")
-        except OSError as error:
-            raise _unwritable(self._path, error) from error
+        write_private(self._path, json.dumps(document, indent=1).encode() + b"\n")
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigurationError:
@@ -136,15 +160,21 @@ def _lock_path(directory: Path, run_id: str) -> Path:
 
 
 def is_alive(directory: Path, run_id: str) -> bool:
-    """Whether the process of a run on this machine still lives."""
-    path = _lock_path(directory, run_id)
-    if not path.exists():
+    """Whether the process of a run on this machine still lives.
+
+    Asking changes nothing: the lock's file goes on telling the stage of a run that died.
+    """
+    try:
+        number = os.open(_lock_path(directory, run_id), os.O_RDWR)
+    except FileNotFoundError:
         return False
-    held = hold(path)
-    if held is None:
+    except OSError:
+        # Somebody else's file, or a machine out of descriptors: not known to be dead.
         return True
-    release(path, held)
-    return False
+    try:
+        return not try_lock(number)
+    finally:
+        os.close(number)
 
 
 def of_run(directory: Path, dataset: Dataset, target: Target) -> Journal:
@@ -154,7 +184,7 @@ def of_run(directory: Path, dataset: Dataset, target: Target) -> Journal:
         Record(
             run_id=dataset.run_id,
             slug_prefix=tags.slug(dataset.run_id, 0)[:-1],
-            identity=target.identity,
+            identity=target.place,
             url=target.url,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
             users=dataset.users,
@@ -166,7 +196,7 @@ def of_run(directory: Path, dataset: Dataset, target: Target) -> Journal:
     )
 
 
-def open_journals(directory: Path, identity: str) -> list[Record]:
+def open_journals(directory: Path, place: str) -> list[Record]:
     """Journals of runs on a target that did not close, oldest first.
 
     A file that cannot be read is passed over here: clean-up by tag finds its rows all the same.
@@ -174,7 +204,7 @@ def open_journals(directory: Path, identity: str) -> list[Record]:
     found = []
     for path in sorted(directory.glob("*.json")):
         record = _read(path)
-        if record is not None and record.identity == identity:
+        if record is not None and record.identity == place:
             found.append(record)
     return sorted(found, key=lambda record: record.started_at)
 
@@ -193,7 +223,7 @@ def _read(path: Path) -> Record | None:
 def _noted_stage(lock_path: Path) -> str:
     try:
         return lock_path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (OSError, ValueError):
         return ""
 
 

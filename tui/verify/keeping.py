@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -13,18 +14,26 @@ from tui.project import ProjectError
 from tui.records.evidence import RunEvidence, gather
 from tui.records.history import History, HistoryFile, RunFacts, ServerVersions
 from tui.records.thresholds import violations
-from tui.verify.events import Mode, Notice, Outcome
+from tui.verify.events import Mode, Notice, Outcome, ProbeFinished
+from tui.verify.probes.registry import PROBES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tui.project import Project
+    from tui.records.chain import Record
     from tui.records.deployment_log import DeploymentLog
     from tui.records.history import Pace
-    from tui.verify.events import Event, RunFinished
+    from tui.target import Target
+    from tui.verify.events import DryRunFinished, Event, RunFinished
     from tui.verify.run import Run
 
+SANDBOX: Final = "sandbox"
+"""The series of all runs in sandboxes."""
+
 _UNKNOWN: Final[Mapping[str, Any]] = {}
+_SHOWN: Final = {probe.id: place for place, probe in enumerate(PROBES)}
+_NO_ANSWERS: Final[Mapping[str, ProbeFinished]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +52,12 @@ class Thresholds:
 async def server_versions(project: Project, preflight: Mapping[str, Any]) -> ServerVersions:
     """What the project's services say of themselves; None for one that does not."""
     api, auth = await asyncio.gather(_api_version(project), _auth_version(project))
+    return ServerVersions(postgres=_postgres(preflight), postgrest=api, auth=auth)
+
+
+def _postgres(preflight: Mapping[str, Any]) -> str | None:
     server = preflight.get("server")
-    postgres = str(server["version"]) if isinstance(server, dict) else None
-    return ServerVersions(postgres=postgres, postgrest=api, auth=auth)
+    return str(server["version"]) if isinstance(server, dict) and "version" in server else None
 
 
 async def _api_version(project: Project) -> str | None:
@@ -71,59 +83,101 @@ class Keeper:
         history: Where each run adds a line.
         log: The deployment log, whose head stands in every report.
         thresholds: What a refresh may take.
+        is_sandbox: The target lives and dies with this process: its runs are compared with those
+            in other sandboxes, never with those of a local stack at the same address.
     """
 
-    def __init__(self, history: HistoryFile, log: DeploymentLog, thresholds: Thresholds) -> None:
+    def __init__(
+        self,
+        history: HistoryFile,
+        log: DeploymentLog,
+        thresholds: Thresholds,
+        *,
+        is_sandbox: bool = False,
+    ) -> None:
         self.history = history
         self._log = log
         self._thresholds = thresholds
+        self._is_sandbox = is_sandbox
 
     def judge(
         self,
         run: Run,
         finished: RunFinished,
         *,
-        versions: ServerVersions,
-        preflight: Mapping[str, Any],
+        versions: ServerVersions | None = None,
+        preflight: Mapping[str, Any] = _UNKNOWN,
+        answers: Mapping[str, ProbeFinished] = _NO_ANSWERS,
+        verdict: DryRunFinished | None = None,
     ) -> RunEvidence:
-        """Compare a run with earlier ones and judge its thresholds; nothing is kept yet."""
+        """Compare a run with earlier ones and judge its thresholds; nothing is kept yet.
+
+        Args:
+            run: A run of any mode, however it ended; it must have begun.
+            finished: Its end.
+            versions: What the services say of themselves; None for what the preflight says.
+            preflight: What the database says of itself.
+            answers: The sitting's last dry run, by probe: for a run that did not ask itself.
+            verdict: What that dry run came to, or None.
+        """
         run.result.apply(finished)
-        timed = [each for each in run.result.refreshes if not each.final]
-        final = [each for each in run.result.refreshes if each.final]
-        started = run.result.started
-        production = started is not None and started.target.is_production
+        result = copy(run.result)
+        if run.mode in {Mode.CYCLE, Mode.DRY_RUN}:
+            result.probes = {**answers, **result.probes}
+            result.dry_run = result.dry_run or verdict
+        timed = [each for each in result.refreshes if not each.final]
+        final = [each for each in result.refreshes if each.final]
+        log = self._records()
         facts = RunFacts(
             finished_at=datetime.now(UTC),
             tool_version=__version__,
-            versions=versions,
+            versions=versions or ServerVersions(postgres=_postgres(preflight)),
             fingerprint=(preflight.get("fingerprints") or _UNKNOWN).get("all"),
-            log_head=self._log_head(),
+            log_head=log[-1].hash if log else None,
             server_ms=tuple(each.server_ms for each in timed),
             final_server_ms=final[-1].server_ms if final else None,
-            justification_recorded=True if production and run.mode is Mode.CYCLE else None,
+            justification_recorded=_recorded(run, log),
             problems=finished.problems,
             hint=finished.hint,
+            place=self._place(result.started.target) if result.started else None,
         )
+        document = result.document()
+        # As they are shown, whatever the order they answered in, and in how many dry runs.
+        document["probes"].sort(key=lambda probe: _SHOWN.get(probe["id"], len(_SHOWN)))
         return gather(
             self._past(),
-            run.result.document(),
+            document,
             facts,
             max_refresh_ms=self._thresholds.max_refresh_ms,
             max_regression_percent=self._thresholds.max_regression_percent,
         )
 
+    def sealed(self, evidence: RunEvidence) -> RunEvidence:
+        """The evidence with the log's head as it is now, a run's own outcome included."""
+        log = self._records()
+        head = log[-1].hash if log else None
+        return replace(evidence, facts=replace(evidence.facts, log_head=head))
+
     def keep(self, evidence: RunEvidence, emit: Callable[[Event], None]) -> None:
         """Add a run to the history. A history that cannot be written is said, no more."""
         if evidence.entry is None:
             return
+        skipped = self._past().skipped
+        if skipped:
+            lines = "line" if skipped == 1 else "lines"
+            text = f"{skipped:,} {lines} of the history {self.history.path} cannot be read"
+            emit(Notice(f"{text} and were passed over", warning=True))
         try:
             self.history.append(evidence.entry)
         except OperatorError as error:
             emit(Notice(error.message, warning=True))
 
-    def pace(self, identity: str) -> Pace | None:
+    def pace(self, target: Target) -> Pace | None:
         """How fast earlier runs on a target were, or None."""
-        return self._past().pace(identity)
+        return self._past().pace(self._place(target))
+
+    def _place(self, target: Target) -> str:
+        return SANDBOX if self._is_sandbox else target.place
 
     def _past(self) -> History:
         try:
@@ -132,11 +186,22 @@ class Keeper:
             # `keep` is about to say what is the matter with the file.
             return History()
 
-    def _log_head(self) -> str | None:
+    def _records(self) -> tuple[Record, ...]:
         try:
-            return self._log.head()
+            return self._log.read()
         except OperatorError:
-            return None
+            # A run that needed the log was refused for it; no other run has anything to do with it.
+            return ()
+
+
+def _recorded(run: Run, log: tuple[Record, ...]) -> bool | None:
+    """Whether the log holds why this run was to write; None where it need not."""
+    started = run.result.started
+    if started is None or not started.target.is_production:
+        return None
+    if run.mode not in {Mode.CYCLE, Mode.PURGE}:
+        return None
+    return any(each.run_id == run.run_id and each.justification for each in log)
 
 
 def after_thresholds(finished: RunFinished, evidence: RunEvidence) -> RunFinished:

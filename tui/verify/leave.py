@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 from tui.errors import GuardRefused, OperatorError
 from tui.override import Moment, Permit, authorize_write
 from tui.project import Writer
+from tui.verify.driver import Cancelled
 from tui.verify.events import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tui.project import Project
-    from tui.records.deployment_log import DeploymentLog, Entry
+    from tui.records.deployment_log import Announcement, DeploymentLog
     from tui.target import Target
     from tui.verify.events import RunFinished
     from tui.verify.run import Run
@@ -80,11 +81,23 @@ def leave_to_write(
             yield LeaveToWrite(Writer(project, target, permission), record)
     except BaseException as error:
         words = error.message if isinstance(error, OperatorError) else type(error).__name__
-        outcome = Outcome.REFUSED if isinstance(error, GuardRefused) else Outcome.FAILED
+        if isinstance(error, Cancelled):
+            words = f"{run.cancellation.reason or 'stopped'}; nothing was written"
+        outcome = _outcome(error)
         # The error itself is what the operator must see; a later start completes the record.
         with contextlib.suppress(OperatorError):
             record.close(outcome, words)
         raise
+
+
+def _outcome(error: BaseException) -> Outcome:
+    match error:
+        case GuardRefused():
+            return Outcome.REFUSED
+        case Cancelled():
+            return Outcome.INTERRUPTED
+        case _:
+            return Outcome.FAILED
 
 
 def _announce(
@@ -95,7 +108,7 @@ def _announce(
     permit: Permit | None,
     planned: Mapping[str, int],
     now: Moment,
-) -> Entry | None:
+) -> Announcement | None:
     """Put a break-glass run on record; None where there is none, or none that may start."""
     if not target.is_production or permit is None or permit.problem(target, now) is not None:
         return None
@@ -113,7 +126,7 @@ def _announce(
 class _Record:
     """A run's entry in the deployment log, or none."""
 
-    def __init__(self, log: DeploymentLog, entry: Entry | None, run: Run) -> None:
+    def __init__(self, log: DeploymentLog, entry: Announcement | None, run: Run) -> None:
         self.entry = entry
         self._log = log
         self._run = run

@@ -32,6 +32,7 @@ _MARKS: Final = {
     ProbeStatus.FAIL: "FAIL",
     ProbeStatus.SKIP: "skip",
 }
+_TOLD_BEFORE: Final = {Outcome.NOT_READY, Outcome.UNREACHABLE}
 _BEGINNINGS: Final = {
     Mode.DRY_RUN: "dry run (nothing is written)",
     Mode.CYCLE: "verification",
@@ -83,7 +84,11 @@ def narrate(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line for 
         case RunFinished(outcome=Outcome.READY):
             return None
         case RunFinished():
-            return event.message + (f"\n  -> {event.hint}" if event.hint else "")
+            # Why a dry run is not ready was told with its verdict.
+            because = () if event.outcome in _TOLD_BEFORE else event.problems
+            told = [f"  {each}" for each in because if each not in event.message]
+            hint = [f"  -> {event.hint}"] if event.hint else []
+            return "\n".join([event.message, *told, *hint])
         case _:
             return None
 

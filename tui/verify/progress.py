@@ -32,11 +32,6 @@ class OpenStage:
         self.done += items
         self._emit(StageProgress(self._stage, self.done, self._total))
 
-    def expect(self, total: int) -> None:
-        """Correct how many items there are."""
-        self._total = total
-        self._emit(StageProgress(self._stage, self.done, total))
-
 
 @contextmanager
 def stage(

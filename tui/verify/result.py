@@ -5,13 +5,15 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.records.export import row_as_json
+from tui.errors import ExitCode
+from tui.heatmap.export import row_as_json
 from tui.verify.events import (
     AuditFinished,
     CheckFinished,
     DryRunFinished,
     Event,
     Mode,
+    Outcome,
     ProbeFinished,
     ProbeStarted,
     RefreshTimed,
@@ -24,10 +26,22 @@ from tui.verify.events import (
 )
 
 if TYPE_CHECKING:
+    from tui.errors import OperatorError
     from tui.settings import Volume
     from tui.target import Target
 
 SCHEMA: Final = 1
+
+_OUTCOMES: Final = {
+    ExitCode.FAILED: Outcome.FAILED,
+    ExitCode.USAGE: Outcome.UNUSABLE,
+    ExitCode.REFUSED: Outcome.REFUSED,
+    ExitCode.INTERRUPTED: Outcome.INTERRUPTED,
+    ExitCode.LEFTOVERS: Outcome.LEFTOVERS,
+    ExitCode.UNREACHABLE: Outcome.UNREACHABLE,
+}
+_TABLES: Final = ("users", "questions", "responses")
+_CHECKED: Final = ("expected", "matched", "mismatched", "missing", "unexpected")
 
 _WRITES: Final = {Stage.USERS: "users", Stage.QUESTIONS: "questions", Stage.RESPONSES: "responses"}
 
@@ -120,6 +134,7 @@ class Result:
             "outcome": str(self.finished.outcome),
             "exit_code": int(self.finished.exit_code),
             "message": self.finished.message,
+            "problems": list(self.finished.problems),
             "target": _target(self.started.target),
             "settings": _settings(self.started.volume),
             "probes": [
@@ -162,23 +177,51 @@ class Result:
     def _figures(self) -> dict[str, Any]:
         runs = [round(ms, 3) for ms in self.refresh_runs_ms]
         final = self.final_refresh_ms
-        reads = {Mode.DRY_RUN, Mode.HEATMAP}
-        only_read = self.started is not None and self.started.mode in reads
-        left = self.audit.leftovers if self.audit else (Tally() if only_read else None)
+        left = self.audit.leftovers if self.audit else None
         return {
             "refresh_ms": round(median(runs), 3) if runs else None,
             "refresh_runs_ms": runs,
             "final_refresh_ms": None if final is None else round(final, 3),
-            "check": {
-                name: getattr(self.check, name) if self.check else 0
-                for name in ("expected", "matched", "mismatched", "missing", "unexpected")
-            },
-            "leftovers": {
-                name: getattr(left, name) if left else None
-                for name in ("users", "questions", "responses")
-            },
+            "check": {name: getattr(self.check, name) if self.check else 0 for name in _CHECKED},
+            "leftovers": {name: getattr(left, name) if left else None for name in _TABLES},
             "view_restored": self.audit.view_restored if self.audit else None,
         }
+
+
+def outcome_of(exit_code: ExitCode) -> Outcome:
+    """The outcome that an exit code other than 0 stands for."""
+    return _OUTCOMES.get(exit_code, Outcome.FAILED)
+
+
+def error_document(error: OperatorError, mode: str) -> dict[str, Any]:
+    """The document of an error that ended everything before a run could begin.
+
+    Args:
+        error: What ended it.
+        mode: What kind of run it was to be.
+    """
+    return {
+        "schema": SCHEMA,
+        "mode": mode,
+        "run_id": None,
+        "outcome": str(outcome_of(error.exit_code)),
+        "exit_code": int(error.exit_code),
+        "message": error.message,
+        "problems": [error.message],
+        "target": None,
+        "settings": None,
+        "probes": [],
+        "ready": False,
+        "stages": [],
+        "rows": dict.fromkeys(_TABLES, 0),
+        "refresh_ms": None,
+        "refresh_runs_ms": [],
+        "final_refresh_ms": None,
+        "check": dict.fromkeys(_CHECKED, 0),
+        "leftovers": dict.fromkeys(_TABLES),
+        "view_restored": None,
+        "total_seconds": 0.0,
+    }
 
 
 def _target(target: Target) -> dict[str, Any]:

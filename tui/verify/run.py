@@ -6,9 +6,10 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from tui.errors import ExitCode, OperatorError
-from tui.verify.driver import Cancellation, stream
+from tui.verify.cleanup import Unexplained
+from tui.verify.driver import Cancellation, Cancelled, stream
 from tui.verify.events import Event, Mode, Outcome, Retrying, RunFinished
-from tui.verify.result import Result
+from tui.verify.result import Result, outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -17,13 +18,7 @@ if TYPE_CHECKING:
 
     Emit = Callable[[Event], None]
 
-_OUTCOMES: Final = {
-    ExitCode.FAILED: Outcome.FAILED,
-    ExitCode.USAGE: Outcome.UNUSABLE,
-    ExitCode.REFUSED: Outcome.REFUSED,
-    ExitCode.LEFTOVERS: Outcome.LEFTOVERS,
-    ExitCode.UNREACHABLE: Outcome.UNREACHABLE,
-}
+_ONLY_READS: Final = frozenset({Mode.DRY_RUN, Mode.HEATMAP})
 
 
 class Run:
@@ -34,7 +29,9 @@ class Run:
         mode: What kind of work.
         project: Whose retries are to be shown.
         work: Does it, emitting events; the last is `RunFinished`, unless it raises an
-            `OperatorError`, which is then made into one.
+            `OperatorError`, or `Cancelled` before it wrote anything, which is then made into one.
+            Work of a mode that only reads is dropped when a stop is asked for.
+        at_end: Told of the last event before anybody else is.
 
     Attributes:
         cancellation: The operator's wish to stop.
@@ -47,6 +44,7 @@ class Run:
         mode: Mode,
         project: Project,
         work: Callable[[Emit], Awaitable[None]],
+        at_end: Callable[[Run, RunFinished], None] = lambda _run, _finished: None,
     ) -> None:
         self.run_id = run_id
         self.mode = mode
@@ -54,6 +52,7 @@ class Run:
         self.result = Result()
         self._project = project
         self._work = work
+        self._at_end = at_end
 
     def events(self) -> AsyncGenerator[Event, None]:
         """Do the work; its events, the last of which is `RunFinished`. Call once.
@@ -67,16 +66,33 @@ class Run:
 
         def fold(event: Event) -> None:
             self.result.apply(event)
+            if isinstance(event, RunFinished):
+                self._at_end(self, event)
             emit(event)
 
         self._project.on_retry = lambda notice: fold(_retrying(notice))
+        work = self._work(fold)
         try:
-            await self._work(fold)
+            await (self.cancellation.race(work) if self.mode in _ONLY_READS else work)
+        except Cancelled:
+            reason = self.cancellation.reason or "stopped"
+            fold(
+                RunFinished(
+                    Outcome.INTERRUPTED,
+                    ExitCode.INTERRUPTED,
+                    f"{reason}; nothing was written",
+                    None,
+                    time.perf_counter() - began,
+                )
+            )
         except OperatorError as error:
             fold(_failed(error, time.perf_counter() - began))
 
     def cancel(self, reason: str) -> None:
-        """Stop writing and clean up. Safe to call at any time, any number of times."""
+        """Stop: what was written is cleaned up, what only reads ends at once.
+
+        Safe to call at any time, any number of times.
+        """
         self.cancellation.request(reason)
 
     def abandon(self, reason: str = "left at the operator's request") -> None:
@@ -86,12 +102,13 @@ class Run:
 
 def _failed(error: OperatorError, seconds: float) -> RunFinished:
     return RunFinished(
-        _OUTCOMES.get(error.exit_code, Outcome.FAILED),
+        outcome_of(error.exit_code),
         error.exit_code,
         error.message,
         error.hint,
         seconds,
         (error.message,),
+        unexplained=error.count if isinstance(error, Unexplained) else None,
     )
 
 

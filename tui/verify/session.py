@@ -3,56 +3,55 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tui import override
 from tui.errors import ExitCode
-from tui.project import Missing, Project, ProjectError, RetryPolicy
-from tui.records.deployment_log import DeploymentLog
+from tui.records.crash import save_crash
 from tui.records.history import HistoryFile
-from tui.target import Target, declared_by_database
 from tui.verify import cycle, journal, live, purge, tags
+from tui.verify.conclude import conclude, record
+from tui.verify.connected import Connected
 from tui.verify.cycle import Cycle
 from tui.verify.dataset import Dataset
-from tui.verify.dry_run import DryRunContext, run_one, run_probes, verdict_of
+from tui.verify.dry_run import DryRunContext, end_of, run_one, run_probes, verdict_of
 from tui.verify.events import (
     DryRunFinished,
     Event,
     Mode,
+    Notice,
     Outcome,
     ProbeFinished,
-    ProbeStatus,
     RunFinished,
     RunStarted,
     SampleTaken,
 )
-from tui.verify.keeping import Keeper, Thresholds, after_thresholds, server_versions
+from tui.verify.keeping import Keeper, Thresholds, server_versions
 from tui.verify.leave import TABLES, LeaveToWrite, leave_to_write
 from tui.verify.probes.registry import probe_of
 from tui.verify.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
+    from tui.override import Permit
+    from tui.project import RetryPolicy
     from tui.records.evidence import RunEvidence
+    from tui.records.history import ServerVersions
     from tui.redact import Secret
     from tui.settings import Settings
-    from tui.verify.result import Result
+    from tui.target import Target
+    from tui.verify.connected import ObtainPermit
 
     Emit = Callable[[Event], None]
 
 __all__ = ["ConnectStage", "Run", "Session"]
 
 _ASKED_LATELY_S: Final = 20.0
-# The probe without which no other says anything about the project.
-REACHABLE: Final = "target.reachable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +63,12 @@ class ConnectStage:
     detail: str | None = None
 
 
-class Session:
+class Session(Connected):
     """A project, connected, and the work that can be done on it.
 
-    Args:
-        settings: Volume, files, and the anon key for the negative probes.
-        target: The project as classified from the environment.
-        key: Service-role key.
-        is_sandbox: This process started the target itself.
-        allow_prod: `--allow-prod` was given; without a permit it opens nothing.
-        policy: Retry policy; None for the default.
-
     Attributes:
-        target: The project; may turn production once its database was asked.
-        dry_run_result: Verdict of the last dry run of this sitting, or None.
-        preflight: What the database last said of itself; empty where it cannot.
-        deployment_log: Where break-glass runs are on record.
         keeper: What outlives a run.
-        evidence: Of the last cycle of this sitting, or None.
+        evidence: Of the last run of this sitting that was more than a look at the heatmap, or None.
     """
 
     def __init__(
@@ -94,75 +81,28 @@ class Session:
         allow_prod: bool = False,
         policy: RetryPolicy | None = None,
     ) -> None:
-        self.settings = settings
-        self.target = target
-        self.is_sandbox = is_sandbox
-        self.allow_prod = allow_prod
-        self.dry_run_result: DryRunFinished | None = None
-        self._answers: dict[str, ProbeFinished] = {}
-        concurrency = settings.volume.concurrency
-        self._project = Project(target.url, key, concurrency=concurrency, policy=policy)
-        anon_key = settings.anon_key
-        self._anon = (
-            Project(target.url, anon_key, concurrency=2, policy=policy) if anon_key else None
+        super().__init__(
+            settings, target, key=key, is_sandbox=is_sandbox, allow_prod=allow_prod, policy=policy
         )
-        self.preflight: Mapping[str, Any] = {}
-        self._asked_at = float("-inf")
+        self._answers: dict[str, ProbeFinished] = {}
         self.evidence: RunEvidence | None = None
-        self.deployment_log = DeploymentLog(settings.deployment_log)
         self.keeper = Keeper(
             HistoryFile(settings.state_dir / "history.jsonl"),
             self.deployment_log,
             Thresholds(settings.max_refresh_ms, settings.max_regression_percent),
+            is_sandbox=is_sandbox,
         )
-        self._closers: list[Callable[[], Awaitable[None]]] = []
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close all connections, and whatever `on_close` was given."""
-        await self._project.aclose()
-        if self._anon is not None:
-            await self._anon.aclose()
-        while self._closers:
-            await self._closers.pop()()
-
-    def on_close(self, closer: Callable[[], Awaitable[None]]) -> None:
-        """Have something closed together with the session, such as the sandbox behind it."""
-        self._closers.append(closer)
-
-    async def ask_database(self) -> None:
-        """Let the database say whether it is production.
-
-        A project that cannot be asked keeps its classification and accepts no write: the dry run
-        then says what is wrong.
-        """
-        with contextlib.suppress(ProjectError):
-            await self._ask_database(RetryPolicy(attempts=2))
-
-    async def _ask_database(self, policy: RetryPolicy | None = None) -> None:
-        try:
-            facts, _ = await self._project.call_read_only(live.PREFLIGHT, policy=policy)
-        except Missing:
-            facts = None
-        self._asked_at = time.monotonic()
-        self.preflight = facts if isinstance(facts, dict) else {}
-        self.target = declared_by_database(self.target, self.preflight.get("declared_environment"))
 
     @property
     def journals(self) -> list[journal.Record]:
         """Runs on this target that did not close and whose process is gone."""
-        records = journal.open_journals(self._journal_dir, self.target.identity)
-        return [r for r in records if not journal.is_alive(self._journal_dir, r.run_id)]
+        return self._journals()[1]
+
+    def _journals(self) -> tuple[frozenset[str], list[journal.Record]]:
+        """Runs of this machine on this target: ids of those under way, journals of the dead."""
+        records = journal.open_journals(self._journal_dir, self.target.place)
+        alive = {r.run_id for r in records if journal.is_alive(self._journal_dir, r.run_id)}
+        return frozenset(alive), [r for r in records if r.run_id not in alive]
 
     def dry_run(self) -> Run:
         """Ask every probe. Writes nothing."""
@@ -171,9 +111,10 @@ class Session:
         async def work(emit: Emit) -> None:
             began = time.perf_counter()
             emit(RunStarted(run_id, Mode.DRY_RUN, self.target, self.settings.volume))
-            emit(_dry_run_end(await self._probe(emit), run.result, began))
+            verdict = await self._probe(emit)
+            emit(end_of(verdict, run.result, time.perf_counter() - began))
 
-        run = Run(run_id, Mode.DRY_RUN, self._project, work)
+        run = Run(run_id, Mode.DRY_RUN, self._project, work, self._remember)
         return run
 
     def ask_again(self, probe_id: str) -> Run:
@@ -189,18 +130,18 @@ class Session:
             self._answers[probe_id] = await run_one(self._context(), probe_id, emit)
             self.dry_run_result = verdict_of(list(self._answers.values()))
             emit(self.dry_run_result)
-            emit(_dry_run_end(self.dry_run_result, run.result, began))
+            emit(end_of(self.dry_run_result, run.result, time.perf_counter() - began))
 
-        run = Run(tags.new_run_id(), Mode.DRY_RUN, self._project, work)
+        run = Run(tags.new_run_id(), Mode.DRY_RUN, self._project, work, self._remember)
         return run
 
     def cycle(
         self,
         *,
-        permit: override.Permit | None = None,
+        permit: Permit | None = None,
         refresh_runs: int = 1,
         with_dry_run: bool = False,
-        obtain_permit: Callable[[], override.Permit | None] = lambda: None,
+        obtain_permit: ObtainPermit = lambda: None,
     ) -> Run:
         """Verify: write, refresh, check, sample, clean up, refresh again, audit.
 
@@ -216,85 +157,94 @@ class Session:
         volume = self.settings.volume
 
         async def work(emit: Emit) -> None:
-            began = time.perf_counter()
             emit(RunStarted(run_id, Mode.CYCLE, self.target, volume, cycle.STAGES))
-            if with_dry_run:
-                verdict = await self._probe(emit)
-                if not verdict.ready:
-                    emit(_dry_run_end(verdict, run.result, began))
-                    return
+            if with_dry_run and not await self._is_ready(run, emit):
+                return
             dataset = Dataset(run_id, users=volume.users, questions=volume.questions)
             planned = {name: getattr(volume, name) for name in TABLES}
-            allowed = permit or (obtain_permit() if self.target.is_production else None)
+            allowed = permit or await self._obtain(run, obtain_permit)
             with await self._leave(run, allowed, planned) as leave:
                 versions = asyncio.create_task(server_versions(self._project, self.preflight))
-                finished = await Cycle(
-                    self._project,
-                    leave.writer,
-                    dataset,
-                    volume=volume,
-                    journal=journal.of_run(self._journal_dir, dataset, self.target),
-                    cancellation=run.cancellation,
-                    refresh_runs=refresh_runs,
-                    emit=emit,
-                ).run()
-                leave.ended(finished)
-            self.evidence = self.keeper.judge(
-                run, finished, versions=await versions, preflight=self.preflight
-            )
-            self.keeper.keep(self.evidence, emit)
-            emit(after_thresholds(finished, self.evidence))
+                try:
+                    finished = await Cycle(
+                        self._project,
+                        leave.writer,
+                        dataset,
+                        volume=volume,
+                        journal=journal.of_run(self._journal_dir, dataset, self.target),
+                        cancellation=run.cancellation,
+                        refresh_runs=refresh_runs,
+                        command=self._purge_command(),
+                        report_crash=self._report_crash,
+                        emit=emit,
+                    ).run()
+                    served = await versions
+                finally:
+                    versions.cancel()
+                    await asyncio.wait({versions})
+                finished, evidence = conclude(
+                    leave, finished, lambda end: self._judge(run, end, served), emit
+                )
+            if evidence is not None:
+                self.evidence = self.keeper.sealed(evidence)
+                self.keeper.keep(evidence, emit)
+            emit(finished)
 
-        run = Run(run_id, Mode.CYCLE, self._project, work)
+        run = Run(run_id, Mode.CYCLE, self._project, work, self._remember)
         return run
 
     def purge(
         self,
         *,
-        permit: override.Permit | None = None,
-        obtain_permit: Callable[[], override.Permit | None] = lambda: None,
+        permit: Permit | None = None,
+        obtain_permit: ObtainPermit = lambda: None,
         confirmed: bool = False,
+        unexplained: int | None = None,
+        runs: Collection[str] = (),
     ) -> Run:
         """Remove what earlier runs left.
 
         On production, a dry run comes first where there is no permit yet; without one the run ends
-        there, refused.
+        there, refused. Runs that are under way elsewhere are spared, see `purge.WATCH_S`.
 
         Args:
             permit: Break-glass permission; needed on production.
             obtain_permit: Asked for a permit after that dry run.
-            confirmed: Delete even what the tag does not explain.
+            confirmed: Delete even what the tag does not explain; the operator was told how much.
+            unexplained: The same, if it is exactly so many responses.
+            runs: Runs to delete whether or not they are under way elsewhere.
         """
         run_id = tags.new_run_id()
 
         async def work(emit: Emit) -> None:
-            began = time.perf_counter()
             emit(RunStarted(run_id, Mode.PURGE, self.target, self.settings.volume, purge.STAGES))
             allowed = permit
             if self.target.is_production and permit is None:
-                verdict = await self._probe(emit)
-                if not verdict.ready:
-                    emit(_dry_run_end(verdict, run.result, began))
+                if not await self._is_ready(run, emit):
                     return
-                allowed = obtain_permit()
-            records = journal.open_journals(self._journal_dir, self.target.identity)
-            alive = {r.run_id for r in records if journal.is_alive(self._journal_dir, r.run_id)}
+                allowed = await self._obtain(run, obtain_permit)
+            alive, journals = self._journals()
+            dead = [each.run_id for each in journals]
             with await self._leave(run, allowed, {}) as leave:
-                finished = await purge.purge(
+                purged = await purge.purge(
                     self._project,
                     leave.writer,
-                    spare=alive,
-                    confirmed=confirmed,
+                    scope=purge.Scope(alive, dead, runs, confirmed, unexplained),
+                    command=self._purge_command(),
                     cancellation=run.cancellation,
                     emit=emit,
                 )
-                leave.ended(finished)
-            if finished.outcome is Outcome.CLEAN:
-                gone = [record.run_id for record in records if record.run_id not in alive]
-                journal.forget(self._journal_dir, gone)
+                finished = record(leave, purged.finished, emit)
+            if purged.left is not None:
+                try:
+                    journal.forget(
+                        self._journal_dir, [each for each in dead if each not in purged.left]
+                    )
+                except OSError as error:
+                    emit(Notice(f"a journal stays: {error.strerror or error}", warning=True))
             emit(finished)
 
-        run = Run(run_id, Mode.PURGE, self._project, work)
+        run = Run(run_id, Mode.PURGE, self._project, work, self._remember)
         return run
 
     def heatmap(self) -> Run:
@@ -330,10 +280,14 @@ class Session:
             anon=self._anon,
             target=self.target,
             settings=self.settings,
-            past=self.keeper.pace(self.target.identity),
+            past=self.keeper.pace(self.target),
+            alive=self._journals()[0],
+            purge=self.purge_command(),
         )
 
     async def _probe(self, emit: Emit) -> DryRunFinished:
+        # Until this one has come to its verdict there is none: it may be broken off.
+        self.dry_run_result = None
         self._answers.clear()
 
         def remember(event: Event) -> None:
@@ -344,22 +298,48 @@ class Session:
         self.dry_run_result = await run_probes(self._context(), remember)
         return self.dry_run_result
 
-    def grant(
-        self, *, confirmation: str, justification: str, ticket: str | None = None
-    ) -> override.Permit:
-        """Break-glass: turn what was typed into leave for one run on this target.
+    async def _is_ready(self, run: Run, emit: Emit) -> bool:
+        """The dry run within a run that is to write; a run that may not go on is ended here."""
+        began = time.perf_counter()
+        verdict = await run.cancellation.race(self._probe(emit))
+        run.cancellation.check()
+        if not verdict.ready:
+            emit(end_of(verdict, run.result, time.perf_counter() - began))
+        return verdict.ready
 
-        Raises:
-            GuardRefused: A condition is not met; the message says which.
-        """
-        return override.grant(
-            self.target,
-            confirmation=confirmation,
-            justification=justification,
-            ticket=ticket,
-            dry_run_ready=self.dry_run_result is not None and self.dry_run_result.ready,
-            now=override.Moment.now(),
-        )
+    def _judge(
+        self, run: Run, finished: RunFinished, versions: ServerVersions | None = None
+    ) -> RunEvidence | None:
+        """The evidence of a run; None, with a report, where a mistake of ours is in the way."""
+        try:
+            return self.keeper.judge(
+                run,
+                finished,
+                versions=versions,
+                preflight=self.preflight,
+                answers=self._answers,
+                verdict=self.dry_run_result,
+            )
+        except Exception as error:  # noqa: BLE001 - the run is over, and its verdict must be told
+            self._report_crash(error)
+            return None
+
+    def _remember(self, run: Run, finished: RunFinished) -> None:
+        """Have the evidence of a run ready when its end is told."""
+        kept = self.evidence.document["run_id"] if self.evidence is not None else None
+        if kept == run.run_id:
+            return
+        if run.result.started is None:
+            # A probe asked again goes on with the dry run that it belongs to.
+            run.result.apply(RunStarted(run.run_id, run.mode, self.target, self.settings.volume))
+        self.evidence = self._judge(run, finished)
+
+    def _report_crash(self, error: Exception) -> str:
+        """Put a mistake of ours on file; says where."""
+        try:
+            return f"the report is in {save_crash(error, self.settings.state_dir / 'crashes')}"
+        except OSError as problem:
+            return f"a report could not be written: {problem.strerror or problem}"
 
     def check_guard(self) -> None:
         """Refuse before anything is asked of the project what the gate would refuse anyway.
@@ -377,7 +357,9 @@ class Session:
     ) -> AbstractContextManager[LeaveToWrite]:
         # It may have said something else since the operator was shown the banner.
         if time.monotonic() - self._asked_at > _ASKED_LATELY_S:
-            await self._ask_database()
+            await run.cancellation.race(self._ask_database())
+        run.cancellation.check()
+        self._permit = permit or self._permit
         return leave_to_write(
             run,
             self._project,
@@ -387,14 +369,3 @@ class Session:
             permit=permit,
             planned=planned,
         )
-
-
-def _dry_run_end(verdict: DryRunFinished, result: Result, began: float) -> RunFinished:
-    seconds = time.perf_counter() - began
-    if verdict.ready:
-        return RunFinished(Outcome.READY, ExitCode.VERIFIED, verdict.verdict, None, seconds)
-    outcome, code = Outcome.NOT_READY, ExitCode.FAILED
-    reachable = result.probes.get(REACHABLE)
-    if reachable is not None and reachable.status is ProbeStatus.FAIL:
-        outcome, code = Outcome.UNREACHABLE, ExitCode.UNREACHABLE
-    return RunFinished(outcome, code, verdict.verdict, None, seconds, verdict.reasons)

@@ -15,6 +15,7 @@ from typing import Any, Final
 PURPOSE: Final = "heatmap-verification"
 _RUN: Final = r"[0-9A-Za-z]+(?:[-_][0-9A-Za-z]+)*"
 _NUMBER: Final = r"[0-9]+"
+_OURS: Final = re.compile(r"[0-9]{8}-[0-9a-f]{8}\Z", re.ASCII)
 # The same text is sent to PostgreSQL (`match`), whose regular expressions agree with Python's
 # here, except that `$` there never means "before a final newline": hence \Z in Python.
 _SLUG: Final = re.compile(rf"heatmap-verification-({_RUN})-({_NUMBER})\Z", re.ASCII)
@@ -30,6 +31,11 @@ def new_run_id(now: datetime | None = None) -> str:
     return f"{(now or datetime.now(UTC)):%Y%m%d}-{secrets.token_hex(4)}"
 
 
+def is_ours(run_id: str) -> bool:
+    """Whether a run id has the form of `new_run_id`; those of the script before have another."""
+    return _OURS.match(run_id) is not None
+
+
 def run_date(run_id: str) -> date:
     """The date a run id of ours begins with.
 
@@ -42,6 +48,11 @@ def run_date(run_id: str) -> date:
 def slug(run_id: str, number: int) -> str:
     """Slug of a run's question."""
     return f"heatmap-verification-{run_id}-{number}"
+
+
+def label(text: str) -> str:
+    """A slug as a question is called on a screen: ours without what all of them begin with."""
+    return text.removeprefix(SLUG_PREFIX)
 
 
 def email(run_id: str, number: int) -> str:

@@ -1,4 +1,4 @@
-"""What a cycle came to know, and what that comes to. Pure."""
+"""What a cycle came to know, and what that comes to."""
 
 from __future__ import annotations
 
@@ -13,29 +13,54 @@ from tui.verify.events import AuditFinished, CheckFinished, Outcome, RunFinished
 if TYPE_CHECKING:
     from tui.errors import OperatorError
     from tui.heatmap.rows import AggregateRow
-    from tui.verify import check
-    from tui.verify.cleanup import Tagged
+    from tui.verify import restored
+    from tui.verify.tagged import Tagged
 
 
 @dataclass(slots=True)
 class CycleState:
-    """What the cycle has come to know."""
+    """What the cycle has come to know.
+
+    Attributes:
+        began: When, on the clock of `time.perf_counter`.
+        expected: The aggregates that must be in the view.
+        before: The view's rows of others, or None while they have not been read.
+        unread: Why those rows could not be read, or None.
+        real: Rows that are not synthetic, counted before the first write; None where too many.
+        tagged: What the run wrote, found live, or None.
+        checked: The comparison, or None.
+        failure: What stopped the first half, or None.
+        defect: A mistake of ours, in whichever half, or None.
+        crash: Where the mistake is reported, in words.
+        cancelled: The operator stopped it.
+        refreshed: The final refresh has been done.
+        on_the_way: What failed during the clean-up, and may have been overcome.
+        problems: What is wrong in the end.
+    """
 
     began: float = field(default_factory=time.perf_counter)
     expected: list[AggregateRow] = field(default_factory=list)
-    before: check.RealRows | None = None
+    before: restored.RealRows | None = None
+    unread: str | None = None
     real: Tally | None = None
     tagged: Tagged | None = None
     checked: CheckFinished | None = None
     failure: OperatorError | None = None
     defect: Exception | None = None
+    crash: str = ""
     cancelled: bool = False
+    refreshed: bool = False
     on_the_way: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 def judge(
-    run_id: str, state: CycleState, audit: AuditFinished | None, reason: str | None
+    run_id: str,
+    state: CycleState,
+    audit: AuditFinished | None,
+    reason: str | None,
+    *,
+    purge: str = "heatmap-tui --purge",
 ) -> RunFinished:
     """How a cycle ended. What is left behind counts first, then why it stopped, then the numbers.
 
@@ -44,25 +69,21 @@ def judge(
         state: What it came to know.
         audit: What is left, or None when that could not be found out.
         reason: Why the operator stopped it, or None.
+        purge: The command line that removes what is left.
     """
-    purge = "run heatmap-tui --purge with the same settings to remove it"
     problems = list(state.problems)
     if state.failure is not None:
         problems.insert(0, state.failure.message)
-    checked = state.checked
-    hint: str | None = None
-    if audit is None:
+    if state.defect is not None:
+        problems.insert(0, f"a mistake of ours ({type(state.defect).__name__}); {state.crash}")
+    hint: str | None
+    left = _left(run_id, state, audit, purge)
+    if left is not None:
         outcome, code = Outcome.LEFTOVERS, ExitCode.LEFTOVERS
-        message = f"what run {run_id} left behind could not be removed or counted"
-        hint = purge
-    elif audit.leftovers.total:
-        outcome, code = Outcome.LEFTOVERS, ExitCode.LEFTOVERS
-        message = f"left behind by run {run_id}: {audit.leftovers}"
-        hint = purge
-    elif audit.in_view:
-        outcome, code = Outcome.LEFTOVERS, ExitCode.LEFTOVERS
-        message = f"all rows are deleted, but {audit.explanation}"
-        hint = "run heatmap-tui --purge, which refreshes the view"
+        message, hint = left
+    elif problems and state.defect is not None:
+        outcome, code = Outcome.FAILED, ExitCode.FAILED
+        message, hint = f"failed, cleaned up: {problems[0]}", "send the report"
     elif isinstance(state.failure, ProjectUnreachable):
         outcome, code = Outcome.INTERRUPTED, ExitCode.INTERRUPTED
         message = f"stopped by a fault of the network, cleaned up: {state.failure.message}"
@@ -72,18 +93,41 @@ def judge(
         message, hint = f"failed, cleaned up: {state.failure.message}", state.failure.hint
     elif state.cancelled:
         outcome, code = Outcome.INTERRUPTED, ExitCode.INTERRUPTED
-        message = f"{reason}; everything written was cleaned up"
-    elif checked is None or not checked.right:
-        outcome, code = Outcome.FAILED, ExitCode.FAILED
-        message = "the view is wrong: " + (
-            checked.examples[0] if checked and checked.examples else "nothing was compared"
-        )
-        hint = "compare sql/analytics_heatmap.sql with what the project has"
-    elif problems or audit.view_restored is False:
-        outcome, code = Outcome.FAILED, ExitCode.FAILED
-        message = (problems or [audit.explanation])[0]
+        message, hint = f"{reason}; everything written was cleaned up", None
     else:
-        outcome, code = Outcome.VERIFIED, ExitCode.VERIFIED
-        message = f"verified: all {checked.matched:,} aggregates are right, nothing is left behind"
+        outcome, code, message, hint = _by_numbers(state.checked, audit, problems)
     seconds = time.perf_counter() - state.began
     return RunFinished(outcome, code, message, hint, seconds, tuple(problems))
+
+
+def _left(
+    run_id: str, state: CycleState, audit: AuditFinished | None, purge: str
+) -> tuple[str, str] | None:
+    """What is left behind and what removes it, in words; None where nothing is."""
+    remove, refresh = f"run {purge} to remove it", f"run {purge}, which refreshes the view"
+    if audit is None:
+        return f"what run {run_id} left behind could not be removed or counted", remove
+    if audit.leftovers.total:
+        return f"left behind by run {run_id}: {audit.leftovers}", remove
+    if audit.in_view:
+        return f"all rows are deleted, but {audit.explanation}", refresh
+    if audit.in_view is None and not state.refreshed:
+        return f"all rows are deleted, but the view may show rows of run {run_id}", refresh
+    return None
+
+
+def _by_numbers(
+    checked: CheckFinished | None, audit: AuditFinished | None, problems: list[str]
+) -> tuple[Outcome, ExitCode, str, str | None]:
+    """How a cycle ended that nothing stopped and that left nothing behind."""
+    failed = Outcome.FAILED, ExitCode.FAILED
+    if checked is None or not checked.right:
+        wrong = checked.examples[0] if checked and checked.examples else "nothing was compared"
+        hint = "compare sql/analytics_heatmap.sql with what the project has"
+        return *failed, f"the view is wrong: {wrong}", hint
+    if problems:
+        return *failed, problems[0], None
+    if audit is not None and audit.view_restored is False:
+        return *failed, audit.explanation, None
+    message = f"verified: all {checked.matched:,} aggregates are right, nothing is left behind"
+    return Outcome.VERIFIED, ExitCode.VERIFIED, message, None

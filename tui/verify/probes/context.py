@@ -24,6 +24,8 @@ class DryRunContext:
         target: What the project was classified as.
         settings: Volume, keys and the environment file in use.
         past: What earlier runs took, or None when there were none.
+        alive: Runs of this machine that are under way; what they wrote is not left behind.
+        purge: The command line that removes what earlier runs left.
         timeout_s: Seconds a probe has when it sets no longer time itself.
     """
 
@@ -32,4 +34,6 @@ class DryRunContext:
     target: Target
     settings: Settings
     past: Pace | None = None
+    alive: frozenset[str] = frozenset()
+    purge: str = "heatmap-tui --purge"
     timeout_s: float = TIMEOUT_S

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from tui.errors import ConfigurationError
 from tui.project import (
     PAGE,
+    PREFLIGHT,
     Denied,
     KeyRefused,
     Missing,
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
     from tui.verify.probes.context import DryRunContext
 
 T = TypeVar("T")
-
-PREFLIGHT: Final = "analytics_heatmap_preflight"
-VIEW: Final = "analytics_heatmap_agg"
-READER: Final = "analytics_heatmap_admin"
-REFRESH: Final = "analytics_refresh_heatmap"
 
 ONE_USER: Final = "/auth/v1/admin/users?page=1&per_page=1"
 
@@ -327,7 +323,7 @@ def is_anon(key: KeyFacts) -> bool:
     return key.kind is KeyKind.PUBLISHABLE or key.role == "anon"
 
 
-async def refusal_of(asked: Awaitable[Any]) -> ProjectError | None:
+async def refusal_met(asked: Awaitable[Any]) -> ProjectError | None:
     """The refusal that a request met, None when it was granted.
 
     Raises:

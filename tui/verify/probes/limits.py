@@ -5,10 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from tui.project import IDS_PER_REQUEST, PAGE, Missing, ProjectError, one_of
+from tui.project import IDS_PER_REQUEST, PAGE, REFRESH, Missing, ProjectError, one_of
 from tui.verify.events import ProbeStatus
 from tui.verify.feed import MOST_ROWS, largest
-from tui.verify.probes.evidence import REFRESH
 from tui.verify.probes.model import Finding, Probe, failed, passed, skipped, warned
 
 if TYPE_CHECKING:

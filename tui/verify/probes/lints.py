@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tui.project import PREFLIGHT, READER, REFRESH, VIEW
 from tui.verify.events import ProbeStatus
-from tui.verify.probes.evidence import PREFLIGHT, READER, REFRESH, VIEW
-from tui.verify.probes.model import APPLY, APPLY_PREFLIGHT, Finding, Probe, failed, listed, passed
+from tui.verify.probes.model import (
+    APPLY,
+    APPLY_PREFLIGHT,
+    Finding,
+    Probe,
+    failed,
+    listed,
+    passed,
+    skipped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +53,10 @@ async def lint_0011(evidence: Evidence) -> Finding:
 async def lint_0013(evidence: Evidence) -> Finding:
     """Security Advisor 0013, rls_disabled_in_public."""
     preflight = await evidence.preflight()
-    bare = [name for name in _TABLES if preflight.at("tables", name, "rls") is False]
+    secured = {name: preflight.at("tables", name, "rls") for name in _TABLES}
+    if all(state is None for state in secured.values()):
+        return skipped("the tables are missing", "see schema.tables")
+    bare = [name for name, state in secured.items() if state is False]
     if bare:
         return failed(
             f"row level security is off on {listed(bare)}",
@@ -55,7 +67,10 @@ async def lint_0013(evidence: Evidence) -> Finding:
 
 async def lint_0016(evidence: Evidence) -> Finding:
     """Security Advisor 0016, materialized_view_in_api."""
-    roles = holders(await evidence.preflight(), "view_select")
+    preflight = await evidence.preflight()
+    if not preflight.at("view", "exists"):
+        return skipped("there is no view", "see schema.view")
+    roles = holders(preflight, "view_select")
     if roles:
         return failed(
             f"the view is in the API for {' and '.join(roles)}",

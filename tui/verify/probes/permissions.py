@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tui.project import PREFLIGHT, READER, REFRESH, VIEW
 from tui.verify.events import ProbeStatus
 from tui.verify.probes import lints
-from tui.verify.probes.evidence import PREFLIGHT, READER, REFRESH, VIEW, is_denial, refusal_of
+from tui.verify.probes.evidence import is_denial, refusal_met
 from tui.verify.probes.lints import EXECUTE, REVOKE, holders
 from tui.verify.probes.model import (
     APPLY,
@@ -42,19 +43,19 @@ _NEEDED: Final = {
 async def anon_view(evidence: Evidence) -> Finding:
     """Is anon kept from the view?"""
     anon = await evidence.anon()
-    return _judge_anon(VIEW, await refusal_of(anon.page(VIEW, ["question_id"], limit=1)))
+    return _judge_anon(VIEW, await refusal_met(anon.page(VIEW, ["question_id"], limit=1)))
 
 
 async def anon_reader(evidence: Evidence) -> Finding:
     """Is anon kept from the reader?"""
     anon = await evidence.anon()
-    return _judge_anon(f"{READER}()", await refusal_of(anon.call_read_only(READER, limit=1)))
+    return _judge_anon(f"{READER}()", await refusal_met(anon.call_read_only(READER, limit=1)))
 
 
 async def anon_refresh(evidence: Evidence) -> Finding:
     """Is anon kept from the refresh?"""
     anon = await evidence.anon()
-    return _judge_anon(f"{REFRESH}()", await refusal_of(anon.call_read_only(REFRESH)))
+    return _judge_anon(f"{REFRESH}()", await refusal_met(anon.call_read_only(REFRESH)))
 
 
 def _judge_anon(what: str, refusal: ProjectError | None) -> Finding:
@@ -71,7 +72,9 @@ async def learner_view(evidence: Evidence) -> Finding:
     may = preflight.at("privileges", "view_select", "authenticated")
     if may is None:
         return skipped("there is no view", "see schema.view")
-    return failed("authenticated may read the view") if may else passed("authenticated may not")
+    if may:
+        return failed("authenticated may read the view")
+    return passed("authenticated may not read the view")
 
 
 async def learner_gate(evidence: Evidence) -> Finding:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from tui.project import Filter, ProjectError
-from tui.verify import tags
+from tui.project import ProjectError
 from tui.verify.events import ProbeStatus
 from tui.verify.probes.evidence import is_user_list
 from tui.verify.probes.model import Finding, Probe, listed, passed, skipped, warned
+from tui.verify.tagged import (
+    RESPONSES_WITH_SLUG,
+    joined_slug,
+    may_be_under_way,
+    tagged_questions,
+    tagged_users,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tui.project import Project
     from tui.verify.probes.evidence import Evidence
 
@@ -21,24 +30,22 @@ _PURGE: Final = "heatmap-tui --purge removes them"
 async def questions(evidence: Evidence) -> Finding:
     """Are there synthetic questions, and responses to them?"""
     project = await evidence.ready()
-    runs: Counter[str] = Counter()
-    tagged = [Filter("slug", "match", tags.ANY_SLUG)]
-    async for rows in project.pages("questions", ["slug"], tagged, order=["slug"]):
-        # The server's judgement is not enough to call a question synthetic.
-        runs.update(run for row in rows if (run := tags.run_of_slug(row["slug"])))
-    if not runs:
-        return passed("no synthetic question is left")
-    return warned(f"{_per_run(runs, 'questions')}; {await _responses(project)}")
+    found = await tagged_questions(project, None)
+    left, under_way = _apart(found.values(), evidence.context.alive)
+    if not left:
+        return passed(f"no synthetic question is left{under_way}")
+    seen = f"{_per_run(left, 'questions')}; {await _responses(project)}{under_way}"
+    return warned(seen, f"{evidence.context.purge} removes them")
 
 
 async def _responses(project: Project) -> str:
-    columns = ["id", "questions!inner(slug)"]
-    tagged = [Filter("questions.slug", "match", tags.ANY_SLUG)]
     try:
-        page = await project.page("responses", columns, tagged, limit=1, count=True)
+        page = await project.page(
+            "responses", RESPONSES_WITH_SLUG, [joined_slug(None)], limit=1, count=True
+        )
     except ProjectError as error:
         return f"their responses cannot be counted ({error.code or error.status})"
-    return f"{page.total or 0:,} responses to them"
+    return f"{page.total or 0:,} responses to synthetic questions"
 
 
 async def users(evidence: Evidence) -> Finding:
@@ -46,12 +53,15 @@ async def users(evidence: Evidence) -> Finding:
     project = await evidence.ready()
     if not await _lists_users(evidence):
         return skipped("the auth admin API lists no users", "see authentication.admin")
-    runs: Counter[str] = Counter()
-    async for page in project.users_matching(tags.EMAIL_FRAGMENT):
-        runs.update(run for user in page if (run := tags.run_of_email(user.get("email") or "")))
-    if not runs:
-        return passed("no synthetic user is left")
-    return warned(_per_run(runs, "users"))
+    found, begun = await tagged_users(project, None)
+    left, under_way = _apart(found.values(), evidence.context.alive)
+    if not left:
+        return passed(f"no synthetic user is left{under_way}")
+    recent = [run for run in may_be_under_way(begun, datetime.now(UTC)) if run in left]
+    seen = _per_run(left, "users") + under_way
+    if recent:
+        seen += f"; {listed(recent, most=4)} began within the hour, perhaps elsewhere"
+    return warned(seen, f"{evidence.context.purge} removes them")
 
 
 async def _lists_users(evidence: Evidence) -> bool:
@@ -61,9 +71,17 @@ async def _lists_users(evidence: Evidence) -> bool:
         return False
 
 
+def _apart(runs: Iterable[str], alive: frozenset[str]) -> tuple[Counter[str], str]:
+    """Rows of runs that are over, per run; and, in words, those under way on this machine."""
+    found = Counter(runs)
+    going = sorted(alive & found.keys())
+    left = Counter({run: count for run, count in found.items() if run not in alive})
+    return left, f"; {listed(going)} is under way on this machine" if going else ""
+
+
 def _per_run(runs: Counter[str], what: str) -> str:
     of = listed([f"{run}: {count:,}" for run, count in runs.most_common()], most=4)
-    return f"{runs.total():,} {what} of {len(runs)} earlier run{'s'[: len(runs) > 1]} ({of})"
+    return f"{runs.total():,} {what} of {len(runs)} other run{'s'[: len(runs) > 1]} ({of})"
 
 
 PROBES: Final = (

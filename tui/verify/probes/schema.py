@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.heatmap.rows import COLUMNS
-from tui.project import Denied, Missing, ProjectError, ProjectUnreachable
+from tui.heatmap.text import utc_iso
+from tui.project import (
+    PREFLIGHT,
+    READER,
+    REFRESH,
+    VIEW,
+    Denied,
+    Missing,
+    ProjectError,
+    ProjectUnreachable,
+)
 from tui.verify.events import ProbeStatus
 from tui.verify.probes import tables
-from tui.verify.probes.evidence import AMBIGUOUS, PREFLIGHT, READER, REFRESH, VIEW
+from tui.verify.probes.evidence import AMBIGUOUS
 from tui.verify.probes.model import (
     APPLY,
     APPLY_PREFLIGHT,
@@ -124,8 +134,8 @@ async def _last_refresh(evidence: Evidence) -> str:
         return ""
     if not last:
         return ", no refresh on record"
-    when = str(last["refreshed_at"])[:16].replace("T", " ")
-    return f", refreshed {when} in {float(last['server_ms']):,.0f} ms"
+    when = (utc_iso(str(last["refreshed_at"])) or "at an unknown time")[:16].replace("T", " ")
+    return f", refreshed {when} UTC in {float(last['server_ms']):,.0f} ms"
 
 
 async def index(evidence: Evidence) -> Finding:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.project import PREFLIGHT
 from tui.verify.events import ProbeStatus
-from tui.verify.probes.evidence import PREFLIGHT
 from tui.verify.probes.model import (
     Finding,
     Probe,
@@ -70,7 +70,7 @@ DISTINCT: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
 # Always NULL in a synthetic row, and NULLs do not collide.
 _NULL: Final = "subtopic"
 
-# Triggers that call somebody outside the database, by the function they run.
+# Functions by which triggers tell somebody outside the database.
 _OUTWARD: Final = ("http_request", "http_post", "net.http", "pg_notify", "dblink")
 
 
@@ -189,7 +189,11 @@ def _collides(table: str, unique: set[str]) -> bool:
 
 
 async def triggers(evidence: Evidence) -> Finding:
-    """What else does a write touch, and does any of it leave the database?"""
+    """What else does a write to the three tables touch, and is any of it known to call out?
+
+    By the name of the trigger's function: what a function of the project's own does inside, and
+    triggers on auth.users, are not looked at.
+    """
     preflight = await evidence.preflight()
     found, outward = [], []
     for table in COLUMNS:
@@ -202,7 +206,8 @@ async def triggers(evidence: Evidence) -> Finding:
                 outward.append(name)
     if outward:
         return warned(f"synthetic rows would be sent out of the database by {listed(outward)}")
-    return passed(f"a write also runs {listed(found)}" if found else "a write runs no trigger")
+    also = f"a write also runs {listed(found)}" if found else "a write runs no trigger"
+    return passed(f"{also}; none is a known webhook")
 
 
 async def _described(evidence: Evidence) -> dict[str, dict[str, Any]]:
@@ -259,9 +264,10 @@ PROBES: Final = (
     ),
     Probe(
         "schema.triggers",
-        "what we write stays in the database",
-        f"{PREFLIGHT}(): triggers on the three tables",
-        "a trigger calls a webhook, or otherwise tells somebody outside of each row",
+        "no known webhook is told of what we write",
+        f"{PREFLIGHT}(): names of the trigger functions on the three tables",
+        "a trigger runs a webhook, pg_notify or dblink; what the project's own functions do "
+        "inside, and triggers on auth.users, are not looked at",
         "disable the webhook for the run, or have its receiver ignore synthetic rows",
         ProbeStatus.WARN,
         triggers,

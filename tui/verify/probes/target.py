@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from tui.hosts import is_loopback, project_ref
 from tui.project import ProjectUnreachable
-from tui.target import TargetKind
+from tui.target import declared_by_database
 from tui.verify.events import ProbeStatus
 from tui.verify.probes.evidence import may_be_service
 from tui.verify.probes.model import (
+    APPLY_PREFLIGHT,
     Finding,
     Probe,
     UnansweredError,
@@ -141,8 +142,11 @@ async def declared(evidence: Evidence) -> Finding:
     """Does the database agree about what it is?"""
     target = evidence.context.target
     word = (await evidence.preflight()).at("declared_environment")
-    if word == "production" and target.kind is not TargetKind.PRODUCTION:
-        return failed(f"the database declares itself production, not {target.kind.value}")
+    if word is not None and not isinstance(word, str):
+        return failed(f"declared_environment is no text but {type(word).__name__}", APPLY_PREFLIGHT)
+    told = declared_by_database(target, word)
+    if told.kind is not target.kind:
+        return failed(f"{told.reason}; taken for {target.kind.value}")
     said = f"declares itself {word}" if word else "declares nothing"
     return passed(f"the database {said}; taken for {target.kind.value}: {target.reason}")
 
@@ -263,7 +267,8 @@ PROBES: Final = (
         "target.declared",
         "the database agrees about what it is",
         "declared_environment of the preflight function",
-        "it declares itself production and the console takes it for something else",
+        "it declares itself production, or by a word that is not known to be harmless, and the "
+        "console takes it for something else",
         "point SUPABASE_URL elsewhere, or add the host to HEATMAP_VERIFY_PROD_HOSTS",
         _FAIL,
         declared,

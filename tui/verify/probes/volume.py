@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Beyond this many times what is there, the planner's picture of the tables is a different one.
 _OVERWHELMING: Final = 100
+# A project with fewer responses has no picture to spoil.
+_SOME: Final = 1_000
 _LONG_S: Final = 600.0
 
 
@@ -35,7 +37,7 @@ async def rows(evidence: Evidence) -> Finding:
             f"{seen}; under {WEEKS} users, questions miss weeks",
             f"set HEATMAP_VERIFY_USERS to {WEEKS} or more",
         )
-    if there is not None and there >= 1_000 and planned.responses > _OVERWHELMING * there:
+    if there is not None and there >= _SOME and planned.responses > _OVERWHELMING * there:
         return warned(f"{seen}; that is over {_OVERWHELMING} times what is there")
     return passed(seen)
 
@@ -74,7 +76,8 @@ PROBES: Final = (
         "volume.rows",
         "the volume suits the project",
         "exact counts of responses, questions and app_users",
-        f"fewer than {WEEKS} users are planned, or over {_OVERWHELMING} times the responses there",
+        f"fewer than {WEEKS} users are planned, or over {_OVERWHELMING} times the responses there "
+        f"where there are {_SOME:,} or more",
         "lower HEATMAP_VERIFY_USERS or HEATMAP_VERIFY_QUESTIONS",
         _WARN,
         rows,

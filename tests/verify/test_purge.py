@@ -1,0 +1,160 @@
+"""A purge spares what may be alive, stops at what the tag does not explain, and says so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.verify.conftest import contents, finish, open_session
+from tests.verify.test_cleanup import add_question, add_response, add_user
+from tui.errors import ExitCode
+from tui.verify import purge, tags
+from tui.verify.events import Event, Notice, Outcome, Stage, StageStarted
+from tui.verify.tagged import may_be_under_way
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from tui.sandbox import Sandbox
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def test_only_young_runs_of_this_console_may_be_under_way() -> None:
+    begun = {
+        "20260131-9f3c21aa": NOW - timedelta(minutes=59),
+        "20260131-00000001": NOW - timedelta(minutes=61),
+        "20260131-00000002": NOW + timedelta(minutes=5),
+        "m3x9k2": NOW,
+        "1700000000000": NOW,
+        "20260131-9F3C21AA": NOW,
+    }
+    assert may_be_under_way(begun, NOW) == ("20260131-00000002", "20260131-9f3c21aa")
+
+
+@pytest.fixture
+def left_elsewhere(sandbox: Sandbox) -> Callable[[Path], Awaitable[str]]:
+    """Leave a run of another home behind: its id."""
+
+    async def leave(home: Path) -> str:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_STATE_HOME", str(home))
+            async with open_session(sandbox, users=9, questions=20) as there:
+                run = there.cycle()
+
+                def abandon(event: Event) -> None:
+                    if isinstance(event, StageStarted) and event.stage is Stage.CLEANUP_RESPONSES:
+                        run.abandon()
+
+                await finish(run, abandon)
+                return run.run_id
+
+    return leave
+
+
+async def test_a_dead_run_of_another_home_is_watched_and_purged(
+    sandbox: Sandbox,
+    untouched: Callable[[], None],
+    left_elsewhere: Callable[[Path], Awaitable[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(purge, "WATCH_S", 0.5)
+    run_id = await left_elsewhere(tmp_path)
+    told: list[str] = []
+    async with open_session(sandbox) as here:
+        purged = await finish(here.purge(), lambda event: told.append(str(event)))
+    assert purged.finished is not None
+    assert purged.finished.outcome is Outcome.CLEAN, purged.finished
+    assert any(run_id in each and "watching" in each for each in told)
+    untouched()
+
+
+async def test_a_run_of_another_home_whose_rows_change_is_spared_until_it_is_named(
+    sandbox: Sandbox,
+    untouched: Callable[[], None],
+    left_elsewhere: Callable[[Path], Awaitable[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(purge, "WATCH_S", 0.5)
+    run_id = await left_elsewhere(tmp_path)
+    async with open_session(sandbox) as here:
+
+        def write_on(event: Event) -> None:
+            if isinstance(event, Notice) and "watching" in event.text:
+                with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
+                    add_question(connection, tags.slug(run_id, 9_999))
+
+        spared = await finish(here.purge(), write_on)
+        assert spared.finished is not None
+        assert spared.finished.exit_code is ExitCode.LEFTOVERS, spared.finished
+        assert spared.finished.spared == (run_id,)
+        assert spared.document()["leftovers"]["users"] == 9
+        command = here.purge_command(runs=(run_id,))
+        assert command == f"heatmap-tui --purge --purge-run {run_id}"
+        assert command in (spared.finished.hint or "")
+
+        purged = await finish(here.purge(runs=[run_id]))
+        assert purged.finished is not None
+        assert purged.finished.outcome is Outcome.CLEAN, purged.finished
+    untouched()
+
+
+async def test_a_run_under_way_here_is_neither_a_leftover_nor_purged(
+    sandbox: Sandbox, untouched: Callable[[], None]
+) -> None:
+    details: dict[str, str] = {}
+    async with (
+        open_session(sandbox, users=9, questions=20) as one,
+        open_session(sandbox) as other,
+    ):
+        run = one.cycle()
+        looked = False
+        async for event in run.events():
+            if isinstance(event, StageStarted) and event.stage is Stage.REFRESH and not looked:
+                looked = True
+                for probe in ("residue.questions", "residue.users"):
+                    asked = await finish(other.ask_again(probe))
+                    details[probe] = asked.probes[probe].detail
+                    assert asked.probes[probe].status == "pass", details
+                purged = await finish(other.purge(runs=[run.run_id]))
+                assert purged.finished is not None
+                assert purged.finished.message == "nothing to remove"
+    assert looked
+    assert run.result.document()["outcome"] in {"verified"}, run.result.finished
+    for detail in details.values():
+        assert "left" in detail
+    untouched()
+
+
+async def test_what_the_tag_does_not_explain_goes_at_its_exact_number_alone(
+    sandbox: Sandbox, untouched: Callable[[], None]
+) -> None:
+    with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
+        question = add_question(connection, tags.slug("odd", 0))
+        add_user(connection, tags.email("odd", 0), None)
+        learners = connection.execute(
+            "select id::text from app_users where role = 'student' "
+            "and id not in (select id from auth.users where email like 'heatmap-odd-%') limit 30"
+        ).fetchall()
+        for (learner,) in learners:
+            add_response(connection, str(learner), question)
+    odd = contents(sandbox)
+    async with open_session(sandbox) as session:
+        # One of them a tagged user may have given.
+        for accepted in (None, 28, 30):
+            stopped = await finish(session.purge(unexplained=accepted))
+            assert stopped.finished is not None
+            assert stopped.finished.exit_code is ExitCode.LEFTOVERS
+            assert stopped.finished.unexplained == 29
+            assert "heatmap-tui --purge --purge-unexplained 29" in (stopped.finished.hint or "")
+            assert contents(sandbox) == odd, "nothing was deleted"
+        purged = await finish(session.purge(unexplained=29))
+    assert purged.finished is not None
+    assert purged.finished.outcome is Outcome.CLEAN, purged.finished
+    untouched()

@@ -1,0 +1,58 @@
+"""One document, whatever ended a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.verify.probes.contexts import OPAQUE
+from tui.errors import ConfigurationError, ExitCode, GuardRefused, OperatorError
+from tui.settings import Volume
+from tui.target import classify
+from tui.verify.events import Mode, Outcome, RunFinished, RunStarted
+from tui.verify.narrate import narrate
+from tui.verify.result import Result, error_document, outcome_of
+
+TARGET = classify("http://127.0.0.1:54321", OPAQUE)
+
+
+def finished(mode: Mode, *problems: str) -> Result:
+    result = Result()
+    result.apply(RunStarted("20260131-9f3c21aa", mode, TARGET, Volume()))
+    result.apply(
+        RunFinished(Outcome.FAILED, ExitCode.FAILED, "as it ended", "do this", 1.0, problems)
+    )
+    return result
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_what_nobody_counted_is_not_said_to_be_nothing(mode: Mode) -> None:
+    left = finished(mode).document()["leftovers"]
+    assert left == {"users": None, "questions": None, "responses": None}
+
+
+def test_problems_are_in_the_document_and_in_words() -> None:
+    result = finished(Mode.PURGE, "as it ended", "permission denied (42501)")
+    assert result.document()["problems"] == ["as it ended", "permission denied (42501)"]
+    assert result.finished is not None
+    # What the message says already is not said twice.
+    assert narrate(result.finished) == ("as it ended\n  permission denied (42501)\n  -> do this")
+
+
+def test_reasons_told_with_the_verdict_are_not_told_again() -> None:
+    end = RunFinished(Outcome.NOT_READY, ExitCode.FAILED, "not ready", None, 1.0, ("a: b",))
+    assert narrate(end) == "not ready"
+
+
+def test_an_error_before_a_run_has_the_same_keys() -> None:
+    document = finished(Mode.CYCLE).document()
+    for error in (ConfigurationError("x"), GuardRefused("y"), OperatorError("z")):
+        told = error_document(error, "cycle")
+        assert list(told) == list(document)
+        assert told["exit_code"] == int(error.exit_code)
+        assert told["outcome"] == str(outcome_of(error.exit_code))
+
+
+@pytest.mark.parametrize("code", [code for code in ExitCode if code is not ExitCode.VERIFIED])
+def test_every_exit_code_has_an_outcome_of_its_own(code: ExitCode) -> None:
+    others = {outcome_of(each) for each in ExitCode if each not in {code, ExitCode.VERIFIED}}
+    assert outcome_of(code) not in others

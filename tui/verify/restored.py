@@ -1,0 +1,203 @@
+"""Does the view hold for everybody else what it would hold had the run never been?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tui.heatmap.rows import COLUMNS, AggregateRow
+from tui.project import (
+    IDS_PER_REQUEST,
+    VIEW,
+    Filter,
+    TimedOut,
+    Truncated,
+    one_of,
+    outside,
+)
+from tui.verify import tags
+from tui.verify.check import ORDER, Key, key_of, row_of
+from tui.verify.events import Tally
+from tui.verify.tagged import RESPONSES_WITH_SLUG
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from tui.project import Project
+
+# A larger view is judged by its number of rows: reading it whole would outlast the run.
+_FINGERPRINT_ROWS: Final = 10_000
+# Another console's refresh may shrink the view between two pages; hardly three times in a row.
+_READS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RealRows:
+    """What the view holds for questions outside a run.
+
+    Attributes:
+        count: Rows.
+        rows: The rows by key, or None when there are too many to read.
+    """
+
+    count: int
+    rows: dict[Key, AggregateRow] | None
+
+    def attempts(self) -> dict[UUID, int]:
+        """Attempts per question, as the rows tell."""
+        found: dict[UUID, int] = defaultdict(int)
+        for row in (self.rows or {}).values():
+            found[row.question_id] += row.attempts
+        return found
+
+
+async def real_rows(project: Project, question_ids: Sequence[UUID]) -> RealRows:
+    """Read, or for a large view count, the rows that do not belong to the run.
+
+    Raises:
+        ProjectError: The view could not be read.
+        Truncated: It became smaller each time while it was being read.
+    """
+    for _ in range(_READS - 1):
+        try:
+            return await _real_rows(project, question_ids)
+        except Truncated:
+            continue
+    return await _real_rows(project, question_ids)
+
+
+async def _real_rows(project: Project, question_ids: Sequence[UUID]) -> RealRows:
+    others = [outside("question_id", question_ids[0], question_ids[-1])]
+    first = await project.page(VIEW, COLUMNS, others, order=ORDER, count=True)
+    count = first.total or 0
+    if count > _FINGERPRINT_ROWS:
+        return RealRows(count, None)
+    raw = first.rows
+    if len(raw) < count:
+        raw = await project.rows(VIEW, COLUMNS, others, order=ORDER)
+    rows = [row_of(each, VIEW) for each in raw]
+    return RealRows(len(rows), {key_of(row): row for row in rows})
+
+
+async def judge_view(
+    project: Project, question_ids: Sequence[UUID], before: RealRows | None
+) -> tuple[bool | None, str]:
+    """Whether the view is, for everybody else, what it would be had the run never been.
+
+    Rows of other synthetic runs come and go by themselves and are left out. A real question that
+    changed is explained when the view counts no less than before and no more than there is now:
+    somebody answered.
+
+    Args:
+        project: Where to read.
+        question_ids: The run's questions.
+        before: The real rows seen during the run, or None when it did not come so far.
+
+    Returns:
+        True, False, or None where it cannot be judged; and the reason in words.
+
+    Raises:
+        ProjectError: The view or the tables could not be read.
+    """
+    if before is None:
+        return True, "the view holds nothing of this run"
+    after = await real_rows(project, question_ids)
+    if before.rows is None or after.rows is None:
+        return _judge_by_count(before.count, after.count)
+    keys = before.rows.keys() | after.rows.keys()
+    changed = {key[0] for key in keys if before.rows.get(key) != after.rows.get(key)}
+    if not changed:
+        return True, f"all {len(after.rows):,} rows of others are as before"
+    lost, unclear = await _unexplained(project, sorted(changed), before, after)
+    if lost:
+        return False, (
+            f"{len(lost):,} questions of others lost answers in the view that are still there, "
+            f"{lost[0]} first"
+        )
+    if unclear:
+        return None, (
+            f"{len(unclear):,} questions of others changed while this was judged, "
+            f"{unclear[0]} first"
+        )
+    return True, f"{len(changed):,} questions have new answers of others, the rest is as before"
+
+
+def _judge_by_count(before: int, after: int) -> tuple[bool | None, str]:
+    if before == after:
+        return True, f"the view holds {after:,} rows of others, as before"
+    return None, (
+        f"the view holds {after:,} rows of others, {before:,} before: too many to compare each"
+    )
+
+
+async def _unexplained(
+    project: Project, changed: Sequence[UUID], before: RealRows, after: RealRows
+) -> tuple[list[str], list[str]]:
+    """Changed questions of which the view lost answers, and those that traffic may explain.
+
+    The responses are counted after the view was read, and the view was made before: in between,
+    people may have answered, or deleted their accounts.
+    """
+    was, shown = before.attempts(), after.attempts()
+    lost: list[str] = []
+    unclear: list[str] = []
+
+    async def look(question: tuple[UUID, bool]) -> None:
+        question_id, published = question
+        had, has = was.get(question_id, 0), shown.get(question_id, 0)
+        answered = await project.count("responses", [one_of("question_id", [question_id])])
+        should = answered if published else 0
+        if has == should or (published and had <= has <= answered):
+            return
+        (lost if published and has < min(had, answered) else unclear).append(str(question_id))
+
+    await project.each(await _still_real(project, changed), look)
+    return sorted(lost), sorted(unclear)
+
+
+async def _still_real(project: Project, changed: Sequence[UUID]) -> list[tuple[UUID, bool]]:
+    """Those of the questions that exist and belong to no run, and whether they are published."""
+    found: list[tuple[UUID, bool]] = []
+
+    async def look(ids: Sequence[UUID]) -> None:
+        by_id = {str(each): each for each in ids}
+        rows = await project.rows(
+            "questions", ("id", "slug", "status"), [one_of("id", ids)], order=("id",)
+        )
+        found.extend(
+            (by_id[row["id"]], row["status"] == "published")
+            for row in rows
+            if row["id"] in by_id and not tags.run_of_slug(row["slug"] or "")
+        )
+
+    await project.each(_chunks(changed), look)
+    return found
+
+
+def _chunks(ids: Sequence[UUID]) -> Iterable[Sequence[UUID]]:
+    for start in range(0, len(ids), IDS_PER_REQUEST):
+        yield ids[start : start + IDS_PER_REQUEST]
+
+
+async def count_real(project: Project) -> Tally | None:
+    """Questions and responses that are not synthetic; None where the database will not count.
+
+    Counting many millions of responses may hit the statement timeout, which says nothing about
+    the run.
+
+    Raises:
+        ProjectError: The tables could not be read.
+    """
+    real = Filter("slug", "not.match", tags.ANY_SLUG)
+    joined = Filter("questions.slug", "not.match", tags.ANY_SLUG)
+    try:
+        questions, responses = await asyncio.gather(
+            project.count("questions", [real]),
+            project.count("responses", [joined], columns=RESPONSES_WITH_SLUG),
+        )
+    except TimedOut:
+        return None
+    return Tally(questions=questions, responses=responses)
