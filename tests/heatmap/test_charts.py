@@ -7,10 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.heatmap.samples import many_rows, row
-from tui.heatmap.axes import GridSpec, Metric, RowAxis
-from tui.heatmap.charts import colour_bar, distribution_chart, refresh_chart, trend_chart
+from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, RowAxis
+from tui.heatmap.charts import (
+    bar_chart,
+    beside,
+    distribution_chart,
+    histogram,
+    refresh_chart,
+    row_points,
+    trend_chart,
+)
 from tui.heatmap.grid import build_grid
-from tui.heatmap.series import cell_values, histogram, weekly_points
 from tui.heatmap.text import text_width
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -114,14 +121,6 @@ def test_charts_without_data_say_so():
     assert "no runs yet" in refresh_chart([], labels=[], title="t", width=30, height=6)
 
 
-def test_the_colour_bar_is_one_line_with_both_ends():
-    drawn = colour_bar("0%", "100%", width=50)
-    (line,) = assert_size(drawn, 50, 1)
-    assert line.startswith("0% ")
-    assert line.endswith(" 100%")
-    assert len(set(re.findall(r"48;2;\d+;\d+;\d+", drawn))) > 30
-
-
 @given(st.lists(st.floats(0, 1), max_size=200), st.integers(1, 30))
 def test_a_histogram_counts_every_value_once(values, bins):
     counts = histogram(values, 0.0, 1.0, bins)
@@ -134,14 +133,83 @@ def test_histogram_by_hand():
     assert histogram([5.0, 5.0], 5.0, 5.0, 4) == [0, 0, 2, 0]
 
 
-def test_series_of_a_grid():
+def test_points_of_a_row():
     rows = [row(1, week=0, attempts=4, correct=1), row(2, week=2, lesion="cyst", correct=4)]
     grid = build_grid(rows, GridSpec())
     assert grid.rows[0].label == "tear"
-    assert [value for _, value in weekly_points(grid, 0)] == [0.25, None, None]
-    assert [value for _, value in weekly_points(grid, None)] == [0.25, None, 1.0]
-    assert sorted(cell_values(grid)) == [0.25, 1.0]
-    assert cell_values(grid, 1) == [1.0]
+    assert [value for _, value in row_points(grid, 0)] == [0.25, None, None]
+
+
+TOPICS = ["腕" * 20, "anterior shoulder", "anterior sacroiliac", "x\x1b[2J", ""]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(TOPICS), VALUES), max_size=40),
+    st.sampled_from(list(Metric)),
+    st.booleans(),
+    WIDTHS,
+    HEIGHTS,
+)
+def test_bars_have_the_size_asked_for(points, metric, colour, width, height):
+    drawn = bar_chart(
+        points, metric=metric.value, title="tear", width=width, height=height, colour=colour
+    )
+    assert_size(drawn, width, height)
+
+
+def test_a_bar_is_as_long_as_its_value_and_says_it():
+    points = [("hip", 0.5), ("knee", 1.0), ("wrist", None), ("spine", 0.0)]
+    drawn = bar_chart(points, metric="accuracy", title="t", width=60, height=8, colour=False)
+    lines = assert_size(drawn, 60, 8)
+    half, whole = lines[1].count("█"), lines[2].count("█")
+    assert whole > 30
+    assert half == round(whole / 2)
+    assert [line.split()[-1] for line in lines[1:5]] == ["50%", "100%", "data", "0%"]
+
+
+def test_bars_without_room_are_counted():
+    points = [(f"topic {n}", 0.5) for n in range(30)]
+    drawn = bar_chart(points, metric="accuracy", title="t", width=60, height=9, colour=False)
+    assert drawn.count("█ 50%") == 7
+    assert "and 23 more" in drawn
+
+
+def of_topics():
+    """Two lesions over topics with long and wide names, each lesion with its own values."""
+    rows = [
+        row(n, lesion=lesion, topic=topic, attempts=10, correct=n + (5 if lesion == "tear" else 0))
+        for lesion in ("tear", "cyst")
+        for n, topic in enumerate(TOPICS[:3])
+    ]
+    return build_grid(rows, GridSpec(columns=ColumnAxis.TOPIC))
+
+
+def test_beside_topics_stand_bars_with_whole_names_and_no_line():
+    grid = of_topics()
+    first, _ = beside(grid, 0, 72, 10, colour=False)
+    lines = assert_size(first, 72, 10)
+    assert lines[0].startswith("accuracy by topic: ")
+    assert not BRAILLE.search(first)
+    assert "anterior shoulder " in first
+    assert "anterior sacroiliac " in first
+
+
+def test_both_charts_follow_the_cursor():
+    grid = of_topics()
+    one, other = (beside(grid, place, 72, 10, colour=False) for place in (0, 1))
+    for place in (0, 1):
+        assert one[place] != other[place]
+        for charts, named in ((one, grid.rows[0]), (other, grid.rows[1])):
+            assert charts[place].split("\n")[0].rstrip().endswith(f": {named.label}")
+
+
+def test_charts_in_ascii_are_ascii_and_keep_their_size():
+    weeks = build_grid(many_rows(30, 8), GridSpec(RowAxis.LESION, metric=Metric.MEDIAN))
+    for grid in (weeks, of_topics()):
+        for drawn in beside(grid, 0, 60, 10, colour=True, ascii_only=True):
+            assert drawn.isascii()
+            assert_size(drawn, 60, 10)
 
 
 def test_drawing_at_once_from_several_threads_gives_what_one_gives():
@@ -150,7 +218,7 @@ def test_drawing_at_once_from_several_threads_gives_what_one_gives():
 
     def draw(place: int) -> str:
         return trend_chart(
-            weekly_points(grid, place),
+            row_points(grid, place),
             metric="accuracy",
             title=grid.rows[place].label,
             width=40 + place,

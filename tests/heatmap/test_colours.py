@@ -3,12 +3,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from rich.color import Color, ColorSystem
 
 from tui.heatmap.colours import (
     ASCII_SHADES,
     BLACK,
     SHADES,
-    STEPS,
     Depth,
     contrast,
     ink_on,
@@ -17,7 +17,7 @@ from tui.heatmap.colours import (
     palette,
 )
 
-# What xterm and a current Windows terminal make of the five standard colours in use.
+# What xterm and a current Windows terminal make of the sixteen colours, as far as they are in use.
 OTHER_PALETTES = {
     4: [(0, 0, 238), (0, 55, 218)],
     5: [(205, 0, 205), (136, 23, 152)],
@@ -25,6 +25,11 @@ OTHER_PALETTES = {
     10: [(0, 255, 0), (22, 198, 12)],
     11: [(255, 255, 0), (249, 241, 165)],
 }
+
+
+def standard(colour):
+    """The number of the standard colour that a terminal with sixteen gets to see."""
+    return Color.from_rgb(*colour).downgrade(ColorSystem.STANDARD).number
 
 
 def every_palette():
@@ -47,8 +52,8 @@ def test_black_or_white_reads_on_any_colour():
 
 def test_ink_of_the_standard_colours_reads_in_other_terminals_palettes():
     for paint in palette(dark=True, depth=Depth.SIXTEEN).paints:
-        for fill in OTHER_PALETTES[paint.ansi_fill]:
-            ink = BLACK if paint.ansi_ink == 0 else (255, 255, 255)
+        for fill in OTHER_PALETTES[standard(paint.fill)]:
+            ink = BLACK if standard(paint.ink) == 0 else (255, 255, 255)
             assert contrast(ink, fill) >= 3.0
 
 
@@ -59,7 +64,7 @@ def test_higher_values_are_lighter_so_that_hue_is_not_needed():
 
 
 def test_standard_colours_rise_in_other_terminals_palettes_too():
-    order = [paint.ansi_fill for paint in palette(dark=True, depth=Depth.SIXTEEN).paints]
+    order = [standard(paint.fill) for paint in palette(dark=True, depth=Depth.SIXTEEN).paints]
     for which in (0, 1):
         steps = [luminance(OTHER_PALETTES[number][which]) for number in order]
         assert all(low < high for low, high in pairwise(steps))
@@ -68,7 +73,7 @@ def test_standard_colours_rise_in_other_terminals_palettes_too():
 @pytest.mark.parametrize(("dark", "background"), [(True, (18, 18, 18)), (False, (224, 224, 224))])
 def test_the_scale_stands_apart_from_the_background(dark, background):
     fills = [paint.fill for paint in palette(dark=dark).paints]
-    assert len(fills) == STEPS
+    assert len(fills) == 64
     assert background not in fills
     assert min(contrast(fill, background) for fill in fills) >= 1.15
 

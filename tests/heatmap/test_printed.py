@@ -80,7 +80,39 @@ def test_labels_from_the_database_cannot_break_out_of_their_column():
 
 
 def test_ascii_print_is_ascii():
-    grid = build_grid(many_rows(40, 6), GridSpec(RowAxis.LESION_TOPIC, metric=Metric.MEDIAN))
-    drawn = print_heatmap(grid, 60, False, glyphs=ASCII_SHADES)
-    assert drawn.isascii()
-    assert "~" in drawn
+    rows = [*many_rows(40, 6), row(1, lesion="Läsion · 腕", topic="x" * 90)]
+    for columns in ColumnAxis:
+        spec = GridSpec(RowAxis.LESION_TOPIC, columns, metric=Metric.MEDIAN)
+        drawn = print_heatmap(build_grid(rows, spec), 60, False, glyphs=ASCII_SHADES, total=9)
+        lines_of(drawn, 60)
+        assert drawn.isascii()
+        assert "~ weighted, not a median" in drawn
+        assert "Lasion - ??" in drawn
+
+
+@pytest.mark.parametrize("width", [40, 100])
+@pytest.mark.parametrize(
+    ("total", "refreshed_at", "said"),
+    [
+        (475_000, "2026-03-02T01:30:00+02:00", "TRUNCATED: 3 of the view's 475,000 rows"),
+        (3, "2026-03-01T23:30:00+00:00", "all 3 rows of the view were read"),
+    ],
+)
+def test_what_was_read_and_how_old_it_is_stand_above(width, total, refreshed_at, said):
+    grid = build_grid([row(n) for n in range(3)], GridSpec())
+    drawn = print_heatmap(grid, width, False, total=total, refreshed_at=refreshed_at)
+    above = " ".join(lines_of(drawn, width)[2:4])
+    assert said in above
+    assert "refreshed 2026-03-01 23:30 UTC" in above
+
+
+@pytest.mark.parametrize("at", [None, "yesterday", "2026-03-01T23:30:00"])
+def test_an_age_that_nobody_knows_is_not_made_up(at):
+    grid = build_grid([row(1)], GridSpec())
+    drawn = print_heatmap(grid, 100, False, total=1, refreshed_at=at)
+    assert "all 1 rows of the view were read, when it was refreshed is not known" in drawn
+
+
+def test_an_empty_view_says_what_it_means():
+    drawn = print_heatmap(build_grid([], GridSpec()), 100, False, total=0)
+    assert "the view is empty: no answers yet, or none since its last refresh" in drawn

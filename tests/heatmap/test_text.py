@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from tui.heatmap.axes import Metric
 from tui.heatmap.cells import Cell
-from tui.heatmap.text import clean_label, fit, percent, plain, short_count, text_width
+from tui.heatmap.text import (
+    ascii_only,
+    clean_label,
+    fit,
+    percent,
+    plain,
+    short_count,
+    text_width,
+    utc_iso,
+)
 
 
 @given(st.text(max_size=60), st.integers(0, 40))
@@ -84,3 +93,27 @@ def test_short_counts_never_overstate():
 )
 def test_plain_numbers_have_no_exponent(number, text):
     assert plain(Decimal(number)) == text
+
+
+@given(st.text())
+def test_ascii_is_ascii_and_as_wide(text):
+    assert ascii_only(text).isascii()
+    assert len(ascii_only(clean_label(text))) == text_width(clean_label(text))
+
+
+def test_ascii_keeps_what_can_be_kept():
+    assert ascii_only("Läsion × 腕 ≈ …") == "Lasion x ?? ~ >"
+    assert ascii_only("┤⣿█•│─") == "+*#*|-"
+
+
+@pytest.mark.parametrize(
+    ("said", "utc"),
+    [
+        ("2026-03-02T01:30:00.25+02:00", "2026-03-01T23:30:00+00:00"),
+        ("2026-07-01T00:00:00Z", "2026-07-01T00:00:00+00:00"),
+        ("2026-07-01T00:00:00", None),
+        ("never", None),
+    ],
+)
+def test_an_instant_is_told_in_utc(said, utc):
+    assert utc_iso(said) == utc

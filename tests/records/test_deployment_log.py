@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import json
 import os
@@ -20,11 +22,11 @@ from hypothesis import strategies as st
 from tui import __version__
 from tui.errors import ExitCode, GuardRefused
 from tui.override import Moment, authorize_write, grant
-from tui.records import files
+from tui.records import deployment_log, files
 from tui.records.chain import GENESIS, Record, read_chain
 from tui.records.deployment_log import (
+    Announcement,
     DeploymentLog,
-    Entry,
     LogUnreadable,
     OutcomeNotRecorded,
 )
@@ -52,7 +54,7 @@ def log(path: Path) -> DeploymentLog:
     return DeploymentLog(path, clock=lambda: EPOCH + timedelta(seconds=next(ticks)))
 
 
-def announce(log: DeploymentLog, run_id: str = "run1", reason: str | None = REASON) -> Entry:
+def announce(log: DeploymentLog, run_id: str = "run1", reason: str | None = REASON) -> Announcement:
     return log.open_intent(
         TARGET, run_id=run_id, action="cycle", planned=PLANNED, justification=reason
     )
@@ -460,6 +462,62 @@ def test_a_full_disk_refuses_the_run_and_keeps_the_log_whole(
     assert log.verify() == []
 
 
+def refuse_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk with room for one more line, and none for the head's new file."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(deployment_log, "write_private", full)
+
+
+def test_an_outcome_whose_head_found_no_room_is_there_once(
+    log: DeploymentLog, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = announce(log)
+    with monkeypatch.context() as patch:
+        refuse_heads(patch)
+        for _ in range(2):
+            with pytest.raises(OutcomeNotRecorded, match="No space"):
+                log.close(entry, outcome="verified", detail="all is well")
+    assert entry.is_open
+    kept = log.close(entry, outcome="failed", detail="the second attempt")
+    assert (kept.outcome, kept.detail) == ("verified", "all is well")
+    assert [record.event for record in log.read()] == ["intent", "outcome"]
+    assert json.loads((path.parent / f"{path.name}.head").read_text())["hash"] == log.head()
+    assert log.verify() == []
+    log.close(announce(log, "run2"), outcome="verified")
+    assert log.verify() == []
+
+
+def test_a_head_never_falls_two_records_behind(
+    log: DeploymentLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        refuse_heads(patch)
+        for number in range(4):
+            with pytest.raises(GuardRefused, match="No space"):
+                announce(log, f"run{number}")
+            with contextlib.suppress(GuardRefused):
+                log.complete_crashed()
+    log.complete_crashed()
+    assert log.verify() == []
+    log.close(announce(log, "later"), outcome="verified")
+    assert log.verify() == []
+
+
+def test_a_head_that_cannot_be_read_says_so(log: DeploymentLog, path: Path) -> None:
+    log.close(announce(log), outcome="verified")
+    head = path.with_name(f"{path.name}.head")
+    head.unlink()
+    head.mkdir()
+    with pytest.raises(LogUnreadable, match=r"head .* cannot be read") as caught:
+        log.verify()
+    assert caught.value.hint
+    with pytest.raises(GuardRefused):
+        announce(log, "run2")
+
+
 def test_a_log_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     for call in ("read", "verify", "head"):
         with pytest.raises(LogUnreadable, match="cannot be read"):
@@ -471,7 +529,7 @@ def test_a_log_that_cannot_be_read_says_so(tmp_path: Path) -> None:
 CHILD = """
     import os, signal, sys, pathlib
     from tui.records.deployment_log import DeploymentLog
-    from tui.records import files
+    from tui.records import deployment_log, files
     from tui.target import classify, declared_by_database
     target = declared_by_database(classify("https://prodprodprodprodprod.supabase.co",
                                            "sb_secret_abcdefghijklmnop"), None)

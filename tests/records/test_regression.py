@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import platformdirs
 import psycopg
 
 from tests.verify.conftest import finish, open_session
-from tui.records.entry import RunFacts, ServerVersions
-from tui.records.evidence import RunEvidence, gather
 from tui.records.history import HistoryFile
 from tui.records.report import report
-from tui.records.thresholds import Judged
+from tui.records.thresholds import RUNS_TO_JUDGE, Judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from tui.records.evidence import RunEvidence
     from tui.sandbox import Sandbox
 
 DEFINITION = "select pg_get_functiondef('public.analytics_refresh_heatmap()'::regprocedure)"
@@ -40,53 +39,45 @@ def slowed(sandbox: Sandbox, seconds: float) -> Iterator[None]:
             connection.execute(definition)
 
 
-def preflight(sandbox: Sandbox) -> Any:
-    """What the preflight function says, as the service role hears it."""
-    with psycopg.connect(sandbox.db_url) as connection:
-        connection.execute("set local role service_role")
-        claims = "select set_config('request.jwt.claims', '{\"role\": \"service_role\"}', true)"
-        connection.execute(claims)
-        row = connection.execute("select public.analytics_heatmap_preflight()").fetchone()
-        assert row is not None
-        return row[0]
+async def verify(sandbox: Sandbox) -> RunEvidence:
+    """One verification at a small volume, judged against those before it, and put on record."""
+    limit = {"HEATMAP_MAX_REGRESSION": "50"}
+    async with open_session(sandbox, users=8, questions=10, **limit) as session:
+        result = await finish(session.cycle(refresh_runs=RUNS_TO_JUDGE))
+        assert session.evidence is not None
+        assert result.finished is not None
+        assert session.evidence.document["exit_code"] == result.finished.exit_code
+        return session.evidence
 
 
-async def run(sandbox: Sandbox, history: HistoryFile) -> RunEvidence:
-    """One verification, judged and put on record."""
-    known = preflight(sandbox)
-    async with open_session(sandbox, users=8, questions=10) as session:
-        result = await finish(session.cycle(refresh_runs=2))
-    facts = RunFacts(
-        finished_at=datetime.now(UTC),
-        tool_version="0",
-        versions=ServerVersions(postgres=known["server"]["version"]),
-        fingerprint=known["fingerprints"]["all"],
-        server_ms=tuple(each.server_ms for each in result.refreshes if not each.final),
-    )
-    evidence = gather(history.read(), result.document(), facts, max_regression_percent=50)
+def history_of(evidence: RunEvidence) -> HistoryFile:
+    """The history of this test's own state directory."""
     assert evidence.entry is not None
-    history.append(evidence.entry)
-    return evidence
+    return HistoryFile(platformdirs.user_state_path("heatmap-tui") / "history.jsonl")
 
 
-async def test_a_slowed_refresh_fails_and_the_report_shows_it(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
-    history = HistoryFile(tmp_path / "history.jsonl")
-    first = await run(sandbox, history)
-    assert first.document["outcome"] == "verified"
-    assert first.entry is not None
+async def test_ten_unchanged_runs_in_a_row_pass_and_a_slowed_one_fails(sandbox: Sandbox) -> None:
+    first = await verify(sandbox)
     assert first.thresholds[0].judged is Judged.NOT_JUDGED
-    history.mark_baseline(first.entry, at=datetime.now(UTC))
-    with slowed(sandbox, 1.0):
-        slow = await run(sandbox, history)
+    history = history_of(first)
+    history.mark_baseline(first.entry, at=datetime.now(UTC))  # type: ignore[arg-type]
+    for _ in range(10):
+        same = await verify(sandbox)
+        assert same.thresholds[0].judged is Judged.MET, same.thresholds[0].detail
+        assert (same.document["outcome"], same.document["exit_code"]) == ("verified", 0)
+        assert "max-regression 50: **met**" in report(same)
+    with slowed(sandbox, 0.2):
+        slow = await verify(sandbox)
     assert slow.thresholds[0].judged is Judged.BROKEN
     assert (slow.document["outcome"], slow.document["exit_code"]) == ("failed", 1)
     assert slow.baseline is not None
     assert slow.baseline.same_sql is False
     text = report(slow)
-    assert "# Heatmap verification: failed" in text
+    assert text.startswith("# Heatmap verification: failed\n")
     assert "max-regression 50: **broken**" in text
-    assert f"`{first.entry.run_id}`" in text
+    assert f"baseline `{first.entry.run_id}`" in text  # type: ignore[union-attr]
     assert "(other SQL): **slower:" in text
-    assert history.read().yardstick(slow.entry or first.entry) == [first.entry]
+    assert "comparable runs; limit +50%" in text
+    counted = history.read().yardstick(slow.entry)  # type: ignore[arg-type]
+    assert len(counted) == 11
+    assert slow.entry not in counted, "a slow run must not become the new normal"

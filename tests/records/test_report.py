@@ -17,9 +17,10 @@ from markdown_it import MarkdownIt
 from tests.records.samples import BEGAN, MEASURED, document, entry, facts, probe
 from tui.errors import ConfigurationError
 from tui.records.compare import Verdict
-from tui.records.evidence import RunEvidence, compare_runs, gather
+from tui.records.entry import ServerVersions
+from tui.records.evidence import RunEvidence, compare_runs, gather, without_run
 from tui.records.history import HistoryFile
-from tui.records.outgoing import markdown, one_line, table
+from tui.records.outgoing import markdown, one_line, table, withheld
 from tui.records.report import document_beside, report, save
 from tui.records.summary import append_summary, summary
 from tui.records.thresholds import Judged
@@ -81,6 +82,23 @@ FAILED: dict[str, Any] = {
     "view_restored": False,
 }
 
+NO_RUN = document(
+    None,
+    outcome="unreachable",
+    exit_code=6,
+    message="the project cannot be reached",
+    target=None,
+    settings=None,
+    probes=[],
+    stages=[],
+    refresh_runs_ms=[],
+    final_refresh_ms=None,
+    check=dict.fromkeys(document()["check"], 0),
+    rows=dict.fromkeys(document()["rows"], 0),
+    leftovers=dict.fromkeys(("users", "questions", "responses")),
+    view_restored=None,
+)
+
 CASES: dict[str, Callable[[Path], RunEvidence]] = {
     "verified": against_baseline,
     "slower": lambda path: against_baseline(
@@ -103,29 +121,64 @@ CASES: dict[str, Callable[[Path], RunEvidence]] = {
             refresh_ms=None,
             final_refresh_ms=None,
             check=dict.fromkeys(document()["check"], 0),
-            view_restored=None,
-        ),
-        facts(server_ms=(), final_server_ms=None, justification_recorded=True),
-        max_refresh_ms=1,
-    ),
-    "unreachable": lambda path: gather(
-        history_of(path),
-        document(
-            None,
-            outcome="unreachable",
-            exit_code=6,
-            message="the project cannot be reached",
-            target=None,
-            settings=None,
-            probes=[],
-            stages=[],
-            refresh_runs_ms=[],
-            final_refresh_ms=None,
-            check=dict.fromkeys(document()["check"], 0),
-            leftovers=dict.fromkeys(("users", "questions", "responses")),
+            rows=dict.fromkeys(document()["rows"], 0),
+            leftovers=None,
             view_restored=None,
         ),
         facts(server_ms=(), final_server_ms=None),
+        max_refresh_ms=1,
+    ),
+    "purge": lambda path: gather(
+        history_of(path),
+        document(
+            mode="purge",
+            outcome="leftovers",
+            exit_code=5,
+            message="left behind: 3 questions",
+            probes=[],
+            stages=[{"name": "cleanup-responses", "seconds": 0.25, "count": 400}],
+            refresh_runs_ms=[],
+            refresh_ms=None,
+            check=dict.fromkeys(document()["check"], 0),
+            rows=dict.fromkeys(document()["rows"], 0),
+            leftovers={"users": 0, "questions": 3, "responses": 0},
+            view_restored=None,
+        ),
+        facts(
+            server_ms=(),
+            problems=("deleting questions: permission denied (42501)",),
+            hint="grant DELETE to service_role, then heatmap-tui --purge",
+            justification_recorded=True,
+        ),
+    ),
+    "refused": lambda path: gather(
+        history_of(path),
+        document(
+            outcome="refused",
+            exit_code=3,
+            message="break-glass is refused: the justification is filler",
+            stages=[],
+            refresh_runs_ms=[],
+            refresh_ms=None,
+            final_refresh_ms=None,
+            check=dict.fromkeys(document()["check"], 0),
+            rows=dict.fromkeys(document()["rows"], 0),
+            leftovers=dict.fromkeys(("users", "questions", "responses")),
+            view_restored=None,
+            target={**document()["target"], "kind": "production", "reason": "nothing says not"},
+        ),
+        facts(server_ms=(), final_server_ms=None, justification_recorded=False),
+    ),
+    "unreachable": lambda _: replace(
+        without_run(NO_RUN, hint="is the address right?"),
+        facts=facts(
+            versions=ServerVersions(),
+            fingerprint=None,
+            log_head=None,
+            server_ms=(),
+            final_server_ms=None,
+            hint="is the address right?",
+        ),
     ),
 }
 
@@ -259,6 +312,15 @@ def test_secrets_and_peoples_addresses_are_in_no_output(tmp_path: Path) -> None:
         assert key.reveal() not in text
         assert "uni.ac.uk" not in text
         assert "heatmap-1-2@" in text.replace("\u200b", "")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["ada@example.com.au", "ada@example.common.org", "ada@example.com-mail.org", "a@b.example.com"],
+)
+def test_only_our_own_addresses_are_shown(address: str) -> None:
+    assert withheld(f"Key (email)=({address}) exists") == "Key (email)=([email]) exists"
+    assert withheld("heatmap-1-2@example.com. Next") == "heatmap-1-2@example.com. Next"
 
 
 def test_an_address_is_found_in_linear_time() -> None:

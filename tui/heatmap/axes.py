@@ -69,15 +69,6 @@ class Metric(StrEnum):
         return "median time" if self is Metric.MEDIAN else self.value
 
     @property
-    def unit(self) -> str:
-        """What the figures count, in words."""
-        return {
-            Metric.ACCURACY: "% of attempts correct",
-            Metric.ATTEMPTS: "attempts",
-            Metric.MEDIAN: "time to answer",
-        }[self]
-
-    @property
     def high_is_bad(self) -> bool:
         """Whether the largest value is the worst: so for time, not for accuracy or attempts."""
         return self is Metric.MEDIAN

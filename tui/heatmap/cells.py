@@ -12,10 +12,10 @@ from tui.heatmap.rows import AggregateRow
 from tui.heatmap.text import (
     first_fitting,
     full_duration,
-    percent,
     short_count,
     short_duration,
     short_percent,
+    shown_percent,
 )
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Cell:
     def describe(self) -> str:
         """All figures on one line, exact medians apart from weighted ones."""
         parts = [
-            f"accuracy {percent(self.correct, self.attempts)}%",
+            f"accuracy {shown_percent(self.correct, self.attempts)}%",
             f"{self.correct:,} correct of {self.attempts:,} attempts",
         ]
         if self.median_ms is None:

@@ -1,6 +1,6 @@
-"""Charts as strings: weekly trend, distribution, refresh times, colour bar.
+"""Charts as strings: weekly trend, bars over topics, distribution, refresh times.
 
-Every function returns exactly `height` lines of `width` terminal cells, joined by line breaks and
+Every chart is exactly `height` lines of `width` terminal cells, joined by line breaks and
 without one at the end: ANSI when `colour` is true, plain text otherwise. All may be called from
 any thread.
 """
@@ -10,20 +10,84 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from tui.heatmap.colours import Palette, Rgb, palette
+from tui.heatmap.axes import ColumnAxis
 from tui.heatmap.figures import Canvas, Draw, render
-from tui.heatmap.series import histogram
+from tui.heatmap.text import ascii_only as in_ascii
 from tui.heatmap.text import clean_label, figure, fit, text_width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tui.heatmap.colours import Rgb
+    from tui.heatmap.grid import Grid
+
 ACCENT: Rgb = (33, 145, 140)
 BASELINE: Rgb = (184, 134, 11)
+
+BAR = "█"
 
 LEAST_WIDTH = 16
 LEAST_HEIGHT = 5
 """A title, an axis with its labels and two lines of chart; below that only the title is shown."""
+
+
+def beside(
+    grid: Grid, row: int, width: int, height: int, *, colour: bool, ascii_only: bool = False
+) -> tuple[str, str]:
+    """The two charts of one grid row: its values in the order of the columns, and how they spread.
+
+    Args:
+        grid: The grid.
+        row: The row under the cursor.
+        width: Width of either in cells.
+        height: Height of either in lines.
+        colour: Whether to colour them.
+        ascii_only: Whether the terminal lacks Unicode.
+
+    Returns:
+        A line over weeks, or a bar for each topic, which have no order to draw a line along; and
+        the distribution of the row's cells.
+    """
+    metric, label = grid.metric, grid.rows[row].label
+    over_weeks = grid.spec.columns is ColumnAxis.WEEK
+    first = trend_chart if over_weeks else bar_chart
+    charts = (
+        first(
+            row_points(grid, row),
+            metric=metric.value,
+            title=f"{metric.heading} by {grid.spec.columns.value}: {label}",
+            width=width,
+            height=height,
+            colour=colour,
+        ),
+        distribution_chart(
+            [value for _, value in row_points(grid, row) if value is not None],
+            metric=metric.value,
+            title=f"{grid.spec.columns.plural} by {metric.heading}: {label}",
+            width=width,
+            height=height,
+            colour=colour,
+        ),
+    )
+    return (in_ascii(charts[0]), in_ascii(charts[1])) if ascii_only else charts
+
+
+def row_points(grid: Grid, row: int) -> list[tuple[str, float | None]]:
+    """Label and value of every column in one row."""
+    return [
+        (column.label, None if cell is None else cell.value(grid.metric))
+        for column, cell in zip(grid.columns, grid.row_cells(row), strict=True)
+    ]
+
+
+def histogram(values: Sequence[float], low: float, high: float, bins: int) -> list[int]:
+    """How many of `values` fall into each of `bins` equal parts; the last includes its end."""
+    counts = [0] * bins
+    width = (high - low) / bins
+    for value in values:
+        place = int((value - low) / width) if width else bins // 2
+        counts[min(bins - 1, max(0, place))] += 1
+    return counts
 
 
 def trend_chart(
@@ -38,7 +102,7 @@ def trend_chart(
     """A line over weeks, with a gap where a week has no value.
 
     Args:
-        points: Label and value of each week in order; see `weekly_points`.
+        points: Label and value of each week in order; see `row_points`.
         metric: Name of the metric, for the scale: accuracy runs from 0 to 100%.
         title: What the line stands for; may come from the database.
         width: Width in cells.
@@ -58,9 +122,54 @@ def trend_chart(
         _ticks(chart, metric, 0.0, top, height)
         chart.xlim(-0.5, len(values) - 0.5)
         shown = _spread(len(points), max(2, width // 14))
-        chart.xticks(shown, [points[place][0][:10] for place in shown])
+        chart.xticks(shown, [clean_label(points[place][0])[:10] for place in shown])
 
     return _chart(title, draw, width, height, colour=colour)
+
+
+def bar_chart(
+    points: Sequence[tuple[str, float | None]],
+    *,
+    metric: str,
+    title: str,
+    width: int,
+    height: int,
+    colour: bool = True,
+) -> str:
+    """A bar to the right for each point, with its label and its figure.
+
+    Args:
+        points: Label and value of each; labels may come from the database.
+        metric: Name of the metric, for the scale: accuracy runs from 0 to 100%.
+        title: What the bars stand for.
+        width: Width in cells.
+        height: Height in lines; points that find no room are counted on the last.
+        colour: Whether to colour the bars.
+    """
+    known = [value for _, value in points if value is not None]
+    if not known:
+        return _message(title, "no data", width, height)
+    if width < LEAST_WIDTH or height < LEAST_HEIGHT:
+        return _message(title, "", width, height)
+    lines = height - 1
+    shown = points if len(points) <= lines else points[: lines - 1]
+    labels = [clean_label(label) for label, _ in shown]
+    figures = ["no data" if value is None else figure(metric, value) for _, value in shown]
+    margin = min(max(map(text_width, labels)), width // 3) + 1
+    room = max(1, width - margin - max(map(len, figures)) - 1)
+    top = 1.0 if metric == "accuracy" else max(known) or 1.0
+    canvas = Canvas(width, height)
+    canvas.text(0, 0, fit(clean_label(title), width))
+    for y, (label, (_, value), shown_figure) in enumerate(
+        zip(labels, shown, figures, strict=True), 1
+    ):
+        canvas.text(0, y, fit(label, margin - 1))
+        long = 0 if not value else max(1, round(min(1.0, value / top) * room))
+        canvas.text(margin, y, BAR * long, ink=ACCENT)
+        canvas.text(margin + long + (1 if long else 0), y, shown_figure)
+    if len(shown) < len(points):
+        canvas.text(0, lines, fit(f"and {len(points) - len(shown):,} more", width))
+    return canvas.draw(colour=colour)
 
 
 def distribution_chart(
@@ -75,7 +184,7 @@ def distribution_chart(
     """How many cells hold which value, as vertical bars.
 
     Args:
-        values: One value for each cell that has data; see `cell_values`.
+        values: One value for each cell that has data.
         metric: Name of the metric, for the scale.
         title: What is counted.
         width: Width in cells.
@@ -145,21 +254,6 @@ def refresh_chart(
         chart.xticks(shown, [clean_label(labels[place])[:12] for place in shown])
 
     return _chart(title, draw, width, height, colour=colour)
-
-
-def colour_bar(
-    low: str, high: str, *, width: int, dark: bool = True, paints: Palette | None = None
-) -> str:
-    """One line with the colours of the scale between its two ends, always in colour."""
-    colours = paints or palette(dark=dark)
-    bar = max(0, width - text_width(low) - text_width(high) - 2)
-    canvas = Canvas(width, 1)
-    canvas.text(0, 0, f"{low} ")
-    for place in range(bar):
-        fill = colours.paint((place + 0.5) / bar).fill
-        canvas.text(text_width(low) + 1 + place, 0, " ", fill=fill)
-    canvas.text(text_width(low) + 1 + bar, 0, f" {high}")
-    return canvas.draw(colour=True)
 
 
 def _chart(title: str, draw: Draw, width: int, height: int, *, colour: bool) -> str:

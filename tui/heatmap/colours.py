@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Rgb = tuple[int, int, int]
-
-STEPS = 64
 
 # matplotlib's viridis (CC0), 64 steps. On a dark background the darkest 6% are left out, on a
 # light one the lightest 12%, because those come too close to the background itself.
@@ -32,14 +34,15 @@ _VIRIDIS_ON_LIGHT = (
     "92d742 9bd93c a5db36 aedc30"
 )
 
-# Five of the sixteen standard colours whose luminance rises in every common palette. The values
-# are those of the VGA palette, to which a terminal library maps back when it has only sixteen.
-_STANDARD: tuple[tuple[int, Rgb], ...] = (
-    (4, (0, 0, 170)),
-    (5, (170, 0, 170)),
-    (6, (0, 170, 170)),
-    (10, (85, 255, 85)),
-    (11, (255, 255, 85)),
+# Five of the sixteen standard colours (4, 5, 6, 10, 11) whose luminance rises in every common
+# palette. The values are those of the VGA palette, to which a terminal library maps back when it
+# has only sixteen.
+_STANDARD: tuple[Rgb, ...] = (
+    (0, 0, 170),
+    (170, 0, 170),
+    (0, 170, 170),
+    (85, 255, 85),
+    (255, 255, 85),
 )
 
 WHITE: Rgb = (255, 255, 255)
@@ -63,14 +66,10 @@ class Paint:
     Attributes:
         fill: Background.
         ink: Foreground, at a contrast of at least 4.5 to 1 to the fill.
-        ansi_fill: Number of the standard colour, None on the full scale.
-        ansi_ink: Number of the standard colour of the ink, None on the full scale.
     """
 
     fill: Rgb
     ink: Rgb
-    ansi_fill: int | None = None
-    ansi_ink: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,18 +159,13 @@ def _step(position: float, steps: int) -> int:
 
 
 def _viridis(text: str) -> Palette:
-    fills = [(int(c[:2], 16), int(c[2:4], 16), int(c[4:], 16)) for c in text.split()]
+    return _inked([(int(c[:2], 16), int(c[2:4], 16), int(c[4:], 16)) for c in text.split()])
+
+
+def _inked(fills: Sequence[Rgb]) -> Palette:
     return Palette(tuple(Paint(fill, ink_on(fill)) for fill in fills))
-
-
-def _standard() -> Palette:
-    def paint(number: int, fill: Rgb) -> Paint:
-        ink = ink_on(fill)
-        return Paint(fill, ink, ansi_fill=number, ansi_ink=15 if ink == WHITE else 0)
-
-    return Palette(tuple(paint(number, fill) for number, fill in _STANDARD))
 
 
 _ON_DARK = _viridis(_VIRIDIS_ON_DARK)
 _ON_LIGHT = _viridis(_VIRIDIS_ON_LIGHT)
-_SIXTEEN = _standard()
+_SIXTEEN = _inked(_STANDARD)

@@ -6,10 +6,12 @@ Widths are counted in terminal cells. Labels come from the database and may hold
 from __future__ import annotations
 
 import unicodedata
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 ELLIPSIS = "…"
-_TO_ASCII = str.maketrans({"≈": "~", "…": ">", "×": "x", "·": "-"})
+_TO_ASCII = {"≈": "~", "…": ">", "×": "x", "·": "-", "•": "*", "─": "-", "│": "|"}
+_FRAMES, _BLOCKS, _DOTS = range(0x2500, 0x2580), range(0x2580, 0x25A0), range(0x2801, 0x2900)
 UNPRINTABLE = "\ufffd"
 
 _MILLISECONDS_SHOWN_BELOW = 1_000
@@ -76,8 +78,14 @@ def percent(correct: int, attempts: int) -> int:
 
 def short_percent(correct: int, attempts: int) -> list[str]:
     """Ways to write an accuracy, longest first."""
+    value = shown_percent(correct, attempts)
+    return [f"{value}%", value]
+
+
+def shown_percent(correct: int, attempts: int) -> str:
+    """An accuracy as a whole percentage; "0" stands for no correct attempt alone."""
     value = percent(correct, attempts)
-    return [f"{value}%", str(value)]
+    return "<1" if correct and not value else str(value)
 
 
 def short_count(count: int) -> list[str]:
@@ -116,12 +124,6 @@ def full_duration(milliseconds: Decimal, *, exact: bool) -> str:
     return f"≈ {_rounded(milliseconds, '0.1')} ms"
 
 
-def scale_ends(metric: str, low: float, high: float) -> tuple[str, str]:
-    """The two ends of a colour scale as they are shown, for the metric of that name."""
-    low_text, high_text = (figure(metric, value) for value in (low, high))
-    return low_text, high_text
-
-
 def figure(metric: str, value: float) -> str:
     """A value of a metric with its unit: a share as a percentage, a count, or a time."""
     if metric == "accuracy":
@@ -132,8 +134,33 @@ def figure(metric: str, value: float) -> str:
 
 
 def ascii_only(text: str) -> str:
-    """The signs of our own that are not ASCII, replaced; what came from the database is kept."""
-    return text.translate(_TO_ASCII)
+    """`text` in ASCII, as wide as it was: our own signs by their likes, letters without accents.
+
+    What has no like in ASCII, as in most labels of other scripts, becomes `?`.
+    """
+    return text if text.isascii() else "".join(map(_ascii_char, text))
+
+
+def _ascii_char(char: str) -> str:
+    if char.isascii():
+        return char
+    if char in _TO_ASCII:
+        return _TO_ASCII[char]
+    for signs, like in ((_FRAMES, "+"), (_BLOCKS, "#"), (_DOTS, "*")):
+        if ord(char) in signs:
+            return like
+    width = char_width(char)
+    letter = unicodedata.normalize("NFKD", char)[0]
+    return letter if width == 1 and letter.isascii() else "?" * width
+
+
+def utc_iso(text: str) -> str | None:
+    """An instant in ISO 8601, of any offset, in UTC to the second; None for what is none."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at.astimezone(UTC).isoformat(timespec="seconds") if at.tzinfo else None
 
 
 def plain(number: Decimal) -> str:

@@ -102,7 +102,7 @@ class Comparison:
         change_percent: Positive is slower.
         low_percent: Lower end of the change's 95% interval.
         high_percent: Upper end of it.
-        before_runs: Names or number of earlier runs taken together.
+        before_runs: How many earlier runs were taken together.
         after_runs: The same of the later runs.
     """
 

@@ -9,7 +9,6 @@ that still goes on from one that a crash ended.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from tui.records.chain import (
 )
 from tui.records.draft import described, draft, ending
 from tui.records.files import append, hold, locked, read_all, read_locked, release, write_private
+from tui.records.head import contradiction, head_line, saved_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from tui.target import Target
 
 CRASHED: Final = "crashed"
-UNREADABLE: Final = "unreadable"
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ASIDE: Final = "keep the log, and name a new file in HEATMAP_DEPLOYMENT_LOG"
@@ -53,7 +52,7 @@ class OutcomeNotRecorded(OperatorError):
 
 
 @dataclass(slots=True)
-class Entry:
+class Announcement:
     """A run announced in the log, from `open_intent` until `close`.
 
     Attributes:
@@ -100,7 +99,7 @@ class DeploymentLog:
         planned: Mapping[str, int],
         justification: str | None = None,
         ticket: str | None = None,
-    ) -> Entry:
+    ) -> Announcement:
         """Announce a run, on disk when this returns.
 
         Args:
@@ -142,11 +141,11 @@ class DeploymentLog:
             if isinstance(error, OSError):
                 raise self._unwritable(error) from error
             raise
-        return Entry(record, is_open=True, _lock=lock)
+        return Announcement(record, is_open=True, _lock=lock)
 
     def close(
         self,
-        entry: Entry,
+        entry: Announcement,
         *,
         outcome: str,
         final: Mapping[str, int] | None = None,
@@ -154,11 +153,17 @@ class DeploymentLog:
     ) -> Record:
         """Record how an announced run ended, on disk when this returns.
 
+        An outcome that reached the log in an attempt whose head did not is kept as it is: a second
+        one would make the log disagree with itself for good.
+
         Args:
             entry: What `open_intent` gave.
             outcome: How it ended, in a word or two.
             final: Rows written and left, by name.
             detail: What else is to be said.
+
+        Returns:
+            The outcome on record.
 
         Raises:
             OutcomeNotRecorded: It could not be written. The entry stays open: try again, or let a
@@ -170,7 +175,13 @@ class DeploymentLog:
         last_word = ending(entry.record, outcome=outcome, final=final, detail=detail)
         try:
             with locked(self.path) as number:
-                record = self._add(number, self._state(number), last_word)
+                state = self._state(number)
+                there = state.outcome_of(entry.run_id)
+                if there is None:
+                    record = self._add(number, state, last_word)
+                else:
+                    record = there
+                    self._catch_up(state)
         except OSError as error:
             raise OutcomeNotRecorded(
                 f"how run {entry.run_id} ended ({last_word.outcome}) could not be recorded in "
@@ -236,7 +247,11 @@ class DeploymentLog:
         problems = list(reading.problems)
         if reading.torn:
             problems.append(f"the last line is unfinished ({len(reading.torn)} bytes)")
-        gone = _contradiction(reading.records, self._saved_head())
+        try:
+            saved = saved_head(self.head_path)
+        except OSError as error:
+            raise self._unreadable(self.head_path, error) from error
+        gone = contradiction(reading.records, saved)
         heads = [head for head in expected_heads if not gone or head not in gone]
         return problems + ([gone] if gone else []) + missing_heads(reading.records, heads)
 
@@ -276,10 +291,12 @@ class DeploymentLog:
             # Only the line's end was lost: the record itself is whole.
             append(number, b"\n")
             reading = read_chain(data + b"\n")
-        return _State(reading, len(data), _contradiction(reading.records, self._saved_head()))
+        saved = saved_head(self.head_path)
+        return _State(reading, len(data), contradiction(reading.records, saved), saved)
 
     def _add(self, number: int, state: _State, unsealed: Record) -> Record:
-        last = state.reading.records[-1] if state.reading.records else None
+        self._catch_up(state)
+        last = state.last
         torn = len(state.reading.torn)
         if torn:
             # Never acknowledged to anyone, and in the way of every record after it.
@@ -296,19 +313,16 @@ class DeploymentLog:
         append(number, record.line())
         # A head that contradicts the log stays, so that what was cut off goes on being told.
         if not state.gone:
-            write_private(self.head_path, _head_line(record))
+            write_private(self.head_path, head_line(record))
         return record
 
-    def _saved_head(self) -> str:
-        """The hash in the head file; `GENESIS` where there is none."""
-        try:
-            content = json.loads(self.head_path.read_bytes())
-        except FileNotFoundError:
-            return GENESIS
-        except ValueError:
-            return UNREADABLE
-        head = content.get("hash") if isinstance(content, dict) else None
-        return head if isinstance(head, str) else UNREADABLE
+    def _catch_up(self, state: _State) -> None:
+        """Bring a head that is one record behind up to the log, before it could fall behind more.
+
+        Two records behind, it could not be told from a log to which somebody else has added.
+        """
+        if state.last is not None and not state.gone and state.saved != state.last.hash:
+            write_private(self.head_path, head_line(state.last))
 
     def _reading(self) -> Reading:
         try:
@@ -316,15 +330,19 @@ class DeploymentLog:
         except FileNotFoundError:
             return read_chain(b"")
         except OSError as error:
-            raise LogUnreadable(
-                f"the deployment log {self.path} cannot be read: {_why(error)}",
-                hint="make it readable for you, or name another in HEATMAP_DEPLOYMENT_LOG",
-            ) from error
+            raise self._unreadable(self.path, error) from error
 
     def _run_path(self, run_id: str) -> Path:
         if _RUN_ID.fullmatch(run_id) is None:
             raise ValueError(f"{run_id!r} is no run id")
         return self.path.with_name(f"{self.path.name}.{run_id}.run")
+
+    def _unreadable(self, path: Path, error: OSError) -> LogUnreadable:
+        what = "the deployment log" if path == self.path else "the deployment log's head"
+        return LogUnreadable(
+            f"{what} {path} cannot be read: {_why(error)}",
+            hint="make it readable for you, or name another log in HEATMAP_DEPLOYMENT_LOG",
+        )
 
     def _unwritable(self, error: OSError) -> GuardRefused:
         return GuardRefused(
@@ -341,27 +359,15 @@ class _State:
     reading: Reading
     size: int
     gone: str | None
+    saved: str
 
+    @property
+    def last(self) -> Record | None:
+        return self.reading.records[-1] if self.reading.records else None
 
-def _contradiction(records: tuple[Record, ...], saved: str) -> str | None:
-    """What the head file says against the log; None when they agree.
-
-    The head may be one record behind: a crash can fall between the two files.
-    """
-    last = records[-1] if records else None
-    if saved in ({last.hash, last.previous} if last else {GENESIS}):
-        return None
-    if saved == GENESIS:
-        return "the head file is missing"
-    if saved == UNREADABLE:
-        return "the head file is unreadable"
-    if any(record.hash == saved for record in records):
-        return "records were added without the console: the head file does not know them"
-    return f"the record with hash {saved} is gone: the log was cut off or rewritten"
-
-
-def _head_line(record: Record) -> bytes:
-    return json.dumps({"seq": record.seq, "hash": record.hash}).encode() + b"\n"
+    def outcome_of(self, run_id: str) -> Record | None:
+        found = (each for each in self.reading.records if each.run_id == run_id)
+        return next((each for each in found if each.event != INTENT), None)
 
 
 def _why(error: OSError) -> str:

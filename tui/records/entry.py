@@ -60,6 +60,7 @@ class RunFacts:
             was asked for.
         problems: What went wrong on the way, one line each.
         hint: What to do next, or None.
+        place: What its series is kept by; None for the ref of its target, else the host.
     """
 
     finished_at: datetime
@@ -72,6 +73,7 @@ class RunFacts:
     justification_recorded: bool | None = None
     problems: tuple[str, ...] = ()
     hint: str | None = None
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,9 @@ def entry_of(document: Mapping[str, Any], facts: RunFacts) -> Entry:
         outcome=str(document["outcome"]),
         exit_code=int(document["exit_code"]),
         series=Series(
-            str(target["ref"] or target["host"]), settings["users"], settings["questions"]
+            facts.place or str(target["ref"] or target["host"]),
+            settings["users"],
+            settings["questions"],
         ),
         host=str(target["host"]),
         kind=str(target["kind"]),

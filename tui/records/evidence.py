@@ -1,10 +1,12 @@
-"""A finished run together with what it is compared with: what reports are made of. Pure."""
+"""A finished run together with what it is compared with: what reports are made of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from tui import __version__
 from tui.records.compare import Comparison, compare, not_comparable
 from tui.records.entry import Entry, RunFacts, entry_of
 from tui.records.history import why_not_comparable
@@ -12,11 +14,13 @@ from tui.records.thresholds import Threshold, judge_thresholds, violations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from tui.records.history import History
 
 CYCLE: Final = "cycle"
+WRITING: Final = frozenset({CYCLE, "purge"})
+"""Modes that may leave something behind."""
+
 _GROUP: Final = 5
 _FAILED: Final = 1
 
@@ -102,6 +106,17 @@ def gather(
         _against(history, marked, entry),
         _against(history, previous, entry) if previous != marked else None,
     )
+
+
+def without_run(document: Mapping[str, Any], *, hint: str | None = None) -> RunEvidence:
+    """The evidence of what ended before a run began: refused, unreachable, badly configured.
+
+    Args:
+        document: The JSON document of the error.
+        hint: What to do next, or None.
+    """
+    now = datetime.now(UTC)
+    return RunEvidence(document, RunFacts(finished_at=now, tool_version=__version__, hint=hint))
 
 
 def compare_runs(history: History, before: Entry, after: Entry) -> Comparison:

@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
-from tui.records.evidence import CYCLE, RunEvidence
+from tui.records.evidence import CYCLE, WRITING, RunEvidence
 from tui.records.outgoing import xml
 from tui.records.sections import check_is_right, check_line, is_clean, leftovers_line
 from tui.records.thresholds import Judged
@@ -56,7 +56,7 @@ def _suites(evidence: RunEvidence) -> Iterable[tuple[str, list[_Case]]]:
     yield "probes", [_probe(each) for each in document.get("probes") or []]
     if document["mode"] == CYCLE:
         yield "check", [_judged(check_is_right(document), "aggregates", check_line(document))]
-    if document["mode"] != "dry-run" and document["mode"] != "heatmap":
+    if document["mode"] in WRITING:
         yield "leftovers", [_judged(is_clean(document), "leftovers", leftovers_line(document))]
     yield (
         "thresholds",

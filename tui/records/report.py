@@ -12,10 +12,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.errors import ConfigurationError
 from tui.records.compare import Comparison, Phase, Timing, Verdict, refreshes
-from tui.records.evidence import CYCLE, Against, RunEvidence
-from tui.records.files import write_private
+from tui.records.evidence import CYCLE, WRITING, Against, RunEvidence
 from tui.records.outgoing import code, counted, json_value, markdown, table
-from tui.records.sections import check_line, leftovers_line, probe_counts, probes_with
+from tui.records.saving import save_text
+from tui.records.sections import (
+    check_line,
+    leftovers_line,
+    probe_counts,
+    probes_with,
+    target_name,
+    title,
+    written_line,
+    wrote_all,
+    wrote_nothing,
+)
 from tui.redact import redact
 
 if TYPE_CHECKING:
@@ -38,14 +48,14 @@ def report(evidence: RunEvidence) -> str:
     """
     document = evidence.document
     parts = [
-        f"# Heatmap verification: {markdown(str(document['outcome']))}",
+        f"# {title(document)}",
         markdown(str(document.get("message") or "")),
         _problems(evidence),
         _summary(evidence),
     ]
-    if document["mode"] == CYCLE:
-        parts += [_refresh(evidence), _stages(evidence)]
-    parts += [_probes(evidence), _versions(evidence)]
+    if document["mode"] == CYCLE and not wrote_nothing(document):
+        parts.append(_refresh(evidence))
+    parts += [_probes(evidence), _stages(evidence), _versions(evidence)]
     return redact("\n\n".join(part for part in parts if part) + "\n")
 
 
@@ -96,26 +106,6 @@ def save(path: Path, evidence: RunEvidence) -> tuple[Path, Path]:
     return target, beside
 
 
-def save_text(path: Path, text: str) -> Path:
-    """Write a file that appears whole or not at all, readable by its owner alone.
-
-    Returns:
-        Its absolute path.
-
-    Raises:
-        ConfigurationError: It cannot be written.
-    """
-    target = path.expanduser().absolute()
-    try:
-        write_private(target, text.encode("utf-8", "replace"))
-    except OSError as error:
-        raise ConfigurationError(
-            f"Cannot write {target}: {error.strerror or error}.",
-            hint="Choose a directory that exists and that you may write to.",
-        ) from error
-    return target
-
-
 def milliseconds(ms: float | None) -> str:
     """A time with its unit: tenths below 100 ms."""
     if ms is None:
@@ -138,6 +128,19 @@ def comparison_line(comparison: Comparison) -> str:
     )
 
 
+def refresh_line(evidence: RunEvidence) -> str:
+    """The timed refreshes and what they are compared with, in one line of Markdown."""
+    timing = Timing.of(evidence.document["refresh_runs_ms"])
+    if timing is None:
+        return "none was timed"
+    said = f"median {milliseconds(timing.median)} of {timing.n}"
+    against = evidence.baseline or evidence.previous
+    if against is None:
+        return said
+    name = "baseline" if evidence.baseline else "previous run"
+    return f"{said}; against the {name} {markdown(comparison_line(against.comparison))}"
+
+
 def _problems(evidence: RunEvidence) -> str:
     lines = [f"- {markdown(each)}" for each in evidence.facts.problems[:20]]
     unsaid = len(evidence.facts.problems) - len(lines)
@@ -153,22 +156,25 @@ def _summary(evidence: RunEvidence) -> str:
     target, settings = document.get("target"), document.get("settings")
     rows = []
     if target:
-        name = code(str(target["ref"] or target["host"]))
+        name = code(target_name(evidence))
         if target["ref"]:
             name += f" at {code(str(target['host']))}"
         rows.append(["Target", f"{name}, **{markdown(str(target['kind']))}**"])
         rows.append(["Because", markdown(str(target["reason"]))])
-    if settings:
+    if settings and document["mode"] != "purge":
         responses = settings["users"] * settings["questions"]
         volume = f"{settings['users']:,} users × {settings['questions']:,} questions = "
         how = f"batches of {settings['batch']:,}, {settings['concurrency']} in flight"
         rows.append(["Volume", f"{volume}{responses:,} responses; {how}"])
-    if document["mode"] == CYCLE:
+    if document["mode"] == CYCLE and not wrote_nothing(document):
+        if not wrote_all(document):
+            rows.append(["Written", written_line(document)])
+        rows.append(["Refresh", refresh_line(evidence)])
         rows.append(["Check", check_line(document)])
-    if document["mode"] != "dry-run":
-        rows.append(["Left behind", leftovers_line(document)])
     if document.get("probes"):
         rows.append(["Probes", counted(probe_counts(document))])
+    if document["mode"] in WRITING:
+        rows.append(["Left behind", leftovers_line(document)])
     if facts.justification_recorded is not None:
         word = "on record in the deployment log" if facts.justification_recorded else "not recorded"
         rows.append(["Justification", word])
@@ -235,7 +241,8 @@ def _stages(evidence: RunEvidence) -> str:
     if not stages:
         return ""
     rows = [[each["name"], f"{each['seconds']:.2f} s", f"{each['count']:,}"] for each in stages]
-    return f"## Stages\n\n{table(['Stage', 'took', 'items'], rows, right=(1, 2))}"
+    shown = table(["Stage", "took", "items"], rows, right=(1, 2))
+    return f"<details><summary>Stages</summary>\n\n{shown}\n\n</details>"
 
 
 def _probes(evidence: RunEvidence) -> str:
@@ -253,8 +260,9 @@ def _probes(evidence: RunEvidence) -> str:
         f"<details><summary>All {len(probes):,} probes</summary>\n\n"
         f"{table(['Probe', 'Status', 'Seen'], rows)}\n\n</details>"
     )
-    said = "\n".join(lines) or "None failed, none warned."
-    return f"## Probes\n\n{counted(probe_counts(document))}\n\n{said}\n\n{folded}"
+    counts = counted(probe_counts(document))
+    said = f"{counts}\n\n" + "\n".join(lines) if lines else f"{counts}; none failed, none warned"
+    return f"## Probes\n\n{said}\n\n{folded}"
 
 
 def _versions(evidence: RunEvidence) -> str:

@@ -7,8 +7,23 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tui.records.evidence import RunEvidence
+
 _WORDS: Final = {"fail": "failed", "warn": "warned", "pass": "passed", "skip": "skipped"}
 _TABLES: Final = ("users", "questions", "responses")
+_BEFORE_WRITING: Final = frozenset({"refused", "not-ready", "unreachable", "unusable"})
+
+
+def target_name(evidence: RunEvidence) -> str:
+    """The target as its series in the history is called: ref, host, host and port, or sandbox."""
+    target = evidence.document["target"]
+    return str(target["ref"] or evidence.facts.place or target["host"])
+
+
+def title(document: Mapping[str, Any]) -> str:
+    """What was done, and how it ended."""
+    what = {"dry-run": "dry run", "purge": "purge"}.get(document["mode"], "verification")
+    return f"Heatmap {what}: {str(document['outcome']).replace('-', ' ')}"
 
 
 def probe_counts(document: Mapping[str, Any]) -> dict[str, int]:
@@ -44,9 +59,14 @@ def check_line(document: Mapping[str, Any]) -> str:
     return f"{check['matched']:,} of {check['expected']:,} aggregates right; {said}"
 
 
+def wrote_nothing(document: Mapping[str, Any]) -> bool:
+    """Whether the run ended before it had leave to write."""
+    return document["outcome"] in _BEFORE_WRITING and not document["stages"]
+
+
 def is_clean(document: Mapping[str, Any]) -> bool | None:
     """Whether nothing is left, in tables and view; None when that is not known."""
-    counts = [document["leftovers"][name] for name in _TABLES]
+    counts = [_left(document)[name] for name in _TABLES]
     if any(counts) or document["view_restored"] is False:
         return False
     return None if None in counts else True
@@ -54,7 +74,9 @@ def is_clean(document: Mapping[str, Any]) -> bool | None:
 
 def leftovers_line(document: Mapping[str, Any]) -> str:
     """What is left behind, in one line."""
-    counts = {name: document["leftovers"][name] for name in _TABLES}
+    if wrote_nothing(document):
+        return "nothing: it did not write"
+    counts = _left(document)
     if None in counts.values():
         left = "not counted"
     elif any(counts.values()):
@@ -63,3 +85,25 @@ def leftovers_line(document: Mapping[str, Any]) -> str:
         left = "nothing"
     view = {True: "is as before", False: "is not as before", None: "was not judged"}
     return f"{left}; the view {view[document['view_restored']]}"
+
+
+def written_line(document: Mapping[str, Any]) -> str:
+    """What was written, in one line."""
+    if not any(document["rows"].values()):
+        return "nothing"
+    return ", ".join(f"{document['rows'][name]:,} {name}" for name in _TABLES)
+
+
+def wrote_all(document: Mapping[str, Any]) -> bool:
+    """Whether what was written is what was planned."""
+    rows, plan = document["rows"], document["settings"]
+    return bool(
+        plan
+        and (rows["users"], rows["questions"]) == (plan["users"], plan["questions"])
+        and rows["responses"] == plan["users"] * plan["questions"]
+    )
+
+
+def _left(document: Mapping[str, Any]) -> dict[str, int | None]:
+    left = document["leftovers"] or {}
+    return {name: left.get(name) for name in _TABLES}

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.errors import ConfigurationError
-from tui.records.compare import Timing
-from tui.records.evidence import CYCLE, RunEvidence
+from tui.records.evidence import CYCLE, WRITING, RunEvidence
 from tui.records.outgoing import code, counted, markdown, table
-from tui.records.report import comparison_line, milliseconds
-from tui.records.sections import check_line, leftovers_line, probe_counts, probes_with
+from tui.records.report import refresh_line
+from tui.records.sections import (
+    check_line,
+    leftovers_line,
+    probe_counts,
+    probes_with,
+    target_name,
+    title,
+    wrote_nothing,
+)
 from tui.records.thresholds import violations
 from tui.redact import redact
 
@@ -30,13 +37,13 @@ def summary(evidence: RunEvidence) -> str:
     target = document.get("target")
     rows = []
     if target:
-        name = code(str(target["ref"] or target["host"]))
+        name = code(target_name(evidence))
         rows.append(["Target", f"{name}, {markdown(str(target['kind']))}"])
     if document.get("probes"):
         rows.append(["Probes", counted(probe_counts(document))])
-    if document["mode"] == CYCLE:
-        rows += [["Refresh", _refresh(evidence)], ["Check", check_line(document)]]
-    if document["mode"] != "dry-run":
+    if document["mode"] == CYCLE and not wrote_nothing(document):
+        rows += [["Refresh", refresh_line(evidence)], ["Check", check_line(document)]]
+    if document["mode"] in WRITING:
         rows.append(["Left behind", leftovers_line(document)])
     failed = [
         f"- {code(each['id'])}: {markdown(each['detail'])}"
@@ -46,7 +53,7 @@ def summary(evidence: RunEvidence) -> str:
         f"- {code(each.name)}: {markdown(each.detail)}" for each in violations(evidence.thresholds)
     ]
     parts = [
-        f"### Heatmap verification: {markdown(str(document['outcome']))}",
+        f"### {title(document)}",
         markdown(str(document.get("message") or "")),
         table(["What", "Seen"], rows) if rows else "",
         "\n".join(failed),
@@ -74,15 +81,3 @@ def append_summary(path: Path, evidence: RunEvidence) -> None:
             f"Cannot add the job summary to {path}: {error.strerror or error}.",
             hint="Name a file that the pipeline may write to.",
         ) from error
-
-
-def _refresh(evidence: RunEvidence) -> str:
-    timing = Timing.of(evidence.document["refresh_runs_ms"])
-    if timing is None:
-        return "none was timed"
-    said = f"median {milliseconds(timing.median)} of {timing.n}"
-    against = evidence.baseline or evidence.previous
-    if against is None:
-        return said
-    name = "baseline" if evidence.baseline else "previous run"
-    return f"{said}; against the {name} {markdown(comparison_line(against.comparison))}"
