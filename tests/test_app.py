@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.screens.fakes import FakeSession, make_app, make_settings, settle, text_of
+from tests.screens.fakes import FakeSession, make_app, settle, text_of
 from tui.redact import Secret
 
 if TYPE_CHECKING:
@@ -50,27 +50,6 @@ async def test_a_crash_leaves_a_redacted_report_and_no_traceback(
     assert "Traceback" in text
     assert secret not in text
     assert report.stat().st_mode & 0o777 == 0o600
-
-
-async def test_evidence_is_saved_privately_and_said_where(tmp_path: Path) -> None:
-    app = make_app(FakeSession(settings=make_settings(tmp_path)))
-    async with app.run_test(notifications=True) as pilot:
-        await settle(pilot)
-        app.save("apikey: sb_secret_abcdefghijklmnop", "x.md", "the evidence")
-        await settle(pilot)
-    saved = tmp_path / "reports" / "x.md"
-    assert saved.stat().st_mode & 0o777 == 0o600
-    assert "abcdefghijklmnop" not in saved.read_text()
-
-
-async def test_what_cannot_be_saved_is_said(tmp_path: Path) -> None:
-    (tmp_path / "reports").write_text("in the way")
-    app = make_app(FakeSession(settings=make_settings(tmp_path)))
-    async with app.run_test(notifications=True) as pilot:
-        await settle(pilot)
-        app.save("text", "x.md", "the evidence")
-        await settle(pilot)
-        assert any("could not be written" in each.message for each in app._notifications)
 
 
 async def test_nothing_is_said_or_copied_with_a_secret_in_it() -> None:

@@ -8,45 +8,41 @@ a second.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import signal
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
-from textual import on
 from textual.app import App
-from textual.binding import Binding, BindingType
-from textual.worker import Worker, WorkerState
 
-from tui.errors import ExitCode
+from tui.errors import ExitCode, OperatorError
 from tui.redact import redact
+from tui.screens.keys import Keys
 from tui.screens.opening import OpeningScreen
+from tui.signals import HUNG_UP, REASONS, listen
 from tui.styles import theme as themes
-from tui.widgets.glyphs import UNICODE, glyphs_for
-from tui.widgets.places import View
+from tui.widgets.glyphs import glyphs_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
-    from textual.app import SystemCommand
-    from textual.screen import Screen
-
+    from tui.records.evidence import RunEvidence
     from tui.screens.desk import Clock, Connect, Desk
     from tui.screens.environments import Environments
     from tui.screens.ways import Ways
     from tui.screens.workbench import Workbench
 
 PAINTS_PER_SECOND: Final = 10
-IDLE_PAINTS: Final = 5
-"""Of these many ticks one is painted while only the waiting time changes."""
+BUSY_TICKS: Final = 5
+"""Of so many ticks one is painted while something is waited for and its time grows."""
+IDLE_TICKS: Final = 100
+"""Of so many while nothing is, since what was read grows old."""
 
 
-class HeatmapApp(App[int]):
+class HeatmapApp(Keys):
     """The operator console. `run()` returns the exit code.
 
     Args:
@@ -64,28 +60,11 @@ class HeatmapApp(App[int]):
         glyphs: The signs in use.
         opening: What the banner says while the project is being opened.
         environments: As given.
+        is_furnished: Whether the screens are there; before that one can only leave.
     """
 
     TITLE = "heatmap-tui"
     CSS_PATH = "styles/console.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("t", "go('target')", "Target", id="go.target", tooltip="Step 1: the project"),
-        Binding("1", "go('target')", "Target", show=False, id="go.step1"),
-        Binding("d", "dry_run", "Dry run", id="go.dry-run", tooltip="Ask the probes; no writes"),
-        Binding("2", "go('dry-run')", "Dry run", show=False, id="go.step2"),
-        Binding("r", "review_or_run", "Run", id="go.run", tooltip="Review a run, or watch it"),
-        Binding("3", "go('review')", "Review", show=False, id="go.step3"),
-        Binding("4", "go('run')", "Run", show=False, id="go.step4"),
-        Binding("h", "go('heatmap')", "Heatmap", id="go.heatmap", tooltip="Look at the heatmap"),
-        Binding("e", "go('evidence')", "Evidence", id="go.evidence", tooltip="Text to paste"),
-        Binding("question_mark", "help", "Help", id="app.help", tooltip="Explain this screen"),
-        Binding("q", "leave", "Quit", id="app.quit", tooltip="Leave the console"),
-        Binding("escape", "retreat", "Back", id="app.back", tooltip="Back; in a run: stop it"),
-        Binding("left", "step(-1)", "Step before", show=False, id="go.before"),
-        Binding("right", "step(1)", "Step after", show=False, id="go.after"),
-        Binding("ctrl+c", "interrupt", "Stop", show=False, priority=True, id="app.interrupt"),
-        Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="app.quit-anywhere"),
-    ]
 
     def __init__(
         self,
@@ -110,7 +89,7 @@ class HeatmapApp(App[int]):
         self._stale = True
         self._ticks = 0
         self._finished = False
-        self._furnished = False
+        self.is_furnished = False
         self._ended_a_run = self._terminal_gone = False
         self.set_class(ascii_only, "-ascii")
         self.register_theme(themes.DARK)
@@ -157,38 +136,26 @@ class HeatmapApp(App[int]):
     def on_mount(self) -> None:
         """Put up the screens and connect once something is painted."""
         if not self.is_headless:
-            self._listen_for_signals()
+            listen(self._signalled)
         self.call_after_refresh(self._furnish)
 
     def _furnish(self) -> None:
         from tui.screens.collector import set_aside
 
-        self._furnished = self.ways is not None
+        self.is_furnished = self.ways is not None
         set_aside()
         self.set_interval(1 / PAINTS_PER_SECOND, self._tick)
         self.bench.connect()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Before there are screens one can only leave."""
-        del parameters
-        return self._furnished or action in {"leave", "interrupt"}
-
-    def _listen_for_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None:
-                loop.add_signal_handler(number, self._signalled, name)
-
     def _signalled(self, name: str) -> None:
         """A signal stops the run under way; the clean-up goes on after the screen is gone."""
-        self._terminal_gone = name == "SIGHUP"
-        self.desk.cancel(f"{name} was received")
+        self._terminal_gone = name == HUNG_UP
+        self.desk.cancel(REASONS[name])
         self.exit(int(ExitCode.INTERRUPTED))
 
     def exit(self, result: int | None = None, *arguments: Any, **options: Any) -> None:
         """End the console as Textual does; a run under way stops at once and decides the code."""
-        if self._furnished and self.desk.is_writing:
+        if self.is_furnished and self.desk.is_writing:
             self._ended_a_run = True
             self.desk.cancel("the console ended")
         super().exit(result, *arguments, **options)
@@ -218,7 +185,9 @@ class HeatmapApp(App[int]):
             return
         if self.desk.is_writing:
             self._say("heatmap-tui: stopping the run and cleaning up")
-        if await self.bench.finish() or self._ended_a_run:
+        ended_a_run = await self.bench.finish() or self._ended_a_run
+        # Whoever left with something else, such as a picture, keeps it.
+        if ended_a_run and (self._return_value is None or isinstance(self._return_value, int)):
             self._return_value = int(self.desk.exit_code)
         finished = self.desk.run.finished if self.desk.run else None
         if finished is not None and finished.exit_code in {
@@ -262,9 +231,10 @@ class HeatmapApp(App[int]):
         self._stale = True
 
     def _tick(self) -> None:
-        """Paint what has changed; where only time goes by, paint twice a second."""
+        """Paint what has changed; where only time goes by, now and then."""
         self._ticks += 1
-        if self._stale or (self.desk.is_busy and self._ticks % IDLE_PAINTS == 0):
+        every = BUSY_TICKS if self.desk.is_busy else IDLE_TICKS
+        if self._stale or self._ticks % every == 0:
             self._stale = False
             self.paint()
 
@@ -273,12 +243,6 @@ class HeatmapApp(App[int]):
         self.ways.paint()
 
     # Words: everything that is told is text, never markup, and holds no secret.
-
-    @on(Worker.StateChanged)
-    def _worker_failed(self, event: Worker.StateChanged) -> None:
-        """No failure of ours goes unseen."""
-        if event.state is WorkerState.ERROR and event.worker.error is not None:
-            self.show_error(event.worker.error)
 
     def tell(self, text: str, *, title: str = "", warning: bool = True) -> None:
         """Say something in passing."""
@@ -294,109 +258,19 @@ class HeatmapApp(App[int]):
         self.copy_to_clipboard(redact(text))
         self.tell(f"Sent {what} to the terminal's clipboard.", warning=False)
 
-    def save(self, text: str, name: str, what: str) -> None:
-        """Save text among the console's own files, and say where."""
+    def hand_out(self, evidence: RunEvidence, *, copy: bool) -> None:
+        """Save a run's report, its JSON beside it, and say where; put it on the clipboard too."""
         session = self.desk.session
         if session is None:
             return
-        from tui.records.files import write_private
+        from tui.records.report import report, save
 
-        path = session.settings.state_dir / "reports" / name
+        name = f"{evidence.document['run_id']}.md"
         try:
-            write_private(path, redact(text).encode())
-        except OSError as error:
-            self.tell(f"{path} could not be written: {error.strerror}")
-            return
-        self.tell(f"Saved {what} to {path}", warning=False)
-
-    # Ways: the same on every screen.
-
-    @property
-    def view(self) -> View | None:
-        """Where the operator is, None behind a dialog."""
-        return self.ways.view
-
-    def dims(self, action: str) -> bool:
-        """See `Ways.dims`."""
-        return self.ways.dims(action)
-
-    def switch(self, view: View) -> None:
-        """Go to a place, through any dialog in front."""
-        self.ways.switch(view)
-
-    def action_go(self, name: str) -> None:
-        """Go to a place, or say why it is locked."""
-        self.ways.go(View(name))
-
-    def action_dry_run(self) -> None:
-        """Go to the dry run; begin it when none was done, or when one is there already."""
-        self.ways.dry_run()
-
-    def action_review_or_run(self) -> None:
-        """Watch the run there is; from there, or when there is none, review a new one."""
-        self.ways.review_or_run()
-
-    def action_step(self, by: int) -> None:
-        """Go to the step before or after this one."""
-        self.ways.step(by)
-
-    def action_retreat(self) -> None:
-        """Stop the run one is watching; elsewhere go back to where one came from."""
-        self.ways.retreat()
-
-    def get_key_display(self, binding: Binding) -> str:
-        """A key's name as it is shown; in ASCII where the terminal has no more."""
-        shown = super().get_key_display(binding)
-        return shown if self.glyphs is UNICODE or shown.isascii() else binding.key
-
-    def action_press(self, key: str) -> None:
-        """Press a key: what a click on the key bar does."""
-        self.simulate_key(key)
-
-    def action_help(self) -> None:
-        """Explain the screen one stands on."""
-        self.ways.help()
-
-    def action_switch_theme(self) -> None:
-        """Change between dark and light."""
-        dark = self.theme == themes.DARK_NAME
-        self.theme = themes.LIGHT_NAME if dark else themes.DARK_NAME
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What the command palette offers: the same on every screen."""
-        del screen
-        from tui.screens.commands import commands
-
-        return commands(self)
-
-    # Leaving: never in the middle of a run without a word.
-
-    def action_purge(self) -> None:
-        """Remove what earlier runs left, once the operator has agreed."""
-        self.bench.purge()
-
-    def action_other_project(self) -> None:
-        """Choose another environment file, and open its project."""
-        self.bench.choose_project()
-
-    def action_new_environment(self) -> None:
-        """Describe a project in a new environment file, and open it."""
-        self.bench.describe_project()
-
-    def action_interrupt(self) -> None:
-        """Ctrl+c: the first stops the run, the second asks, the third leaves."""
-        if self._furnished:
-            self.ways.interrupt()
+            path, _ = save(session.settings.state_dir / "reports" / name, evidence)
+        except OperatorError as error:
+            self.show_error(error)
         else:
-            self.exit(int(ExitCode.INTERRUPTED))
-
-    def action_leave(self) -> None:
-        """Leave at once when nothing is under way, else ask."""
-        if self._furnished:
-            self.bench.leave()
-        else:
-            self.exit(int(ExitCode.VERIFIED))
-
-    def leave(self) -> None:
-        """Leave now, with the exit code that what was done deserves."""
-        self.exit(int(self.desk.exit_code))
+            self.tell(f"Saved the evidence to {path}, its JSON beside it.", warning=False)
+        if copy:
+            self.copy(report(evidence), "the evidence")

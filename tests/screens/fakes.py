@@ -8,44 +8,55 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import tempfile
 from dataclasses import replace
-from datetime import date
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from textual.worker import WorkerCancelled
 
+from tests.screens.recorded import (
+    COUNTS,
+    DRY_RUN_ID,
+    FINISHED,
+    PREFLIGHT,
+    PRODUCTION,
+    RUN_ID,
+    STAGES,
+    STAGING,
+    VERSIONS,
+    VOLUME,
+    cancelled_events,
+    cycle_events,
+    dry_run_events,
+    failing,
+    make_target,
+    probes,
+    purge_events,
+    sample,
+    stage_events,
+)
 from tui.app import HeatmapApp
 from tui.errors import ExitCode
-from tui.heatmap.rows import AggregateRow
-from tui.keys import KeyFacts, KeyKind
+from tui.records.deployment_log import DeploymentLog
+from tui.records.entry import entry_of
+from tui.records.history import HistoryFile
 from tui.settings import Settings, Volume
-from tui.target import Target, TargetKind
 from tui.verify.driver import Cancellation
 from tui.verify.events import (
-    AuditFinished,
-    Cancelling,
-    CheckFinished,
     DryRunFinished,
     Event,
     Mode,
-    Notice,
     Outcome,
     ProbeFinished,
-    ProbeStarted,
-    ProbeStatus,
-    RefreshTimed,
     RunFinished,
     RunStarted,
     SampleTaken,
-    Stage,
-    StageFinished,
-    StageProgress,
-    StageStarted,
-    Tally,
 )
+from tui.verify.keeping import Keeper, Thresholds
+from tui.verify.result import Result
 from tui.verify.session import ConnectStage
 
 if TYPE_CHECKING:
@@ -53,63 +64,52 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-RUN_ID = "20260102t030405-abcdef"
-VOLUME = Volume()
-STAGES = tuple(Stage)
-COUNTS = {
-    Stage.USERS: 50,
-    Stage.QUESTIONS: 200,
-    Stage.RESPONSES: 10_000,
-    Stage.REFRESH: 1,
-    Stage.CHECK: 1_600,
-    Stage.SAMPLE: 2_080,
-    Stage.CLEANUP_RESPONSES: 10_000,
-    Stage.CLEANUP_QUESTIONS: 200,
-    Stage.FINAL_REFRESH: 1,
-    Stage.CLEANUP_USERS: 50,
-    Stage.AUDIT: 0,
-}
+    from tui.records.evidence import RunEvidence
+    from tui.target import Target
+
+__all__ = [
+    "ASKING",
+    "COUNTS",
+    "DRY_RUN_ID",
+    "FINISHED",
+    "PREFLIGHT",
+    "PRODUCTION",
+    "RUN_ID",
+    "STAGES",
+    "STAGING",
+    "VERSIONS",
+    "VOLUME",
+    "Clock",
+    "FakeRun",
+    "FakeSession",
+    "Held",
+    "cancelled_events",
+    "cycle_events",
+    "dry_run_events",
+    "failing",
+    "make_app",
+    "make_settings",
+    "make_target",
+    "press",
+    "probes",
+    "purge_events",
+    "sample",
+    "settle",
+    "stage_events",
+    "text_of",
+    "until",
+]
 
 
-def make_target(
-    kind: TargetKind = TargetKind.LOCAL,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 54321,
-    ref: str | None = None,
-    reason: str = "started by this console on this machine",
-) -> Target:
-    scheme = "http" if host == "127.0.0.1" else "https"
-    return Target(
-        url=f"{scheme}://{host}" + (f":{port}" if port != 443 else ""),
-        host=host,
-        port=port,
-        ref=ref,
-        kind=kind,
-        reason=reason,
-        key=KeyFacts(KeyKind.LEGACY_JWT, role="service_role", ref=ref),
-        aliases=(host,),
-        asked_database=True,
-    )
+@functools.cache
+def _home() -> tempfile.TemporaryDirectory[str]:
+    """Where all sessions of this process keep their files; gone when it ends."""
+    return tempfile.TemporaryDirectory(prefix="heatmap-fakes-")
 
 
-STAGING = make_target(
-    TargetKind.STAGING,
-    host="abcdefghijklmnopqrst.supabase.co",
-    port=443,
-    ref="abcdefghijklmnopqrst",
-    reason="host abcdefghijklmnopqrst.supabase.co is declared in HEATMAP_VERIFY_NON_PROD_HOSTS",
-)
-PRODUCTION = make_target(
-    TargetKind.PRODUCTION,
-    host="zyxwvutsrqponmlkjihg.supabase.co",
-    port=443,
-    ref="zyxwvutsrqponmlkjihg",
-    reason="unknown remote host: production until declared in HEATMAP_VERIFY_NON_PROD_HOSTS",
-)
-
-
-def make_settings(state_dir: Path = Path("/nowhere"), volume: Volume = VOLUME) -> Settings:
+def make_settings(state_dir: Path | None = None, volume: Volume = VOLUME) -> Settings:
+    """Settings with a state directory of their own."""
+    state_dir = state_dir or Path(tempfile.mkdtemp(dir=_home().name))
     return Settings(
         url=None,
         service_role_key=None,
@@ -120,141 +120,6 @@ def make_settings(state_dir: Path = Path("/nowhere"), volume: Volume = VOLUME) -
         state_dir=state_dir,
         deployment_log=state_dir / "deployment-log.jsonl",
     )
-
-
-def probes(*changed: ProbeFinished) -> list[ProbeFinished]:
-    """A dry run's answers, all as they should be but for the changed ones."""
-    table = [
-        ("target.reachable", "The project answers", "200 in 12 ms", 12.0),
-        ("target.key", "The key is a service-role key of this project", "role service_role", 0.2),
-        ("authentication.admin", "The admin API lists users", "60 users", 9.0),
-        ("authentication.wrong-key", "A wrong key is refused", "401", 4.0),
-        ("schema.tables", "Tables and their required columns are there", "3 tables", 18.0),
-        ("schema.view", "The view has its eight columns", "8 of 8", 18.0),
-        ("schema.index", "The unique index is valid", "analytics_heatmap_agg_idx", 21.0),
-        ("schema.reader", "analytics_heatmap_admin() answers", "480 rows", 31.0),
-        ("permissions.anon-view", "Anonymous callers cannot read the view", "42501", 6.0),
-        ("permissions.anon-refresh", "Anonymous callers cannot refresh", "42501", 6.0),
-        ("permissions.refresh", "We may refresh the view", "25006: allowed", 8.0),
-        ("limits.max-rows", "Reads are paged at the server's row limit", "1,000 rows", 14.0),
-        ("limits.timeout", "The refresh fits the statement timeout", "0.2 s of 8 s", 3.0),
-        ("residue.leftovers", "Nothing is left of earlier runs", "0 rows", 11.0),
-        ("volume.planned", "The planned volume is bearable", "10,000 responses on 4,812", 5.0),
-    ]
-    answers = [
-        ProbeFinished(
-            identity,
-            identity.split(".")[0],
-            title,
-            ProbeStatus.PASS,
-            detail,
-            None,
-            ms,
-            asked="GET /rest/v1/analytics_heatmap_agg?limit=1",
-        )
-        for identity, title, detail, ms in table
-    ]
-    by_id = {each.id: each for each in changed}
-    return [by_id.get(each.id, each) for each in answers]
-
-
-def failing(identity: str, detail: str, hint: str) -> ProbeFinished:
-    """The probe `identity` with a failure."""
-    was = next(each for each in probes() if each.id == identity)
-    return replace(was, status=ProbeStatus.FAIL, detail=detail, hint=hint)
-
-
-def dry_run_events(target: Target, answers: Sequence[ProbeFinished]) -> list[Event]:
-    counts = {status: sum(each.status is status for each in answers) for status in ProbeStatus}
-    failed = [each for each in answers if each.status is ProbeStatus.FAIL]
-    verdict = (
-        f"not ready: {len(failed)} of {len(answers)} probes failed"
-        if failed
-        else "ready to write synthetic data"
-    )
-    return [
-        RunStarted(RUN_ID, Mode.DRY_RUN, target, VOLUME),
-        *(ProbeStarted(each.id, each.group, each.title) for each in answers),
-        *answers,
-        DryRunFinished(not failed, counts, tuple(each.detail for each in failed), verdict),
-        RunFinished(
-            Outcome.NOT_READY if failed else Outcome.READY,
-            ExitCode.FAILED if failed else ExitCode.VERIFIED,
-            verdict,
-            None,
-            0.42,
-        ),
-    ]
-
-
-def sample(questions: int = 8, weeks: int = 8) -> SampleTaken:
-    """A small heatmap, uneven and the same every time."""
-    lesions = ("fracture", "sprain", "burn", None)
-    rows = []
-    for number in range(questions):
-        for week in range(weeks):
-            attempts = 3 + (number * 7 + week * 5) % 11
-            correct = (attempts * ((number * 3 + week) % 10)) // 10
-            rows.append(
-                AggregateRow(
-                    UUID(int=number + 1),
-                    lesions[number % 4],
-                    ("wrist", "ankle", None)[number % 3],
-                    date.fromordinal(date(2025, 11, 3).toordinal() + 7 * week),
-                    attempts,
-                    correct,
-                    round(Decimal(correct) / attempts, 2),
-                    Decimal(1000 + 100 * number + week),
-                )
-            )
-    return SampleTaken(tuple(rows), len(rows))
-
-
-def stage_events(stage: Stage, *, steps: int = 2, seconds: float = 0.25) -> list[Event]:
-    count = COUNTS[stage]
-    return [
-        StageStarted(stage, count, f"{stage.value}: working"),
-        *(StageProgress(stage, count * (step + 1) // steps, count) for step in range(steps)),
-        StageFinished(stage, seconds, count),
-    ]
-
-
-def cycle_events(target: Target) -> list[Event]:
-    """A run that is verified."""
-    events: list[Event] = [RunStarted(RUN_ID, Mode.CYCLE, target, VOLUME, STAGES)]
-    for stage in STAGES:
-        events += stage_events(stage)
-        if stage is Stage.REFRESH:
-            events.append(RefreshTimed(212.4, 190.0, 1))
-        elif stage is Stage.CHECK:
-            events.append(CheckFinished(1600, 1600, 0, 0, 0))
-        elif stage is Stage.SAMPLE:
-            events.append(sample())
-        elif stage is Stage.FINAL_REFRESH:
-            events.append(RefreshTimed(98.0, 80.0, 1, final=True))
-    return [
-        *events,
-        AuditFinished(Tally(), view_restored=True, explanation="as before"),
-        RunFinished(
-            Outcome.VERIFIED, ExitCode.VERIFIED, "verified: all numbers are right", None, 2.9
-        ),
-    ]
-
-
-def cancelled_events(target: Target) -> list[Event]:
-    """What follows once a run was asked to stop."""
-    del target
-    return [
-        Cancelling("esc was pressed"),
-        *stage_events(Stage.CLEANUP_RESPONSES),
-        *stage_events(Stage.CLEANUP_QUESTIONS),
-        *stage_events(Stage.CLEANUP_USERS),
-        AuditFinished(Tally(), view_restored=True),
-        Notice("stopped after 5,000 responses"),
-        RunFinished(
-            Outcome.INTERRUPTED, ExitCode.INTERRUPTED, "stopped; everything was removed", None, 1.4
-        ),
-    ]
 
 
 class Held:
@@ -274,9 +139,12 @@ class FakeRun:
         script: Sequence[Event | Held | Exception],
         *,
         after_cancel: Sequence[Event | Held] = (),
+        seen: Callable[[FakeRun, Event], None] = lambda _run, _event: None,
     ) -> None:
-        self.run_id = RUN_ID
+        self.run_id = DRY_RUN_ID if mode is Mode.DRY_RUN else RUN_ID
         self.mode = mode
+        self.result = Result()
+        self._seen = seen
         self.cancellation = Cancellation()
         self._script = script
         self._after_cancel = after_cancel
@@ -292,6 +160,12 @@ class FakeRun:
         self._abandoned.set()
 
     async def events(self) -> AsyncGenerator[Event, None]:
+        async for event in self._replay():
+            self.result.apply(event)
+            self._seen(self, event)
+            yield event
+
+    async def _replay(self) -> AsyncGenerator[Event, None]:
         for item in self._script:
             if isinstance(item, Held):
                 await self._hold(item, self._cancelled)
@@ -344,7 +218,14 @@ class FakeSession:
         self.is_sandbox = is_sandbox
         self.dry_run_result: DryRunFinished | None = None
         self.journals: list[object] = []
-        self.evidence = None
+        self.evidence: RunEvidence | None = None
+        self.keeper = Keeper(
+            HistoryFile(self.settings.state_dir / "history.jsonl"),
+            DeploymentLog(self.settings.deployment_log),
+            Thresholds(),
+            is_sandbox=is_sandbox,
+        )
+        self._answers: dict[str, ProbeFinished] = {}
         self.closed = False
         self.cycles_started = 0
         self.live = sample()
@@ -357,23 +238,71 @@ class FakeSession:
         self._after = after_cancel or cancelled_events(self.target)
 
     def dry_run(self) -> FakeRun:
-        return FakeRun(Mode.DRY_RUN, self._dry_run)
+        return FakeRun(Mode.DRY_RUN, self._dry_run, seen=self._seen)
 
     def ask_again(self, probe_id: str) -> FakeRun:
         self.asked_again.append(probe_id)
-        return FakeRun(Mode.DRY_RUN, self.again)
+        return FakeRun(Mode.DRY_RUN, self.again, seen=self._seen)
 
     def cycle(self, **arguments: object) -> FakeRun:
         self.cycles_started += 1
         self.asked_for = arguments
-        return FakeRun(Mode.CYCLE, self._cycle, after_cancel=self._after)
+        return FakeRun(Mode.CYCLE, self._cycle, after_cancel=self._after, seen=self._seen)
 
     def purge(self, **arguments: object) -> FakeRun:
         self.asked_for = arguments
-        return FakeRun(Mode.PURGE, self.purges.pop(0) if self.purges else self._cycle)
+        script = self.purges.pop(0) if self.purges else purge_events(self.target)
+        return FakeRun(Mode.PURGE, script, seen=self._seen)
 
     async def live_heatmap(self) -> SampleTaken:
         return self.live
+
+    def _seen(self, run: FakeRun, event: Event) -> None:
+        """Make the evidence of a run that has ended, as the real session does."""
+        if isinstance(event, ProbeFinished):
+            self._answers[event.id] = event
+        elif isinstance(event, DryRunFinished):
+            self.dry_run_result = event
+        elif isinstance(event, RunFinished):
+            # A probe that is asked again is no run of its own to the screens, but has evidence.
+            run.result.started = run.result.started or RunStarted(
+                run.run_id, run.mode, self.target, VOLUME
+            )
+            self.evidence = self._judge(run, event)
+            if run.mode is Mode.CYCLE:
+                self.keeper.keep(self.evidence, lambda _: None)
+
+    def _judge(self, run: FakeRun, finished: RunFinished) -> RunEvidence:
+        evidence = self.keeper.judge(
+            run,  # type: ignore[arg-type]
+            finished,
+            versions=VERSIONS,
+            preflight=PREFLIGHT,
+            answers=self._answers,
+            verdict=self.dry_run_result,
+        )
+        facts = replace(evidence.facts, finished_at=FINISHED, tool_version="1.0.0")
+        return replace(evidence, facts=facts, entry=entry_of(evidence.document, facts))
+
+    def remember(self, *refreshes_ms: float) -> None:
+        """Put earlier runs into the history, an hour apart."""
+        run = FakeRun(Mode.CYCLE, ())
+        events = cycle_events(self.target)
+        for event in events:
+            run.result.apply(event)
+        finished = events[-1]
+        assert isinstance(finished, RunFinished)
+        entry = self._judge(run, finished).entry
+        assert entry is not None
+        for number, ms in enumerate(refreshes_ms):
+            self.keeper.history.append(
+                replace(
+                    entry,
+                    run_id=f"20260101t{number:02d}0000-abcdef",
+                    at=datetime(2026, 1, 1, number, tzinfo=UTC),
+                    refresh_runs_ms=(ms,),
+                )
+            )
 
     async def aclose(self) -> None:
         self.closed = True
@@ -407,12 +336,16 @@ def make_app(session: FakeSession | None = None, **options: object) -> HeatmapAp
     return HeatmapApp(connect, clock=Clock(), **options)  # type: ignore[arg-type]
 
 
+ASKING = {"ask", "heatmap-export"}
+"""Work that waits for an answer to a question."""
+
+
 async def settle(pilot: Pilot[int]) -> None:
     """Wait until nothing is under way but held runs, and paint it."""
     app = pilot.app
     assert isinstance(app, HeatmapApp)
     await pilot.pause()
-    for worker in [each for each in app.workers if each.group != "ask"]:
+    for worker in [each for each in app.workers if each.group not in ASKING]:
         with contextlib.suppress(WorkerCancelled):
             await worker.wait()
     await pilot.pause()

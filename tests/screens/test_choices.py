@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.screens.fakes import (
     FakeSession,
-    cycle_events,
     dry_run_events,
     failing,
     make_app,
@@ -19,6 +19,7 @@ from tests.screens.fakes import (
     make_target,
     press,
     probes,
+    purge_events,
     sample,
     settle,
     text_of,
@@ -26,7 +27,7 @@ from tests.screens.fakes import (
 )
 from tui.errors import ExitCode
 from tui.screens.dialogs import Question
-from tui.screens.heatmap import MANY_ROWS, HeatmapScreen
+from tui.screens.heatmap import HeatmapScreen
 from tui.verify.events import DryRunFinished, Mode, Outcome, ProbeFinished, RunFinished, RunStarted
 from tui.widgets.steps import StepState
 
@@ -98,12 +99,28 @@ async def test_as_configured_unless_chosen() -> None:
 
 
 @pytest.mark.parametrize("answer", ["keep", "remove"])
-async def test_more_than_the_tag_explains_is_asked_about(answer: str) -> None:
+@pytest.mark.parametrize(
+    ("found", "title", "asked"),
+    [
+        ({"unexplained": 40}, "more than the tag explains", {"unexplained": 40, "runs": ()}),
+        (
+            {"spared": ("20260102-abcdef01",)},
+            "is under way elsewhere",
+            {"unexplained": None, "runs": ("20260102-abcdef01",)},
+        ),
+    ],
+    ids=["unexplained", "spared"],
+)
+async def test_what_a_purge_leaves_alone_is_asked_about(
+    answer: str, found: dict[str, Any], title: str, asked: dict[str, object]
+) -> None:
     target = make_target()
     started = RunStarted("r", Mode.PURGE, target, make_settings().volume)
-    refused = RunFinished(Outcome.LEFTOVERS, ExitCode.LEFTOVERS, WHY, "look at them", 0.1, (WHY,))
+    refused = RunFinished(
+        Outcome.LEFTOVERS, ExitCode.LEFTOVERS, WHY, "look at them", 0.1, (WHY,), **found
+    )
     session = FakeSession()
-    session.purges = [[started, refused], [replace(started), *cycle_events(target)[1:]]]
+    session.purges = [[started, refused], purge_events(target)]
     app = make_app(session)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
@@ -111,19 +128,19 @@ async def test_more_than_the_tag_explains_is_asked_about(answer: str) -> None:
         await until(pilot, lambda: isinstance(app.screen, Question))
         await settle(pilot)
         await pilot.press("tab", "enter")
-        await until(pilot, lambda: "more than the tag explains" in text_of(app))
-        assert session.asked_for["confirmed"] is False
-        assert WHY in " ".join(text_of(app).split())
+        await until(pilot, lambda: title in text_of(app))
+        assert session.asked_for == {"permit": None, "unexplained": None, "runs": ()}
         assert app.focused is not None
         assert app.focused.id == "answer-keep", "the safe choice is focused"
         await pilot.press(*([] if answer == "keep" else ["tab"]), "enter")
         if answer == "keep":
             await settle(pilot)
-            assert session.asked_for["confirmed"] is False
+            assert len(session.purges) == 1
             assert app.desk.exit_code is ExitCode.LEFTOVERS
         else:
-            await until(pilot, lambda: session.asked_for["confirmed"] is True)
+            await until(pilot, lambda: not session.purges)
             await until(pilot, lambda: not app.desk.is_writing)
+            assert session.asked_for == {"permit": None, **asked}
             assert app.desk.exit_code is ExitCode.VERIFIED
 
 
@@ -140,7 +157,9 @@ async def test_rows_or_a_picture_are_saved_privately(
         await pilot.press(key)
         await until(pilot, lambda: any("Saved" in each.message for each in app._notifications))
     saved = sorted((tmp_path / "exports").iterdir())
-    assert [path.name for path in saved] == [f"heatmap-live.{ending}" for ending in endings]
+    assert [path.suffix for path in saved] == [f".{ending}" for ending in endings]
+    for path in saved:
+        assert re.fullmatch(r"heatmap_127\.0\.0\.1\S*_live_\d{8}T\d{6}Z", path.stem), path.name
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in saved)
     if key == "r":
         assert json.loads(saved[1].read_text())
@@ -180,13 +199,13 @@ async def test_a_truncated_read_is_never_taken_for_the_whole() -> None:
 
 async def test_many_rows_are_kept_out_of_the_collectors_way() -> None:
     session = FakeSession()
-    session.live = sample(questions=MANY_ROWS // 100, weeks=100)
+    session.live = sample(questions=100, weeks=100)
     app = make_app(session)
     try:
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
             await press(pilot, "h")
             assert isinstance(app.screen, HeatmapScreen)
-            await until(pilot, lambda: gc.get_freeze_count() > MANY_ROWS)
+            await until(pilot, lambda: gc.get_freeze_count() > 10_000)
     finally:
         gc.unfreeze()

@@ -21,8 +21,10 @@ from tests.screens.fakes import (
     until,
 )
 from tui.errors import ConfigurationError
+from tui.screens.dialogs import TextDialog
 from tui.screens.environments import ChooseEnvironment, Environments, NewEnvironment
 from tui.widgets.places import View
+from tui.widgets.tick import Tick
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from tui.verify.events import ProbeFinished
 
 KEY = "sb_secret_" + "q" * 20
+NOWHERE = Path("/nowhere")
+"""Where the fake's files are said to be; nothing is ever written there."""
 
 
 class Files:
@@ -44,12 +48,12 @@ class Files:
         self.drafts: list[EnvironmentDraft] = []
         self.written: list[str] = []
         self.opened: list[Path] = []
-        settings = replace(make_settings(), env_file=Path("/nowhere/.env.staging"))
+        settings = replace(make_settings(), env_file=NOWHERE / ".env.staging")
         self.session = FakeSession(STAGING, is_sandbox=False, settings=settings)
 
     def __call__(self) -> Environments:
         return Environments(
-            files=lambda: [Path("/nowhere") / name for name in self.names],
+            files=lambda: [NOWHERE / name for name in self.names],
             open=self.open,  # type: ignore[arg-type]
             check=self.check,
             write=self.write,
@@ -69,7 +73,7 @@ class Files:
         if name in self.names:
             raise ConfigurationError(f"{name} is there already", hint="take another name")
         self.written.append(name)
-        return Path("/nowhere") / name
+        return NOWHERE / name
 
 
 async def fill(pilot: Pilot[int], *, key: str = KEY) -> None:
@@ -88,7 +92,7 @@ async def test_a_described_project_is_checked_written_and_opened() -> None:
     app = make_app(session, environments=files)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert "press n" in text_of(app).replace("\n", " ")
+        assert "n describes it" in text_of(app)
         await fill(pilot)
         assert KEY not in text_of(app)
         await pilot.press("enter")
@@ -100,6 +104,44 @@ async def test_a_described_project_is_checked_written_and_opened() -> None:
         assert session.closed
         assert app.view is View.TARGET
         assert "STAGING" in text_of(app)
+
+
+async def test_a_tick_says_in_words_whether_it_is_on() -> None:
+    files = Files(answers=probes()[:2])
+    app = make_app(environments=files)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await fill(pilot)
+        assert "[ ] no: it counts as production" in text_of(app)
+        tick = app.screen.query_one("#non-production", Tick)
+        tick.focus()
+        await press(pilot, "space")
+        assert "[x] yes: I declare" in text_of(app)
+        app.screen.query_one("#write").focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: files.drafts)
+        assert files.drafts[0].non_production
+
+
+async def test_a_defect_in_the_form_is_shown_and_the_form_lives_on() -> None:
+    files = Files()
+
+    async def check(_: object) -> Sequence[ProbeFinished]:
+        raise RuntimeError("boom")
+
+    files.check = check  # type: ignore[method-assign,assignment]
+    app = make_app(environments=files)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await fill(pilot)
+        form = app.screen
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))
+        assert "RuntimeError: boom" in text_of(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is form)
+        assert "nothing was written" in text_of(app)
+        assert not form.query_one("#write").disabled
 
 
 async def test_nothing_is_written_when_the_project_says_no() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import itertools
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.color import Color
 from textual.widgets import Static
 
 from tests.screens.fakes import (
@@ -28,8 +30,13 @@ from tests.screens.fakes import (
     text_of,
     until,
 )
+from tui.heatmap.colours import contrast
 from tui.styles import theme
-from tui.verify.events import Retrying, Stage, StageProgress
+from tui.verify.events import (
+    Retrying,
+    Stage,
+    StageProgress,
+)
 from tui.widgets.glyphs import ASCII, UNICODE
 from tui.widgets.heatmap_charts import HeatmapCharts
 from tui.widgets.heatmap_grid import HeatmapGrid
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.pilot import Pilot
+    from textual.theme import Theme
 
     from tui.app import HeatmapApp
     from tui.verify.events import SampleTaken
@@ -61,23 +69,21 @@ def same_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
 
 
-def luminance(colour: str) -> float:
-    """Relative luminance, as the Web Content Accessibility Guidelines define it."""
-
-    def linear(part: str) -> float:
-        value = int(part, 16) / 255
-        return value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4
-
-    red, green, blue = (linear(colour[at : at + 2]) for at in (1, 3, 5))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+def rgb(colour: str) -> tuple[int, int, int]:
+    return Color.parse(colour).rgb
 
 
-@pytest.mark.parametrize("name", [theme.DARK_NAME, theme.LIGHT_NAME])
+@pytest.mark.parametrize("look", [theme.DARK, theme.LIGHT], ids=lambda look: look.name)
 @pytest.mark.parametrize(("text", "ground"), theme.TEXT_PAIRS)
-def test_text_has_a_contrast_of_4_5_to_1(name: str, text: str, ground: str) -> None:
-    colours = theme.colours(name)
-    lighter, darker = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
-    assert (lighter + 0.05) / (darker + 0.05) >= 4.5
+def test_text_has_a_contrast_of_4_5_to_1(look: Theme, text: str, ground: str) -> None:
+    assert contrast(rgb(look.variables[text]), rgb(look.variables[ground])) >= 4.5
+
+
+def test_every_picture_is_a_picture() -> None:
+    kept = [*Path(__file__).parent.glob("__snapshots__/**/*.svg")]
+    assert kept
+    for picture in kept:
+        assert "<svg" in picture.read_text(encoding="utf-8"), picture.name
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
@@ -183,15 +189,28 @@ def rows(count: int) -> SampleTaken:
     return replace(sample(questions=count // weeks, weeks=weeks), refreshed_at=REFRESHED)
 
 
+LOOKS = [
+    *("80x24", "120x40", "200x60"),
+    *(f"light-{width}x{height}" for width, height in SIZES),
+    *(f"no-colour-{width}x{height}" for width, height in SIZES),
+]
+
+
+def dressed(look: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, tuple[int, int]]:
+    """The theme and the size that a look is called by."""
+    if look.startswith("no-colour"):
+        monkeypatch.setenv("NO_COLOR", "1")
+    width, height = look.rpartition("-")[2].split("x")
+    name = theme.LIGHT_NAME if look.startswith("light") else theme.DARK_NAME
+    return name, (int(width), int(height))
+
+
 @pytest.mark.parametrize("count", [0, 1, 40, 1_600, 100_000])
-@pytest.mark.parametrize("look", ["80x24", "120x40", "200x60", "light-80x24", "no-colour-80x24"])
+@pytest.mark.parametrize("look", LOOKS)
 def test_picture_of_so_many_rows(
     snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, count: int, look: str
 ) -> None:
-    if look.startswith("no-colour"):
-        monkeypatch.setenv("NO_COLOR", "1")
-    name = theme.LIGHT_NAME if look.startswith("light") else theme.DARK_NAME
-    width, height = look.rpartition("-")[2].split("x")
+    name, size = dressed(look, monkeypatch)
     session = FakeSession()
     session.live = rows(count)
     app = make_app(session, theme_name=name)
@@ -202,7 +221,43 @@ def test_picture_of_so_many_rows(
         if count:
             await drawn(pilot, app)
 
-    assert snap_compare(app, terminal_size=(int(width), int(height)), run_before=go)
+    assert snap_compare(app, terminal_size=size, run_before=go)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_picture_of_a_thousand_questions(
+    snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, look: str
+) -> None:
+    name, size = dressed(look, monkeypatch)
+    session = FakeSession()
+    session.live = rows(100_000)
+    app = make_app(session, theme_name=name)
+
+    async def go(pilot: Pilot[int]) -> None:
+        await settle(pilot)
+        await press(pilot, "h")
+        await drawn(pilot, app)
+        await press(pilot, "a", "a", "a")
+        await until(pilot, lambda: len(app.screen.query_one(HeatmapGrid).grid.rows) >= 1_000)
+        await press(pilot, "pagedown", "down")
+        await drawn(pilot, app)
+
+    assert snap_compare(app, terminal_size=size, run_before=go)
+
+
+@pytest.mark.parametrize("name", [theme.DARK_NAME, theme.LIGHT_NAME])
+def test_picture_in_sixteen_colours(
+    snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-16color")
+    monkeypatch.delenv("COLORTERM")
+    app = make_app(FakeSession(), theme_name=name)
+    assert app.console.color_system == "standard"
+
+    async def go(pilot: Pilot[int]) -> None:
+        await walk(pilot, app, "heatmap", None)
+
+    assert snap_compare(app, terminal_size=(120, 40), run_before=go)
 
 
 @pytest.mark.parametrize("where", ["target", "review", "break-glass", "help", "evidence"])

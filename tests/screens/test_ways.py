@@ -166,21 +166,6 @@ async def test_the_same_keys_work_on_every_screen() -> None:
                 assert app.view is there, f"{key} on {start}"
 
 
-async def test_every_binding_has_an_id_of_its_own_and_a_tooltip_when_shown() -> None:
-    app = make_app()
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        await press(pilot, *TO_RUN)
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
-        for view in View:
-            app.action_go(view)
-            await settle(pilot)
-            for active in app.screen.active_bindings.values():
-                if active.binding.show:
-                    assert active.binding.id, active.binding
-                    assert active.binding.tooltip, active.binding
-
-
 async def test_a_second_run_is_not_started_beside_the_first() -> None:
     held = Held()
     session = held_cycle(held)

@@ -208,7 +208,13 @@ async def test_no_color_in_the_environment_is_obeyed(monkeypatch):
 
 
 async def test_ascii_glyphs_keep_the_grid_to_ascii():
-    grid = build_grid(many_rows(30, 5, sparse=0.3), GridSpec(metric=Metric.MEDIAN))
+    rows = [*many_rows(30, 5, sparse=0.3), row(99, lesion="Läsion 腕", topic="x" * 90)]
+    for columns in ColumnAxis:
+        spec = GridSpec(RowAxis.LESION_TOPIC, columns, metric=Metric.MEDIAN)
+        await assert_ascii(build_grid(rows, spec))
+
+
+async def assert_ascii(grid):
     app = Harness(grid, depth=Depth.NONE, glyphs=ASCII_SHADES)
     async with app.run_test(size=(80, 40)) as pilot:
         await pilot.pause()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import on
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.worker import Worker, WorkerState
 
-from tui.widgets.banner import Banner, banner_for
+from tui.screens.telling import TellsFailures
+from tui.widgets.banner import Banner
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.rail import Rail
 
@@ -28,7 +27,7 @@ WIDE = 100
 """Columns from which the checklist stands beside the content rather than above it."""
 
 
-class ConsoleScreen(Screen[None]):
+class ConsoleScreen(TellsFailures, Screen[None]):
     """A screen that paints itself from the desk.
 
     Attributes:
@@ -70,13 +69,7 @@ class ConsoleScreen(Screen[None]):
             for each in self.active_bindings.values()
             if each.binding.show
         )
-        return f"{self.HELP_TEXT}\n\n{keys}"
-
-    @on(Worker.StateChanged)
-    def _worker_failed(self, event: Worker.StateChanged) -> None:
-        """No failure of ours goes unseen."""
-        if event.state is WorkerState.ERROR and event.worker.error is not None:
-            self.console_app.show_error(event.worker.error)
+        return f"{self.HELP_TEXT}\n\n{'ctrl+p':>8}  Find any command by its name\n{keys}"
 
     def body(self) -> Iterable[Widget]:
         """The screen's own content."""
@@ -90,12 +83,7 @@ class ConsoleScreen(Screen[None]):
         """Bring everything up to date with the desk. Cheap; called up to ten times a second."""
         if not self._composed:
             return
-        session = self.desk.session
-        self.query_one(Banner).text = banner_for(
-            session.target if session else None,
-            is_sandbox=session.is_sandbox if session else False,
-            opening=self.console_app.opening,
-        )
+        self.query_one(Banner).text = self.console_app.ways.banner
         steps = self.desk.steps()
         compact = self.size.width < WIDE
         self.query_one(Rail).show(steps, self.VIEW, compact=compact)

@@ -32,8 +32,16 @@ class BreakGlass(Dialog["MaybePermit"]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "app.focus_next", show=False, id="break-glass.next"),
-        Binding("up", "app.focus_previous", show=False, id="break-glass.previous"),
+        Binding(
+            "down", "app.focus_next", show=False, id="break-glass.next", tooltip="The next field"
+        ),
+        Binding(
+            "up",
+            "app.focus_previous",
+            show=False,
+            id="break-glass.previous",
+            tooltip="The previous field",
+        ),
     ]
 
     def __init__(self, session: Session, action: str, effects: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""The sitting: the session, the work under way and what it has shown. Knows no widget.
+"""The sitting: the session, the work under way and what it has shown. Knows no screen.
 
 There is one desk; the application owns it. Screens only read it, so that a run goes on whichever
 screen is in front, and a second one cannot be started beside it.
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tui.errors import ExitCode, OperatorError
-from tui.verify.events import Mode, RunFinished
+from tui.screens.collector import set_aside
+from tui.verify.events import Mode, Outcome, RunFinished
 from tui.verify.result import Result
 from tui.widgets.places import View
 from tui.widgets.progress import DryRunProgress, RunProgress
@@ -20,6 +21,7 @@ from tui.widgets.steps import Step, StepState, checklist
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from tui.records.evidence import RunEvidence
     from tui.verify.events import SampleTaken
     from tui.verify.session import ConnectStage, Run, Session
 
@@ -65,7 +67,13 @@ class Desk:
         dry_result: Its figures.
         run: The last run that writes, None before the first.
         run_result: Its figures.
+        dry_evidence: Its report, None before its end.
+        run_evidence: The last writing run's report, None before its end.
         sample: The last heatmap a run took, None before the first.
+        live: The live view as it was read last, None where it was not, or could not be.
+        live_read_at: When that was, on the console's clock.
+        reading_since: Since when it is being read, None while it is not.
+        read_problem: Why it could not be read, None where it could.
         unclosed: Runs of this machine that began on this project and did not close.
         exit_code: What the process will tell the shell when the operator leaves now.
         times_refresh_often: Whether the operator chose several timed refreshes; None for no choice.
@@ -82,7 +90,13 @@ class Desk:
         self.dry_result: Result | None = None
         self.run: RunProgress | None = None
         self.run_result: Result | None = None
+        self.dry_evidence: RunEvidence | None = None
+        self.run_evidence: RunEvidence | None = None
         self.sample: SampleTaken | None = None
+        self.live: SampleTaken | None = None
+        self.live_read_at = 0.0
+        self.reading_since: float | None = None
+        self.read_problem: str | None = None
         self.unclosed = 0
         self.exit_code = ExitCode.VERIFIED
         self.times_refresh_often: bool | None = None
@@ -107,12 +121,22 @@ class Desk:
     @property
     def is_busy(self) -> bool:
         """Whether anything is under way that makes times on the screen grow."""
-        return self.is_connecting or self.is_probing or self.is_writing
+        return (
+            self.is_connecting
+            or self.is_probing
+            or self.is_writing
+            or self.reading_since is not None
+        )
 
     @property
     def is_cancelling(self) -> bool:
         """Whether the run under way was asked to stop."""
         return self._writing is not None and self._writing.cancellation.requested
+
+    @property
+    def evidence(self) -> RunEvidence | None:
+        """What there is to paste: the last writing run's report, else the last dry run's."""
+        return self.run_evidence or self.dry_evidence
 
     @property
     def write_problem(self) -> str | None:
@@ -146,25 +170,16 @@ class Desk:
                 return step.why
         if view is View.HEATMAP and self.session is None:
             return "waits until the project is connected"
-        if view is View.EVIDENCE and self.run_result is None and self.dry_result is None:
+        if view is View.EVIDENCE and self.evidence is None:
             return "there is no evidence before the first dry run"
         return None
-
-    def back_from(self, view: View | None) -> View:
-        """Where going back leads: the step before, or from a look aside the last step done."""
-        before = {View.DRY_RUN: View.TARGET, View.REVIEW: View.DRY_RUN, View.RUN: View.REVIEW}
-        if view in before:
-            back = before[view]
-        elif self.run is not None:
-            back = View.RUN
-        else:
-            back = View.TARGET if self.dry_run is None else View.DRY_RUN
-        return back if self.why_locked(back) is None else View.DRY_RUN
 
     async def close(self) -> None:
         """Let go of the project and of all that was shown of it, to open another."""
         session, self.session = self.session, None
-        self.dry_run = self.dry_result = self.run = self.run_result = self.sample = None
+        self.dry_run = self.dry_result = self.run = self.run_result = None
+        self.dry_evidence = self.run_evidence = None
+        self.sample = self.live = self.reading_since = self.read_problem = None
         self.connect_error, self.unclosed, self.exit_code = None, 0, ExitCode.VERIFIED
         self.opening.clear()
         self.connect_began = self.clock()
@@ -173,7 +188,11 @@ class Desk:
             await session.aclose()
 
     async def connect(self, connect: Connect) -> None:
-        """Open the project; a known failure is kept in `connect_error`."""
+        """Open the project; why it cannot be opened is kept in `connect_error`.
+
+        Raises:
+            Exception: A defect; it is kept too, so that it can be tried again.
+        """
         if self.session is not None:
             return
         self.opening.clear()
@@ -184,10 +203,15 @@ class Desk:
             self.session = await connect(self._opening_stage)
             self.unclosed = len(self.session.journals)
         except OperatorError as error:
-            self.connect_error = error
-            self.exit_code = error.exit_code
+            self._not_connected(error)
+        except Exception as defect:
+            self._not_connected(OperatorError(f"a mistake of ours: {type(defect).__name__}"))
+            raise
         finally:
             self._changed()
+
+    def _not_connected(self, error: OperatorError) -> None:
+        self.connect_error, self.exit_code = error, error.exit_code
 
     def _opening_stage(self, stage: ConnectStage) -> None:
         known = next((each for each in self.opening if each.title == stage.title), None)
@@ -217,6 +241,7 @@ class Desk:
         await self._ask(self.session.ask_again(probe_id), progress, result)
 
     async def _ask(self, run: Run, progress: DryRunProgress, result: Result) -> None:
+        before = self.session.evidence if self.session else None
         self._changed()
         try:
             async with aclosing(run.events()) as events:
@@ -229,7 +254,42 @@ class Desk:
                 progress.problem = "the dry run broke off without a verdict"
             if progress.ended is not None and self.run is None:
                 self.exit_code = progress.ended.exit_code
+            self.dry_evidence = self._new_evidence(before)
             self._changed()
+
+    def _new_evidence(self, before: RunEvidence | None) -> RunEvidence | None:
+        """The report the session has made since `before`, None where it made none."""
+        evidence = self.session.evidence if self.session else None
+        return evidence if evidence is not before else None
+
+    async def read_live(self) -> None:
+        """Read the live view; why it cannot be read is kept in `read_problem`.
+
+        What comes after another project was opened is let go: it is not that project's.
+
+        Raises:
+            Exception: A defect; it is kept too.
+        """
+        session = self.session
+        if session is None or self.reading_since is not None:
+            return
+        self.reading_since, self.read_problem = self.clock(), None
+        self._changed()
+        live, problem = None, None
+        try:
+            set_aside()
+            live = await session.live_heatmap()
+        except OperatorError as error:
+            problem = " ".join(filter(None, (error.message, error.hint)))
+        except Exception as defect:
+            problem = f"a mistake of ours: {type(defect).__name__}"
+            if session is self.session:
+                raise
+        finally:
+            if session is self.session:
+                self.live, self.read_problem = live, problem
+                self.live_read_at, self.reading_since = self.clock(), None
+                self._changed()
 
     async def write(self, run: Run) -> None:
         """Follow a run that writes to its end. Cancelling this waits for its clean-up.
@@ -242,25 +302,44 @@ class Desk:
         self._writing = run
         progress = self.run = RunProgress(run.mode, began=self.clock())
         result = self.run_result = Result()
+        before = self.session.evidence if self.session else None
         self._changed()
         try:
             async with aclosing(run.events()) as events:
                 async for event in events:
                     progress.apply(event, self.clock())
                     result.apply(event)
+                    # To be looked at while the run goes on.
+                    self.sample = progress.sample or self.sample
                     self._changed()
         finally:
             self._writing = None
             if self.session is not None:
                 self.unclosed = len(self.session.journals)
-            if progress.sample is not None:
-                self.sample = progress.sample
+            if progress.finished is None:
+                self._broke_off(run, progress, result)
             if isinstance(progress.finished, RunFinished):
                 self.exit_code = progress.finished.exit_code
+            self.run_evidence = self._new_evidence(before)
             if run.mode is Mode.PURGE:
                 # What it removed is what the dry run counted: the verdict is out of date.
-                self.dry_run = self.dry_result = None
+                self.dry_run = self.dry_result = self.dry_evidence = None
             self._changed()
+
+    def _broke_off(self, run: Run, progress: RunProgress, result: Result) -> None:
+        """Put an end to a run that came to none: it neither goes on nor was it verified."""
+        left = self.session is not None and any(
+            record.run_id == run.run_id for record in self.session.journals
+        )
+        ended = RunFinished(
+            Outcome.LEFTOVERS if left else Outcome.FAILED,
+            ExitCode.LEFTOVERS if left else ExitCode.FAILED,
+            "broke off: a mistake of ours" + (", and something may be left" if left else ""),
+            "press t, then p, to see and remove what is left",
+            self.clock() - progress.began,
+        )
+        progress.apply(ended, self.clock())
+        result.apply(ended)
 
     def cancel(self, reason: str) -> None:
         """Stop the run under way; it cleans up."""

@@ -10,7 +10,8 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
-from tui.widgets.banner import Banner, banner_for
+from tui.screens.telling import TellsFailures
+from tui.widgets.banner import Banner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Dialog(ModalScreen[T], Generic[T]):
+class Dialog(TellsFailures, ModalScreen[T], Generic[T]):
     """A dialog in front of a screen, with the banner still on top of it."""
 
     # The first button is the safe choice.
@@ -31,6 +32,8 @@ class Dialog(ModalScreen[T], Generic[T]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close", id="dialog.close", tooltip="Close without choosing"),
+        Binding("up,k", "scroll(-1)", show=False, id="dialog.up", tooltip="Scroll up"),
+        Binding("down,j", "scroll(1)", show=False, id="dialog.down", tooltip="Scroll down"),
     ]
 
     def __init__(self, title: str) -> None:
@@ -44,14 +47,8 @@ class Dialog(ModalScreen[T], Generic[T]):
 
     def compose(self) -> Iterable[Widget]:
         """Banner, title, content, buttons."""
-        app = self.console_app
-        banner = Banner(app.glyphs)
-        session = app.desk.session
-        banner.text = banner_for(
-            session.target if session else None,
-            is_sandbox=session.is_sandbox if session else False,
-            opening=app.opening,
-        )
+        banner = Banner(self.console_app.glyphs)
+        banner.text = self.console_app.ways.banner
         yield banner
         with Vertical(classes="dialog"):
             yield Static(self._title, classes="dialog-title", markup=False)
@@ -59,9 +56,23 @@ class Dialog(ModalScreen[T], Generic[T]):
             with Horizontal(classes="buttons"):
                 yield from self.buttons()
 
+    def paint_banner(self) -> None:
+        """Say what project this is now."""
+        for banner in self.query(Banner):
+            banner.text = self.console_app.ways.banner
+
     def body(self) -> Iterable[Widget]:
         """What stands between title and buttons."""
         raise NotImplementedError
+
+    def words(self, text: str) -> Widget:
+        """Text that scrolls where there is no room for all of it. Never read as markup."""
+        return VerticalScroll(Static(text, markup=False), classes="dialog-text", can_focus=False)
+
+    def action_scroll(self, lines: int) -> None:
+        """Move the text by so many lines."""
+        for text in self.query(VerticalScroll):
+            text.scroll_relative(y=lines, animate=False)
 
     def buttons(self) -> Iterable[Widget]:
         """The buttons, the safe choice first: the first is focused."""
@@ -84,8 +95,6 @@ class TextDialog(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "copy", "Copy", id="dialog.copy", tooltip="Copy the text"),
-        Binding("up,k", "scroll(-1)", show=False, id="dialog.up", tooltip="Scroll up"),
-        Binding("down,j", "scroll(1)", show=False, id="dialog.down", tooltip="Scroll down"),
     ]
 
     def __init__(self, title: str, text: str, *, failed: bool = False) -> None:
@@ -95,8 +104,7 @@ class TextDialog(Dialog[None]):
 
     def body(self) -> Iterable[Widget]:
         """The text."""
-        with VerticalScroll(classes="dialog-text", can_focus=False):
-            yield Static(self._text, markup=False)
+        yield self.words(self._text)
 
     def buttons(self) -> Iterable[Widget]:
         """Close, or copy."""
@@ -107,10 +115,6 @@ class TextDialog(Dialog[None]):
     def action_copy(self) -> None:
         """Copy the text to the clipboard."""
         self.console_app.copy(self._text, "the text")
-
-    def action_scroll(self, lines: int) -> None:
-        """Move the text by so many lines."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
 
 class Question(Dialog[str | None]):
@@ -135,14 +139,22 @@ class Question(Dialog[str | None]):
     ) -> None:
         super().__init__(title)
         for key, name in (keys or {}).items():
-            self._bindings.bind(key, f"answer('{name}')", show=False)
+            self._bindings.key_to_bindings[key] = [
+                Binding(
+                    key,
+                    f"answer('{name}')",
+                    show=False,
+                    id=f"dialog.answer-{name}",
+                    tooltip=dict(answers)[name],
+                )
+            ]
         self._text = text
         self._answers = answers
         self.interrupt = interrupt
 
     def body(self) -> Iterable[Widget]:
         """The text."""
-        yield Static(self._text, classes="dialog-text", markup=False)
+        yield self.words(self._text)
 
     def buttons(self) -> Iterable[Widget]:
         """One button per answer."""

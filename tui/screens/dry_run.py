@@ -41,10 +41,11 @@ class DryRunScreen(ConsoleScreen):
         "fail  a run would fail or do harm; blocks\n"
         "skip  could not be asked; the detail says why\n\n"
         "Choose a probe with the up and down keys to see what was asked, what came back and what "
-        "to do. enter asks that probe again, d asks them all, c copies the report."
+        "to do; where that is long, tab goes to it and the same keys scroll it. enter asks that "
+        "probe again. d asks them all, from here."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "copy", "Copy", id="dry-run.copy", tooltip="Copy the dry run as text"),
+        Binding("c", "copy", "Copy", id="dry-run.copy", tooltip="Copy and save the report"),
         Binding("p", "app.purge", "Purge", id="dry-run.purge", tooltip="Remove leftovers"),
     ]
 
@@ -55,7 +56,7 @@ class DryRunScreen(ConsoleScreen):
         yield Block("verdict", classes="lead")
         with Horizontal(id="probe-frame"):
             yield ProbeList(self.glyphs)
-            with VerticalScroll(id="detail-frame", can_focus=False):
+            with VerticalScroll(id="detail-frame", can_focus=True):
                 yield Facts("detail", classes="")
 
     def on_mount(self) -> None:
@@ -66,7 +67,7 @@ class DryRunScreen(ConsoleScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """There is nothing to copy before the verdict."""
         if action == "copy":
-            return True if self.desk.dry_run and not self.desk.dry_run.running else None
+            return True if self.desk.dry_evidence is not None else None
         return super().check_action(action, parameters)
 
     def paint_body(self) -> None:
@@ -96,24 +97,9 @@ class DryRunScreen(ConsoleScreen):
             self.console_app.bench.ask_again(chosen)
 
     def action_copy(self) -> None:
-        """Copy the report."""
-        self.console_app.copy(self.report(), "the dry run")
-
-    def report(self) -> str:
-        """The dry run as plain text."""
-        progress = self.desk.dry_run
-        if progress is None:
-            return ""
-        lines = [self._verdict(progress).plain, ""]
-        for group, rows in progress.groups().items():
-            lines.append(group)
-            for row in rows:
-                if row.result is None:
-                    continue
-                lines.append(f"  {row.result.status.value}  {row.title}: {row.result.detail}")
-                if row.result.hint:
-                    lines.append(f"        to do: {row.result.hint}")
-        return "\n".join(lines) + "\n"
+        """Copy the report, and save it."""
+        if self.desk.dry_evidence is not None:
+            self.console_app.hand_out(self.desk.dry_evidence, copy=True)
 
     def _verdict(self, progress: DryRunProgress | None) -> Content:
         signs = self.glyphs

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
-from textual.widgets import Button, Checkbox, Input, Label, OptionList, Static
+from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.env_file import EnvironmentDraft
 from tui.errors import OperatorError
 from tui.redact import Secret, redact
 from tui.screens.dialogs import Dialog
+from tui.widgets.tick import Tick
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -92,8 +93,20 @@ class NewEnvironment(Dialog["Path | None"]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "app.focus_next", show=False, id="new-environment.next"),
-        Binding("up", "app.focus_previous", show=False, id="new-environment.previous"),
+        Binding(
+            "down",
+            "app.focus_next",
+            show=False,
+            id="new-environment.next",
+            tooltip="The next field",
+        ),
+        Binding(
+            "up",
+            "app.focus_previous",
+            show=False,
+            id="new-environment.previous",
+            tooltip="The previous field",
+        ),
     ]
 
     def __init__(self, environments: Environments) -> None:
@@ -108,7 +121,12 @@ class NewEnvironment(Dialog["Path | None"]):
         yield Input(id="service-key", password=True, compact=True)
         yield Label("Anon or publishable key (optional; more is checked with it)")
         yield Input(id="anon-key", password=True, compact=True)
-        yield Checkbox("This project is not production", id="non-production", compact=True)
+        yield Label("Is it safe to write to? (space changes it)")
+        yield Tick(
+            off="no: it counts as production unless it is on this machine",
+            on="yes: I declare that this project is not production",
+            id="non-production",
+        )
         yield Label("File")
         yield Input(self._environments.free_name(), id="name", compact=True)
         yield Static("", id="refusal", markup=False)
@@ -132,7 +150,7 @@ class NewEnvironment(Dialog["Path | None"]):
             url=self._typed("url"),
             service_key=Secret(self._typed("service-key")),
             anon_key=Secret(anon) if (anon := self._typed("anon-key")) else None,
-            non_production=self.query_one("#non-production", Checkbox).value,
+            non_production=self.query_one("#non-production", Tick).value,
         )
         if not draft.url or not draft.service_key.reveal():
             self._say("Give the project's URL and its service-role key.")
@@ -150,6 +168,9 @@ class NewEnvironment(Dialog["Path | None"]):
             self.dismiss(self._environments.write(draft, self._typed("name")))
         except OperatorError as error:
             self._say("\n".join(filter(None, (error.message, error.hint))))
+        except Exception:
+            self._say("That broke off; nothing was written.")
+            raise
         finally:
             button.disabled = False
 

@@ -10,13 +10,13 @@ from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
 from textual.widgets import Static
 
 from tui.errors import OperatorError
 from tui.heatmap.charts import LEAST_HEIGHT, LEAST_WIDTH, refresh_chart
 from tui.records import report as records
 from tui.screens.base import ConsoleScreen
-from tui.screens.report import report
 from tui.widgets.block import Block
 from tui.widgets.places import View
 
@@ -37,21 +37,34 @@ class EvidenceScreen(ConsoleScreen):
     VIEW: ClassVar[View] = View.EVIDENCE
     HELP_TEXT: ClassVar[str] = (
         "The evidence of the last run: verdict first, then the figures.\n\n"
-        "c copies it to the clipboard. Terminals do not tell whether that worked: s also saves it "
-        "to a file and says where.\n\n"
+        "c copies it to the clipboard and saves it, saying where: terminals do not tell whether "
+        "copying worked. s saves it alone. The JSON stands beside it.\n\n"
         "v shows how long the refresh took in earlier runs of this target and volume. b marks the "
         "last run as the baseline: change the SQL, run again, and the report tells the difference "
         "from noise."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "copy", "Copy", id="evidence.copy", tooltip="Copy the evidence as text"),
+        Binding("c", "copy", "Copy", id="evidence.copy", tooltip="Copy and save the evidence"),
         Binding("s", "save", "Save", id="evidence.save", tooltip="Save the evidence to a file"),
-        Binding("v", "trend", "Trend", id="evidence.trend", tooltip="Refresh times of all runs"),
-        Binding("b", "baseline", "Baseline", id="evidence.baseline", tooltip="Compare with this"),
+        Binding(
+            "v",
+            "trend",
+            "Trend",
+            id="evidence.trend",
+            tooltip="Show the refresh times of earlier runs",
+        ),
+        Binding(
+            "b",
+            "baseline",
+            "Baseline",
+            id="evidence.baseline",
+            tooltip="Make this run the baseline for later ones",
+        ),
     ]
 
     _past: tuple[Entry, ...] = ()
     _baseline_ms: float | None = None
+    _painted: RunEvidence | None = None
 
     def body(self) -> Iterable[Widget]:
         """The text, and the chart."""
@@ -77,39 +90,37 @@ class EvidenceScreen(ConsoleScreen):
         self.call_after_refresh(self._draw)
 
     def paint_body(self) -> None:
-        """The report of what there is."""
-        self.query_one("#report", Block).show(self.text())
+        """The report of what there is; made once, painted often."""
+        if self.desk.evidence is not self._painted:
+            self._painted = self.desk.evidence
+            self.query_one("#report", Block).show(_in_ink(self.text()))
 
     def text(self) -> str:
         """The report as plain text."""
-        evidence = self._evidence()
-        if evidence is not None:
-            return records.report(evidence)
-        desk = self.desk
-        result = desk.run_result or desk.dry_result
-        return report(result, dry_run=desk.dry_result) if result else ""
-
-    def _evidence(self) -> RunEvidence | None:
-        """The evidence that was kept of the run on show, None where none was."""
-        session, result = self.desk.session, self.desk.run_result
-        evidence = session.evidence if session else None
-        if evidence is None or result is None or result.started is None:
-            return None
-        return evidence if evidence.document["run_id"] == result.started.run_id else None
+        evidence = self.desk.evidence
+        return records.report(evidence) if evidence else ""
 
     def _entry(self) -> Entry | None:
-        evidence = self._evidence()
-        return evidence.entry if evidence else None
+        evidence = self.desk.evidence
+        return (
+            evidence.entry
+            if evidence and evidence.entry and evidence.entry.refresh_runs_ms
+            else None
+        )
 
     @work(group="history", exclusive=True, exit_on_error=False)
     async def _read_history(self) -> None:
         session, entry = self.desk.session, self._entry()
+        self._past, self._baseline_ms = (), None
         if session is None or entry is None:
+            self._draw()
             return
         try:
             history = await asyncio.to_thread(session.keeper.history.read)
         except OperatorError as error:
             self.console_app.tell(error.message)
+            return
+        if session is not self.desk.session:
             return
         self._past = tuple(history.timed(entry.series)[-RUNS_SHOWN:])
         marked = history.baseline(entry.series)
@@ -118,6 +129,9 @@ class EvidenceScreen(ConsoleScreen):
 
     def _draw(self) -> None:
         chart = self.query_one("#trend", Static)
+        if not self._past:
+            chart.update("No earlier run of this target and volume timed a refresh.")
+            return
         width, height = chart.content_size.width, min(18, chart.content_size.height)
         if not chart.display or width < LEAST_WIDTH or height < LEAST_HEIGHT:
             return
@@ -153,22 +167,28 @@ class EvidenceScreen(ConsoleScreen):
         self._read_history()
 
     def action_copy(self) -> None:
-        """Copy the report."""
-        self.console_app.copy(self.text(), "the evidence")
+        """Copy the report, and save it: no terminal tells whether copying worked."""
+        self._hand_out(copy=True)
 
     def action_save(self) -> None:
-        """Save the report, and where there is more its JSON beside it."""
-        session, evidence = self.desk.session, self._evidence()
-        result = self.desk.run_result or self.desk.dry_result
-        if session is None or result is None or result.started is None:
-            return
-        name = f"{result.started.run_id}.md"
-        if evidence is None:
-            self.console_app.save(self.text(), name, "the evidence")
-            return
-        try:
-            path, _ = records.save(session.settings.state_dir / "reports" / name, evidence)
-        except OperatorError as error:
-            self.console_app.show_error(error)
-            return
-        self.console_app.tell(f"Saved the evidence to {path}, its JSON beside it", warning=False)
+        """Save the report, its JSON beside it."""
+        self._hand_out(copy=False)
+
+    def _hand_out(self, *, copy: bool) -> None:
+        if self.desk.evidence is not None:
+            self.console_app.hand_out(self.desk.evidence, copy=copy)
+
+
+def _in_ink(markdown: str) -> Content:
+    """Markdown as it stands, its headings brought out and its scaffolding held back."""
+    return Content("\n").join(_line_in_ink(line) for line in markdown.splitlines())
+
+
+def _line_in_ink(line: str) -> Content:
+    if line.startswith("#"):
+        return Content.styled(line, "$focus bold")
+    if line.startswith(("| ---", "<")):
+        return Content.styled(line, "$muted")
+    if line.startswith("|"):
+        return Content.styled("|", "$muted").join(Content(cell) for cell in line.split("|"))
+    return Content(line)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
@@ -15,12 +16,12 @@ from textual.widgets import Input
 from tui.errors import OperatorError
 from tui.heatmap.axes import GridSpec, Origin, RowAxis
 from tui.heatmap.colours import ASCII_SHADES, SHADES
-from tui.heatmap.grid import build_grid_async
+from tui.heatmap.grid import Grid, build_grid_async
 from tui.heatmap.text import ascii_only
 from tui.screens.base import ConsoleScreen
 from tui.screens.collector import set_aside
 from tui.screens.dialogs import TextDialog
-from tui.screens.heatmap_export import export
+from tui.screens.heatmap_export import export, export_name
 from tui.widgets.block import Block
 from tui.widgets.glyphs import ASCII
 from tui.widgets.heatmap_charts import HeatmapCharts
@@ -36,21 +37,12 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from tui.heatmap.cells import Cell
-    from tui.heatmap.grid import Grid
     from tui.verify.events import SampleTaken
-    from tui.verify.session import Session
 
 E = TypeVar("E", bound=StrEnum)
 
-
-class ShortKeys(HeatmapGrid):
-    """The grid, with a label for its enter key that fits beside the screen's own keys."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "enter", "select", "Cell", id="heatmap.cell", tooltip="List the rows behind the cell"
-        ),
-    ]
+RECENT_S: Final = 60.0
+"""Seconds for which rows count as just read."""
 
 
 class HeatmapScreen(ConsoleScreen):
@@ -89,10 +81,8 @@ class HeatmapScreen(ConsoleScreen):
 
     spec = GridSpec(axis=RowAxis.LESION_TOPIC)
     shown: SampleTaken | None = None
-    is_live = False
-    _session: Session | None = None
-    _reading_since: float | None = None
-    _problem: str | None = None
+    is_live = True
+    _offered: SampleTaken | None = None
 
     def body(self) -> Iterable[Widget]:
         """Headline, grid and charts, detail, legend, filter."""
@@ -100,9 +90,9 @@ class HeatmapScreen(ConsoleScreen):
         yield Block("heatmap-lead")
         with Horizontal(id="heatmap-frame"):
             with Vertical(id="heatmap-main"):
-                yield ShortKeys(glyphs=shades, id="grid")
+                yield HeatmapGrid(glyphs=shades, id="grid")
                 yield Block("heatmap-empty")
-            yield HeatmapCharts(id="charts")
+            yield HeatmapCharts(ascii_only=self.glyphs is ASCII, id="charts")
         yield Block("heatmap-detail")
         yield HeatmapLegend(glyphs=shades, id="legend")
         yield Input(id="heatmap-filter", placeholder="words a row's label must hold", compact=True)
@@ -111,30 +101,35 @@ class HeatmapScreen(ConsoleScreen):
         """The grid takes the keys."""
         super().on_mount()
         self.query_one("#heatmap-filter").display = False
+        self.query_one(HeatmapLegend).display = False
         self.query_one(HeatmapGrid).focus()
 
     def on_screen_resume(self) -> None:
         """Show the sample of a run that has ended since; without any, read the live view."""
+        desk = self.desk
+        if desk.sample is not self._offered:
+            self._offered = desk.sample
+            self.is_live = desk.sample is None
         super().on_screen_resume()
-        if self.desk.session is not self._session:
-            self._session = self.desk.session
-            self.shown, self.is_live, self._problem = None, False, None
-        sample = self.desk.sample
-        if sample is not None and not self.is_live and sample is not self.shown:
-            self._show(sample, live=False)
-        elif self.shown is None and self.desk.session is not None:
-            self._read_live()
+        if self.shown is None and desk.read_problem is None:
+            self.console_app.bench.read_live()
 
     def paint_body(self) -> None:
-        """The headline: what is shown, and whether it is all of it."""
+        """The rows the desk has, and the headline: what they are, and whether they are all."""
+        wanted = self.desk.live if self.is_live else self.desk.sample
+        if wanted is not self.shown:
+            self._show(wanted)
         self.query_one("#heatmap-lead", Block).show(self._lead())
 
     def _lead(self) -> Content:
-        signs = self.glyphs
-        if self._problem is not None:
-            return Content.assemble((f"{signs.bad} not read  ", "$bad bold"), self._problem)
-        if self._reading_since is not None:
-            waited = duration(self.desk.clock() - self._reading_since)
+        signs, desk = self.glyphs, self.desk
+        if self.is_live and desk.read_problem is not None:
+            return Content.assemble(
+                (f"{signs.bad} not read  ", "$bad bold"), desk.read_problem,
+                ("\nPress v to read it again.", "$muted"),
+            )  # fmt: skip
+        if self.is_live and desk.reading_since is not None:
+            waited = duration(desk.clock() - desk.reading_since)
             return Content.assemble(
                 (f"{signs.busy} reading the live view  ", "$focus bold"),
                 (f"for {waited}", "$muted"),
@@ -165,17 +160,32 @@ class HeatmapScreen(ConsoleScreen):
         )  # fmt: skip
 
     def _age(self) -> str:
-        """When the view was refreshed last, as far as anybody knows."""
+        """When the view was refreshed last, as far as anybody knows, and when it was read."""
         at = self.shown.refreshed_at if self.shown else None
-        if at is None:
-            return "when it was refreshed is not known" if self.is_live else "refreshed by the run"
-        return f"refreshed {at[:16].replace('T', ' ')} UTC"
+        if not self.is_live:
+            return "refreshed by the run"
+        refreshed = (
+            f"refreshed {at[:16].replace('T', ' ')} UTC"
+            if at
+            else "when it was refreshed is not known"
+        )
+        waited = self.desk.clock() - self.desk.live_read_at
+        if waited < RECENT_S:
+            return refreshed
+        return f"{refreshed} {self.glyphs.sep} read {waited // 60:,.0f} min ago"
 
     # What is shown.
 
-    def _show(self, sample: SampleTaken, *, live: bool) -> None:
-        self.shown, self.is_live, self._problem = sample, live, None
-        self._respec(replace(self.spec, synthetic=sample.synthetic))
+    def _show(self, sample: SampleTaken | None) -> None:
+        self.shown = sample
+        if sample is None:
+            self._put(Grid(self.spec))
+            return
+        origin = self.spec.origin if sample.synthetic else Origin.ALL
+        self.spec = replace(
+            self.spec, synthetic=sample.synthetic, names=sample.names, origin=origin
+        )
+        self._rebuild()
         set_aside()
 
     def _respec(self, spec: GridSpec) -> None:
@@ -185,18 +195,30 @@ class HeatmapScreen(ConsoleScreen):
 
     @work(group="heatmap-grid", exclusive=True, exit_on_error=False)
     async def _rebuild(self) -> None:
-        if self.shown is None:
+        shown = self.shown
+        if shown is None:
             return
-        grid = await build_grid_async(self.shown.rows, self.spec)
+        grid = await build_grid_async(shown.rows, self.spec)
+        # Another project may have been opened meanwhile.
+        if shown is self.shown:
+            self._put(grid)
+
+    def _put(self, grid: Grid) -> None:
+        """Show a grid, or nothing at all where there is nothing to show."""
         self.query_one(HeatmapGrid).grid = grid
-        self.query_one(HeatmapLegend).grid = grid
+        legend = self.query_one(HeatmapLegend)
+        legend.grid = grid
+        legend.display = self.shown is not None
         self._show_emptiness(grid)
+        if self.focused is None:
+            # It was hidden for want of rows, and could not hold the keys.
+            self.query_one(HeatmapGrid).focus()
 
     def _show_emptiness(self, grid: Grid) -> None:
         empty = not grid.rows
         self.query_one(HeatmapGrid).display = not empty
         note = self.query_one("#heatmap-empty", Block)
-        note.display = empty
+        note.display = empty and self.shown is not None
         if not empty:
             return
         self.query_one("#heatmap-detail", Block).show("")
@@ -212,22 +234,6 @@ class HeatmapScreen(ConsoleScreen):
                 "press v to read it again. Or press r for a run: it writes answers of its own, "
                 "shows them here and removes them."
             )
-
-    @work(group="heatmap-read", exclusive=True, exit_on_error=False)
-    async def _read_live(self) -> None:
-        session = self.desk.session
-        if session is None:
-            return
-        self._reading_since, self._problem = self.desk.clock(), None
-        self.paint()
-        set_aside()
-        try:
-            self._show(await session.live_heatmap(), live=True)
-        except OperatorError as error:
-            self._problem = " ".join(filter(None, (error.message, error.hint)))
-        finally:
-            self._reading_since = None
-            self.paint()
 
     @on(HeatmapGrid.CellHighlighted)
     def _highlighted(self, event: HeatmapGrid.CellHighlighted) -> None:
@@ -255,10 +261,10 @@ class HeatmapScreen(ConsoleScreen):
 
     def action_source(self) -> None:
         """The live view, read anew; or, from it, the sample of the last run."""
-        if self.is_live and self.desk.sample is not None:
-            self._show(self.desk.sample, live=False)
-        else:
-            self._read_live()
+        self.is_live = not self.is_live or self.desk.sample is None
+        if self.is_live:
+            self.console_app.bench.read_live()
+        self.paint()
 
     def action_axis(self) -> None:
         """The next meaning of a row."""
@@ -278,10 +284,11 @@ class HeatmapScreen(ConsoleScreen):
 
     def action_origin(self) -> None:
         """The next set of answers."""
-        if self.shown is not None and not self.shown.synthetic:
+        origin = _next(self.spec.origin)
+        if origin is not Origin.ALL and not (self.shown and self.shown.synthetic):
             self.console_app.tell("No synthetic rows here: these are real answers only.")
             return
-        self._respec(replace(self.spec, origin=_next(self.spec.origin)))
+        self._respec(replace(self.spec, origin=origin))
 
     def action_filter(self) -> None:
         """Type words to filter by."""
@@ -312,13 +319,14 @@ class HeatmapScreen(ConsoleScreen):
         """Save the rows or a picture, and say where."""
         session = self.desk.session
         if self.shown is None or session is None:
+            self.console_app.tell("There is nothing to save yet: no rows were read.")
             return
         folder = session.settings.state_dir / "exports"
-        name = "heatmap-live" if self.is_live else "heatmap-run"
+        name = export_name(session.target, self.shown, live=self.is_live, at=datetime.now(UTC))
         try:
             saved = await export(self.console_app, self.shown, folder, name)
-        except OSError as error:
-            self.console_app.tell(f"{folder / name} could not be written: {error.strerror}")
+        except OperatorError as error:
+            self.console_app.show_error(error)
             return
         if saved:
             self.console_app.tell(saved, warning=False)

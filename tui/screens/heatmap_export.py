@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
+from tui.errors import ConfigurationError
 from tui.records.export import write_rows
-from tui.records.files import write_private
+from tui.records.saving import save_text
 from tui.redact import redact
 from tui.screens.dialogs import Question
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from textual.app import App
 
+    from tui.target import Target
     from tui.verify.events import SampleTaken
+
+REPAIR: Final = "make room on the disk, or let yourself write to that directory"
+
+
+def export_name(target: Target, sample: SampleTaken, *, live: bool, at: datetime) -> str:
+    """What an export is called: whose rows, which, when, and whether they are all of them.
+
+    Args:
+        target: The project they were read from.
+        sample: The rows.
+        live: Whether they are the live view's rather than a run's sample.
+        at: Now, in UTC.
+    """
+    project = re.sub(r"[^A-Za-z0-9.-]+", "-", target.identity)
+    parts = ["heatmap", project, "live" if live else "run", at.strftime("%Y%m%dT%H%M%SZ")]
+    if len(sample.rows) < sample.total:
+        parts.append(f"first-{len(sample.rows)}-of-{sample.total}")
+    return "_".join(parts)
 
 
 async def export(app: App[int], sample: SampleTaken, folder: Path, name: str) -> str | None:
@@ -31,23 +53,28 @@ async def export(app: App[int], sample: SampleTaken, folder: Path, name: str) ->
         What was saved and where, in words; None where nothing was.
 
     Raises:
-        OSError: A file cannot be written.
+        ConfigurationError: A file cannot be written.
     """
+    read, total = len(sample.rows), sample.total
+    rows = f"{read:,} rows" if read >= total else f"{read:,} rows read, of {total:,},"
     answer = await app.push_screen_wait(
         Question(
             "Save the heatmap",
-            f"The {len(sample.rows):,} rows read, or this screen as a picture.\n\nTo {folder}",
+            f"The {rows} or this screen as a picture.\n\nTo {folder}",
             [("rows", "Rows: CSV and JSON"), ("picture", "Picture: SVG"), ("close", "Close")],
             keys={"r": "rows", "p": "picture"},
         )
     )
-    path = folder / name
-    if answer == "rows":
-        for suffix in (".csv", ".json"):
-            await asyncio.to_thread(write_rows, path.with_suffix(suffix), sample.rows)
-        return f"Saved the rows to {path}.csv and .json"
-    if answer == "picture":
-        picture = redact(app.export_screenshot(title="heatmap-tui"))
-        await asyncio.to_thread(write_private, path.with_suffix(".svg"), picture.encode())
-        return f"Saved the picture to {path}.svg"
+    try:
+        if answer == "rows":
+            for suffix in (".csv", ".json"):
+                await asyncio.to_thread(write_rows, folder / f"{name}{suffix}", sample.rows)
+            return f"Saved the rows to {folder / name}.csv and .json"
+        if answer == "picture":
+            picture = redact(app.export_screenshot(title="heatmap-tui"))
+            path = await asyncio.to_thread(save_text, folder / f"{name}.svg", picture)
+            return f"Saved the picture to {path}"
+    except ConfigurationError as error:
+        # Where to is not asked here.
+        raise ConfigurationError(error.message, hint=REPAIR) from error
     return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 from textual.widgets import Static
 
-from tui.widgets.banner import OPENING, Banner, BannerText
+from tui.widgets.banner import Banner, banner_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +33,6 @@ class OpeningScreen(Screen[None]):
     def compose(self) -> Iterable[Widget]:
         """The banner as it will stay, and what is waited for."""
         banner = Banner(self._glyphs)
-        banner.text = BannerText(OPENING, "", self._opening)
+        banner.text = banner_for(None, is_sandbox=False, opening=self._opening)
         yield banner
         yield Static(f"{self._glyphs.busy} loading", id="loading", markup=False)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tui.screens.dialogs import Question
+from tui.widgets.words import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.app import App
 
     from tui.verify.session import Session
+
+RUNS_LISTED: Final = 5
+"""Runs named in a question; the rest is counted."""
 
 
 async def wants_to_leave(app: App[int]) -> bool:
@@ -55,18 +61,22 @@ async def wants_to_abandon(app: App[int]) -> bool:
 async def wants_to_purge(app: App[int], session: Session) -> bool:
     """Whether to delete what earlier runs left on the session's project."""
     target = session.target
-    journals = "\n".join(
-        f"  run {record.run_id}, begun {record.started_at}, stopped at {record.stage}: up to "
-        f"{record.users:,} users, {record.questions:,} questions, {record.responses:,} responses"
-        for record in session.journals
-    )
-    known = f"\n\nRuns of this machine that did not close:\n{journals}" if journals else ""
+    records = session.journals
+    lines = [
+        f"{record.run_id}, begun {record.started_at[:16].replace('T', ' ')}, stopped at "
+        f"{record.stage}: up to {record.users:,} users, {record.questions:,} questions, "
+        f"{record.responses:,} responses"
+        for record in records[:RUNS_LISTED]
+    ]
+    if len(records) > RUNS_LISTED:
+        lines.append(f"and {plural(len(records) - RUNS_LISTED, 'more run')}")
+    known = "\n\nRuns of this machine that did not close:\n" + "\n".join(lines) if lines else ""
     answer = await app.push_screen_wait(
         Question(
             f"Remove leftovers from {target.identity} ({target.kind.value})?",
             "Deletes every user, question and response that carries the tag of a verification "
-            "run, whoever began it, and refreshes the view. A run that is under way elsewhere "
-            "would lose its rows. Rows of real learners carry no tag and are left alone." + known,
+            "run, and refreshes the view. Runs that may be under way elsewhere are asked about "
+            "first. Rows of real learners carry no tag and are left alone." + known,
             [("keep", "Keep them"), ("purge", "Remove them")],
         )
     )
@@ -82,6 +92,21 @@ async def wants_to_purge_unexplained(app: App[int], found: str) -> bool:
             "them in the database first. Removing deletes every tagged user and question with "
             "all their answers.",
             [("keep", "Keep them"), ("purge", "Remove them all")],
+        )
+    )
+    return answer == "purge"
+
+
+async def wants_to_purge_spared(app: App[int], runs: Sequence[str]) -> bool:
+    """Whether to delete the rows of runs that are under way elsewhere."""
+    listed = "\n".join(runs[:RUNS_LISTED])
+    more = f"\nand {plural(len(runs) - RUNS_LISTED, 'more run')}" if len(runs) > RUNS_LISTED else ""
+    answer = await app.push_screen_wait(
+        Question(
+            "A run is under way elsewhere",
+            "The rows of these runs changed while they were watched, and they are not of this "
+            f"machine. They were left alone: the runs would lose them.\n\n{listed}{more}",
+            [("keep", "Keep them"), ("purge", "Remove them too")],
         )
     )
     return answer == "purge"

@@ -24,17 +24,6 @@ if TYPE_CHECKING:
     from tui.verify.session import Session
 
 
-def effects(session: Session) -> list[str]:
-    """What a run does to the project, one line each."""
-    volume = session.settings.volume
-    return [
-        f"Writes {plural(volume.users, 'user')}, {plural(volume.questions, 'question')}, "
-        f"{plural(volume.responses, 'response')}, all tagged.",
-        "Refreshes the view twice; admins see synthetic rows in between.",
-        "Deletes the tagged rows again, and nothing else.",
-    ]
-
-
 class ReviewScreen(ConsoleScreen):
     """The plan, and two buttons of which the safe one is chosen."""
 
@@ -45,7 +34,8 @@ class ReviewScreen(ConsoleScreen):
         "deleted again, and how the rows of real learners are left alone. A journal on this "
         "machine records what is about to be created before it is.\n\n"
         "f times the refresh once or five times: five tell the median and its spread.\n\n"
-        "The left and right keys choose a button, enter presses it. Back is chosen first."
+        "tab goes from button to button, enter presses the one chosen: Back at first. The up and "
+        "down keys scroll what does not fit."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -56,6 +46,8 @@ class ReviewScreen(ConsoleScreen):
             id="review.refresh-runs",
             tooltip="Time the refresh once, or five times to see its spread",
         ),
+        Binding("up", "scroll(-1)", show=False, id="review.up", tooltip="Scroll the plan up"),
+        Binding("down", "scroll(1)", show=False, id="review.down", tooltip="Scroll the plan down"),
     ]
 
     def body(self) -> Iterable[Widget]:
@@ -81,6 +73,10 @@ class ReviewScreen(ConsoleScreen):
         self.query_one("#begin", Button).disabled = bool(again) or self.desk.is_writing
         self.query_one("#lead", Block).show(self._lead(session))
         self.query_one(Facts).show_pairs(self._plan(session))
+
+    def action_scroll(self, lines: int) -> None:
+        """Move the plan by so many lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def action_refresh_runs(self) -> None:
         """Time the refresh once, or often enough to see its spread."""

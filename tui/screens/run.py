@@ -13,8 +13,9 @@ from tui.widgets.block import Block
 from tui.widgets.facts import Facts
 from tui.widgets.figures import figures, verdict
 from tui.widgets.places import View
+from tui.widgets.progress import StageState
 from tui.widgets.stage_board import StageBoard
-from tui.widgets.words import duration
+from tui.widgets.words import duration, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +35,8 @@ class RunScreen(ConsoleScreen):
         "Step 4 of 4. Each line is a stage: its progress, items handled, items a second, and the "
         "time left or taken.\n\n"
         "esc or ctrl+c stops the writing; what was written is deleted again before the console "
-        "lets go. You may look at other screens meanwhile, the run goes on.\n\n"
+        "lets go. You may look at other screens meanwhile, the run goes on. The up and down keys "
+        "scroll what does not fit.\n\n"
         "When it is over: h shows the heatmap it read, e the evidence to paste into a pull "
         "request, r reviews another run."
     )
@@ -88,7 +90,7 @@ class RunScreen(ConsoleScreen):
         )  # fmt: skip
 
     def _current(self, progress: RunProgress) -> str:
-        running = [line for line in progress.lines.values() if line.began and not line.seconds]
+        running = [line for line in progress.lines.values() if line.state is StageState.RUNNING]
         return running[-1].what if running else "starting"
 
     def _retry(self, progress: RunProgress) -> Content:
@@ -102,12 +104,17 @@ class RunScreen(ConsoleScreen):
         )
 
     def _notices(self, progress: RunProgress) -> Content:
+        # While it runs the last ones are news; afterwards there is room for all of them.
+        shown = progress.notices if progress.finished else progress.notices[-NOTICES_SHOWN:]
+        earlier = len(progress.notices) - len(shown)
         lines = [
             Content.styled(f"{self.glyphs.warn} {notice.text}", "$warn")
             if notice.warning
             else Content.styled(f"{self.glyphs.bullet} {notice.text}", "$muted")
-            for notice in progress.notices[-NOTICES_SHOWN:]
+            for notice in shown
         ]
+        if earlier:
+            lines.insert(0, Content.styled(f"{plural(earlier, 'note')} before these", "$muted"))
         if progress.finished and progress.finished.outcome is not Outcome.VERIFIED:
             lines += [
                 Content.styled(f"{self.glyphs.bullet} {problem}", "$ink")

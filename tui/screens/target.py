@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from tui.keys import KeyFacts
     from tui.verify.session import Session
+
+
+NEXT: Final = ("Press enter for the dry run; it writes nothing.", "bold")
 
 
 class TargetScreen(ConsoleScreen):
@@ -128,24 +131,21 @@ class TargetScreen(ConsoleScreen):
                 connected,
                 (f"{self.glyphs.warn} {plural(left, 'earlier run')} did not close. ", "$warn bold"),
                 "Press p to see and remove what is left.\n\n",
-                ("Press enter for the dry run; it writes nothing.", "bold"),
+                NEXT,
             )
         if desk.session.is_sandbox:
             return Content.assemble(
-                connected,
-                "This console checks that the analytics heatmap of a Supabase project is right, "
-                "locked down and fast. This is the sandbox: a real PostgreSQL and PostgREST on "
-                f"this machine, gone when you leave. To check your own project, {self._how()}.\n\n",
-                ("Press enter for the dry run; it writes nothing.", "bold"),
-            )
-        return Content.assemble(
-            connected, ("Press enter for the dry run; it writes nothing.", "bold")
-        )
+                connected, NEXT, "\n\n",
+                "This checks that a project's analytics heatmap is right, safe and fast.\n"
+                "This is the sandbox: PostgreSQL and PostgREST, here, gone when you leave.\n"
+                f"Your own: {self._how()}.",
+            )  # fmt: skip
+        return Content.assemble(connected, NEXT)
 
     def _how(self) -> str:
         if self.console_app.environments is not None:
-            return "press n: a small form writes a .env file for it"
-        return "put SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY in a .env file and start again"
+            return "n describes it and writes its .env file, o opens one there is"
+        return "put SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY into .env"
 
     def _facts(self, session: Session) -> list[tuple[str, str | Content]]:
         target, settings, volume = session.target, session.settings, session.settings.volume

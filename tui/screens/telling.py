@@ -1,14 +1,26 @@
-"""Failures put into words for the operator: the dialog's text."""
+"""Failures shown to the operator, and the words they are put into."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+from textual.worker import Worker, WorkerState
 
 from tui.errors import OperatorError
 from tui.redact import redact
 
 if TYPE_CHECKING:
+    from tui.app import HeatmapApp
     from tui.target import Target
+
+
+class TellsFailures:
+    """What starts workers of its own, and lets no failure of theirs go unseen."""
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show what a worker failed with."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            cast("HeatmapApp", event.worker.node.app).show_error(event.worker.error)
 
 
 def failure_title(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tui.screens.base import ConsoleScreen
-from tui.screens.dialogs import Question, TextDialog
+from tui.screens.dialogs import Dialog, Question, TextDialog
 from tui.screens.dry_run import DryRunScreen
 from tui.screens.evidence import EvidenceScreen
 from tui.screens.heatmap import HeatmapScreen
@@ -13,6 +13,7 @@ from tui.screens.review import ReviewScreen
 from tui.screens.run import RunScreen
 from tui.screens.target import TargetScreen
 from tui.screens.telling import failure_text, failure_title
+from tui.widgets.banner import BannerText, banner_for
 from tui.widgets.places import CHECKLIST, View
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Ways:
     def __init__(self, app: HeatmapApp) -> None:
         self._app = app
         self._desk = app.desk
+        self._step = View.TARGET
         for kind in SCREENS:
             screen = kind(self._desk, app.glyphs)
             app.install_screen(screen, kind.VIEW.value)
@@ -49,15 +51,32 @@ class Ways:
         screen = self._app.screen
         return screen.VIEW if isinstance(screen, ConsoleScreen) else None
 
+    @property
+    def banner(self) -> BannerText:
+        """What stands on top of every screen and dialog."""
+        session = self._desk.session
+        return banner_for(
+            session.target if session else None,
+            is_sandbox=session.is_sandbox if session else False,
+            opening=self._app.opening,
+            failed=self._desk.connect_error is not None,
+        )
+
     def paint(self) -> None:
-        """Bring the screen below any dialog up to date."""
+        """Bring the screen below any dialog up to date, and the banner of those above it."""
         for screen in reversed(self._app.screen_stack):
-            if isinstance(screen, ConsoleScreen):
+            if isinstance(screen, Dialog):
+                screen.paint_banner()
+            elif isinstance(screen, ConsoleScreen):
                 screen.paint()
                 return
 
     def dims(self, action: str) -> bool:
-        """Whether an action leads to a place that is locked now."""
+        """Whether an action leads nowhere now: to a place that is locked, or to where one is."""
+        if action == "retreat":
+            return self.view is View.TARGET
+        if action == "app.purge":
+            return self._desk.session is None
         views = {
             "dry_run": View.DRY_RUN,
             "review_or_run": View.RUN if self._desk.run else View.REVIEW,
@@ -82,6 +101,8 @@ class Ways:
             app.pop_screen()
         if self.view is not view:
             app.switch_screen(view.value)
+        if view in CHECKLIST:
+            self._step = view
 
     def dry_run(self) -> None:
         """Go to the dry run; begin it when none was done, or when one is there already."""
@@ -105,13 +126,22 @@ class Ways:
                 self.go(CHECKLIST[place])
 
     def retreat(self) -> None:
-        """Stop the run one is watching; elsewhere go back to where one came from."""
+        """Stop the run one is watching; from a step go to the one before, else to the step left."""
         screen = self._app.screen
         if self.view is View.RUN and self._desk.is_writing:
             if not self._desk.is_cancelling:
                 self._desk.cancel("esc was pressed")
         elif not (isinstance(screen, HeatmapScreen) and screen.leave_filter()):
-            self.switch(self._desk.back_from(self.view))
+            self.switch(self._behind())
+
+    def _behind(self) -> View:
+        """The step before the one one stands on; from a look aside, the step it began from."""
+        place = CHECKLIST.index(self._step)
+        if self.view in CHECKLIST:
+            place -= 1
+        while place > 0 and self._desk.why_locked(CHECKLIST[place]) is not None:
+            place -= 1
+        return CHECKLIST[max(0, place)]
 
     def help(self) -> None:
         """Explain the screen one stands on."""

@@ -6,10 +6,11 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tui import effects
 from tui.screens import questions
 from tui.screens.break_glass import BreakGlass
+from tui.screens.dialogs import Question
 from tui.screens.environments import ChooseEnvironment, NewEnvironment
-from tui.screens.review import effects
 from tui.widgets.places import View
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tui.override import Permit
     from tui.screens.desk import Connect
     from tui.screens.environments import Environments
+    from tui.verify.events import RunFinished
     from tui.verify.session import Run, Session
 
 
@@ -68,8 +70,21 @@ class Workbench:
         """Let the operator describe a project in a new environment file, and open it."""
         self._work("ask", self._describe_project())
 
+    def read_live(self) -> None:
+        """Read the live view; what comes of it is on the desk."""
+        self._work("read", self._desk.read_live())
+
+    def stop(self) -> None:
+        """Stop the run under way, or say that there is none."""
+        if self._desk.is_writing:
+            self.interrupt()
+        else:
+            self._app.tell("Nothing is under way.")
+
     def leave(self) -> None:
-        """Leave at once when nothing is under way, else ask."""
+        """Leave at once when nothing is under way, else ask; once, however often it is called."""
+        if isinstance(self._app.screen, Question):
+            return
         if self._desk.is_writing:
             self._work("ask", self._stop_and_leave())
         else:
@@ -106,7 +121,8 @@ class Workbench:
             return
         permit = None
         if session.target.is_production:
-            permit = await self._break_glass("a verification run", effects(session))
+            lines = effects.of_cycle(session.settings.volume)
+            permit = await self._break_glass("a verification run", lines)
             if permit is None:
                 return
         runs = self._desk.refresh_runs
@@ -114,37 +130,43 @@ class Workbench:
 
     async def _purge(self) -> None:
         session = self._desk.session
-        if session is None or self._refuses_second_run():
+        if session is None:
+            self._app.tell("There is no project to purge: none is connected.")
+            return
+        if self._refuses_second_run():
             return
         if self._desk.write_problem is not None:
             self._app.tell(f"{self._desk.write_problem}.")
             return
         if not await questions.wants_to_purge(self._app, session):
             return
-        if not await self._remove(session, confirmed=False):
-            return
-        run = self._desk.run
-        if (
-            run is not None
-            and run.is_unexplained
-            and run.finished is not None
-            and await questions.wants_to_purge_unexplained(self._app, run.finished.message)
-        ):
-            await self._remove(session, confirmed=True)
+        unexplained: int | None = None
+        runs: tuple[str, ...] = ()
+        while (ended := await self._remove(session, unexplained, runs)) is not None:
+            if ended.unexplained is not None and await questions.wants_to_purge_unexplained(
+                self._app, ended.message
+            ):
+                # Exactly so many were told of: should there be more by now, it is asked again.
+                unexplained = ended.unexplained
+            elif ended.spared and await questions.wants_to_purge_spared(self._app, ended.spared):
+                runs = (*runs, *ended.spared)
+            else:
+                return
 
-    async def _remove(self, session: Session, *, confirmed: bool) -> bool:
-        """Remove leftovers and wait for the end; whether it was begun."""
+    async def _remove(
+        self, session: Session, unexplained: int | None, runs: tuple[str, ...]
+    ) -> RunFinished | None:
+        """Remove leftovers and wait for the end; None where it was not begun."""
         permit = None
         if session.target.is_production:
-            lines = ["Deletes every tagged row and refreshes the view."]
-            permit = await self._break_glass("removing leftovers", lines)
+            permit = await self._break_glass("removing leftovers", effects.of_purge())
             if permit is None:
-                return False
-        self._follow(lambda: session.purge(permit=permit, confirmed=confirmed))
+                return None
+        self._follow(lambda: session.purge(permit=permit, unexplained=unexplained, runs=runs))
         if self._writing is None:
-            return False
+            return None
         await asyncio.wait({self._writing})
-        return True
+        return self._desk.run.finished if self._desk.run else None
 
     async def _choose_project(self) -> None:
         environments = self._environments()
@@ -174,7 +196,7 @@ class Workbench:
         if self._app.environments is None:
             self._app.tell("This console was started for one project.")
             return None
-        if self._desk.is_connecting or self._desk.is_probing or self._refuses_second_run():
+        if self._desk.is_busy:
             self._app.tell("Wait until what is under way has ended.")
             return None
         return self._app.environments()

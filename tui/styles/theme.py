@@ -66,7 +66,7 @@ _LIGHT: Final = {
 TEXT_PAIRS: Final = (
     *((text, ground) for text in ("ink", "muted") for ground in ("ground", "raised", "sunken")),
     *((text, ground) for text in ("ok", "warn", "bad", "focus") for ground in ("ground", "raised")),
-    *((text, "cursor") for text in ("ink", "muted", "ok", "warn", "bad")),
+    *((text, "cursor") for text in ("ink", "muted", "ok", "warn", "bad", "focus")),
     ("on-focus", "focus"),
     ("on-sandbox", "sandbox"),
     ("on-local", "local"),
@@ -116,15 +116,3 @@ def _theme(name: str, colours: dict[str, str], *, dark: bool) -> Theme:
 
 DARK: Final = _theme(DARK_NAME, _DARK, dark=True)
 LIGHT: Final = _theme(LIGHT_NAME, _LIGHT, dark=False)
-
-
-def colours(name: str) -> dict[str, str]:
-    """The named colours of a theme as `#rrggbb`.
-
-    Args:
-        name: `DARK_NAME` or `LIGHT_NAME`.
-
-    Raises:
-        KeyError: There is no such theme of ours.
-    """
-    return dict({DARK_NAME: _DARK, LIGHT_NAME: _LIGHT}[name])

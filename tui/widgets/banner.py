@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tui.target import Target
 
 OPENING = "opening"
+UNCONNECTED = "not connected"
 SANDBOX = "sandbox"
 PRODUCTION = "production"
 
@@ -24,7 +25,8 @@ class BannerText:
     """What the banner says.
 
     Attributes:
-        kind: `opening`, `sandbox`, `local`, `staging` or `production`; decides glyph and colour.
+        kind: `opening`, `not connected`, `sandbox`, `local`, `staging` or `production`; decides
+            glyph and colour.
         where: Host and project.
         reason: Why the console thinks so.
     """
@@ -34,16 +36,19 @@ class BannerText:
     reason: str
 
 
-def banner_for(target: Target | None, *, is_sandbox: bool, opening: str) -> BannerText:
+def banner_for(
+    target: Target | None, *, is_sandbox: bool, opening: str, failed: bool = False
+) -> BannerText:
     """The banner for a target, or for the time before it is known.
 
     Args:
         target: The project, None while it is being opened.
         is_sandbox: Whether the console started the project itself.
         opening: What is being opened, for the time before.
+        failed: Whether that failed.
     """
     if target is None:
-        return BannerText(OPENING, "", opening)
+        return BannerText(UNCONNECTED if failed else OPENING, "", opening)
     kind = target.kind.value
     if is_sandbox and target.kind.value != PRODUCTION:
         kind = SANDBOX
@@ -55,7 +60,7 @@ def banner_for(target: Target | None, *, is_sandbox: bool, opening: str) -> Bann
 class Banner(Static):
     """Two lines on top of every screen: glyph, WORD and place; then the reason."""
 
-    KINDS: ClassVar = (OPENING, SANDBOX, "local", "staging", PRODUCTION)
+    KINDS: ClassVar = (OPENING, UNCONNECTED, SANDBOX, "local", "staging", PRODUCTION)
 
     text: reactive[BannerText] = reactive(BannerText(OPENING, "", ""), layout=True)
 
@@ -66,7 +71,9 @@ class Banner(Static):
     def render(self) -> Content:
         """Both lines. Place and reason are shown as text, whatever they hold."""
         text = self.text
-        glyph = getattr(self._glyphs, text.kind, self._glyphs.busy)
+        signs = self._glyphs
+        other = signs.bad if text.kind == UNCONNECTED else signs.busy
+        glyph = getattr(signs, text.kind, other)
         production = text.kind == PRODUCTION
         word = text.kind.upper()
         mark = f"{glyph} {word}" if not production else f"{glyph * 3} {word} {glyph * 3}"
@@ -80,4 +87,4 @@ class Banner(Static):
     def watch_text(self, text: BannerText) -> None:
         """Take the colours of the kind of target."""
         for kind in self.KINDS:
-            self.set_class(kind == text.kind, f"-{kind}")
+            self.set_class(kind == text.kind, f"-{kind.replace(' ', '-')}")

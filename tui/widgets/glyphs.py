@@ -29,9 +29,7 @@ class Glyphs:
         bar_empty: An empty cell of a progress bar.
         bullet: Starts an item of a list.
         sep: Stands between two facts on one line.
-        dash: A figure that is not known.
         times: Between two factors.
-        ellipsis: Marks a text that was cut.
     """
 
     done: str = "✓"
@@ -52,9 +50,7 @@ class Glyphs:
     bar_empty: str = "─"
     bullet: str = "•"
     sep: str = "·"
-    dash: str = "–"
     times: str = "×"
-    ellipsis: str = "…"
 
 
 UNICODE: Final = Glyphs()
@@ -77,9 +73,7 @@ ASCII: Final = Glyphs(
     bar_empty=".",
     bullet="*",
     sep="|",
-    dash="-",
     times="x",
-    ellipsis="~",
 )
 
 

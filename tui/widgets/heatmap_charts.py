@@ -1,4 +1,4 @@
-"""The charts beside the heatmap: the trend of the row under the cursor, and the distribution.
+"""The charts beside the heatmap: trend and distribution of the row under the cursor.
 
 They are drawn off the event loop, a moment after the cursor has come to rest.
 """
@@ -12,9 +12,7 @@ from rich.text import Text
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from tui.heatmap.axes import ColumnAxis
-from tui.heatmap.charts import LEAST_HEIGHT, LEAST_WIDTH, distribution_chart, trend_chart
-from tui.heatmap.series import cell_values, weekly_points
+from tui.heatmap.charts import LEAST_HEIGHT, LEAST_WIDTH, beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,11 +26,25 @@ REST_S: Final = 0.08
 
 
 class HeatmapCharts(Vertical):
-    """Two charts that follow the cursor. Hidden by the style sheet where there is no room."""
+    """Two charts that follow the cursor. Hidden by the style sheet where there is no room.
+
+    Args:
+        ascii_only: Whether the terminal lacks Unicode.
+        id: Textual's widget id.
+    """
 
     _grid: Grid | None = None
     _row = 0
     _drawn: tuple[Grid | None, int, int, int] | None = None
+
+    def __init__(
+        self,
+        *,
+        ascii_only: bool = False,
+        id: str | None = None,  # noqa: A002 - Textual's own name
+    ) -> None:
+        super().__init__(id=id)
+        self._ascii_only = ascii_only
 
     @property
     def is_settled(self) -> bool:
@@ -76,30 +88,18 @@ class HeatmapCharts(Vertical):
         row, width, height = self._wanted()
         if grid is None or row >= len(grid.rows) or width < LEAST_WIDTH or height < LEAST_HEIGHT:
             return
-        colour = not self.app.no_color
-        trend, spread = await asyncio.to_thread(_charts, grid, row, width, height, colour=colour)
+        trend, spread = await asyncio.to_thread(
+            beside,
+            grid,
+            row,
+            width,
+            height,
+            colour=not self.app.no_color,
+            ascii_only=self._ascii_only,
+        )
+        # A thread goes on when its worker is cancelled: what it drew may be wanted no more.
+        if self._grid is not grid:
+            return
         self.query_one("#chart-trend", Static).update(Text.from_ansi(trend))
         self.query_one("#chart-distribution", Static).update(Text.from_ansi(spread))
         self._drawn = (grid, row, width, height)
-
-
-def _charts(grid: Grid, row: int, width: int, height: int, *, colour: bool) -> tuple[str, str]:
-    metric = grid.metric
-    by = "by week" if grid.spec.columns is ColumnAxis.WEEK else "by topic"
-    trend = trend_chart(
-        weekly_points(grid, row),
-        metric=metric.value,
-        title=f"{metric.heading} {by}: {grid.rows[row].label}",
-        width=width,
-        height=height,
-        colour=colour,
-    )
-    spread = distribution_chart(
-        cell_values(grid),
-        metric=metric.value,
-        title=f"cells by {metric.heading}",
-        width=width,
-        height=height,
-        colour=colour,
-    )
-    return trend, spread

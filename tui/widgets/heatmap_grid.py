@@ -90,7 +90,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
         Binding(
             "enter",
             "select",
-            "Rows behind the cell",
+            "Cell",
             tooltip="List the aggregate rows that the cell is made of",
             id="heatmap.select",
         ),

@@ -13,7 +13,8 @@ from textual.widget import Widget
 from tui.heatmap.axes import GridSpec, Metric
 from tui.heatmap.colours import ASCII_SHADES, SHADES, Depth, Glyphs, Palette, no_data_mark, palette
 from tui.heatmap.grid import Grid
-from tui.heatmap.text import scale_ends
+from tui.heatmap.printed import WEIGHTED
+from tui.heatmap.text import ELLIPSIS, ascii_only, figure
 from tui.widgets.heatmap_paint import colour_depth
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class HeatmapLegend(Widget):
 
 
 def legend_text(grid: Grid, width: int, *, paints: Palette, depth: Depth, glyphs: Glyphs) -> Text:
-    """The legend of `grid` in at most `width` cells.
+    """The legend of `grid` in at most `width` cells; cut with a mark where not even its scale fits.
 
     Args:
         grid: The grid.
@@ -90,18 +91,18 @@ def legend_text(grid: Grid, width: int, *, paints: Palette, depth: Depth, glyphs
     legend = Text(no_wrap=True, overflow="ellipsis", end="")
     if grid.scale is None:
         return legend.append("no values to show")
-    low, high = scale_ends(grid.metric.value, *grid.scale)
+    low, high = (figure(grid.metric.value, end) for end in grid.scale)
+    own = ascii_only if glyphs == ASCII_SHADES else str
     legend.append(f"{grid.metric.heading}  ", Style(bold=True))
-    mark = no_data_mark(depth, glyphs)
-    notes = [f"{_GAP}{mark * 2} no data"]
+    notes = [f"{_GAP}{no_data_mark(depth, glyphs) * 2} no data"]
     if grid.metric is Metric.ACCURACY:
         notes.append(f"{_GAP}0 all wrong")
     if grid.metric is Metric.MEDIAN:
-        approximate = "~" if glyphs == ASCII_SHADES else "≈"
-        notes.append(f"{_GAP}{approximate} mean of medians weighted by attempts")
+        # A figure that is no median must never stand without this.
+        notes.insert(0, own(f"{_GAP}{WEIGHTED}"))
     ends = len(low) + len(high) + 2
-    spare = width - legend.cell_len - ends - len(notes[0])
-    bar = max(_BAR_LEAST, min(_BAR_MOST, spare - sum(map(len, notes[1:]))))
+    spare = width - legend.cell_len - ends
+    bar = max(_BAR_LEAST, min(_BAR_MOST, spare - sum(map(len, notes))))
     legend.append(f"{low} ")
     for place in range(bar):
         position = (place + 0.5) / bar
@@ -113,4 +114,7 @@ def legend_text(grid: Grid, width: int, *, paints: Palette, depth: Depth, glyphs
     for note in notes:
         if legend.cell_len + len(note) <= width:
             legend.append(note)
+    if legend.cell_len > width:
+        legend.truncate(max(0, width - 1), overflow="crop")
+        legend.append(own(ELLIPSIS)[:width])
     return legend

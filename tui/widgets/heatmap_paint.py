@@ -237,7 +237,8 @@ class CellPainter:
         layout, inks = self._layout, self._labels
         if subline != self._middle:
             return [self.part(Segment(" " * layout.gutter, inks.base))]
-        label = Segment(_exactly(row.label, layout.label_width), inks.here if here else inks.label)
+        text = self._own(_exactly(row.label, layout.label_width))
+        label = Segment(text, inks.here if here else inks.label)
         if not layout.total_width:
             return [self.part(label), self.part(Segment(" ", inks.base))]
         figure = self._own(row.total.short(self._grid.metric, TOTAL_WIDTH - 1) or "-")
@@ -260,8 +261,8 @@ class CellPainter:
             count = len(self._grid.rows)
             axis = self._grid.spec.axis
             text = f"{count:,} {axis.heading if count == 1 else axis.plural}"
-            text = fit(fit(self._own(text), layout.gutter - 1), layout.gutter)
-            return Segment(text, self._labels.header)
+            text = fit(fit(text, layout.gutter - 1), layout.gutter)
+            return Segment(self._own(text), self._labels.header)
         text = f"{'all':>{TOTAL_WIDTH}}" if layout.total_width else ""
         return Segment(" " * layout.label_width + text + " ", self._labels.header)
 
@@ -291,7 +292,7 @@ class CellPainter:
         ]
 
     def _head(self, text: str, *, here: bool) -> Segment:
-        return Segment(text, self._labels.here if here else self._labels.header)
+        return Segment(self._own(text), self._labels.here if here else self._labels.header)
 
     def _figure(self, cell: Cell, value: float, room: int) -> str:
         if self._layout.cell_width < VALUE_FROM_WIDTH:

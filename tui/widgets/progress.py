@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from tui.errors import ExitCode
 from tui.verify.events import (
     AuditFinished,
     Cancelling,
@@ -28,9 +27,6 @@ from tui.verify.events import (
     StageProgress,
     StageStarted,
 )
-
-if TYPE_CHECKING:
-    from tui.target import Target
 
 SHORTEST_RATED_S: Final = 0.2
 """Seconds a stage must have lasted before its rate says anything."""
@@ -105,9 +101,9 @@ class StageLine:
         elapsed = self.elapsed(now)
         if elapsed is None or not self.done:
             return None
-        if self.state is StageState.RUNNING and elapsed < SHORTEST_RATED_S:
+        if elapsed <= 0 or (self.state is StageState.RUNNING and elapsed < SHORTEST_RATED_S):
             return None
-        return self.done / max(elapsed, 1e-6)
+        return self.done / elapsed
 
     def time_left(self, now: float) -> float | None:
         """Seconds it still needs at its rate so far, None where there is too little to tell."""
@@ -251,23 +247,6 @@ class RunProgress:
         return self.finished is None
 
     @property
-    def target(self) -> Target | None:
-        """The project it writes to, None before it began."""
-        return self.started.target if self.started else None
-
-    @property
-    def is_unexplained(self) -> bool:
-        """Whether a purge deleted nothing, since there is more than the tag explains."""
-        return (
-            self.mode is Mode.PURGE
-            and self.finished is not None
-            and self.finished.exit_code == ExitCode.LEFTOVERS
-            # It was neither stopped, nor did it come to count what is left.
-            and self.cancelling is None
-            and self.audit is None
-        )
-
-    @property
     def cleaning_up(self) -> bool:
         """Whether it is deleting what it wrote."""
         return any(
@@ -300,7 +279,7 @@ class RunProgress:
                 self.cancelling = event.reason
                 self.retry = None
             case RunFinished():
-                self._finish(event)
+                self._finish(event, now)
             case _:
                 pass
 
@@ -320,11 +299,11 @@ class RunProgress:
                 line.seconds, line.done = event.seconds, event.count
                 self.retry = None
 
-    def _finish(self, event: RunFinished) -> None:
+    def _finish(self, event: RunFinished, now: float) -> None:
         self.finished = event
         self.retry = None
         for line in self.lines.values():
             if line.state is StageState.WAITING:
                 line.state = StageState.NOT_RUN
             elif line.state is StageState.RUNNING:
-                line.state = StageState.FAILED
+                line.state, line.seconds = StageState.FAILED, line.elapsed(now)

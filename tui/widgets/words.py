@@ -1,4 +1,4 @@
-"""Figures in words, and lines cut to fit. Pure."""
+"""Figures in words, and names beside values. Pure."""
 
 from __future__ import annotations
 
@@ -42,14 +42,6 @@ def rate(per_second: float | None) -> str:
 def plural(count: int, noun: str) -> str:
     """A count and its noun: `1 row`, `2 rows`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def fit(text: str, width: int, *, ellipsis: str = "…") -> Content:
-    """Text as exactly `width` cells: padded, or cut with a mark. Never read as markup."""
-    line = Content(" ".join(text.split()))
-    if line.cell_length > width:
-        line = line.truncate(max(0, width - 1)) + Content(ellipsis)
-    return line.pad_right(max(0, width - line.cell_length))
 
 
 def columns(
