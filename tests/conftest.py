@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import datetime
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 import psycopg
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     Database = psycopg.Connection[tuple[object, ...]]
 
-pytest_plugins = ["tests.secrets_plugin"]
+pytest_plugins = ["tests.secrets_plugin", "tests.skips_plugin"]
 
 # Read before any test moves the home: the fetched PostgREST is shared by all of them.
 CACHE = platformdirs.user_cache_path("heatmap-tui")
@@ -41,6 +42,38 @@ CONSOLE_VARIABLES = (
     "SUPABASE_SERVICE_ROLE_KEY",
     "SUPABASE_URL",
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sample-seed",
+        type=int,
+        default=None,
+        help="what seeded samples of the sweeps and mutations are drawn with (default: the day)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        config.option.sample_seed = config.workerinput["sample_seed"]
+    elif config.option.sample_seed is None:
+        config.option.sample_seed = datetime.datetime.now(datetime.UTC).date().toordinal()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    # Told by the one process that began: a worker may begin on the far side of midnight.
+    node.workerinput["sample_seed"] = node.config.option.sample_seed
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"samples: --sample-seed {config.option.sample_seed} draws these again"
+
+
+@pytest.fixture(scope="session")
+def sample_seed(pytestconfig: pytest.Config) -> int:
+    """What a test draws its sample with: another one each day, and told at the top of the run."""
+    return int(pytestconfig.option.sample_seed)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, LiteralString
@@ -11,7 +10,9 @@ import httpx
 import psycopg
 from aiohttp import ClientSession, web
 
+from tests.sandbox.helpers import eventually
 from tests.verify.conftest import QUICK, contents
+from tests.written import written
 from tui.override import Moment, Permit, grant
 from tui.redact import Secret
 from tui.settings import load_settings
@@ -80,36 +81,16 @@ def count(sandbox: Sandbox, what: LiteralString) -> int:
 
 def evidence(sandbox: Sandbox) -> dict[str, Any]:
     """What moves when something is written: transaction ids, statistics, contents."""
-    with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
-        # A connection reports its statistics late, but at the latest when it ends.
-        others = connection.execute(
-            "select pid from pg_stat_activity "
-            "where backend_type = 'client backend' and pid <> pg_backend_pid()"
-        ).fetchall()
-        pids = [pid for (pid,) in others]
-        connection.execute("select pg_terminate_backend(pid) from unnest(%s::int[]) pid", [pids])
-        deadline = time.monotonic() + 20
-        while connection.execute(
-            "select from pg_stat_activity where pid = any(%s)", [pids]
-        ).fetchall():
-            assert time.monotonic() < deadline, "a connection does not end"
-        revive(sandbox)
-        rows = connection.execute(
-            "select schemaname || '.' || relname, n_tup_ins, n_tup_upd, n_tup_del "
-            "from pg_stat_user_tables order by 1"
-        ).fetchall()
-        next_id = connection.execute("select pg_snapshot_xmax(pg_current_snapshot())").fetchone()
-    return {"statistics": rows, "next transaction": next_id, "contents": contents(sandbox)}
+    found = written(sandbox)
+    _revive(sandbox)
+    return {**found, "contents": contents(sandbox)}
 
 
-def revive(sandbox: Sandbox) -> None:
-    """Ask until no connection that has ended is left to be tried."""
+def _revive(sandbox: Sandbox) -> None:
+    """Ask until PostgREST has let go of the connections that have ended."""
+    path = "/rest/v1/questions?select=id&limit=1&order=id"
     with httpx.Client(headers={"apikey": sandbox.service_role_key}) as client:
-        for path in ("/rest/v1/questions?select=id&limit=1&order=id", "/auth/v1/admin/users"):
-            deadline = time.monotonic() + 20
-            while not (reply := client.get(sandbox.url + path)).is_success:
-                assert time.monotonic() < deadline, reply.text
-                time.sleep(0.05)
+        assert eventually(lambda: client.get(sandbox.url + path).is_success)
 
 
 @contextmanager

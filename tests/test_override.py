@@ -16,7 +16,7 @@ from tui.override import (
     confirm_unattended,
     grant,
 )
-from tui.target import Target, TargetKind, classify, declared_by_database
+from tui.target import Target, classify, declared_by_database
 
 REF = "prodprodprodprodprod"
 KEY = "sb_secret_abcdefghijklmnop"
@@ -81,7 +81,9 @@ def test_it_stays_shut_until_the_database_was_asked(at: Target) -> None:
             intent=Announced(at.identity),
             now=NOW,
         )
-    assert "database was not asked" in refusal(caught)
+    assert "database could not be asked" in refusal(caught)
+    # A dry run never asks it anew: it says what stands in the way.
+    assert "analytics_heatmap_preflight() has to answer" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(("allow_prod", "with_permit", "intent", "lacking"), [
@@ -170,7 +172,6 @@ def test_a_permit_remembers_what_was_typed() -> None:
     assert given_permit.justification == f"{REASON} [2J"
     assert given_permit.ticket == "OPS-7"
     assert given_permit.target_identity == REF
-    assert given_permit.kind is TargetKind.PRODUCTION
     assert given_permit.granted_at is NOW
 
 
@@ -214,10 +215,8 @@ def test_no_permit_without_a_ready_dry_run_or_a_reason() -> None:
 def test_a_permit_lives_fifteen_minutes_on_either_clock(moment: Moment, open_: bool) -> None:
     given_permit = permit()
     assert (given_permit.problem(PROD, moment) is None) == open_
-    assert (given_permit.remaining(moment) > timedelta(0)) == open_
     if open_:
         given_permit.consume(PROD, moment)
-        assert given_permit.remaining(moment) == timedelta(0)
     else:
         with pytest.raises(GuardRefused, match="expired 15 minutes"):
             given_permit.consume(PROD, moment)

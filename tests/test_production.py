@@ -8,7 +8,6 @@ tables hold; and by the front door, which sees only GET and HEAD.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import jwt
@@ -261,7 +260,7 @@ async def test_a_permit_expires_under_a_clock_that_moves(
         now = Moment.now()
         later = Moment(now.monotonic + PERMIT_LIFETIME.total_seconds(), now.utc)
         monkeypatch.setattr(Moment, "now", lambda: later)
-        assert permit.remaining(Moment.now()) == timedelta(0)
+        assert permit.problem(session.target, Moment.now()) is not None
         with nothing_written(production.sandbox):
             assert_refused(await finish(starts(session, permit)[mode]))
 
@@ -353,6 +352,38 @@ async def test_a_permitted_run_is_on_record_before_its_first_write(
     assert count(production.sandbox, "questions where slug like 'heatmap-verification-%'") == 0
     if how != "purge":
         assert after["contents"] == before
+
+
+def test_a_purge_stops_at_real_answers_until_their_number_is_named(
+    production: Production, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Naming the project, which break-glass demands anyway, does not agree to any of them."""
+    execute(
+        production.sandbox,
+        "with q as (insert into questions (slug, stem_md, explanation_brief_md) "
+        "values ('heatmap-verification-a1b2c3-1', 'x', 'x') returning id) "
+        "insert into responses (user_id, question_id, is_correct) "
+        "select u.id, q.id, true from q, (select id from app_users limit 30) u",
+    )
+    monkeypatch.setenv("HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED", production.identity)
+    tagged = "questions where slug like 'heatmap-verification-%'"
+    answers = count(production.sandbox, "responses")
+    try:
+        for more in ([], ["--purge-unexplained", "29"], ["--purge-unexplained", "31"]):
+            assert main(["--purge", *glass(production.identity), *more]) != 0
+            told = capfd.readouterr().err
+            assert "30 responses to synthetic questions are not of synthetic users" in told
+            assert "--purge-unexplained 30" in told
+            assert count(production.sandbox, "responses") == answers
+        named = ["--purge-unexplained", "30"]
+        assert main(["--purge", *glass(production.identity), *named]) == 0
+        assert count(production.sandbox, tagged) == 0
+        assert count(production.sandbox, "responses") == answers - 30
+    finally:
+        execute(
+            production.sandbox,
+            "delete from questions where slug like 'heatmap-verification-%'",
+        )
 
 
 def test_a_purge_from_the_command_line_takes_all_of_it_and_is_on_record(

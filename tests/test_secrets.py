@@ -176,16 +176,31 @@ def test_the_command_shows_nothing_of_a_misspelt_key(
     assert leaks(shown) == []
 
 
-VARIABLES: Final = (
-    *("SUPABASE_URL", "HEATMAP_VERIFY_USERS", "HEATMAP_VERIFY_PROD_HOSTS"),
-    *("HEATMAP_VERIFY_NON_PROD_HOSTS", "HEATMAP_SANDBOX_PORT", "HEATMAP_REFRESH_RUNS"),
-    *("HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED", "SUPABASE_ANON_KEY", "--users", "--env-file"),
-    *("--confirm", "--ticket", "--justification", "--sandbox-faults", "url user", "url password"),
-)
+UNATTENDED: Final = "HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED"
+# Where a key may be put by mistake, and how the command ends then: a JWT, an opaque key.
+PLACES: Final = {
+    "SUPABASE_URL": (2, 2),
+    "HEATMAP_VERIFY_USERS": (2, 2),
+    # The opaque key has the form of a name, of which nobody's project is.
+    "HEATMAP_VERIFY_PROD_HOSTS": (2, 0),
+    "HEATMAP_VERIFY_NON_PROD_HOSTS": (2, 0),
+    "HEATMAP_SANDBOX_PORT": (2, 2),
+    "HEATMAP_REFRESH_RUNS": (2, 2),
+    UNATTENDED: (3, 3),
+    "SUPABASE_ANON_KEY": (1, 1),
+    "--users": (2, 2),
+    "--env-file": (2, 2),
+    "--confirm": (3, 3),
+    "--ticket": (0, 0),
+    "--justification": (0, 0),
+    "--sandbox-faults": (2, 2),
+    "url user": (2, 2),
+    "url password": (2, 2),
+}
 
 
 @pytest.mark.parametrize("kind", ["service_role_key", "secret_key"])
-@pytest.mark.parametrize("place", VARIABLES)
+@pytest.mark.parametrize("place", PLACES)
 def test_a_key_in_the_wrong_place_is_not_repeated(
     sandbox: Sandbox,
     place: str,
@@ -197,7 +212,9 @@ def test_a_key_in_the_wrong_place_is_not_repeated(
     key: str = getattr(sandbox, kind)
     monkeypatch.setenv("SUPABASE_URL", sandbox.url)
     monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", sandbox.service_role_key)
-    arguments = ["--headless", "--users", "8", "--questions", "8"]
+    arguments = ["--headless", "--questions", "8"]
+    if place not in {"--users", "HEATMAP_VERIFY_USERS"}:
+        arguments += ["--users", "8"]
     if place.startswith("--"):
         arguments += [place, key]
     elif place.startswith("url"):
@@ -205,15 +222,17 @@ def test_a_key_in_the_wrong_place_is_not_repeated(
         monkeypatch.setenv("SUPABASE_URL", f"https://{user}@127.0.0.1:1")
     else:
         monkeypatch.setenv(place, key)
-    if place in {"--confirm", "--ticket", "--justification", VARIABLES[6]}:
+    if place in {"--confirm", "--ticket", "--justification", UNATTENDED}:
         monkeypatch.setenv("HEATMAP_VERIFY_PROD_HOSTS", "127.0.0.1")
         arguments += ["--allow-prod"]
         more = {"--confirm": "127.0.0.1", "--justification": REASON}
         arguments += [part for flag in more if flag != place for part in (flag, more[flag])]
-        if place != VARIABLES[6]:
-            monkeypatch.setenv(VARIABLES[6], "127.0.0.1")
-    main(arguments)
-    assert leaks("".join(capfd.readouterr())) == []
+        if place != UNATTENDED:
+            monkeypatch.setenv(UNATTENDED, "127.0.0.1")
+    assert main(arguments) == PLACES[place][kind == "secret_key"]
+    shown = "".join(capfd.readouterr())
+    assert shown
+    assert leaks(shown) == []
     assert leaks_in_files([private_home]) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -36,43 +37,52 @@ async def connect(
         faults: Faults that the sandbox is to inject, or None.
         on_stage: Told what is being waited for.
 
+    Returns:
+        The session, for the caller to close. Where this fails, or is cancelled, nothing stays up.
+
     Raises:
         ConfigurationError: URL, key or a declaration does not make sense.
         SandboxError: The sandbox could not be started.
     """
     from tui.redact import Secret
-    from tui.target import classify
+    from tui.target import check_declarations, classify
     from tui.verify.session import ConnectStage, Session
 
-    if sandbox:
-        from tui.sandbox import start_sandbox
+    # A declaration that cannot be read is told before anything is started.
+    check_declarations(settings.prod_hosts, settings.non_prod_hosts)
+    async with contextlib.AsyncExitStack() as undo:
+        if sandbox:
+            from tui.sandbox import start_sandbox
 
-        running = await start_sandbox(
-            sandbox_options(settings, faults),
-            lambda stage: on_stage(ConnectStage(stage.title, stage.seconds, stage.detail)),
+            running = await start_sandbox(
+                sandbox_options(settings, faults),
+                lambda stage: on_stage(ConnectStage(stage.title, stage.seconds, stage.detail)),
+            )
+            undo.push_async_callback(running.stop)
+            settings = replace(
+                settings,
+                url=running.url,
+                service_role_key=Secret(running.service_role_key),
+                anon_key=Secret(running.anon_key),
+            )
+        url, key = project_of(settings)
+        target = classify(
+            url,
+            key.reveal(),
+            prod_hosts=settings.prod_hosts,
+            non_prod_hosts=settings.non_prod_hosts,
+            sandbox=sandbox,
         )
-        settings = replace(
-            settings,
-            url=running.url,
-            service_role_key=Secret(running.service_role_key),
-            anon_key=Secret(running.anon_key),
-        )
-    url, key = project_of(settings)
-    target = classify(
-        url,
-        key.reveal(),
-        prod_hosts=settings.prod_hosts,
-        non_prod_hosts=settings.non_prod_hosts,
-        sandbox=sandbox,
-    )
-    session = Session(settings, target, key=key, is_sandbox=sandbox, allow_prod=allow_prod)
-    if sandbox:
-        session.on_close(running.stop)
-    asking = "ask the project what it is"
-    on_stage(ConnectStage(asking, None))
-    began = time.perf_counter()
-    await session.ask_database()
-    on_stage(ConnectStage(asking, time.perf_counter() - began))
+        session = Session(settings, target, key=key, is_sandbox=sandbox, allow_prod=allow_prod)
+        session.on_close(undo.pop_all().aclose)
+        undo.push_async_callback(session.aclose)
+        asking = "ask the project what it is"
+        on_stage(ConnectStage(asking, None))
+        began = time.perf_counter()
+        await session.ask_database()
+        on_stage(ConnectStage(asking, time.perf_counter() - began))
+        # From here on it is for the caller to close.
+        undo.pop_all()
     return session
 
 

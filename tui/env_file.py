@@ -111,9 +111,10 @@ def write_new(path: Path, values: Mapping[str, str]) -> None:
             hint="call it .env, or .env. and a word, such as .env.staging",
         )
     text = render(values)
-    # O_EXCL takes no link either, wherever it leads.
+    # O_EXCL takes no link either, wherever it leads. Windows has no O_CLOEXEC.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
     try:
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        number = os.open(path, flags, 0o600)
     except FileExistsError as error:
         raise ConfigurationError(
             f"{path.name} is there already and is not written over",

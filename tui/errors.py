@@ -58,3 +58,9 @@ class SandboxError(OperatorError):
     """The local sandbox could not be started or has died."""
 
     exit_code = ExitCode.UNREACHABLE
+
+
+class Interrupted(OperatorError):
+    """A signal came before there was anything to stop."""
+
+    exit_code = ExitCode.INTERRUPTED

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Final
 
 from tui import __version__
+from tui.errors import ConfigurationError
+
+_MODES: Final = ("dry_run", "purge", "heatmap", "log", "serve_sandbox")
+CYCLE: Final = "cycle"
+"""What is done where no flag says otherwise."""
+
+WITH_EVIDENCE: Final = frozenset({CYCLE, "dry-run", "purge"})
+"""What leaves a report behind."""
+
+# What a flag means something for. In the console, none of these does.
+_MEANT_FOR: Final = {
+    "json": {*WITH_EVIDENCE, "heatmap"},
+    "report": WITH_EVIDENCE,
+    "confirm": {CYCLE, "purge"},
+    "justification": {CYCLE, "purge"},
+    "ticket": {CYCLE, "purge"},
+    "purge_unexplained": {"purge"},
+    "purge_run": {"purge"},
+}
 
 EXAMPLES = """\
 examples:
   heatmap-tui                                 the console, on the project of .env
   heatmap-tui --sandbox                       the console, on a local sandbox
-  heatmap-tui --dry-run --headless            probes only; writes nothing
+  heatmap-tui --dry-run                       probes only; writes nothing, no screens
   heatmap-tui --headless --json > result.json the whole verification, for a pipeline
   heatmap-tui --env-file .env.staging --users 10 --questions 40
   heatmap-tui --purge                         remove what earlier runs left
@@ -33,9 +53,13 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     what = flags.add_argument_group("what to do (default: the console)")
-    what.add_argument("--dry-run", action="store_true", help="probes only; writes nothing")
-    what.add_argument("--purge", action="store_true", help="remove what earlier runs left")
-    what.add_argument("--heatmap", action="store_true", help="print the live heatmap")
+    what.add_argument(
+        "--dry-run", action="store_true", help="probes only; writes nothing; headless"
+    )
+    what.add_argument(
+        "--purge", action="store_true", help="remove what earlier runs left; headless"
+    )
+    what.add_argument("--heatmap", action="store_true", help="print the live heatmap; headless")
     what.add_argument("--log", action="store_true", help="show and verify the deployment log")
     what.add_argument(
         "--serve-sandbox",
@@ -60,14 +84,84 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--report", type=Path, metavar="PATH", help="write the evidence: Markdown, JSON and JUnit"
     )
+    removal = flags.add_argument_group("purge: what it stops at, when it says so")
+    removal.add_argument(
+        "--purge-unexplained",
+        type=int,
+        metavar="N",
+        help="remove as well the N responses, no more and no fewer, that no run explains",
+    )
+    removal.add_argument(
+        "--purge-run",
+        action="append",
+        default=[],
+        metavar="RUN",
+        help="remove a run's rows although it may be under way elsewhere; repeatable",
+    )
     guard = flags.add_argument_group("break-glass: writing to production")
-    guard.add_argument("--allow-prod", action="store_true", help="permit it, with the two below")
-    guard.add_argument("--confirm", metavar="PROJECT", help="the project ref, typed out")
-    guard.add_argument("--justification", metavar="TEXT", help="why; goes on record first")
-    guard.add_argument("--ticket", metavar="TEXT", help="reference of the incident or change")
+    guard.add_argument(
+        "--allow-prod", action="store_true", help="permit it; headless, with the next two"
+    )
+    guard.add_argument("--confirm", metavar="PROJECT", help="the project ref, typed out; headless")
+    guard.add_argument(
+        "--justification", metavar="TEXT", help="why; goes on record first; headless"
+    )
+    guard.add_argument(
+        "--ticket", metavar="TEXT", help="reference of the incident or change; headless"
+    )
     faults = flags.add_argument_group("sandbox")
     faults.add_argument(
         "--sandbox-faults", metavar="SPEC", help="inject faults, to see them handled"
     )
     flags.add_argument("--version", action="version", version=f"heatmap-tui {__version__}")
     return flags
+
+
+def mode_of(options: argparse.Namespace) -> str:
+    """What is to be done, as the JSON document calls it: `cycle` unless a flag says otherwise.
+
+    Raises:
+        ConfigurationError: Two flags say otherwise.
+    """
+    chosen = [mode.replace("_", "-") for mode in _MODES if getattr(options, mode)]
+    if len(chosen) > 1:
+        names = " and ".join(f"--{mode}" for mode in chosen)
+        raise ConfigurationError(f"{names} exclude each other", hint="choose one")
+    return chosen[0] if chosen else CYCLE
+
+
+def refuse_idle(options: argparse.Namespace, *, interactive: bool) -> None:
+    """Refuse flags that would do nothing, rather than let somebody believe that they did.
+
+    Args:
+        options: The flags.
+        interactive: There are to be screens.
+
+    Raises:
+        ConfigurationError: One of them has no meaning for what is to be done.
+    """
+    mode = mode_of(options)
+    for name, modes in _MEANT_FOR.items():
+        flag = f"--{name.replace('_', '-')}"
+        if getattr(options, name) in (None, False, []):
+            continue
+        if mode not in modes:
+            where = "without --purge" if mode == CYCLE else f"with --{mode}"
+            raise ConfigurationError(f"{flag} has no meaning {where}", hint="leave it out")
+        if interactive:
+            raise ConfigurationError(
+                f"{flag} has no meaning in the console, which has its own way for it",
+                hint="add --headless, or leave it out",
+            )
+
+
+def variables(options: argparse.Namespace) -> dict[str, str | None]:
+    """The flags that stand for a variable, under its name; None where not given."""
+    return {
+        "HEATMAP_VERIFY_USERS": options.users,
+        "HEATMAP_VERIFY_QUESTIONS": options.questions,
+        "HEATMAP_VERIFY_BATCH": options.batch,
+        "HEATMAP_REFRESH_RUNS": options.refresh_runs,
+        "HEATMAP_MAX_REFRESH_MS": options.max_refresh_ms,
+        "HEATMAP_MAX_REGRESSION": options.max_regression,
+    }

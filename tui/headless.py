@@ -1,33 +1,34 @@
-"""The headless twin: narration on stderr, the result on stdout, the outcome as exit code."""
+"""The headless twin: narration on stderr, the result on stdout, signals heard all the time."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-import signal
+import os
 import sys
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from tui.errors import ExitCode, OperatorError
 from tui.redact import redact
+from tui.signals import REASONS, listen
+from tui.verify.events import Mode, StageStarted
 from tui.verify.narrate import narrate
-from tui.verify.result import Result
+from tui.verify.result import Result, error_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
+    from tui.errors import OperatorError
+    from tui.verify.events import Event
     from tui.verify.session import Run
 
-_SIGNALS: Final = {
-    signal.SIGINT: "interrupted (SIGINT)",
-    signal.SIGTERM: "interrupted (SIGTERM)",
-    signal.SIGHUP: "the terminal was closed (SIGHUP)",
-}
+__all__ = ["Console", "Interruptions", "error_document", "follow", "report_error"]
 
 
 class Console:
-    """Where a headless run writes; everything passes the redaction.
+    """Where a headless run writes; everything but `plain` passes the redaction.
+
+    A reader that has gone away or a terminal that was closed stops nothing: a run has to clean up.
 
     Args:
         out: For the result alone.
@@ -39,20 +40,52 @@ class Console:
         self._err = err or sys.stderr
 
     def say(self, text: str) -> None:
-        """Narrate. A reader that has gone away does not stop a run that must clean up."""
-        with contextlib.suppress(BrokenPipeError):
-            print(redact(text), file=self._err, flush=True)
+        """Narrate."""
+        _write(redact(text), self._err)
+
+    def stage(self, title: str, seconds: float | None, detail: str | None) -> None:
+        """Narrate a step on the way to a project, once it is done."""
+        if seconds is not None:
+            self.say(f"  {title}" + (f": {detail}" if detail else "") + f" ({seconds:.2f} s)")
 
     def result(self, text: str) -> None:
         """Print the result, or a part of it."""
-        with contextlib.suppress(BrokenPipeError):
-            print(redact(text), file=self._out, flush=True)
+        self.plain(redact(text))
 
     def document(self, document: dict[str, Any]) -> None:
         """Print the one JSON document of a run."""
-        text = json.dumps(_redacted(document), indent=2, ensure_ascii=False)
-        with contextlib.suppress(BrokenPipeError):
-            print(text, file=self._out, flush=True)
+        self.plain(
+            json.dumps(_redacted(document), indent=2, ensure_ascii=not _knows_all(self._out))
+        )
+
+    def plain(self, text: str) -> None:
+        """Print a result that is meant to hold what elsewhere is secret."""
+        problem = _write(text, self._out)
+        # Who closes a pipe knows; who has the disk full does not.
+        if problem is not None and not isinstance(problem, BrokenPipeError):
+            self.say(f"warning: the result could not be written: {problem.strerror}")
+
+
+def _write(text: str, stream: TextIO) -> OSError | None:
+    encoding = _encoding(stream)
+    try:
+        # What the terminal cannot show is spelled out, rather than end the run.
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    except OSError as problem:
+        # What is left in its buffer would fail again at exit, and cost the exit code.
+        with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+        return problem
+    return None
+
+
+def _encoding(stream: TextIO) -> str:
+    return getattr(stream, "encoding", None) or "utf-8"
+
+
+def _knows_all(stream: TextIO) -> bool:
+    """Whether every character can be written to it."""
+    return _encoding(stream).lower().replace("-", "") == "utf8"
 
 
 def _redacted(value: Any) -> Any:
@@ -68,84 +101,116 @@ def _redacted(value: Any) -> Any:
             return value
 
 
-async def follow(run: Run, console: Console) -> Result:
-    """Do a run to its end, narrating; signals cancel it.
+async def follow(
+    run: Run, console: Console, watch: Callable[[Event], None] = lambda _: None
+) -> Result:
+    """Do a run to its end, narrating. Whatever ends this early, the run's clean-up is awaited.
+
+    Args:
+        run: The run.
+        console: Where to narrate.
+        watch: Told each event before it is narrated.
 
     Returns:
         The result, whose `finished` is set.
     """
     result = Result()
-    with _signals_cancel(run, console):
-        async for event in run.events():
+    async with contextlib.aclosing(run.events()) as events:
+        async for event in events:
             result.apply(event)
+            watch(event)
             line = narrate(event)
             if line:
                 console.say(line)
     return result
 
 
-@contextlib.contextmanager
-def _signals_cancel(run: Run, console: Console) -> Iterator[None]:
-    """First signal cancels, second warns, third leaves."""
-    loop = asyncio.get_running_loop()
-    seen = 0
+class Interruptions:
+    """What signals do in a sitting: the first stops, the second warns, the third leaves.
 
-    def handle(reason: str) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == 1:
-            run.cancel(reason)
-            console.say(f"{reason}: stopping")
-        elif seen == 2:
-            console.say("still cleaning up; once more leaves rows behind")
+    As long as there is no run, the first one cancels the task that made this.
+
+    Args:
+        console: Where to say what a signal does.
+
+    Attributes:
+        reason: What the first signal meant, None as long as none came.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.reason: str | None = None
+        self._console = console
+        self._task = asyncio.current_task()
+        self._run: Run | None = None
+        self._purge_command: Callable[[], str] = lambda: ""
+        self._writing = False
+        self._seen = 0
+
+    def __enter__(self) -> Self:
+        self._deaf = listen(self._signalled)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._deaf()
+
+    def attach(self, run: Run, purge_command: Callable[[], str]) -> None:
+        """From here on signals stop this run.
+
+        Args:
+            run: The run.
+            purge_command: What removes the rows of a run that was left.
+        """
+        self._run, self._purge_command = run, purge_command
+
+    def note(self, event: Event) -> None:
+        """Learn from an event how far the run is."""
+        self._writing = self._writing or isinstance(event, StageStarted)
+
+    def _signalled(self, name: str) -> None:
+        self.reason = self.reason or REASONS[name]
+        self._seen += 1
+        if self._run is None:
+            if self._task is not None:
+                self._task.cancel()
+        elif self._run.result.finished is not None:
+            self._console.say(f"{REASONS[name]}: the run is over, closing")
+        elif self._seen == 1:
+            self._run.cancel(self.reason)
+            self._console.say(f"{self.reason}: stopping{self._so_far()}")
+        elif self._seen == 2:
+            self._console.say(f"still {self._what()}")
         else:
-            run.abandon()
-            console.say("leaving; remove what is left with: heatmap-tui --purge")
+            self._run.abandon()
+            self._console.say(f"leaving{self._so_far()}")
+            if self._writing:
+                self._console.say(f"remove what is left with: {self._purge_command()}")
 
-    for number, reason in _SIGNALS.items():
-        loop.add_signal_handler(number, handle, reason)
-    try:
-        yield
-    finally:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
+    def _so_far(self) -> str:
+        return "" if self._writing else "; nothing was written"
+
+    def _what(self) -> str:
+        if self._run is None or not self._writing:
+            return "stopping; nothing was written"
+        if self._run.mode is Mode.PURGE:
+            return "finishing what is under way; once more leaves the rest behind"
+        return "cleaning up; once more leaves rows behind"
 
 
 def report_error(error: OperatorError, console: Console, *, mode: str, as_json: bool) -> int:
-    """Tell an error that ended everything before a run could begin; returns the exit code."""
+    """Tell an error that ended everything before a run could begin.
+
+    Args:
+        error: What it was.
+        console: Where to tell it.
+        mode: What was to be done, as the document calls it.
+        as_json: Print the document as well.
+
+    Returns:
+        The exit code.
+    """
     console.say(f"heatmap-tui: {error.message}")
     if error.hint:
         console.say(f"  -> {error.hint}")
     if as_json:
-        console.document(_empty_document(error, mode))
+        console.document(error_document(error, mode))
     return int(error.exit_code)
-
-
-def _empty_document(error: OperatorError, mode: str) -> dict[str, Any]:
-    """The contract's keys with nothing in them, and what was wrong."""
-    outcomes = {
-        ExitCode.USAGE: "unusable",
-        ExitCode.REFUSED: "refused",
-        ExitCode.UNREACHABLE: "unreachable",
-    }
-    return {
-        "schema": 1,
-        "mode": mode,
-        "run_id": None,
-        "outcome": outcomes.get(error.exit_code, "failed"),
-        "exit_code": int(error.exit_code),
-        "message": error.message,
-        "target": None,
-        "settings": None,
-        "probes": [],
-        "ready": False,
-        "stages": [],
-        "rows": {"users": 0, "questions": 0, "responses": 0},
-        "refresh_ms": None,
-        "refresh_runs_ms": [],
-        "final_refresh_ms": None,
-        "check": {"expected": 0, "matched": 0, "mismatched": 0, "missing": 0, "unexpected": 0},
-        "leftovers": {"users": None, "questions": None, "responses": None},
-        "view_restored": None,
-        "total_seconds": 0.0,
-    }

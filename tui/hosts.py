@@ -215,10 +215,13 @@ def is_address(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a canonical host is this machine: 127.0.0.0/8, ::1, localhost and names below it."""
+    """Whether a canonical host is this machine: 127.0.0.0/8, ::1, localhost.
+
+    Not the names below it: some resolvers ask the network where those lead.
+    """
     if is_address(host):
         return ipaddress.ip_address(host).is_loopback
-    return host == "localhost" or host.endswith(".localhost")
+    return host == "localhost"
 
 
 def below(host: str, domain: str) -> bool:

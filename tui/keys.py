@@ -39,16 +39,12 @@ class KeyFacts:
         kind: Its form.
         role: The database role a JWT claims; None for opaque keys, which do not tell.
         ref: The hosted project it belongs to, or None where the key names none.
-        issuer: The `iss` claim, or None.
-        issued_at: The `iat` claim in UTC, or None.
         expires_at: The `exp` claim in UTC, or None.
     """
 
     kind: KeyKind
     role: str | None = None
     ref: str | None = None
-    issuer: str | None = None
-    issued_at: datetime | None = None
     expires_at: datetime | None = None
 
 
@@ -75,8 +71,6 @@ def read_key(key: str, source: str = "SUPABASE_SERVICE_ROLE_KEY") -> KeyFacts:
         kind=KeyKind.LEGACY_JWT,
         role=role,
         ref=_ref(claims, issuer, source),
-        issuer=issuer,
-        issued_at=_instant(claims, "iat", source),
         expires_at=_instant(claims, "exp", source),
     )
 

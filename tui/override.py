@@ -17,7 +17,7 @@ from tui.errors import GuardRefused
 from tui.justification import judge_justification, tidy
 
 if TYPE_CHECKING:
-    from tui.target import Target, TargetKind
+    from tui.target import Target
 
 __all__ = [
     "PERMIT_LIFETIME",
@@ -80,7 +80,6 @@ class Permit:
     Attributes:
         target_identity: The project ref or host it is for.
         url: The origin it is for.
-        kind: The target's kind when it was granted.
         justification: The reason that was typed, tidied.
         ticket: A ticket's name, or None.
         granted_at: When.
@@ -91,7 +90,6 @@ class Permit:
         "_used",
         "granted_at",
         "justification",
-        "kind",
         "target_identity",
         "ticket",
         "url",
@@ -103,7 +101,6 @@ class Permit:
         _only_here(mint)
         self.target_identity: Final[str] = target.identity
         self.url: Final[str] = target.url
-        self.kind: Final[TargetKind] = target.kind
         self.justification: Final[str] = justification
         self.ticket: Final[str | None] = ticket
         self.granted_at: Final[Moment] = now
@@ -119,11 +116,6 @@ class Permit:
         if now.since(self.granted_at) >= PERMIT_LIFETIME:
             return f"the permission expired {_minutes(PERMIT_LIFETIME)} after it was given"
         return None
-
-    def remaining(self, now: Moment) -> timedelta:
-        """How long a run may still be started; zero when expired or used."""
-        left = timedelta(0) if self._used else PERMIT_LIFETIME - now.since(self.granted_at)
-        return max(left, timedelta(0))
 
     def consume(self, target: Target, now: Moment) -> None:
         """Use the permit up for a run that starts now.
@@ -148,13 +140,12 @@ class WritePermission:
     synthetic rows behind. It ends with `revoke()`, or at the end of a `with` block.
     """
 
-    __slots__ = ("_open", "kind", "permit", "target_identity", "url")
+    __slots__ = ("_open", "permit", "target_identity", "url")
 
     def __init__(self, mint: object, target: Target, permit: Permit | None) -> None:
         _only_here(mint)
         self.target_identity: Final[str] = target.identity
         self.url: Final[str] = target.url
-        self.kind: Final[TargetKind] = target.kind
         self.permit: Final[Permit | None] = permit
         self._open = True
 
@@ -216,6 +207,21 @@ def grant(
             f"break-glass on {target.identity} is refused: no dry run was ready in this sitting",
             hint="run the dry run first, and repair what it finds",
         )
+    judge_typed(target, confirmation=confirmation, justification=justification)
+    return Permit(_MINT, target, tidy(justification), tidy(ticket or "") or None, now)
+
+
+def judge_typed(target: Target, *, confirmation: str, justification: str) -> None:
+    """Judge what an operator typed, as `grant` does; it opens nothing.
+
+    Args:
+        target: The production target.
+        confirmation: What was typed as its name.
+        justification: Why production must be written to.
+
+    Raises:
+        GuardRefused: One of them does not do; the message says which.
+    """
     if confirmation != target.identity:
         typed = "nothing was typed" if not confirmation else "what was typed is something else"
         raise GuardRefused(
@@ -228,7 +234,6 @@ def grant(
             f"break-glass on {target.identity} is refused: the justification {problem}",
             hint="say in a sentence why production must be written to now",
         )
-    return Permit(_MINT, target, tidy(justification), tidy(ticket or "") or None, now)
 
 
 def confirm_unattended(target: Target, value: str | None) -> None:
@@ -284,8 +289,8 @@ def authorize_write(
     if not target.asked_database:
         raise GuardRefused(
             f"writing to {target.identity} is refused: "
-            "its database was not asked whether it is production",
-            hint="run the dry run first",
+            "its database could not be asked whether it is production",
+            hint="analytics_heatmap_preflight() has to answer: the dry run says why it does not",
         )
     if not target.is_production:
         return WritePermission(_MINT, target, None)

@@ -10,11 +10,8 @@ from __future__ import annotations
 import hmac
 import re
 import threading
-from typing import TYPE_CHECKING, Final, NoReturn, Self
+from typing import Final, NoReturn, Self
 from urllib.parse import quote
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MASK: Final = "[redacted]"
 
@@ -58,21 +55,18 @@ _SHAPES: Final = (
 )
 
 
-def redact(text: str, secrets: Iterable[str] = ()) -> str:
+def redact(text: str) -> str:
     """Mask every known secret, and everything shaped like one.
 
     Args:
         text: Anything on its way out: a message, a log line, a report, a traceback.
-        secrets: Values to mask besides those held in a `Secret` so far.
 
     Returns:
         The text with each secret replaced by `MASK`. Applying it again changes nothing.
     """
     with _lock:
-        known = set(_live)
-    for secret in secrets:
-        known |= _spellings(secret)
-    for value in sorted(known, key=len, reverse=True):
+        known = sorted(_live, key=len, reverse=True)
+    for value in known:
         text = text.replace(value, MASK)
     for shape, mask in _SHAPES:
         text = shape.sub(mask, text)
@@ -91,7 +85,7 @@ def _spellings(secret: str) -> set[str]:
 class Secret:
     """A value that is shown nowhere unless asked for by `reveal()`.
 
-    `repr`, `str` and formatting name its kind and no character of it. It cannot be pickled or
+    `repr`, `str` and formatting show no character of it. It cannot be pickled or
     turned into JSON, compares in constant time, and is known to `redact` from its creation on.
 
     Args:
@@ -109,20 +103,8 @@ class Secret:
         """The value. Call it where the value is sent, and keep no copy."""
         return self.__value
 
-    @property
-    def kind(self) -> str:
-        """What sort of secret it looks like, in a word or two."""
-        for prefix, kind in (
-            ("eyJ", "JWT"),
-            ("sb_secret_", "secret key"),
-            ("sb_publishable_", "publishable key"),
-        ):
-            if self.__value.startswith(prefix):
-                return kind
-        return "secret"
-
     def __repr__(self) -> str:
-        return f"<{self.kind}, hidden>"
+        return "<secret, hidden>"
 
     __str__ = __repr__
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from tui.errors import ConfigurationError
 from tui.hosts import (
-    PLATFORM_DOMAINS,
     Endpoint,
     below,
     is_address,
@@ -35,6 +34,7 @@ __all__ = [
     "KeyKind",
     "Target",
     "TargetKind",
+    "check_declarations",
     "classify",
     "declared_by_database",
     "read_key",
@@ -76,7 +76,6 @@ class Target:
         kind: local, staging or production.
         reason: One short English clause naming the fact that decided.
         key: What the key says about itself.
-        aliases: Every name by which a declaration may mean this target: host and refs.
         asked_database: Whether the database was asked to declare itself (see
             `declared_by_database`). Nothing may be written before.
     """
@@ -88,13 +87,22 @@ class Target:
     kind: TargetKind
     reason: str
     key: KeyFacts
-    aliases: tuple[str, ...]
     asked_database: bool = False
 
     @property
     def identity(self) -> str:
         """What an operator types to name this target: the project ref, else the host."""
         return self.ref or self.host
+
+    @property
+    def place(self) -> str:
+        """What tells this target from every other in what is kept: on this machine, with the port.
+
+        Two databases on one machine have one host name, and nothing else in common.
+        """
+        if self.kind is not TargetKind.LOCAL or self.ref:
+            return self.identity
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def is_production(self) -> bool:
@@ -173,8 +181,18 @@ def classify(
         kind=kind,
         reason=reason,
         key=facts,
-        aliases=_aliases(endpoint.host, ref),
     )
+
+
+def check_declarations(prod_hosts: Sequence[str], non_prod_hosts: Sequence[str]) -> None:
+    """Read what is declared production and what is not, as `classify` does.
+
+    Raises:
+        ConfigurationError: An entry cannot be read for certain.
+    """
+    for source, entries in ((PROD_VARIABLE, prod_hosts), (NON_PROD_VARIABLE, non_prod_hosts)):
+        for entry in entries:
+            _declaration(entry, source)
 
 
 def declared_by_database(target: Target, declared: str | None) -> Target:
@@ -296,7 +314,9 @@ def _declaration(entry: str, source: str) -> _Declaration:
     if is_shared(host):
         refuse(source, f"has the entry {shown(text)}, which many projects share", hint)
     ref = project_ref(host)
-    if ref is None and "." not in host and ":" not in host and host != "localhost":
+    if host == "localhost":
+        return _Declaration(host, None, port, exact=True)
+    if ref is None and "." not in host and ":" not in host:
         # One label is a ref, or a machine of exactly this name; never a domain.
         return _Declaration(None if _REF.fullmatch(host) else host, host, port, exact=True)
     return _Declaration(host, ref, port)
@@ -305,8 +325,3 @@ def _declaration(entry: str, source: str) -> _Declaration:
 def _origin(scheme: str, host: str, port: int) -> str:
     address = f"[{host}]" if ":" in host else host
     return f"{scheme}://{address}" + ("" if port == _DEFAULT_PORTS[scheme] else f":{port}")
-
-
-def _aliases(host: str, ref: str | None) -> tuple[str, ...]:
-    hosted = tuple(f"{ref}.{domain}" for domain in PLATFORM_DOMAINS[:1]) if ref else ()
-    return tuple(dict.fromkeys(name for name in (ref, host, *hosted) if name))

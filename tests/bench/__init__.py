@@ -1,1 +1,4 @@
-"""Benchmarks; `python -m tests.bench --help` lists them. They are no part of the test run."""
+"""Benchmarks; `python -m tests.bench --help` lists them.
+
+The test run tries that they work, at a tiny volume, and judges no figure.
+"""

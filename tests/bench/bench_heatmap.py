@@ -29,7 +29,8 @@ from tests.screens.fakes import FakeSession, make_app, settle, until
 from tui.heatmap.axes import GridSpec, RowAxis
 from tui.heatmap.grid import build_grid
 from tui.heatmap.rows import AggregateRow
-from tui.verify.check import READER, row_of
+from tui.project import READER
+from tui.verify.check import row_of
 from tui.verify.events import SampleTaken
 from tui.widgets.heatmap_grid import HeatmapGrid
 

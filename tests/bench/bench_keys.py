@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 from tests.bench import stack
 from tests.bench.figures import Line, Options, Table, Target, say
 from tests.bench.terminal import WAIT_SECONDS, Terminal
+from tui.settings import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 # Long enough to press all keys in; it is stopped when they are pressed.
-RESPONSES = 400_000
-FEW_RESPONSES = 80_000
+LONG = Volume(users=200, questions=6_000)
+# For few keys; small batches, one after the other, take longer than they cost.
+LONG_ENOUGH = Volume(users=50, questions=1_600, batch=10, concurrency=1)
 CONSOLE = ("-m", "tui")
 PRESSES = 12
 MILLISECONDS = 1_000.0
@@ -64,9 +66,7 @@ def run(options: Options) -> Table:
     say("keys: during a run and idle ", end="")
     with stack.running() as sandbox:
         for _ in range(options.pairs):
-            series = _console(
-                sandbox, *((2, FEW_RESPONSES) if options.quick else (PRESSES, RESPONSES))
-            )
+            series = _console(sandbox, *((2, LONG_ENOUGH) if options.quick else (PRESSES, LONG)))
             for samples, into in zip(series, (busy, idle, beside), strict=True):
                 into.append(samples)
             say("...", end="")
@@ -87,10 +87,10 @@ def _medians(consoles: list[Pressed], name: str) -> list[float]:
     return [statistics.median(getattr(each, name)) for each in consoles]
 
 
-def _console(sandbox: Sandbox, presses: int, responses: int) -> tuple[Pressed, Pressed, Pressed]:
+def _console(sandbox: Sandbox, presses: int, size: Volume) -> tuple[Pressed, Pressed, Pressed]:
     """Keys during the console's own run, while nothing runs, and while another process runs."""
     environment = {
-        **stack.environment(sandbox, stack.volume(responses)),
+        **stack.environment(sandbox, size),
         "PYTHONPATH": str(ROOT),
     }
     busy, idle, beside = Pressed(), Pressed(), Pressed()

@@ -36,22 +36,29 @@ class TimedOut(Exception):
 
 
 class Terminal:
-    """A pseudo-terminal of 80 x 24 with one program in it. Use as a context manager.
+    """A pseudo-terminal with one program in it. Use as a context manager; leaving ends the program.
 
     Args:
         command: Program and arguments.
         environment: Its environment; TERM and COLORTERM are set here.
         directory: Where it runs.
+        size: Columns and rows.
 
     Attributes:
         began: When it was started, on the clock of `time.perf_counter`.
     """
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], directory: Path
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        directory: Path,
+        size: tuple[int, int] = (COLUMNS, ROWS),
     ) -> None:
         self._main, inner = pty.openpty()
-        ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        columns, rows = size
+        self._cells = columns * rows
+        ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self._seen = b""
         self._ended = False
         self.began = time.perf_counter()
@@ -81,10 +88,13 @@ class Terminal:
         """Keep reading, so that a program with much to say is not held by a full terminal."""
         deadline = time.perf_counter() + STOP_SECONDS
         while self._process.poll() is None and time.perf_counter() < deadline:
-            if not self._ended:
-                self._read(0.05)
-            else:
-                self._wait_briefly()
+            self._take_in_or_wait()
+
+    def _take_in_or_wait(self) -> None:
+        if not self._ended:
+            self._read(0.05)
+        else:
+            self._wait_briefly()
 
     def _wait_briefly(self) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -99,7 +109,7 @@ class Terminal:
 
         def is_whole(seen: bytes) -> bool:
             _, entered, frame = seen.partition(ALTERNATE_SCREEN)
-            return bool(entered) and cells(frame) >= ROWS * COLUMNS and marker in frame
+            return bool(entered) and cells(frame) >= self._cells and marker in frame
 
         return self._wait(is_whole, f"a first frame with {marker!r}") - self.began
 
@@ -121,10 +131,32 @@ class Terminal:
         """Wait until a text was painted; returns when, on the clock of `time.perf_counter`."""
         return self._wait(lambda seen: marker in seen, repr(marker), seconds)
 
-    def has_painted(self, marker: bytes) -> bool:
-        """Whether a text was painted since the last key."""
+    def wait_for_text(self, words: str, seconds: float = WAIT_SECONDS) -> float:
+        """Do what `wait_for` does, whatever control sequences stand between the characters."""
+        return self._wait(lambda _: words in self.text(), repr(words), seconds)
+
+    def type(self, keys: str) -> None:
+        """Type, having forgotten what was painted so far."""
         self._settle()
-        return marker in self._seen
+        self._seen = b""
+        os.write(self._main, keys.encode())
+
+    def text(self) -> str:
+        """What was painted since the last key, without control sequences."""
+        return CONTROL.sub(b"", self._seen).decode("utf-8", "replace")
+
+    def exit_code(self, seconds: float = WAIT_SECONDS) -> int:
+        """Wait until the program has ended, and return how.
+
+        Raises:
+            TimedOut: It has not ended in time.
+        """
+        deadline = time.perf_counter() + seconds
+        while self._process.poll() is None:
+            if time.perf_counter() > deadline:
+                raise TimedOut(f"the program did not end within {seconds:.0f} s")
+            self._take_in_or_wait()
+        return self._process.returncode
 
     def pause(self, seconds: float) -> None:
         """Let the program go on for a while."""

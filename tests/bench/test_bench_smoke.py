@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from tui.sandbox import Sandbox
 
 
-# `keys` presses against a run that has to last: at this volume it can be over first.
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "keys"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_benchmark_fills_its_table(
     name: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

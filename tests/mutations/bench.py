@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from tests.mutations.mutation import Mutation, Repair, Setup
+from tests.written import Written, quiet, written
 from tui.project import Project, RetryPolicy
 from tui.redact import Secret
 from tui.sandbox import SandboxOptions, start_sandbox_sync
@@ -31,23 +31,6 @@ ALLOWED = re.compile(
     r"|GET /auth/v1/health$"
     r"|GET /auth/v1/admin/users\?"
 )
-
-# Rows written in any table, by the server's own count, system catalogs included; and the next
-# transaction id, which moves with every transaction that writes anything at all.
-WRITES = """
-    select
-      (select sum(n_tup_ins + n_tup_upd + n_tup_del) from pg_stat_all_tables),
-      (select tup_inserted + tup_updated + tup_deleted from pg_stat_database
-       where datname = current_database()),
-      pg_snapshot_xmax(pg_current_snapshot())::text
-"""
-# The emulated auth server keeps its connections: the transaction id alone watches over those.
-OTHERS = """
-    select count(*) from pg_stat_activity
-    where pid <> pg_backend_pid() and backend_type = 'client backend'
-      and usename <> 'supabase_auth_admin'
-"""
-Writes = tuple[Any, ...]
 
 
 class Run:
@@ -82,8 +65,7 @@ class Bench:
 
     def __init__(self, postgres_bin: Path | None) -> None:
         self.sandbox = start_sandbox_sync(SandboxOptions(postgres_bin=postgres_bin))
-        # Vacuum and analyze write on their own account, and would be taken for the dry run's.
-        self.execute("alter system set autovacuum = off", "select pg_reload_conf()")
+        quiet(self.sandbox)
         self.setup = Setup.intact(self.sandbox)
         with psycopg.connect(self.sandbox.db_url) as connection:
             self.version = connection.info.server_version // 10_000
@@ -112,24 +94,12 @@ class Bench:
         self.sandbox.set_faults(None)
         if mutation.database_down:
             self.sandbox.start_database()
-            asyncio.run(self._settle())
         for repair in mutation.repairs:
             if isinstance(repair, Repair):
                 self.execute((sql_dir().parent / repair.value).read_text(), user="postgres")
             else:
                 self.execute(repair)
         self.sandbox.restart_postgrest()
-
-    async def _settle(self) -> None:
-        """Wait until the emulated auth server has let go of its dead connections."""
-        async with Project(self.sandbox.url, Secret(self.setup.service_key)) as project:
-            async with asyncio.timeout(20):
-                while True:
-                    replies = await asyncio.gather(
-                        *(project.get("/auth/v1/admin/users?per_page=1") for _ in range(8))
-                    )
-                    if all(reply.status_code == 200 for reply in replies):
-                        return
 
     def take_back(self, mutation: Mutation) -> None:
         if mutation.undo:
@@ -161,25 +131,9 @@ class Bench:
             )
             return Run(finished, await run_probes(context, emit))
 
-    def writes(self, *, disconnect: bool) -> Writes:
-        """How much has been written so far.
-
-        Args:
-            disconnect: Ends PostgREST's connections first: a server process adds its counts up when
-                it ends, and before that only every now and then.
-        """
-        with psycopg.connect(self.sandbox.db_url, autocommit=True) as connection:
-            if disconnect:
-                self._disconnect(connection)
-            found = connection.execute(WRITES).fetchone()
-        assert found is not None
-        return found
-
-    def _disconnect(self, connection: psycopg.Connection) -> None:
-        deadline = time.monotonic() + 20
-        while connection.execute(OTHERS).fetchone() != (0,):
-            assert time.monotonic() < deadline, "connections to the database do not end"
-            connection.execute(OTHERS.replace("count(*)", "pg_terminate_backend(pid)"))
+    def writes(self, *, disconnect: bool) -> Written:
+        """How much has been written so far; see `tests.written`."""
+        return written(self.sandbox, disconnect=disconnect)
 
     def requests(self) -> list[SeenRequest]:
         """What reached the front door since this was asked last."""

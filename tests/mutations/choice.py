@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +26,7 @@ def chosen(config: pytest.Config) -> list[tuple[str, Mutation]]:
     servers = list(reversed(SERVERS))
     if config.getoption("--all-mutations", default=False):
         return [(server, mutation) for server in servers for mutation in MUTATIONS]
-    given: int | None = config.getoption("--mutation-seed", default=None)
-    seed = datetime.datetime.now(datetime.UTC).date().toordinal() if given is None else given
+    seed: int = config.getoption("--sample-seed")
     # Always the same shuffle, so that the thirds of three seeds in a row are different ones.
     third = random.Random(0).sample(MUTATIONS, len(MUTATIONS))[seed % 3 :: 3]
     # The same third comes again three seeds later, each mutation then on the next version.

@@ -1,7 +1,7 @@
 """Options, and one sandbox of each server version for the whole suite.
 
 `python -m pytest tests/mutations --all-mutations` runs every mutation on every server version.
-Without the option a third of them runs, each on one version, chosen by `--mutation-seed` or else by
+Without the option a third of them runs, each on one version, chosen by `--sample-seed` or else by
 the day: six seeds in a row cover everything.
 """
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mutations")
     group.addoption("--all-mutations", action="store_true", help="run every mutation")
-    group.addoption("--mutation-seed", type=int, default=None, help="which third to run")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from tui.sandbox import Sandbox
 
-POINTS = 64
+# Each is hit twice; how many there are depends on how batches grow.
+LEAST_EVENTS = 30
 SAMPLE = 5
-SEED = 20_260_131
 VOLUME = {"users": 9, "questions": 24, "batch": 27}
 
 
@@ -49,24 +49,26 @@ def kill_a_run(sandbox: Sandbox, event: int, delay_s: float) -> int | None:
 
 
 async def test_a_killed_run_is_found_and_removed(
-    arena: Sandbox, full: bool, capsys: pytest.CaptureFixture[str]
+    arena: Sandbox, full: bool, sample_seed: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = contents(arena)
     events = kill_a_run(arena, 10_000, 0)
     assert events is not None
-    assert events > 60, "there must be boundaries enough to kill at"
+    assert events >= LEAST_EVENTS, "there must be boundaries enough to kill at"
     assert contents(arena) == before, "an undisturbed run leaves nothing"
 
-    rng = random.Random(SEED)
-    # Every boundary from the first write on, spread evenly; each second one hit between events.
+    # At every event, and once between it and the next.
+    rng = random.Random(sample_seed)
     points = [
-        (1 + round(n * (events - 2) / (POINTS - 1)), rng.uniform(0.001, 0.02) if n % 2 else 0.0)
-        for n in range(POINTS)
+        (event, delay_s)
+        for event in range(1, events)
+        for delay_s in (0.0, rng.uniform(0.001, 0.02))
     ]
     chosen = points if full else rng.sample(points, SAMPLE)
     tally: Counter[str] = Counter()
     for event, delay_s in chosen:
         ended = kill_a_run(arena, event, delay_s)
+        tally["ended before the kill"] += ended is not None
         async with open_session(arena) as session:
             left = contents(arena) != before
             journals = session.journals
@@ -80,6 +82,11 @@ async def test_a_killed_run_is_found_and_removed(
         assert contents(arena) == before, f"event {event} + {delay_s * 1000:.0f} ms"
     with capsys.disabled():
         if full:
-            print(f"\ncrash sweep: {len(chosen)} points, {dict(tally)}, 0 rows left in all")
+            print(
+                f"\ncrash sweep: {len(chosen)} points at {events - 1} events, seed {sample_seed}, "
+                f"{dict(tally)}, 0 rows left in all"
+            )
     if full:
-        assert tally["left rows"] > POINTS // 3, "the sweep must have hit runs that were writing"
+        assert tally["left rows"] > len(points) // 3, (
+            "the sweep must have hit runs that were writing"
+        )

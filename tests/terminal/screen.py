@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +33,7 @@ class Terminal:
         arguments: Command line of the console.
         size: Columns and rows.
         environment: Variables besides the process's own.
+        directory: Where the console is started; None for where the tests are.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Terminal:
         *,
         size: tuple[int, int] = (100, 30),
         environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
     ) -> None:
         # Socket paths are limited to 107 bytes: the name is short and lives under /tmp.
         self._socket = f"/tmp/hm-{uuid.uuid4().hex[:10]}"
@@ -55,7 +57,9 @@ class Terminal:
         }
         self._tmux(
             *("-f", "/dev/null", "new-session", "-d", "-s", "console"),
-            *("-x", str(size[0]), "-y", str(size[1]), command),
+            *("-x", str(size[0]), "-y", str(size[1])),
+            *(() if directory is None else ("-c", str(directory))),
+            command,
             environment=variables,
         )
 
@@ -105,6 +109,19 @@ class Terminal:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{words} did not appear in:\n{screen}")
             time.sleep(POLL_S)
+
+    def wait_until(self, holds: Callable[[list[str]], bool]) -> list[str]:
+        """Wait until something holds of the screen's lines, and return them.
+
+        Raises:
+            AssertionError: It did not come to hold; the message shows the screen.
+        """
+        deadline = time.monotonic() + DEADLINE_S
+        while not holds(lines := self.screen().split("\n")[:-1]):
+            if time.monotonic() > deadline:
+                raise AssertionError("it did not come to hold of:\n" + "\n".join(lines))
+            time.sleep(POLL_S)
+        return lines
 
     def wait_without(self, words: str) -> str:
         """Wait until the words have gone from the screen, and return it."""

@@ -157,14 +157,49 @@ def test_ctrl_c_at_every_screen_asks_before_leaving() -> None:
         assert terminal.exit_code() == 0
 
 
+def test_ctrl_c_in_front_of_a_dialog_asks_before_leaving() -> None:
+    with Terminal(["--sandbox", *SMALL]) as terminal:
+        terminal.wait_for("connected")
+        for place, key, words in (
+            ("t", "?", "Target: help"),
+            ("t", "n", "New environment file"),
+            ("t", "p", "Remove leftovers from"),
+            ("h", "w", "Save the heatmap"),
+        ):
+            terminal.press(place)
+            terminal.wait_for({"t": "connected", "h": "Live view"}[place])
+            terminal.press(key)
+            terminal.wait_for(words)
+            terminal.press("C-c")
+            terminal.wait_for("Leave the console?")
+            terminal.press("Enter")
+            terminal.wait_without("Leave the console?")
+            terminal.wait_for(words)
+            terminal.press("Escape")
+            terminal.wait_without(words)
+        terminal.press("C-c")
+        terminal.wait_for("Leave the console?")
+        terminal.press("C-c")
+        assert terminal.exit_code() == 0
+
+
 def test_resizing_during_a_run(sandbox: Sandbox) -> None:
     before = contents(sandbox)
     with Terminal(LONG, size=(200, 60), environment=project(sandbox)) as terminal:
         start_long_run(terminal, sandbox)
         for columns, rows in ((80, 24), (120, 40), (80, 24)):
             terminal.resize(columns, rows)
-            screen = terminal.wait_for("Audit what is left", "esc Back", "LOCAL")
-            assert len(screen.splitlines()) <= rows
+            # The banner on the first line, the keys on the last, all stages in between.
+            lines = terminal.wait_until(
+                lambda screen, last=rows - 1: (
+                    screen[0].startswith("  ● LOCAL")  # type: ignore[misc]
+                    and len(screen) == last + 1
+                    and screen[last].endswith("esc Back")
+                    and any("Audit what is left" in line for line in screen)
+                )
+            )
+            assert all(len(line) <= columns for line in lines)
+            assert sum("Write responses" in line for line in lines) >= 1
         terminal.press("Escape")
         terminal.wait_for("INTERRUPTED")
         terminal.press("q")

@@ -1,0 +1,94 @@
+"""Mutations of what the database says of itself."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.rebuilt import APPLY, DESCRIBE, PREFLIGHT, REFRESH, new_view
+
+# Probes that read the preflight document and can say nothing without it.
+NEED_PREFLIGHT = (
+    "target.declared",
+    "schema.keys",
+    "schema.triggers",
+    "schema.owner",
+    "schema.index",
+    "schema.functions",
+    "permissions.learner_view",
+    "permissions.learner_gate",
+    "permissions.null_role",
+    "permissions.admin",
+    "permissions.service_role",
+    "permissions.nobody_else",
+    "permissions.lint_0011",
+    "permissions.lint_0013",
+    "permissions.lint_0016",
+    "permissions.lint_0028",
+    "permissions.lint_0029",
+    "limits.refresh_timeout",
+    "limits.request_timeout",
+    "volume.jobs",
+)
+
+DESCRIPTION = [
+    Mutation(
+        "preflight-missing",
+        f"drop function {DESCRIBE}",
+        PREFLIGHT,
+        skips=["schema.preflight", "schema.required", *NEED_PREFLIGHT],
+    ),
+    Mutation(
+        "preflight-missing-and-view-column-extra",
+        f"drop function {DESCRIBE};" + new_view("v.*, 1 as extra"),
+        (PREFLIGHT, APPLY),
+        fails=["schema.view"],
+        skips=["schema.preflight", "schema.required", *NEED_PREFLIGHT],
+    ),
+    Mutation(
+        "preflight-missing-and-column-renamed",
+        f"drop function {DESCRIBE}; alter table public.questions rename stem_md to stem",
+        (PREFLIGHT, "alter table public.questions rename stem to stem_md"),
+        fails=["schema.columns"],
+        skips=["schema.preflight", "schema.required", *NEED_PREFLIGHT],
+    ),
+    Mutation(
+        "preflight-denied",
+        f"revoke execute on function {DESCRIBE} from service_role",
+        PREFLIGHT,
+        fails=["schema.preflight"],
+        skips=["schema.required", *NEED_PREFLIGHT],
+    ),
+    Mutation(
+        "preflight-of-another-version",
+        f"create or replace function {DESCRIBE} returns jsonb language sql stable as "
+        """$$ select '{"schema": 99}'::jsonb $$""",
+        PREFLIGHT,
+        fails=["schema.preflight"],
+        skips=["schema.required", *NEED_PREFLIGHT],
+    ),
+    Mutation(
+        "declared-production",
+        "insert into analytics_private.environment (name) values ('production')",
+        "delete from analytics_private.environment",
+        hint="HEATMAP_VERIFY_PROD_HOSTS",
+        fails=["target.declared"],
+    ),
+    Mutation(
+        "declared-staging",
+        "insert into analytics_private.environment (name) values ('staging')",
+        "delete from analytics_private.environment",
+    ),
+    Mutation(
+        "scheduled-refresh",
+        f"""
+        create schema cron;
+        create table cron.job
+          (jobid bigint, jobname text, schedule text, command text, active bool);
+        insert into cron.job values (1, 'heatmap', '*/15 * * * *', 'select {REFRESH}', true);
+        grant usage on schema cron to postgres; grant select on cron.job to postgres
+        """,
+        "update cron.job set active = false",
+        hint="cron.alter_job",
+        undo="drop schema cron cascade",
+        warns=["volume.jobs"],
+    ),
+]

@@ -1,0 +1,236 @@
+"""Mutations of the view, its index, its functions and their caller check."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.rebuilt import (
+    AMBIGUOUS_READER,
+    APPLY,
+    DESCRIBE,
+    INDEX,
+    NULL_ROLE_HOLE,
+    PREFLIGHT,
+    READER,
+    REFRESH,
+    VIEW,
+    new_gate,
+    new_index,
+    new_view,
+)
+
+OBJECTS = [
+    Mutation("index-dropped", f"drop index public.{INDEX}", APPLY, fails=["schema.index"]),
+    Mutation(
+        "index-not-unique",
+        new_index(f"index {INDEX} on {VIEW} (week_start, question_id)"),
+        APPLY,
+        fails=["schema.index"],
+    ),
+    Mutation(
+        "index-invalid",
+        f"update pg_index set indisvalid = false where indexrelid = 'public.{INDEX}'::regclass",
+        APPLY,
+        fails=["schema.index"],
+    ),
+    Mutation(
+        "index-columns-swapped",
+        new_index(f"unique index {INDEX} on {VIEW} (question_id, week_start)"),
+        APPLY,
+        fails=["schema.index"],
+    ),
+    Mutation(
+        "index-partial",
+        new_index(f"unique index {INDEX} on {VIEW} (week_start, question_id) where attempts > 0"),
+        APPLY,
+        fails=["schema.index"],
+    ),
+    Mutation(
+        "view-unpopulated",
+        f"refresh materialized view {VIEW} with no data",
+        APPLY,
+        fails=["schema.populated"],
+        skips=["schema.reader"],
+    ),
+    Mutation(
+        "view-dropped",
+        f"drop materialized view {VIEW}",
+        APPLY,
+        fails=["schema.view", "schema.reader"],
+        skips=[
+            "schema.owner",
+            "schema.populated",
+            "schema.index",
+            "permissions.anon_view",
+            "permissions.learner_view",
+            "permissions.lint_0016",
+        ],
+    ),
+    Mutation(
+        "view-not-materialized",
+        f"""
+        do $$ declare body text := pg_get_viewdef('{VIEW}'::regclass); begin
+          drop materialized view {VIEW};
+          execute 'create view {VIEW} as ' || body;
+          alter view {VIEW} owner to postgres;
+          revoke all on {VIEW} from public, anon, authenticated;
+          grant select on {VIEW} to service_role;
+        end $$
+        """,
+        APPLY,
+        # Read as a plain view, it calls a function that only its owner may call.
+        fails=["schema.view", "schema.index", "schema.populated"],
+    ),
+    Mutation(
+        "view-column-missing",
+        new_view(
+            "question_id, lesion, topic, week_start, attempts, correct_attempts, accuracy_rate"
+        ),
+        APPLY,
+        fails=["schema.view", "schema.reader"],
+    ),
+    Mutation(
+        "view-column-renamed",
+        new_view(
+            "question_id, lesion, topic, week_start, attempts as tries, correct_attempts, "
+            "accuracy_rate, median_duration_ms"
+        ),
+        APPLY,
+        fails=["schema.view", "schema.reader"],
+    ),
+    Mutation("view-column-extra", new_view("v.*, 1 as extra"), APPLY, fails=["schema.view"]),
+    Mutation(
+        "view-columns-moved",
+        new_view(
+            "week_start, question_id, lesion, topic, attempts, correct_attempts, accuracy_rate, "
+            "median_duration_ms"
+        ),
+        APPLY,
+        fails=["schema.view"],
+    ),
+    Mutation(
+        "view-column-retyped",
+        new_view(
+            "question_id, lesion, topic, week_start, attempts::integer as attempts, "
+            "correct_attempts, accuracy_rate, median_duration_ms"
+        ),
+        APPLY,
+        fails=["schema.view", "schema.reader"],
+    ),
+    Mutation(
+        "view-owner-under-rls",
+        "alter role postgres nobypassrls; alter table public.responses force row level security",
+        "alter table public.responses no force row level security; alter role postgres bypassrls",
+        hint="BYPASSRLS",
+        fails=["schema.owner"],
+    ),
+    Mutation(
+        "reader-dropped",
+        f"drop function {READER}",
+        APPLY,
+        fails=["schema.functions", "schema.reader"],
+        skips=["permissions.anon_reader"],
+    ),
+    Mutation(
+        "refresh-dropped",
+        f"drop function {REFRESH}",
+        APPLY,
+        fails=["schema.functions", "schema.refresh"],
+        skips=["permissions.anon_refresh"],
+    ),
+    Mutation("reader-ambiguous-column", AMBIGUOUS_READER, APPLY, fails=["schema.reader"]),
+    Mutation(
+        "reader-overloaded",
+        """
+        create function public.analytics_heatmap_admin(other integer default 1) returns integer
+          language sql set search_path = '' as 'select 1';
+        revoke all on function public.analytics_heatmap_admin(integer) from public;
+        grant execute on function public.analytics_heatmap_admin(integer) to service_role
+        """,
+        APPLY,
+        fails=["schema.functions", "schema.reader"],
+        skips=["permissions.anon_reader"],
+    ),
+    Mutation(
+        "reader-not-security-definer",
+        f"alter function {READER} security invoker",
+        APPLY,
+        fails=["schema.functions", "schema.reader"],
+    ),
+    Mutation(
+        "refresh-not-security-definer",
+        f"alter function {REFRESH} security invoker",
+        APPLY,
+        fails=["schema.functions", "schema.refresh"],
+    ),
+    Mutation(
+        "refresh-does-nothing",
+        f"""
+        create or replace function {REFRESH} returns jsonb language plpgsql security definer
+        set search_path = '' as $$ begin
+          if analytics_private.heatmap_caller_is_allowed() is not true then
+            raise exception 'permission denied' using errcode = 'insufficient_privilege';
+          end if;
+          return '{{"status": "refreshed"}}';
+        end $$
+        """,
+        APPLY,
+        fails=["schema.refresh"],
+    ),
+    Mutation(
+        "refresh-stable",
+        f"alter function {REFRESH} stable",
+        APPLY,
+        fails=["schema.functions"],
+    ),
+    Mutation(
+        "reader-search-path-unpinned",
+        f"alter function {READER} reset search_path",
+        APPLY,
+        fails=["permissions.lint_0011"],
+    ),
+    Mutation(
+        "refresh-search-path-unpinned",
+        f"alter function {REFRESH} reset search_path",
+        APPLY,
+        fails=["permissions.lint_0011"],
+    ),
+    Mutation(
+        "preflight-search-path-unpinned",
+        f"alter function {DESCRIBE} reset search_path",
+        PREFLIGHT,
+        fails=["permissions.lint_0011"],
+    ),
+]
+
+GATES = [
+    Mutation("null-role-hole", new_gate(NULL_ROLE_HOLE), APPLY, fails=["permissions.null_role"]),
+    Mutation(
+        "gate-open",
+        new_gate("return true;"),
+        APPLY,
+        fails=["permissions.null_role", "permissions.learner_gate"],
+    ),
+    Mutation(
+        "gate-open-and-anon-may-execute",
+        new_gate("return true;") + f"grant execute on function {READER}, {REFRESH} to anon",
+        APPLY,
+        fails=[
+            "permissions.anon_reader",
+            "permissions.anon_refresh",
+            "permissions.lint_0028",
+            "permissions.null_role",
+            "permissions.learner_gate",
+        ],
+    ),
+    Mutation(
+        "gate-raises-something-else",
+        new_gate("raise exception 'out of order'; return false;"),
+        APPLY,
+        fails=[
+            "permissions.null_role",
+            "permissions.learner_gate",
+            "schema.reader",
+            "schema.refresh",
+        ],
+    ),
+]

@@ -1,0 +1,148 @@
+"""Mutations of the platform's tables, and rows that an earlier run has left in them."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import Mutation
+
+TABLES = [
+    Mutation(
+        "required-column-on-questions",
+        "alter table public.questions add source text not null default 'x';"
+        "alter table public.questions alter source drop default",
+        "alter table public.questions alter source set default 'x'",
+        hint="default",
+        undo="alter table public.questions drop source",
+        fails=["schema.required"],
+    ),
+    Mutation(
+        "required-column-with-default",
+        "alter table public.questions add source text not null default 'x'",
+        "alter table public.questions drop source",
+    ),
+    Mutation(
+        "column-renamed",
+        "alter table public.questions rename stem_md to stem",
+        "alter table public.questions rename stem to stem_md",
+        hint="restore questions.stem_md",
+        fails=["schema.columns", "schema.required"],
+    ),
+    Mutation(
+        "column-dropped",
+        "alter table public.questions drop subtopic",
+        "alter table public.questions add subtopic text",
+        hint="restore questions.subtopic",
+        fails=["schema.columns"],
+    ),
+    Mutation(
+        "column-retyped",
+        "alter table public.questions alter lead_in type integer using null",
+        "alter table public.questions alter lead_in type text using 'What is it?'",
+        hint="make questions.lead_in",
+        fails=["schema.columns"],
+    ),
+    Mutation(
+        "status-without-published",
+        "alter type public.item_status rename value 'published' to 'live'",
+        "alter type public.item_status rename value 'live' to 'published'",
+        hint="label 'published'",
+        fails=["schema.columns"],
+    ),
+    Mutation(
+        "unique-key-that-rows-collide-on",
+        "alter table public.responses add constraint one_at_a_time unique (user_id, created_at)",
+        "alter table public.responses drop constraint one_at_a_time",
+        hint="drop a unique key",
+        fails=["schema.keys"],
+    ),
+    Mutation(
+        "unique-key-that-rows-respect",
+        "alter table public.questions add unique (topic, slug), add unique (subtopic)",
+        "alter table public.questions drop constraint questions_topic_slug_key, "
+        "drop constraint questions_subtopic_key",
+    ),
+    Mutation(
+        "foreign-key-without-cascade",
+        "alter table public.responses drop constraint responses_question_id_fkey, "
+        "add foreign key (question_id) references public.questions (id)",
+        "alter table public.responses drop constraint responses_question_id_fkey, "
+        "add foreign key (question_id) references public.questions (id) on delete cascade",
+        hint="on delete cascade",
+        fails=["schema.keys"],
+    ),
+    Mutation(
+        "profile-foreign-key-dropped",
+        "alter table public.app_users drop constraint app_users_id_fkey",
+        "alter table public.app_users add foreign key (id) references auth.users (id) "
+        "on delete cascade",
+        hint="on delete cascade",
+        fails=["schema.keys"],
+    ),
+    Mutation(
+        "primary-key-dropped",
+        "alter table public.responses drop constraint responses_pkey cascade",
+        "alter table public.responses add primary key (id);"
+        "alter table public.answer_events add foreign key (response_id) "
+        "references public.responses (id) on delete cascade",
+        hint="restore the key",
+        fails=["schema.keys"],
+    ),
+    Mutation(
+        "webhook-on-responses",
+        """
+        create schema supabase_functions;
+        create function supabase_functions.http_request() returns trigger language plpgsql
+          as 'begin return new; end';
+        create trigger tell_slack after insert on public.responses
+          for each row execute function supabase_functions.http_request()
+        """,
+        "alter table public.responses disable trigger tell_slack",
+        hint="disable the webhook",
+        undo="drop schema supabase_functions cascade",
+        warns=["schema.triggers"],
+    ),
+    Mutation(
+        "profiles-hidden",
+        "revoke select on public.app_users from service_role",
+        "grant select on public.app_users to service_role",
+        hint="select on app_users",
+        fails=["permissions.service_role", "volume.rows"],
+    ),
+]
+
+RESIDUE = [
+    Mutation(
+        "a-thousand-leftovers",
+        """
+        insert into public.questions (slug, status, stem_md, explanation_brief_md)
+        select format('heatmap-verification-run-%s-%s', case when n < 600 then 'a' else 'b' end, n),
+          'published', 'x', 'x' from generate_series(1, 1000) n;
+        insert into public.responses (user_id, question_id, is_correct)
+        select (select id from public.app_users order by id limit 1), id, true
+        from public.questions where slug like 'heatmap-verification-run-%' limit 5
+        """,
+        "delete from public.questions where slug like 'heatmap-verification-run-%'",
+        hint="heatmap-tui --purge",
+        warns=["residue.questions"],
+    ),
+    Mutation(
+        "leftover-users",
+        """
+        insert into auth.users (email)
+        select format('heatmap-20260131-9f3c21aa-%s@example.com', n) from generate_series(1, 7) n
+        """,
+        "delete from auth.users where email like 'heatmap-20260131-%'",
+        hint="heatmap-tui --purge",
+        warns=["residue.users"],
+    ),
+    Mutation(
+        "look-alikes",
+        """
+        insert into public.questions (slug, stem_md, explanation_brief_md)
+        values ('heatmap-verification-guide', 'x', 'x'), ('my-heatmap-verification-a-1', 'x', 'x');
+        insert into auth.users (email)
+        values ('heatmap-fan@example.com'), ('heatmap-a-1@example.com.learners.example.org')
+        """,
+        "delete from public.questions where slug like '%heatmap-verification-%';"
+        "delete from auth.users where email like 'heatmap-%'",
+    ),
+]

@@ -1,0 +1,104 @@
+"""Break-glass without screens: what the flags lack is said first, then a terminal is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from tui.errors import GuardRefused
+from tui.override import confirm_unattended, judge_typed
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from tui.headless import Console
+    from tui.override import Permit
+    from tui.verify.session import Session
+
+
+def judge_flags(session: Session, options: argparse.Namespace) -> None:
+    """Refuse before anything is asked, of the project or the operator, what cannot be granted.
+
+    Args:
+        session: The project; one that is no production needs nothing.
+        options: The flags.
+
+    Raises:
+        GuardRefused: A flag is missing or does not do, or there is nobody to confirm it.
+    """
+    session.check_guard()
+    if not session.target.is_production:
+        return
+    judge_typed(
+        session.target,
+        confirmation=options.confirm or "",
+        justification=options.justification or "",
+    )
+    if not _is_at_terminal(session):
+        confirm_unattended(session.target, session.settings.unattended)
+
+
+async def break_glass(
+    session: Session, options: argparse.Namespace, effects: Sequence[str], console: Console
+) -> Permit:
+    """Get what break-glass demands: the flags, and a terminal or a named project.
+
+    Args:
+        session: The project, after a dry run.
+        options: The flags.
+        effects: What will be done to it, a line each.
+        console: Where to ask.
+
+    Raises:
+        GuardRefused: Something is missing, or the operator typed something else.
+    """
+    # It may be production since a moment ago only.
+    judge_flags(session, options)
+    identity = session.target.identity
+    if _is_at_terminal(session):
+        console.say(f"PRODUCTION: this writes to {identity} ({session.target.reason}).")
+        for line in effects:
+            console.say(f"  {line}")
+        console.say(f"Type {identity} to go on, anything else to stop:")
+        if (await _typed()).strip() != identity:
+            raise GuardRefused("break-glass was not confirmed at the terminal", hint=None)
+    return session.grant(
+        confirmation=options.confirm or "",
+        justification=options.justification or "",
+        ticket=options.ticket,
+    )
+
+
+def _is_at_terminal(session: Session) -> bool:
+    """Whether somebody can be asked, and nothing says that nobody is there."""
+    both = sys.stdin.isatty() and sys.stderr.isatty()
+    return both and not session.settings.unattended
+
+
+async def _typed() -> str:
+    """The next line from the terminal; waiting for it, the loop still hears signals."""
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str] = loop.create_future()
+    number = sys.stdin.fileno()
+
+    def settle(text: str) -> None:
+        if not line.done():
+            line.set_result(text)
+
+    def read() -> None:
+        text = b""
+        # A terminal that is gone says nothing more.
+        with contextlib.suppress(OSError):
+            while not text.endswith(b"\n") and (more := os.read(number, 1024)):
+                text += more
+        # Where the loop is closed, nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, text.decode(errors="replace"))
+
+    threading.Thread(target=read, name="terminal", daemon=True).start()
+    return await line

@@ -1,0 +1,207 @@
+"""A sitting without screens, from settings to exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from tui.connect import connect
+from tui.effects import of_cycle, of_purge
+from tui.errors import ConfigurationError, ExitCode, Interrupted
+from tui.headless import Console, Interruptions, follow
+from tui.permit import break_glass, judge_flags
+from tui.records.leave_behind import leave_evidence
+from tui.records.thresholds import RUNS_TO_JUDGE
+from tui.target import KeyKind
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from tui.override import Permit
+    from tui.records.evidence import RunEvidence
+    from tui.settings import Settings
+    from tui.verify.events import SampleTaken
+    from tui.verify.result import Result
+    from tui.verify.session import Run, Session
+
+
+async def work(settings: Settings, options: argparse.Namespace, *, sandbox: bool) -> ExitCode:
+    """Do what the flags say, narrating on stderr, with the result on stdout.
+
+    Args:
+        settings: As configured.
+        options: The flags.
+        sandbox: Run against a sandbox of its own.
+
+    Returns:
+        The exit code that the document states as well.
+
+    Raises:
+        OperatorError: It ended before a run could begin; that is told by the caller.
+    """
+    console = Console()
+    if options.report is not None and not has_place(options.report):
+        raise ConfigurationError(
+            f"--report {str(options.report)[:200]!r} cannot be written",
+            hint="name a file in a directory you may write to",
+        )
+    with Interruptions(console) as interruptions:
+        try:
+            return await _sitting(settings, options, console, interruptions, sandbox=sandbox)
+        except asyncio.CancelledError as cancelled:
+            if interruptions.reason is None:
+                raise
+            raise Interrupted(f"{interruptions.reason}; nothing was written") from cancelled
+
+
+async def _sitting(
+    settings: Settings,
+    options: argparse.Namespace,
+    console: Console,
+    interruptions: Interruptions,
+    *,
+    sandbox: bool,
+) -> ExitCode:
+    session = await connect(
+        settings,
+        sandbox=sandbox,
+        allow_prod=options.allow_prod,
+        faults=options.sandbox_faults,
+        on_stage=lambda stage: console.stage(stage.title, stage.seconds, stage.detail),
+    )
+    async with session:
+        if not (options.dry_run or options.heatmap):
+            _check_key(session)
+            judge_flags(session, options)
+        run = _run_of(session, options, console)
+        interruptions.attach(run, session.purge_command)
+        result = await follow(run, console, interruptions.note)
+        if result.finished is None:
+            raise AssertionError("a run ends with RunFinished")
+        code, problems = result.finished.exit_code, list[str]()
+        if session.evidence is not None:
+            problems = leave(session.evidence, options.report, settings.job_summary, console)
+            # What a run found outranks where its report was to go.
+            if problems and options.report is not None:
+                code = code or ExitCode.USAGE
+        _show(result, code, problems, options, console, colour=settings.colour)
+        return code
+
+
+def _show(
+    result: Result,
+    code: ExitCode,
+    problems: list[str],
+    options: argparse.Namespace,
+    console: Console,
+    *,
+    colour: bool,
+) -> None:
+    if options.json:
+        document = result.document()
+        document["exit_code"] = int(code)
+        document["problems"] = [*document.get("problems", ()), *problems]
+        console.document(document)
+    elif options.heatmap and result.sample is not None:
+        console.result(_drawn(result.sample, colour=colour))
+
+
+def _run_of(session: Session, options: argparse.Namespace, console: Console) -> Run:
+    if options.dry_run:
+        return session.dry_run()
+    if options.heatmap:
+        return session.heatmap()
+    effects = of_purge() if options.purge else of_cycle(session.settings.volume)
+
+    async def obtain_permit() -> Permit:
+        return await break_glass(session, options, effects, console)
+
+    if options.purge:
+        return session.purge(
+            obtain_permit=obtain_permit,
+            unexplained=options.purge_unexplained,
+            runs=options.purge_run,
+        )
+    return session.cycle(
+        refresh_runs=_refresh_runs(session.settings),
+        with_dry_run=True,
+        obtain_permit=obtain_permit,
+    )
+
+
+def _refresh_runs(settings: Settings) -> int:
+    """As asked for; and where a regression is to be judged, enough to judge by."""
+    asked = "HEATMAP_REFRESH_RUNS" in settings.sources
+    judged = settings.max_regression_percent is not None
+    return RUNS_TO_JUDGE if judged and not asked else settings.refresh_runs
+
+
+def _check_key(session: Session) -> None:
+    """An anon key is a slip of the hand: say so before anything is asked of the project."""
+    key = session.target.key
+    if key.kind is KeyKind.PUBLISHABLE or key.role in {"anon", "authenticated"}:
+        raise ConfigurationError(
+            f"SUPABASE_SERVICE_ROLE_KEY does not hold a service-role key: the role of this one is "
+            f"{key.role or 'anon (publishable)'}",
+            hint="copy the service_role (or secret) key from the project's API settings",
+        )
+
+
+def has_place(report: Path) -> bool:
+    """Whether a report can be written there, as far as that can be told without writing it."""
+    path = report.absolute()
+    try:
+        above = next(place for place in path.parents if place.exists())
+        return not path.is_dir() and above.is_dir() and os.access(above, os.W_OK | os.X_OK)
+    except OSError:
+        return False
+
+
+def leave(
+    evidence: RunEvidence, report: Path | None, job_summary: Path | None, console: Console
+) -> list[str]:
+    """Write the report where it was asked for, and the summary where a pipeline wants it.
+
+    Args:
+        evidence: Of a run, or of what kept one from beginning.
+        report: As `leave_evidence` takes it.
+        job_summary: The same.
+        console: Where to say what was written, and what could not be.
+
+    Returns:
+        What could not be written, in words that were told already.
+    """
+    problems: list[str] = []
+    for path, summary in ((report, None), (None, job_summary)):
+        try:
+            written = leave_evidence(evidence, report=path, job_summary=summary)
+        except ConfigurationError as error:
+            problems.append(error.message)
+            console.say(f"warning: {error.message}")
+        else:
+            if written:
+                console.say(f"evidence: {', '.join(map(str, written))}")
+    return problems
+
+
+def _drawn(sample: SampleTaken, *, colour: bool) -> str:
+    """The heatmap for a plain terminal or a log."""
+    import shutil
+
+    from tui.heatmap.axes import GridSpec
+    from tui.heatmap.colours import ASCII_SHADES, SHADES
+    from tui.heatmap.grid import build_grid
+    from tui.heatmap.printed import print_heatmap
+
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    return print_heatmap(
+        build_grid(sample.rows, GridSpec(synthetic=sample.synthetic, names=sample.names)),
+        shutil.get_terminal_size((100, 24)).columns,
+        colour and sys.stdout.isatty(),
+        glyphs=SHADES if encoding == "utf8" else ASCII_SHADES,
+        total=sample.total,
+        refreshed_at=sample.refreshed_at,
+    )
