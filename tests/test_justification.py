@@ -56,6 +56,7 @@ def test_a_reason_will_do(text: str) -> None:
     ("ｌｏｒｅｍ ｉｐｓｕｍ ｄｏｌｏｒ ａｍｅｔ ｅｌｉｔ", "says nothing"),  # noqa: RUF001
     ("あああああああああああああああああああああああ", "says nothing"),
     ("fix view now fix view now fix view now", "repeats"),
+    ("the key is sb_secret_abcdefghijklmnopqrstuvw_12345678", "holds a key"),
     ("ab cd ef ab a b c d e f g h", "says too little"),
 ])  # fmt: skip
 def test_filler_will_not(text: str, problem: str) -> None:

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from typing import Final
 
+from tui.redact import redact
+
 SHORTEST: Final = 20
 LONGEST: Final = 2000
 FEWEST_WORDS: Final = 3
@@ -53,7 +55,7 @@ def judge_justification(text: str) -> str | None:
     """Judge whether a text can stand as the reason for writing to production.
 
     At least 20 characters, and at least three different words that are not filler: not `test`, not
-    `lorem ipsum`, no runs along the keyboard, no repeated letters.
+    `lorem ipsum`, no runs along the keyboard, no repeated letters, no key.
 
     Args:
         text: What was typed.
@@ -69,6 +71,10 @@ def judge_justification(text: str) -> str | None:
     length = min(len(typed), len(text))
     if length < SHORTEST:
         return f"has {length} characters, and at least {SHORTEST} are needed"
+    return "holds a key, which tells no reason" if redact(text) != text else _judge_words(text)
+
+
+def _judge_words(text: str) -> str | None:
     words = [match.group().casefold() for match in _WORD.finditer(text)]
     telling = [word for word in words if not _is_filler(word)]
     distinct = set(telling)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,9 @@ def test_a_run_that_begins_before_midnight_keeps_its_seed(
     (tmp_path / "test_it.py").write_text(SHOW)
     root = Path(__file__).parents[2]
     monkeypatch.setenv("PYTHONPATH", f"{root}:{tmp_path}")
+    # Not those of the run that this test is in.
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+        monkeypatch.delenv(name)
     plugins = ["-p", "tests.conftest", "-p", "midnight", "-p", "no:cacheprovider", "-n", "2"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-c", "/dev/null", *plugins, str(tmp_path)],

@@ -138,7 +138,7 @@ class HeatmapScreen(ConsoleScreen):
             return Content("")
         source = "live view" if self.is_live else "sample of the last run"
         read, total = len(self.shown.rows), self.shown.total
-        whole = f"{plural(read, 'row')}, all of them"
+        whole = f"{plural(read, 'row')}, all of them" if total else "no rows"
         count = (
             Content.styled(whole, "$muted")
             if read >= total
