@@ -48,8 +48,10 @@ class Terminal:
         self._socket = f"/tmp/hm-{uuid.uuid4().hex[:10]}"
         program = shlex.join([sys.executable, "-m", "tui", *arguments])
         command = f'{program}; echo "{EXIT_MARK}$? "; sleep 300'
+        # A size in the environment would outrank the terminal's own; test runners set one.
+        inherited = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES"}}
         variables = {
-            **os.environ,
+            **inherited,
             "PYTHONPATH": str(ROOT),
             "TERM": "xterm-256color",
             "LC_ALL": "C.UTF-8",
