@@ -15,7 +15,6 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
-from textual.strip import Strip
 
 from tui.heatmap.axes import GridSpec
 from tui.heatmap.colours import SHADES, Depth, Glyphs
@@ -24,12 +23,12 @@ from tui.widgets.heatmap_bar import start
 from tui.widgets.heatmap_cursor import follow, start_column
 from tui.widgets.heatmap_layout import HEADER_HEIGHT, Layout, lay_out
 from tui.widgets.heatmap_line import Lines
-from tui.widgets.heatmap_paint import CellPainter, colour_depth, painter_of
+from tui.widgets.heatmap_paint import colour_depth, painter_of
 
 if TYPE_CHECKING:
-    from rich.segment import Segment
     from textual import events
     from textual.scrollbar import ScrollBar
+    from textual.strip import Strip
     from textual.timer import Timer
 
     from tui.heatmap.cells import Cell
@@ -148,9 +147,9 @@ class HeatmapGrid(ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self._glyphs = glyphs
         self._layout = Layout()
-        self._painter: CellPainter | None = None
         self._lines: Lines | None = None
         self._heading = (0, 0)
+        self._scrolled = False
         self._ahead: Timer | None = None
         self._row = 0
         self._column = 0
@@ -217,7 +216,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
             self._announce()
 
     def _restyle(self) -> None:
-        self._painter = self._lines = None
+        self._lines = None
         self.refresh()
 
     def _arrange(self) -> None:
@@ -244,14 +243,13 @@ class HeatmapGrid(ScrollView, can_focus=True):
 
     def _head_for(self, columns: int, rows: int) -> None:
         self._heading = (columns, rows)
-        if self._ahead is not None:
-            self._ahead.resume()
+        self._scrolled = True
 
     def _draw_ahead(self) -> None:
         """Draw some of what a further step in the same direction would show: a column or a page."""
-        layout, (columns, rows) = self._layout, self._heading
-        column = layout.first_column(self.scroll_offset.x) + columns
-        row = layout.first_row(self.scroll_offset.y) + rows * layout.rows_shown
+        (row, column), (columns, rows) = self._first_shown, self._heading
+        row += rows * self._layout.rows_shown
+        column += columns
         done = self._lines is None or self._lines.draw_ahead(row, column, _AHEAD_FOR_S)
         if done and self._ahead is not None:
             self._ahead.pause()
@@ -345,7 +343,12 @@ class HeatmapGrid(ScrollView, can_focus=True):
         Args:
             crop: The part of the widget that is wanted.
         """
-        strips = [self.render_line(y) for y in crop.line_range]
+        if self._scrolled and self._ahead is not None:
+            # Not before this paint, which a key waits for.
+            self._scrolled = False
+            self._ahead.resume()
+        lines, first, cursor, near = self._drawn(), self._first_shown, self.cursor, self._near
+        strips = [lines.at(y, first, cursor, near) for y in crop.line_range]
         # Lines end where the scroll bar begins; to cut those that do would be half of a paint.
         if crop.x > 0 or crop.right < self.size.width:
             return [strip.crop(*crop.column_span) for strip in strips]
@@ -353,31 +356,16 @@ class HeatmapGrid(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line of the widget, `y` cells below its top."""
-        layout = self._layout
-        if self._painter is None or self._lines is None:
-            self._painter = painter_of(
-                self,
-                self.grid,
-                layout,
-                depth=self.depth or colour_depth(self.app),
-                glyphs=self._glyphs,
-            )
-            self._lines = Lines(self.grid, layout, self._painter)
-        painter = self._painter
-        if not self.grid.rows:
-            return self._strip([painter.blank(layout.width)])
-        column = layout.first_column(self.scroll_offset.x)
-        if y < HEADER_HEIGHT:
-            head = painter.header(y, column, layout.columns_shown, self._column)
-            return self._strip([painter.corner(y), *head])
-        below, subline = divmod(y - HEADER_HEIGHT, layout.row_height)
-        row = layout.first_row(self.scroll_offset.y) + below
-        if row >= layout.rows:
-            return self._strip([painter.blank(layout.width)])
-        here = self._column if row == self._row else -1
-        near = self._near[1] if self._near is not None and row == self._near[0] else -1
-        return self._lines.row(row, subline, column, here=here, near=near)
+        return self._drawn().at(y, self._first_shown, self.cursor, self._near)
 
-    def _strip(self, segments: list[Segment]) -> Strip:
-        ground = self._painter.ground if self._painter else None
-        return Strip(segments).adjust_cell_length(self._layout.width, ground)
+    @property
+    def _first_shown(self) -> tuple[int, int]:
+        x, y = self.scroll_offset
+        return self._layout.first_row(y), self._layout.first_column(x)
+
+    def _drawn(self) -> Lines:
+        if self._lines is None:
+            depth = self.depth or colour_depth(self.app)
+            painter = painter_of(self, self.grid, self._layout, depth=depth, glyphs=self._glyphs)
+            self._lines = Lines(self.grid, self._layout, painter)
+        return self._lines

@@ -10,6 +10,8 @@ from rich.console import COLOR_SYSTEMS
 from textual.cache import LRUCache
 from textual.strip import Strip
 
+from tui.widgets.heatmap_layout import HEADER_HEIGHT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -78,7 +80,7 @@ class Line(Strip):
 
 
 class Lines:
-    """The lines of a grid's rows, kept once they are drawn.
+    """The lines of a grid, kept once they are drawn.
 
     Args:
         grid: What is shown.
@@ -91,6 +93,59 @@ class Lines:
         self._layout = layout
         self._painter = painter
         self._kept: LRUCache[tuple[int, ...], Strip] = LRUCache(_KEPT_LINES)
+        self._blank = self._line([painter.part(painter.blank(layout.width))], layout.width)
+
+    def at(
+        self,
+        y: int,
+        first: tuple[int, int],
+        cursor: tuple[int, int],
+        near: tuple[int, int] | None,
+    ) -> Strip:
+        """One line of the widget.
+
+        Args:
+            y: Lines below its top.
+            first: The topmost row and the leftmost column.
+            cursor: Row and column of the cursor.
+            near: Row and column of the mouse, None when it is elsewhere.
+        """
+        row, column = first
+        if y < HEADER_HEIGHT:
+            return self._header(y, column, cursor[1]) if self._grid.rows else self._blank
+        below, subline = divmod(y - HEADER_HEIGHT, self._layout.row_height)
+        row += below
+        if row >= self._layout.rows:
+            return self._blank
+        return self.row(
+            row,
+            subline,
+            column,
+            here=cursor[1] if row == cursor[0] else _NOWHERE,
+            near=near[1] if near is not None and row == near[0] else _NOWHERE,
+        )
+
+    def _header(self, line: int, first: int, here: int) -> Strip:
+        key = (_NOWHERE, line, first, here)
+        strip = self._kept.get(key)
+        if strip is None:
+            painter, layout = self._painter, self._layout
+            segments = [
+                painter.corner(line),
+                *painter.header(line, first, layout.columns_shown, here),
+            ]
+            taken = sum(segment.cell_length for segment in segments)
+            strip = self._line([painter.part(segment) for segment in segments], taken)
+            self._kept[key] = strip
+        return strip
+
+    def _line(self, parts: list[Part], taken: int) -> Strip:
+        """A line of parts that take so many cells, as wide as the layout."""
+        width = self._layout.width
+        if taken < width:
+            parts = [*parts, self._painter.part(self._painter.blank(width - taken))]
+        line = Line(parts, max(width, taken))
+        return line if taken <= width else line.crop(0, width)
 
     def row(
         self, row: int, subline: int, first: int, *, here: int = _NOWHERE, near: int = _NOWHERE
@@ -114,11 +169,7 @@ class Lines:
         layout = self._layout
         columns = range(first, first + layout.columns_shown)
         parts = self._painter.row(self._grid.rows[row], subline, columns, here=here, near=near)
-        spare = layout.width - layout.gutter - len(columns) * layout.cell_width
-        if spare > 0:
-            parts.append(self._painter.part(self._painter.blank(spare)))
-        line = Line(parts, layout.width - min(0, spare))
-        return line if spare >= 0 else line.crop(0, layout.width)
+        return self._line(parts, layout.gutter + len(columns) * layout.cell_width)
 
     def draw_ahead(self, row: int, first: int, seconds: float) -> bool:
         """Draw lines of the page that begins at a row and a column, while there is time.
