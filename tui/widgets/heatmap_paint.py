@@ -140,6 +140,7 @@ class CellPainter:
         )
         self._ascii = glyphs == ASCII_SHADES
         self._finish = finish
+        self._finished: dict[int | None, Style] = {}
         self._key_of = figure_key(grid.metric)
         self._keys = tuple(column.key for column in grid.columns)
         self.part = pen.draw
@@ -310,16 +311,22 @@ class CellPainter:
         return ascii_only(text) if self._ascii else text
 
     def _paint(self, step: int | None, text: str, *, here: bool, marked: bool) -> Segment:
-        # Without colour a faint dot would be lost; the hatch is meant to be faint.
-        empty = self._inks.total if self._depth is Depth.NONE else self._inks.empty
-        style = empty if step is None else self._style(step)
         if marked:
             left, right = ("[", "]") if self._ascii else ("▐", "▌")
-            text = left + text + right
+            style = self._style(step)
             style = (self._inks.here if here and step is None else style) + Style(bold=here)
-        return self._finish(Segment(text, style))
+            return self._finish(Segment(left + text + right, style))
+        # Filters change colours whatever the text is: once for each step will do.
+        finished = self._finished.get(step)
+        if finished is None:
+            finished = self._finish(Segment(" ", self._style(step))).style or Style.null()
+            self._finished[step] = finished
+        return Segment(text, finished)
 
-    def _style(self, step: int) -> Style:
+    def _style(self, step: int | None) -> Style:
+        if step is None:
+            # Without colour a faint dot would be lost; the hatch is meant to be faint.
+            return self._inks.total if self._depth is Depth.NONE else self._inks.empty
         if self._depth is Depth.NONE:
             return self._inks.base
         paint = self._palette.paints[step]
