@@ -1,9 +1,10 @@
 """Rows a second: the cycle's own writing stage against the floor of what the server takes.
 
-The floor is taken three times: bodies encoded beforehand, posted to the same door by a bare HTTP
+The floor is taken four times: bodies encoded beforehand, posted to the same door by a bare HTTP
 client with the configured batch size and as many requests in flight; the same in batches as large
-as ours become, from the first on; and COPY over a direct connection. All write the same columns,
-through the same triggers and foreign keys.
+as ours become, from the first on; the same again, but rows, what must come of them and bodies are
+made as they are sent, which whoever writes synthetic rows has to do at some time; and COPY over a
+direct connection. All write the same columns, through the same triggers and foreign keys.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tui.verify.dataset import Dataset
 from tui.verify.feed import batched, largest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tui.sandbox import Sandbox
     from tui.settings import Volume
@@ -45,6 +46,7 @@ def run(options: Options) -> Table:
                 lambda sandbox, size: post(sandbox, replace(size, batch=largest(size.batch))),
                 None,
             ),
+            ("the same, rows made as they are sent", made_and_posted, None),
             ("COPY, direct connection", copy, None),
         ]
         for name, floor, target in floors:
@@ -70,13 +72,27 @@ def ours(sandbox: Sandbox, size: Volume) -> float:
 def post(sandbox: Sandbox, size: Volume) -> float:
     """Rows a second of bare requests whose bodies are ready."""
     data = Dataset(tags.new_run_id(), users=size.users, questions=size.questions)
-    bodies = [json.dumps(batch).encode() for batch in batched(_rows(data), size.batch)]
+    bodies = list(_bodies(_rows(data), size.batch))
     with Prepared(sandbox, data):
         taken = asyncio.run(_post(sandbox, bodies, size.concurrency))
     return size.responses / taken
 
 
-async def _post(sandbox: Sandbox, bodies: list[bytes], concurrency: int) -> float:
+def made_and_posted(sandbox: Sandbox, size: Volume) -> float:
+    """Rows a second of bare requests, in our largest batches, whose rows are made between them."""
+    data = Dataset(tags.new_run_id(), users=size.users, questions=size.questions)
+    with Prepared(sandbox, data):
+        bodies = _bodies(_rows(data, expect=True), largest(size.batch))
+        taken = asyncio.run(_post(sandbox, bodies, size.concurrency))
+    return size.responses / taken
+
+
+def _bodies(rows: Iterator[dict[str, Any]], batch: int) -> Iterator[bytes]:
+    for each in batched(rows, batch):
+        yield json.dumps(each, separators=(",", ":")).encode()
+
+
+async def _post(sandbox: Sandbox, bodies: Iterable[bytes], concurrency: int) -> float:
     key = sandbox.service_role_key
     headers = {
         "apikey": key,
@@ -152,6 +168,9 @@ class Prepared:
             )
 
 
-def _rows(data: Dataset) -> Iterator[dict[str, Any]]:
+def _rows(data: Dataset, *, expect: bool = False) -> Iterator[dict[str, Any]]:
     for number in range(data.questions):
-        yield from data.responses(number, data.answers(number))
+        answers = data.answers(number)
+        if expect:
+            data.expected(number, answers)
+        yield from data.responses(number, answers)
