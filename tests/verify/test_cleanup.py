@@ -221,7 +221,7 @@ async def test_more_responses_than_the_tag_explains_stop_the_clean_up_and_ask(
         assert "more than the tag explains" in stopped.finished.message
         assert "--purge-unexplained" in (stopped.finished.hint or "")
         assert contents(sandbox) == odd, "nothing was deleted"
-        purged = await finish(session.purge(confirmed=True))
+        purged = await finish(session.purge(unexplained=stopped.finished.unexplained))
     assert purged.finished is not None
     assert purged.finished.outcome is Outcome.CLEAN, purged.finished
     assert contents(sandbox) == before

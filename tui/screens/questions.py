@@ -75,8 +75,8 @@ async def wants_to_purge(app: App[int], session: Session) -> bool:
         Question(
             f"Remove leftovers from {target.identity} ({target.kind.value})?",
             "Deletes every user, question and response that carries the tag of a verification "
-            "run, and refreshes the view. Runs that may be under way elsewhere are asked about "
-            "first. Rows of real learners carry no tag and are left alone." + known,
+            "run, and refreshes the view. Runs under way elsewhere are left alone, and asked about "
+            "then. Rows of real learners carry no tag and are left alone." + known,
             [("keep", "Keep them"), ("purge", "Remove them")],
         )
     )

@@ -85,14 +85,12 @@ class CleanUp:
     def check_cap(
         self,
         *,
-        confirmed: bool = False,
         accepted: int | None = None,
         command: Callable[[int], str],
     ) -> None:
         """Make sure that the tag explains what is about to be deleted.
 
         Args:
-            confirmed: The operator was told how many it does not, and wants them deleted.
             accepted: So many of them the operator wants deleted, and no other number.
             command: The command line that accepts a number of them.
 
@@ -105,7 +103,7 @@ class CleanUp:
         text = f"{foreign:,} responses to synthetic questions are not of synthetic users"
         explained = self._tagged.tally.responses - foreign
         few = foreign <= _FEW + explained * _FEW_PERCENT // 100
-        if not (few or confirmed or accepted == foreign):
+        if not (few or accepted == foreign):
             told = "" if accepted is None else f", and not the {accepted:,} that were accepted"
             raise Unexplained(
                 f"{text}{told}: more than the tag explains, so nothing was deleted",

@@ -54,14 +54,12 @@ class Scope:
         alive: Runs under way on this machine: never.
         dead: Runs of this machine whose process is gone: always.
         named: Runs that the operator named: always, unless alive.
-        confirmed: Also what the tag does not explain.
-        unexplained: The same, if it is exactly so many responses.
+        unexplained: Also what the tag does not explain, if it is exactly so many responses.
     """
 
     alive: Collection[str] = ()
     dead: Collection[str] = ()
     named: Collection[str] = ()
-    confirmed: bool = False
     unexplained: int | None = None
 
     def doubtful(self, tagged: Tagged) -> tuple[str, ...]:
@@ -130,7 +128,6 @@ async def purge(
     tagged = found.without(spared)
     clean_up = CleanUp(project, writer, tagged, emit)
     clean_up.check_cap(
-        confirmed=scope.confirmed,
         accepted=scope.unexplained,
         command=lambda count: command.line(unexplained=count, runs=tuple(scope.named)),
     )

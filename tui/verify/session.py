@@ -198,7 +198,6 @@ class Session(Connected):
         *,
         permit: Permit | None = None,
         obtain_permit: ObtainPermit = lambda: None,
-        confirmed: bool = False,
         unexplained: int | None = None,
         runs: Collection[str] = (),
     ) -> Run:
@@ -210,8 +209,7 @@ class Session(Connected):
         Args:
             permit: Break-glass permission; needed on production.
             obtain_permit: Asked for a permit after that dry run.
-            confirmed: Delete even what the tag does not explain; the operator was told how much.
-            unexplained: The same, if it is exactly so many responses.
+            unexplained: Delete what the tag does not explain too, if it is exactly so many rows.
             runs: Runs to delete whether or not they are under way elsewhere.
         """
         run_id = tags.new_run_id()
@@ -229,7 +227,7 @@ class Session(Connected):
                 purged = await purge.purge(
                     self._project,
                     leave.writer,
-                    scope=purge.Scope(alive, dead, runs, confirmed, unexplained),
+                    scope=purge.Scope(alive, dead, runs, unexplained),
                     command=self._purge_command(),
                     cancellation=run.cancellation,
                     emit=emit,
