@@ -13,10 +13,10 @@ from aiohttp import ClientSession, web
 from tests.sandbox.helpers import eventually
 from tests.verify.conftest import QUICK, contents
 from tests.written import written
-from tui.override import Moment, Permit, grant
+from tui.guard.break_glass import Moment, Permit, grant
+from tui.guard.target import Target, classify
 from tui.redact import Secret
 from tui.settings import load_settings
-from tui.target import Target, classify
 from tui.verify.session import Session
 
 if TYPE_CHECKING:

@@ -25,10 +25,10 @@ from tests.secrets_plugin import KEYS, SHAPES, leaks, leaks_in_files, watch_for
 from tests.test_architecture import tracked
 from tui.cli import main
 from tui.errors import OperatorError
+from tui.guard.target import classify
 from tui.project import Project, RetryPolicy
 from tui.records.crash import save_crash
 from tui.redact import Secret
-from tui.target import classify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,10 +20,10 @@ from tests.write_paths import (
     violations,
 )
 from tui.errors import GuardRefused
-from tui.override import Moment, authorize_write
+from tui.guard.break_glass import Moment, authorize_write
+from tui.guard.target import classify, declared_by_database
 from tui.project import Filter, NewUser, Project, Writer
 from tui.redact import Secret
-from tui.target import classify, declared_by_database
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -103,8 +103,8 @@ CHANGED: Final = {
     "the reader renamed": (LEAVE, "import Writer", "import Writer as Pen"),
     "the guard's own rehearsal kept": (
         SESSION,
-        "            override.authorize_write(asked",
-        "            self.leave = override.authorize_write(asked",
+        "            break_glass.authorize_write(asked",
+        "            self.leave = break_glass.authorize_write(asked",
     ),
 }
 
@@ -123,13 +123,13 @@ ELSEWHERE: Final = [
     "from tui import project\nw = project.Writer(p, t, m)",
     "from tui.project import Writer\nclass Pen(Writer):\n    pass",
     "from tui.project import Writer\nw = object.__new__(Writer)",
-    "from tui.override import authorize_write\np = authorize_write(t, allow_prod=True, now=n)",
-    "from tui import override\np = override.Permit(override._MINT, t, '', None, n)",
-    "from tui.override import WritePermission as W\np = W(None, t, None)",
+    "from tui.guard.break_glass import authorize_write as a\np = a(t, allow_prod=True, now=n)",
+    "from tui.guard import break_glass as b\np = b.Permit(b._MINT, t, '', None, n)",
+    "from tui.guard.break_glass import WritePermission as W\np = W(None, t, None)",
     "from tui.verify.leave import leave_to_write\nx = leave_to_write(r)",
     "from dataclasses import replace\nt = replace(t, asked_database=True)",
     "from dataclasses import replace\nt = replace(t, kind=TargetKind.LOCAL)",
-    "from tui.target import Target\nt = Target()",
+    "from tui.guard.target import Target\nt = Target()",
     "object.__setattr__(t, 'kind', 'local')",
     "import httpx\nhttpx.post('x')",
     "import urllib.request",

@@ -77,15 +77,17 @@ GUARDED: Final[Mapping[str, set[tuple[str, str]]]] = {
     "Writer": {(LEAVE, "leave_to_write")},
     "leave_to_write": {(SESSION, "Session._leave")},
     "authorize_write": {(LEAVE, "leave_to_write"), (SESSION, "Session.check_guard")},
-    "WritePermission": {("tui/override.py", "authorize_write")},
-    "Permit": {("tui/override.py", "grant")},
-    "_MINT": {("tui/override.py", name) for name in ("authorize_write", "grant", "_only_here")},
-    "Target": {("tui/target.py", "classify")},
+    "WritePermission": {("tui/guard/break_glass.py", "authorize_write")},
+    "Permit": {("tui/guard/break_glass.py", "grant")},
+    "_MINT": {
+        ("tui/guard/break_glass.py", name) for name in ("authorize_write", "grant", "_only_here")
+    },
+    "Target": {("tui/guard/target.py", "classify")},
 }
 # Arguments by which a target could be made to look harmless or asked.
 FORGING: Final[Mapping[str, set[tuple[str, str]]]] = {
     "asked_database": {
-        ("tui/target.py", "declared_by_database"),
+        ("tui/guard/target.py", "declared_by_database"),
         (SESSION, "Session.check_guard"),
     },
 }
@@ -258,7 +260,7 @@ class Walker:
             elif isinstance(node, ast.keyword) and node.arg == "kind":
                 call = ast.unparse(next(self.up(node)))
                 if call.startswith(("replace(", "dataclasses.replace(")) and self.path != (
-                    "tui/target.py"
+                    "tui/guard/target.py"
                 ):
                     yield self.site(node.value, "kind is replaced")
 

@@ -44,8 +44,8 @@ async def connect(
         ConfigurationError: URL, key or a declaration does not make sense.
         SandboxError: The sandbox could not be started.
     """
+    from tui.guard.target import check_declarations, classify
     from tui.redact import Secret
-    from tui.target import check_declarations, classify
     from tui.verify.session import ConnectStage, Session
 
     # A declaration that cannot be read is told before anything is started.

@@ -10,14 +10,14 @@ import threading
 from typing import TYPE_CHECKING
 
 from tui.errors import GuardRefused
-from tui.override import confirm_unattended, judge_typed
+from tui.guard.break_glass import confirm_unattended, judge_typed
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from tui.guard.break_glass import Permit
     from tui.headless import Console
-    from tui.override import Permit
     from tui.verify.session import Session
 
 

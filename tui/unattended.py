@@ -8,19 +8,19 @@ import sys
 from typing import TYPE_CHECKING
 
 from tui.connect import connect
-from tui.effects import of_cycle, of_purge
 from tui.errors import ConfigurationError, ExitCode, Interrupted
+from tui.guard.effects import of_cycle, of_purge
+from tui.guard.target import KeyKind
 from tui.headless import Console, Interruptions, follow
 from tui.permit import break_glass, judge_flags
 from tui.records.leave_behind import leave_evidence
 from tui.records.thresholds import RUNS_TO_JUDGE
-from tui.target import KeyKind
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from tui.override import Permit
+    from tui.guard.break_glass import Permit
     from tui.records.evidence import RunEvidence
     from tui.settings import Settings
     from tui.verify.events import SampleTaken

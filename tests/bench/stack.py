@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from tui.guard.target import classify
 from tui.redact import Secret
 from tui.sandbox import Sandbox, SandboxOptions, start_sandbox_sync
 from tui.settings import Volume, load_settings
-from tui.target import classify
 from tui.verify.events import Outcome, StageFinished
 from tui.verify.result import Result
 from tui.verify.session import Session

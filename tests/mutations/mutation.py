@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from tui.guard.target import classify
 from tui.redact import Secret
 from tui.settings import Settings, Volume
-from tui.target import classify
 from tui.verify.probes.registry import PROBES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tui.guard.target import Target
     from tui.records.history import Pace
     from tui.sandbox import Sandbox
-    from tui.target import Target
 
 
 class Repair(Enum):

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 from tui import __version__
 from tui.errors import ExitCode, GuardRefused
-from tui.override import Moment, authorize_write, grant
+from tui.guard.break_glass import Moment, authorize_write, grant
+from tui.guard.target import classify, declared_by_database
 from tui.records import deployment_log, files
 from tui.records.chain import GENESIS, Record, read_chain
 from tui.records.deployment_log import (
@@ -30,7 +31,6 @@ from tui.records.deployment_log import (
     LogUnreadable,
     OutcomeNotRecorded,
 )
-from tui.target import classify, declared_by_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -530,7 +530,7 @@ CHILD = """
     import os, signal, sys, pathlib
     from tui.records.deployment_log import DeploymentLog
     from tui.records import deployment_log, files
-    from tui.target import classify, declared_by_database
+    from tui.guard.target import classify, declared_by_database
     target = declared_by_database(classify("https://prodprodprodprodprod.supabase.co",
                                            "sb_secret_abcdefghijklmnop"), None)
     log = DeploymentLog(pathlib.Path(sys.argv[1]))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.verify.conftest import QUICK, finish, open_session
+from tui.guard.target import classify
 from tui.records.junit import junit
 from tui.records.report import document_beside, report
 from tui.records.summary import summary
 from tui.redact import Secret
-from tui.target import classify
 from tui.verify import journal
 from tui.verify.dataset import Dataset
 from tui.verify.probes.registry import PROBES

@@ -64,8 +64,8 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
+    from tui.guard.target import Target
     from tui.records.evidence import RunEvidence
-    from tui.target import Target
 
 __all__ = [
     "ASKING",

@@ -8,7 +8,7 @@ import pytest
 from textual.widgets import Input, Static
 
 from tests.screens.fakes import PRODUCTION, FakeSession, make_app, press, settle, text_of, until
-from tui import override
+from tui.guard import break_glass
 from tui.screens.break_glass import BreakGlass
 from tui.screens.dialogs import Question
 from tui.verify.events import Mode
@@ -27,19 +27,19 @@ class Production(FakeSession):
 
     def __init__(self, *, ready: bool = True) -> None:
         super().__init__(PRODUCTION, is_sandbox=False)
-        self.permits: list[override.Permit | None] = []
+        self.permits: list[break_glass.Permit | None] = []
         self._ready = ready
 
     def grant(
         self, *, confirmation: str, justification: str, ticket: str | None = None
-    ) -> override.Permit:
-        return override.grant(
+    ) -> break_glass.Permit:
+        return break_glass.grant(
             self.target,
             confirmation=confirmation,
             justification=justification,
             ticket=ticket,
             dry_run_ready=self._ready,
-            now=override.Moment.now(),
+            now=break_glass.Moment.now(),
         )
 
     def cycle(self, **options: object) -> object:  # type: ignore[override]

@@ -15,8 +15,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.guard.target import classify
 from tui.settings import load_settings
-from tui.target import classify
 from tui.verify.session import Session
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tui.guard.target import classify
 from tui.project import RetryPolicy
 from tui.redact import Secret
 from tui.settings import load_settings
-from tui.target import classify
 from tui.verify.result import Result
 from tui.verify.session import Session
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.verify.probes.contexts import OPAQUE
 from tui.errors import ConfigurationError
-from tui.target import classify
+from tui.guard.target import classify
 from tui.verify import journal
 from tui.verify.dataset import Dataset
 

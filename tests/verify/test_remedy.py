@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.verify.probes.contexts import OPAQUE, settings_for
-from tui.target import TargetKind, classify
+from tui.guard.target import TargetKind, classify
 from tui.verify.remedy import PurgeCommand
 
 URL = "https://abcdefghijklmnopqrst.supabase.co"

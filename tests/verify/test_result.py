@@ -6,8 +6,8 @@ import pytest
 
 from tests.verify.probes.contexts import OPAQUE
 from tui.errors import ConfigurationError, ExitCode, GuardRefused, OperatorError
+from tui.guard.target import classify
 from tui.settings import Volume
-from tui.target import classify
 from tui.verify.events import Mode, Outcome, RunFinished, RunStarted
 from tui.verify.narrate import narrate
 from tui.verify.result import Result, error_document, outcome_of

@@ -13,8 +13,8 @@ from aiohttp import web
 from tests.verify.conftest import QUICK, finish, open_session
 from tests.verify.probes.contexts import OPAQUE, context_on
 from tui.errors import ExitCode, GuardRefused
+from tui.guard.target import TargetKind
 from tui.redact import Secret
-from tui.target import TargetKind
 from tui.verify.events import DryRunFinished, Event, Mode, Outcome, ProbeStarted, RunStarted
 from tui.verify.probes.registry import PROBES
 from tui.verify.session import Session

@@ -21,11 +21,11 @@ from tui.project.objects import REFRESH
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from tui.override import WritePermission
+    from tui.guard.break_glass import WritePermission
+    from tui.guard.target import Target
     from tui.project.client import Project
     from tui.project.filters import Filter
     from tui.project.retry import RetryPolicy
-    from tui.target import Target
 
 T = TypeVar("T")
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from tui.target import Target
+    from tui.guard.target import Target
 
 CRASHED: Final = "crashed"
 

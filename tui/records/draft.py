@@ -8,14 +8,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from tui import __version__
-from tui.justification import tidy
+from tui.guard.justification import tidy
 from tui.records.chain import OUTCOME, Record
 from tui.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tui.target import Target
+    from tui.guard.target import Target
 
 
 def draft(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from tui.override import Permit
+    from tui.guard.break_glass import Permit
     from tui.verify.session import Session
 
     MaybePermit: TypeAlias = "Permit | None"

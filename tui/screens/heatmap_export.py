@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from textual.app import App
 
-    from tui.target import Target
+    from tui.guard.target import Target
     from tui.verify.events import SampleTaken
 
 REPAIR: Final = "make room on the disk, or let yourself write to that directory"

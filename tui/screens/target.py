@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from tui.keys import KeyFacts
+    from tui.guard.api_key import KeyFacts
     from tui.verify.session import Session
 
 

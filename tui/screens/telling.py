@@ -11,7 +11,7 @@ from tui.redact import redact
 
 if TYPE_CHECKING:
     from tui.app import HeatmapApp
-    from tui.target import Target
+    from tui.guard.target import Target
 
 
 class TellsFailures:

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tui import effects
+from tui.guard import effects
 from tui.screens import questions
 from tui.screens.break_glass import BreakGlass
 from tui.screens.dialogs import Question
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tui.app import HeatmapApp
-    from tui.override import Permit
+    from tui.guard.break_glass import Permit
     from tui.screens.desk import Connect
     from tui.screens.environments import Environments
     from tui.verify.events import RunFinished

@@ -7,10 +7,10 @@ import inspect
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tui import override
+from tui.guard import break_glass
+from tui.guard.target import Target, declared_by_database
 from tui.project import Project, ProjectError, RetryPolicy
 from tui.records.deployment_log import DeploymentLog
-from tui.target import Target, declared_by_database
 from tui.verify import declaration
 from tui.verify.remedy import PurgeCommand
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class ObtainPermit(Protocol):
     """Asks the operator; waiting for the answer ends when a stop is asked for, if it is awaited."""
 
-    def __call__(self) -> override.Permit | Awaitable[override.Permit | None] | None:
+    def __call__(self) -> break_glass.Permit | Awaitable[break_glass.Permit | None] | None:
         """The permit, or None where there is none."""
 
 
@@ -74,7 +74,7 @@ class Connected:
             Project(target.url, anon_key, concurrency=2, policy=policy) if anon_key else None
         )
         self._asked_at = float("-inf")
-        self._permit: override.Permit | None = None
+        self._permit: break_glass.Permit | None = None
         self._closers: list[Callable[[], Awaitable[None]]] = []
 
     async def __aenter__(self) -> Self:
@@ -135,23 +135,23 @@ class Connected:
 
     def grant(
         self, *, confirmation: str, justification: str, ticket: str | None = None
-    ) -> override.Permit:
+    ) -> break_glass.Permit:
         """Break-glass: turn what was typed into leave for one run on this target.
 
         Raises:
             GuardRefused: A condition is not met; the message says which.
         """
-        self._permit = override.grant(
+        self._permit = break_glass.grant(
             self.target,
             confirmation=confirmation,
             justification=justification,
             ticket=ticket,
             dry_run_ready=self.dry_run_result is not None and self.dry_run_result.ready,
-            now=override.Moment.now(),
+            now=break_glass.Moment.now(),
         )
         return self._permit
 
-    async def _obtain(self, run: Run, obtain_permit: ObtainPermit) -> override.Permit | None:
+    async def _obtain(self, run: Run, obtain_permit: ObtainPermit) -> break_glass.Permit | None:
         if not self.target.is_production:
             return None
         given = obtain_permit()

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from tui.errors import ExitCode
+    from tui.guard.target import Target
     from tui.heatmap.rows import AggregateRow
     from tui.settings import Volume
-    from tui.target import Target
 
 
 class Mode(StrEnum):

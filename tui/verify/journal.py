@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tui.target import Target
+    from tui.guard.target import Target
     from tui.verify.dataset import Dataset
 
 _SCHEMA: Final = 1

@@ -20,11 +20,11 @@ from tui.verify.probes.registry import PROBES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tui.guard.target import Target
     from tui.project import Project
     from tui.records.chain import Record
     from tui.records.deployment_log import DeploymentLog
     from tui.records.history import Pace
-    from tui.target import Target
     from tui.verify.events import DryRunFinished, Event, RunFinished
     from tui.verify.run import Run
 

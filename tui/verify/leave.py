@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from tui.errors import GuardRefused, OperatorError
-from tui.override import Moment, Permit, authorize_write
+from tui.guard.break_glass import Moment, Permit, authorize_write
 from tui.project import Writer
 from tui.verify.driver import Cancelled
 from tui.verify.events import Outcome
@@ -14,9 +14,9 @@ from tui.verify.events import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tui.guard.target import Target
     from tui.project import Project
     from tui.records.deployment_log import Announcement, DeploymentLog
-    from tui.target import Target
     from tui.verify.events import RunFinished
     from tui.verify.run import Run
 

@@ -12,8 +12,8 @@ from tui.settings import ENVIRONMENT_FILE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tui.guard.target import Target
     from tui.settings import Settings
-    from tui.target import Target
 
 _PURGE: Final = ("heatmap-tui", "--purge")
 # Where nobody has given a reason yet: the guard refuses this one, so it has to be replaced.

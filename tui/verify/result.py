@@ -27,8 +27,8 @@ from tui.verify.events import (
 
 if TYPE_CHECKING:
     from tui.errors import OperatorError
+    from tui.guard.target import Target
     from tui.settings import Volume
-    from tui.target import Target
 
 SCHEMA: Final = 1
 

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from tui import override
 from tui.errors import ExitCode
+from tui.guard import break_glass
 from tui.records.crash import save_crash
 from tui.records.history import HistoryFile
 from tui.verify import cycle, journal, live, purge, tags
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tui.override import Permit
+    from tui.guard.break_glass import Permit
+    from tui.guard.target import Target
     from tui.project import RetryPolicy
     from tui.records.evidence import RunEvidence
     from tui.records.history import ServerVersions
     from tui.redact import Secret
     from tui.settings import Settings
-    from tui.target import Target
     from tui.verify.connected import ObtainPermit
 
     Emit = Callable[[Event], None]
@@ -348,10 +348,10 @@ class Session(Connected):
         if self.target.is_production and not self.allow_prod:
             # Whatever the database may say of itself, it cannot lower this.
             asked = replace(self.target, asked_database=True)
-            override.authorize_write(asked, allow_prod=False, now=override.Moment.now())
+            break_glass.authorize_write(asked, allow_prod=False, now=break_glass.Moment.now())
 
     async def _leave(
-        self, run: Run, permit: override.Permit | None, planned: Mapping[str, int]
+        self, run: Run, permit: break_glass.Permit | None, planned: Mapping[str, int]
     ) -> AbstractContextManager[LeaveToWrite]:
         # It may have said something else since the operator was shown the banner.
         if time.monotonic() - self._asked_at > _ASKED_LATELY_S:

@@ -12,7 +12,7 @@ from textual.widgets import Static
 from tui.widgets.glyphs import UNICODE, Glyphs
 
 if TYPE_CHECKING:
-    from tui.target import Target
+    from tui.guard.target import Target
 
 OPENING = "opening"
 UNCONNECTED = "not connected"

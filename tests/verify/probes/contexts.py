@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from tui.guard.target import classify
 from tui.project import Project, RetryPolicy
 from tui.redact import Secret
 from tui.settings import Settings, Volume
-from tui.target import classify
 from tui.verify.dry_run import DryRunContext
 
 if TYPE_CHECKING:

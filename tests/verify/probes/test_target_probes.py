@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.verify.probes.contexts import OPAQUE, context_on, settings_for
-from tui.target import classify
+from tui.guard.target import classify
 from tui.verify.dry_run import DryRunContext, run_one
 from tui.verify.events import ProbeStatus
 from tui.verify.probes import target

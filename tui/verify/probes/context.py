@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from tui.verify.probes.model import TIMEOUT_S
 
 if TYPE_CHECKING:
+    from tui.guard.target import Target
     from tui.project import Project
     from tui.records.history import Pace
     from tui.settings import Settings
-    from tui.target import Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tui.errors import ConfigurationError
+from tui.guard.target import KeyFacts, KeyKind, read_key
 from tui.project import (
     PAGE,
     PREFLIGHT,
@@ -19,7 +20,6 @@ from tui.project import (
     ProjectUnreachable,
     TimedOut,
 )
-from tui.target import KeyFacts, KeyKind, read_key
 from tui.verify.probes.model import APPLY_PREFLIGHT, UnansweredError
 from tui.verify.probes.preflight import Preflight
 

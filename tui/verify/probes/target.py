@@ -10,9 +10,9 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from tui.hosts import is_loopback, project_ref
+from tui.guard.hosts import is_loopback, project_ref
+from tui.guard.target import declared_by_database
 from tui.project import ProjectUnreachable
-from tui.target import declared_by_database
 from tui.verify.events import ProbeStatus
 from tui.verify.probes.evidence import may_be_service
 from tui.verify.probes.model import (

@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from tui.errors import ConfigurationError
-from tui.hosts import (
+from tui.guard.api_key import KeyFacts, KeyKind, read_key
+from tui.guard.hosts import (
     Endpoint,
     below,
     is_address,
@@ -24,7 +25,6 @@ from tui.hosts import (
     refuse,
     shown,
 )
-from tui.keys import KeyFacts, KeyKind, read_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui.errors import ConfigurationError
-from tui.keys import KeyKind, read_key
+from tui.guard.api_key import KeyKind, read_key
 
 STAGE = "stagestagestagestage"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.justification import judge_justification, tidy
+from tui.guard.justification import judge_justification, tidy
 
 
 @pytest.mark.parametrize("text", [

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from tui.errors import ConfigurationError
-from tui.hosts import canonical_host, project_ref
+from tui.guard.hosts import canonical_host, project_ref
 
 _REF: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _OPAQUE: Final = re.compile(r"(sb_secret_|sb_publishable_)[A-Za-z0-9_-]{1,500}")

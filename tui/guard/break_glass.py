@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from tui.errors import GuardRefused
-from tui.justification import judge_justification, tidy
+from tui.guard.justification import judge_justification, tidy
 
 if TYPE_CHECKING:
-    from tui.target import Target
+    from tui.guard.target import Target
 
 __all__ = [
     "PERMIT_LIFETIME",
@@ -321,4 +321,4 @@ def _minutes(span: timedelta) -> str:
 
 def _only_here(mint: object) -> None:
     if mint is not _MINT:
-        raise TypeError("permits and permissions are made by tui.override alone")
+        raise TypeError("permits and permissions are made by tui.guard.break_glass alone")

@@ -16,7 +16,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tui.errors import ConfigurationError
-from tui.target import Target, TargetKind, classify, declared_by_database
+from tui.guard.target import Target, TargetKind, classify, declared_by_database
 
 PROD = "prodprodprodprodprod"
 STAGE = "stagestagestagestage"

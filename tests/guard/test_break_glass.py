@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tui.errors import ExitCode, GuardRefused
-from tui.override import (
+from tui.guard.break_glass import (
     PERMIT_LIFETIME,
     Moment,
     Permit,
@@ -16,7 +16,7 @@ from tui.override import (
     confirm_unattended,
     grant,
 )
-from tui.target import Target, classify, declared_by_database
+from tui.guard.target import Target, classify, declared_by_database
 
 REF = "prodprodprodprodprod"
 KEY = "sb_secret_abcdefghijklmnop"
