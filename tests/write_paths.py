@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[1]
 PROJECT: Final = "tui/project/"
 SANDBOX: Final = "tui/sandbox/"
-WRITING: Final = "tui/project/writing.py"
+WRITING: Final = "tui/project/writer.py"
 LEAVE: Final = "tui/verify/leave.py"
 SESSION: Final = "tui/verify/session.py"
 

@@ -10,10 +10,10 @@ from tui.project.errors import (
     TimedOut,
     Truncated,
 )
-from tui.project.filters import IDS_PER_REQUEST, Filter, one_of, outside
 from tui.project.objects import PREFLIGHT, READER, REFRESH, VIEW
+from tui.project.query import IDS_PER_REQUEST, Filter, one_of, outside
 from tui.project.retry import RetryNotice, RetryPolicy
-from tui.project.writing import NewUser, Refresh, Writer
+from tui.project.writer import NewUser, Refresh, Writer
 
 __all__ = [
     "IDS_PER_REQUEST",

@@ -15,9 +15,9 @@ from supabase import AsyncClient, AsyncClientOptions
 
 from tui.project.bounded import each
 from tui.project.errors import Garbled, Missing, ProjectUnreachable, Truncated, may_pass, refusal_of
-from tui.project.filters import Filter, filtered
+from tui.project.http import http_client
+from tui.project.query import Filter, filtered
 from tui.project.retry import RetryNotice, RetryPolicy, attempt
-from tui.project.transport import http_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence

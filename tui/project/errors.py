@@ -9,11 +9,11 @@ from postgrest.exceptions import APIError
 from supabase_auth.errors import AuthApiError, AuthError
 
 from tui.errors import ExitCode, OperatorError
-from tui.project.transport import last_reply
+from tui.project.http import last_reply
 from tui.redact import redact
 
 if TYPE_CHECKING:
-    from tui.project.transport import Reply
+    from tui.project.http import Reply
 
 # PostgREST wraps a refused connection to its database in these (docs: errors, group 0).
 _DATABASE_UNREACHABLE: Final = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003"})

@@ -12,7 +12,7 @@ from postgrest.exceptions import APIError
 from supabase_auth.errors import AuthError
 
 from tui.project.errors import Garbled, ProjectError, ProjectUnreachable, translate
-from tui.project.transport import forget_reply, last_reply
+from tui.project.http import forget_reply, last_reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

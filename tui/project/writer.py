@@ -15,8 +15,8 @@ from postgrest.types import CountMethod, ReturnMethod
 
 from tui.project.client import counted
 from tui.project.errors import Missing
-from tui.project.filters import filtered
 from tui.project.objects import REFRESH
+from tui.project.query import filtered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tui.guard.break_glass import WritePermission
     from tui.guard.target import Target
     from tui.project.client import Project
-    from tui.project.filters import Filter
+    from tui.project.query import Filter
     from tui.project.retry import RetryPolicy
 
 T = TypeVar("T")
