@@ -21,10 +21,10 @@ from tests.readme import README, ROOT, block_with, shell_commands, workflow
 from tests.secrets_plugin import watch_for
 from tests.test_cli import KEYS
 from tests.verify.conftest import contents
+from tui.dry_run.page import probes_page
 from tui.flags import parser
 from tui.records.history import HistoryFile
 from tui.settings import load_settings
-from tui.verify.probes.page import probes_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

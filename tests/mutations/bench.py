@@ -10,11 +10,11 @@ import psycopg
 
 from tests.mutations.mutation import Mutation, Repair, Setup
 from tests.written import Written, quiet, written
+from tui.dry_run.runner import DryRunContext, run_probes
 from tui.project import Project, RetryPolicy
 from tui.redact import Secret
 from tui.sandbox import SandboxOptions, start_sandbox_sync
 from tui.sandbox.sqlfiles import sql_dir
-from tui.verify.dry_run import DryRunContext, run_probes
 from tui.verify.events import ProbeFinished
 
 if TYPE_CHECKING:

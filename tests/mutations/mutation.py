@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from tui.dry_run.registry import PROBES
 from tui.guard.target import classify
 from tui.redact import Secret
 from tui.settings import Settings, Volume
-from tui.verify.probes.registry import PROBES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

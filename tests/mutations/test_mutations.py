@@ -16,8 +16,8 @@ from tests.mutations.bench import ALLOWED
 from tests.mutations.catalogue import MUTATIONS
 from tests.mutations.choice import SERVERS, chosen
 from tests.mutations.mutation import Repair
-from tui.verify.dry_run import READY
-from tui.verify.probes.registry import PROBES
+from tui.dry_run.registry import PROBES
+from tui.dry_run.runner import READY
 
 if TYPE_CHECKING:
     from tests.mutations.bench import Bench, Run

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.verify.conftest import QUICK, finish, open_session
+from tui.dry_run.registry import PROBES
 from tui.guard.target import classify
 from tui.records.junit import junit
 from tui.records.report import document_beside, report
@@ -17,7 +18,6 @@ from tui.records.summary import summary
 from tui.redact import Secret
 from tui.verify import journal
 from tui.verify.dataset import Dataset
-from tui.verify.probes.registry import PROBES
 from tui.verify.session import Session
 
 if TYPE_CHECKING:

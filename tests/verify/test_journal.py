@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.verify.probes.contexts import OPAQUE
+from tests.dry_run.contexts import OPAQUE
 from tui.errors import ConfigurationError
 from tui.guard.target import classify
 from tui.verify import journal

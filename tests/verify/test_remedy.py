@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.probes.contexts import OPAQUE, settings_for
+from tests.dry_run.contexts import OPAQUE, settings_for
 from tui.guard.target import TargetKind, classify
 from tui.verify.remedy import PurgeCommand
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.verify.probes.contexts import OPAQUE
+from tests.dry_run.contexts import OPAQUE
 from tui.errors import ConfigurationError, ExitCode, GuardRefused, OperatorError
 from tui.guard.target import classify
 from tui.settings import Volume

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
+from tests.dry_run.contexts import OPAQUE, context_on
 from tests.verify.conftest import QUICK, finish, open_session
-from tests.verify.probes.contexts import OPAQUE, context_on
+from tui.dry_run.registry import PROBES
 from tui.errors import ExitCode, GuardRefused
 from tui.guard.target import TargetKind
 from tui.redact import Secret
 from tui.verify.events import DryRunFinished, Event, Mode, Outcome, ProbeStarted, RunStarted
-from tui.verify.probes.registry import PROBES
 from tui.verify.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from tests.verify.probes.contexts import Handler
+    from tests.dry_run.contexts import Handler
     from tui.sandbox import Sandbox
     from tui.verify.session import Run
 

@@ -7,11 +7,11 @@ import inspect
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tui.dry_run import declaration
 from tui.guard import break_glass
 from tui.guard.target import Target, declared_by_database
 from tui.project import Project, ProjectError, RetryPolicy
 from tui.records.deployment_log import DeploymentLog
-from tui.verify import declaration
 from tui.verify.remedy import PurgeCommand
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tui import __version__
+from tui.dry_run.registry import PROBES
 from tui.errors import ExitCode, OperatorError
 from tui.project import ProjectError
 from tui.records.evidence import RunEvidence, gather
 from tui.records.history import History, HistoryFile, RunFacts, ServerVersions
 from tui.records.thresholds import violations
 from tui.verify.events import Mode, Notice, Outcome, ProbeFinished
-from tui.verify.probes.registry import PROBES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from tui.dry_run.preflight import Preflight
 from tui.heatmap.text import utc_iso
 from tui.project import PAGE, PREFLIGHT, READER, VIEW, Missing, ProjectError, Truncated
 from tui.verify import tags
 from tui.verify.check import ORDER, row_of
 from tui.verify.events import SampleTaken
-from tui.verify.probes.preflight import Preflight
 
 if TYPE_CHECKING:
     from tui.heatmap.rows import AggregateRow

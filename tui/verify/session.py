@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from tui.dry_run.registry import probe_of
+from tui.dry_run.runner import DryRunContext, end_of, run_one, run_probes, verdict_of
 from tui.errors import ExitCode
 from tui.guard import break_glass
 from tui.records.crash import save_crash
@@ -16,7 +18,6 @@ from tui.verify.conclude import conclude, record
 from tui.verify.connected import Connected
 from tui.verify.cycle import Cycle
 from tui.verify.dataset import Dataset
-from tui.verify.dry_run import DryRunContext, end_of, run_one, run_probes, verdict_of
 from tui.verify.events import (
     DryRunFinished,
     Event,
@@ -30,7 +31,6 @@ from tui.verify.events import (
 )
 from tui.verify.keeping import Keeper, Thresholds, server_versions
 from tui.verify.leave import TABLES, LeaveToWrite, leave_to_write
-from tui.verify.probes.registry import probe_of
 from tui.verify.run import Run
 
 if TYPE_CHECKING:

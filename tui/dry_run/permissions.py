@@ -9,26 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tui.dry_run import lints
+from tui.dry_run.facts import is_denial, refusal_met
+from tui.dry_run.lints import EXECUTE, REVOKE, holders
+from tui.dry_run.probe import APPLY, Finding, Probe, failed, listed, passed, skipped, warned
 from tui.project import PREFLIGHT, READER, REFRESH, VIEW
 from tui.verify.events import ProbeStatus
-from tui.verify.probes import lints
-from tui.verify.probes.evidence import is_denial, refusal_met
-from tui.verify.probes.lints import EXECUTE, REVOKE, holders
-from tui.verify.probes.model import (
-    APPLY,
-    Finding,
-    Probe,
-    failed,
-    listed,
-    passed,
-    skipped,
-    warned,
-)
 
 if TYPE_CHECKING:
+    from tui.dry_run.facts import Evidence
+    from tui.dry_run.preflight import Preflight
     from tui.project import ProjectError
-    from tui.verify.probes.evidence import Evidence
-    from tui.verify.probes.preflight import Preflight
 
 _DENIED: Final = "42501"
 _AMBIGUOUS: Final = "42725"

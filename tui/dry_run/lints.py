@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tui.project import PREFLIGHT, READER, REFRESH, VIEW
-from tui.verify.events import ProbeStatus
-from tui.verify.probes.model import (
+from tui.dry_run.probe import (
     APPLY,
     APPLY_PREFLIGHT,
     Finding,
@@ -19,12 +17,14 @@ from tui.verify.probes.model import (
     passed,
     skipped,
 )
+from tui.project import PREFLIGHT, READER, REFRESH, VIEW
+from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tui.verify.probes.evidence import Evidence
-    from tui.verify.probes.preflight import Preflight
+    from tui.dry_run.facts import Evidence
+    from tui.dry_run.preflight import Preflight
 
 # Our functions that the API shows, and where the document tells who may execute them.
 EXECUTE: Final = {

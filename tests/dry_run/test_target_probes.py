@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.verify.probes.contexts import OPAQUE, context_on, settings_for
+from tests.dry_run.contexts import OPAQUE, context_on, settings_for
+from tui.dry_run import target
+from tui.dry_run.runner import DryRunContext, run_one
 from tui.guard.target import classify
-from tui.verify.dry_run import DryRunContext, run_one
 from tui.verify.events import ProbeStatus
-from tui.verify.probes import target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,7 +154,7 @@ async def test_nothing_listening_is_told_once_and_skips_the_rest() -> None:
         pass
     url = context.target.url
     context = replace(context, target=classify(url, OPAQUE), settings=settings_for(url, OPAQUE))
-    from tests.verify.probes.contexts import QUICK
+    from tests.dry_run.contexts import QUICK
     from tui.project import Project
     from tui.redact import Secret
 

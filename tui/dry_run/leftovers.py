@@ -6,10 +6,10 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from tui.dry_run.facts import is_user_list
+from tui.dry_run.probe import Finding, Probe, listed, passed, skipped, warned
 from tui.project import ProjectError
 from tui.verify.events import ProbeStatus
-from tui.verify.probes.evidence import is_user_list
-from tui.verify.probes.model import Finding, Probe, listed, passed, skipped, warned
 from tui.verify.tagged import (
     RESPONSES_WITH_SLUG,
     joined_slug,
@@ -21,8 +21,8 @@ from tui.verify.tagged import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tui.dry_run.facts import Evidence
     from tui.project import Project
-    from tui.verify.probes.evidence import Evidence
 
 _PURGE: Final = "heatmap-tui --purge removes them"
 

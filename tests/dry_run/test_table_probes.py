@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tui.dry_run.tables import _NULL, COLUMNS, DISTINCT
 from tui.verify.dataset import Dataset
-from tui.verify.probes.tables import _NULL, COLUMNS, DISTINCT
 
 DATASET = Dataset("20260131-9f3c21aa", users=9, questions=12)
 

@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from tui.dry_run.preflight import Preflight
+from tui.dry_run.probe import APPLY_PREFLIGHT, UnansweredError
 from tui.errors import ConfigurationError
 from tui.guard.target import KeyFacts, KeyKind, read_key
 from tui.project import (
@@ -20,14 +22,12 @@ from tui.project import (
     ProjectUnreachable,
     TimedOut,
 )
-from tui.verify.probes.model import APPLY_PREFLIGHT, UnansweredError
-from tui.verify.probes.preflight import Preflight
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from tui.dry_run.context import DryRunContext
     from tui.project import Page, Project
-    from tui.verify.probes.context import DryRunContext
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.dry_run.preflight import Preflight
+from tui.dry_run.probe import APPLY_PREFLIGHT
 from tui.project import PREFLIGHT, Missing, ProjectError
-from tui.verify.probes.model import APPLY_PREFLIGHT
-from tui.verify.probes.preflight import Preflight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

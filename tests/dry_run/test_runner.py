@@ -10,22 +10,21 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests.verify.probes.contexts import context_of
+from tests.dry_run.contexts import context_of
 from tests.written import quiet, written
-from tui.verify import dry_run
-from tui.verify.dry_run import READY, run_one, run_probes, verdict_of
+from tui.dry_run.probe import Finding, passed, warned
+from tui.dry_run.registry import GROUPS, PROBES, probe_of
+from tui.dry_run.runner import READY, run_one, run_probes, verdict_of
 from tui.verify.events import DryRunFinished, ProbeFinished, ProbeStarted, ProbeStatus
-from tui.verify.probes.model import Finding, passed, warned
-from tui.verify.probes.registry import GROUPS, PROBES, probe_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import Database
+    from tui.dry_run.facts import Evidence
+    from tui.dry_run.probe import Probe
     from tui.sandbox import Sandbox
     from tui.verify.events import Event
-    from tui.verify.probes.evidence import Evidence
-    from tui.verify.probes.model import Probe
 
     Sabotage = Callable[..., None]
 

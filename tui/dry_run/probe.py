@@ -10,7 +10,7 @@ from tui.verify.events import ProbeStatus
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tui.verify.probes.evidence import Evidence
+    from tui.dry_run.facts import Evidence
 
 TIMEOUT_S: Final = 10.0
 

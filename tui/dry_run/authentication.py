@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from tui.dry_run.facts import ONE_USER, is_anon, is_user_list
+from tui.dry_run.probe import Finding, Probe, UnansweredError, failed, passed, skipped
 from tui.project import Denied, KeyRefused
 from tui.redact import Secret
 from tui.verify.events import ProbeStatus
-from tui.verify.probes.evidence import ONE_USER, is_anon, is_user_list
-from tui.verify.probes.model import Finding, Probe, UnansweredError, failed, passed, skipped
 
 if TYPE_CHECKING:
-    from tui.verify.probes.evidence import Evidence
+    from tui.dry_run.facts import Evidence
 
 _TABLE: Final = "/rest/v1/questions?select=id&limit=1"
 _REFUSALS: Final = frozenset({401, 403})

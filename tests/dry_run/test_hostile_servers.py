@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from tests.verify.probes.contexts import OPAQUE, context_on
+from tests.dry_run.contexts import OPAQUE, context_on
+from tui.dry_run.authentication import misspelt
+from tui.dry_run.preflight import Preflight
+from tui.dry_run.registry import PROBES
+from tui.dry_run.runner import run_one, run_probes
 from tui.project import RetryPolicy
-from tui.verify.dry_run import run_one, run_probes
 from tui.verify.events import ProbeFinished, ProbeStatus
-from tui.verify.probes.authentication import misspelt
-from tui.verify.probes.preflight import Preflight
-from tui.verify.probes.registry import PROBES
 
 if TYPE_CHECKING:
-    from tui.verify.dry_run import DryRunContext
+    from tui.dry_run.runner import DryRunContext
     from tui.verify.events import Event
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from tui.dry_run.probe import Finding, Probe, listed, passed, warned
 from tui.settings import WEEKS
 from tui.verify.events import ProbeStatus
-from tui.verify.probes.model import Finding, Probe, listed, passed, warned
 
 if TYPE_CHECKING:
-    from tui.verify.probes.evidence import Evidence
+    from tui.dry_run.facts import Evidence
 
 # Beyond this many times what is there, the planner's picture of the tables is a different one.
 _OVERWHELMING: Final = 100

@@ -10,12 +10,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from tui.guard.hosts import is_loopback, project_ref
-from tui.guard.target import declared_by_database
-from tui.project import ProjectUnreachable
-from tui.verify.events import ProbeStatus
-from tui.verify.probes.evidence import may_be_service
-from tui.verify.probes.model import (
+from tui.dry_run.facts import may_be_service
+from tui.dry_run.probe import (
     APPLY_PREFLIGHT,
     Finding,
     Probe,
@@ -24,12 +20,16 @@ from tui.verify.probes.model import (
     passed,
     warned,
 )
+from tui.guard.hosts import is_loopback, project_ref
+from tui.guard.target import declared_by_database
+from tui.project import ProjectUnreachable
+from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tui.verify.probes.evidence import Evidence
+    from tui.dry_run.facts import Evidence
 
 _SLOW_MS: Final = 300.0
 _SOON: Final = timedelta(days=14)

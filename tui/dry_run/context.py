@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tui.verify.probes.model import TIMEOUT_S
+from tui.dry_run.probe import TIMEOUT_S
 
 if TYPE_CHECKING:
     from tui.guard.target import Target

@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from tui.dry_run.probe import Finding, Probe, failed, passed, skipped, warned
 from tui.project import IDS_PER_REQUEST, PAGE, REFRESH, Missing, ProjectError, one_of
 from tui.verify.events import ProbeStatus
 from tui.verify.feed import MOST_ROWS, largest
-from tui.verify.probes.model import Finding, Probe, failed, passed, skipped, warned
 
 if TYPE_CHECKING:
-    from tui.verify.probes.evidence import Evidence
+    from tui.dry_run.facts import Evidence
 
 # What the hosted platform gives a request; less than this is somebody's own setting.
 _USUAL_TIMEOUT_MS: Final = 8_000

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.project import PREFLIGHT
-from tui.verify.events import ProbeStatus
-from tui.verify.probes.model import (
+from tui.dry_run.probe import (
     Finding,
     Probe,
     UnansweredError,
@@ -19,11 +17,13 @@ from tui.verify.probes.model import (
     skipped,
     warned,
 )
+from tui.project import PREFLIGHT
+from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tui.verify.probes.evidence import Evidence
+    from tui.dry_run.facts import Evidence
 
 _TEXT: Final = frozenset({"text", "character varying", "citext"})
 _UUID: Final = frozenset({"uuid"})

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from tests.verify.probes.contexts import context_on
-from tui.verify.dry_run import run_one
+from tests.dry_run.contexts import context_on
+from tui.dry_run.runner import run_one
 
 if TYPE_CHECKING:
     from tui.verify.events import ProbeFinished

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tui.verify.probes.page import probes_page
-from tui.verify.probes.registry import GROUPS, PROBES
+from tui.dry_run.page import probes_page
+from tui.dry_run.registry import GROUPS, PROBES
 
 
 def test_the_page_lists_every_probe_once_with_all_it_says() -> None:

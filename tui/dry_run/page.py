@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tui.dry_run.registry import GROUPS, PROBES
 from tui.verify.events import ProbeStatus
-from tui.verify.probes.registry import GROUPS, PROBES
 
 if TYPE_CHECKING:
-    from tui.verify.probes.model import Probe
+    from tui.dry_run.probe import Probe
 
 _COLUMNS: Final = ("Probe", "What it proves", "What it asks", "How it can fail", "What to do")
 _INTRODUCTION: Final = """\

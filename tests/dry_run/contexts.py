@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from tui.dry_run.runner import DryRunContext
 from tui.guard.target import classify
 from tui.project import Project, RetryPolicy
 from tui.redact import Secret
 from tui.settings import Settings, Volume
-from tui.verify.dry_run import DryRunContext
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

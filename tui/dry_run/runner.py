@@ -11,6 +11,10 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from tui.dry_run.context import DryRunContext
+from tui.dry_run.facts import Evidence
+from tui.dry_run.probe import Finding, UnansweredError, failed, skipped
+from tui.dry_run.registry import PROBES, probe_of
 from tui.errors import ExitCode
 from tui.project import ProjectError
 from tui.redact import redact
@@ -22,16 +26,12 @@ from tui.verify.events import (
     ProbeStatus,
     RunFinished,
 )
-from tui.verify.probes.context import DryRunContext
-from tui.verify.probes.evidence import Evidence
-from tui.verify.probes.model import Finding, UnansweredError, failed, skipped
-from tui.verify.probes.registry import PROBES, probe_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tui.dry_run.probe import Probe
     from tui.verify.events import Event
-    from tui.verify.probes.model import Probe
     from tui.verify.result import Result
 
 __all__ = ["READY", "DryRunContext", "end_of", "run_one", "run_probes", "verdict_of"]

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tui.verify.probes import (
-    authentication,
-    limits,
-    permissions,
-    residue,
-    schema,
-    target,
-    volume,
-)
+from tui.dry_run import authentication, leftovers, limits, permissions, schema, target, volume
 
 if TYPE_CHECKING:
-    from tui.verify.probes.model import Probe
+    from tui.dry_run.probe import Probe
 
 PROBES: Final[tuple[Probe, ...]] = (
     *target.PROBES,
@@ -23,7 +15,7 @@ PROBES: Final[tuple[Probe, ...]] = (
     *schema.PROBES,
     *permissions.PROBES,
     *limits.PROBES,
-    *residue.PROBES,
+    *leftovers.PROBES,
     *volume.PROBES,
 )
 

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.dry_run import tables
+from tui.dry_run.facts import AMBIGUOUS
+from tui.dry_run.probe import (
+    APPLY,
+    APPLY_PREFLIGHT,
+    Finding,
+    Probe,
+    UnansweredError,
+    failed,
+    listed,
+    passed,
+    skipped,
+)
 from tui.heatmap.rows import COLUMNS
 from tui.heatmap.text import utc_iso
 from tui.project import (
@@ -17,22 +30,9 @@ from tui.project import (
     ProjectUnreachable,
 )
 from tui.verify.events import ProbeStatus
-from tui.verify.probes import tables
-from tui.verify.probes.evidence import AMBIGUOUS
-from tui.verify.probes.model import (
-    APPLY,
-    APPLY_PREFLIGHT,
-    Finding,
-    Probe,
-    UnansweredError,
-    failed,
-    listed,
-    passed,
-    skipped,
-)
 
 if TYPE_CHECKING:
-    from tui.verify.probes.evidence import Evidence
+    from tui.dry_run.facts import Evidence
 
 # Type of each column without its modifier.
 _TYPES: Final = dict(
