@@ -23,7 +23,7 @@ ROOT: Final = Path(__file__).parents[1]
 PROJECT: Final = "tui/project/"
 SANDBOX: Final = "tui/sandbox/"
 WRITING: Final = "tui/project/writer.py"
-LEAVE: Final = "tui/verify/leave.py"
+LEAVE: Final = "tui/verify/approval.py"
 SESSION: Final = "tui/verify/session.py"
 
 READS: Final = {"select", "get", "head", "options", "aclose", "close", "get_user_by_id"} | {

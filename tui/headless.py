@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 from tui.redact import redact
 from tui.signals import REASONS, listen
 from tui.verify.events import Mode, StageStarted
-from tui.verify.narrate import narrate
+from tui.verify.narration import narrate
 from tui.verify.result import Result, error_document
 
 if TYPE_CHECKING:

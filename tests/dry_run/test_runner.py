@@ -40,7 +40,7 @@ def sabotage(monkeypatch: pytest.MonkeyPatch) -> Sabotage:
             replace(probe, **changes) if probe.id == VICTIM else probe  # type: ignore[arg-type]
             for probe in PROBES
         )
-        monkeypatch.setattr(dry_run, "PROBES", probes)
+        monkeypatch.setattr(runner, "PROBES", probes)
 
     return replace_probe
 

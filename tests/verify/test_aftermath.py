@@ -13,7 +13,8 @@ from tests.verify.conftest import contents, finish, open_session
 from tests.verify.test_journal import FullDisk, no_space
 from tui.errors import ExitCode
 from tui.project import VIEW, Project, ProjectError, TimedOut, Truncated, Writer
-from tui.verify import check, journal, restored, session
+from tui.verify import comparison, diff, journal, session
+from tui.verify.approval import LeaveToWrite
 from tui.verify.events import (
     Event,
     Notice,
@@ -21,8 +22,7 @@ from tui.verify.events import (
     Stage,
     StageStarted,
 )
-from tui.verify.leave import LeaveToWrite
-from tui.verify.narrate import narrate
+from tui.verify.narration import narrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -233,17 +233,17 @@ async def test_a_view_that_was_neither_refreshed_nor_read_is_not_called_clean(
 async def test_a_view_that_shrinks_while_it_is_read_fails_no_run(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, times: int, restored_: bool | None
 ) -> None:
-    read = restored._real_rows
+    read = diff._real_rows
     left = times
 
-    async def shrinking(*args: Any) -> restored.RealRows:
+    async def shrinking(*args: Any) -> diff.RealRows:
         nonlocal left
         if left:
             left -= 1
             raise Truncated("reading the view: 900 rows came of 1,000")
         return await read(*args)
 
-    monkeypatch.setattr(restored, "_real_rows", shrinking)
+    monkeypatch.setattr(diff, "_real_rows", shrinking)
     async with open_session(sandbox) as opened:
         result = await finish(opened.cycle())
     assert result.document()["outcome"] == "verified", result.finished
@@ -286,7 +286,7 @@ async def broken(*_: object) -> None:
 async def test_a_mistake_of_ours_strands_nothing_and_is_reported(
     sandbox: Sandbox, untouched: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check, "compare", broken)
+    monkeypatch.setattr(comparison, "compare", broken)
     async with open_session(sandbox) as opened:
         result = await finish(opened.cycle())
         assert opened.journals == []
@@ -364,7 +364,7 @@ async def test_no_request_of_a_run_outlives_it(
 async def test_a_sample_says_how_much_more_there_is(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check, "_SAMPLE_ROWS", 64)
+    monkeypatch.setattr(comparison, "_SAMPLE_ROWS", 64)
     async with open_session(sandbox) as opened:
         result = await finish(opened.cycle())
     assert result.sample is not None

@@ -11,8 +11,8 @@ from tui.verify.conclude import record
 from tui.verify.events import Notice, Outcome, RunFinished
 
 if TYPE_CHECKING:
+    from tui.verify.approval import LeaveToWrite
     from tui.verify.events import Event
-    from tui.verify.leave import LeaveToWrite
 
 
 class FullLog:

@@ -13,7 +13,7 @@ from tests.verify.test_cleanup import add_question, add_response, add_user
 from tui.errors import ExitCode
 from tui.verify import purge, tags
 from tui.verify.events import Event, Notice, Outcome, Stage, StageStarted
-from tui.verify.tagged import may_be_under_way
+from tui.verify.leftovers import may_be_under_way
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

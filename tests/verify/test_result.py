@@ -9,7 +9,7 @@ from tui.errors import ConfigurationError, ExitCode, GuardRefused, OperatorError
 from tui.guard.target import classify
 from tui.settings import Volume
 from tui.verify.events import Mode, Outcome, RunFinished, RunStarted
-from tui.verify.narrate import narrate
+from tui.verify.narration import narrate
 from tui.verify.result import Result, error_document, outcome_of
 
 TARGET = classify("http://127.0.0.1:54321", OPAQUE)

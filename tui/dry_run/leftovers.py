@@ -10,7 +10,7 @@ from tui.dry_run.facts import is_user_list
 from tui.dry_run.probe import Finding, Probe, listed, passed, skipped, warned
 from tui.project import ProjectError
 from tui.verify.events import ProbeStatus
-from tui.verify.tagged import (
+from tui.verify.leftovers import (
     RESPONSES_WITH_SLUG,
     joined_slug,
     may_be_under_way,

@@ -10,14 +10,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tui.project import VIEW, ProjectError
-from tui.verify import restored
-from tui.verify.check import within
+from tui.verify import diff
 from tui.verify.cleanup import CleanUp, Unexplained
+from tui.verify.comparison import within
 from tui.verify.driver import together
 from tui.verify.events import AuditFinished, Notice, Stage
+from tui.verify.leftovers import find
 from tui.verify.progress import stage
-from tui.verify.refreshing import refresh_once
-from tui.verify.tagged import find
+from tui.verify.refresh import refresh_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tui.verify.dataset import Dataset
     from tui.verify.events import Event, Tally
     from tui.verify.journal import Journal
-    from tui.verify.remedy import PurgeCommand
+    from tui.verify.purge_command import PurgeCommand
     from tui.verify.verdict import CycleState
 
 
@@ -141,7 +141,7 @@ class Aftermath:
         if self._state.unread is not None:
             return None, f"the view could not be compared: {self._state.unread}"
         try:
-            return await restored.judge_view(
+            return await diff.judge_view(
                 self._project, self._dataset.question_ids, self._state.before
             )
         except ProjectError as error:
@@ -149,7 +149,7 @@ class Aftermath:
 
     async def _count_real(self) -> Tally | None:
         try:
-            return await restored.count_real(self._project)
+            return await diff.count_real(self._project)
         except ProjectError as error:
             self._emit(Notice(f"real rows could not be counted: {error.message}", warning=True))
             return None

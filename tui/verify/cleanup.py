@@ -16,16 +16,16 @@ from tui.errors import ExitCode, OperatorError
 from tui.project import IDS_PER_REQUEST, Filter, ProjectError, TimedOut, one_of
 from tui.verify import tags
 from tui.verify.events import Notice, Stage
+from tui.verify.leftovers import chunks_by_run
 from tui.verify.progress import stage
-from tui.verify.tagged import chunks_by_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tui.project import Project, Writer
     from tui.verify.events import Event
+    from tui.verify.leftovers import Tagged
     from tui.verify.progress import OpenStage
-    from tui.verify.tagged import Tagged
 
 # With the triggers that cascade, 10,000 responses take 0.25 s to delete on a small machine: this
 # many stay far below the 8 s that a hosted project allows a statement.

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.records.evidence import RunEvidence
+    from tui.verify.approval import LeaveToWrite
     from tui.verify.events import Event, RunFinished
-    from tui.verify.leave import LeaveToWrite
 
 
 def conclude(

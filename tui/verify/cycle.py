@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from tui.errors import OperatorError
 from tui.project import IDS_PER_REQUEST, ProjectError, ProjectUnreachable, TimedOut, one_of
-from tui.verify import check, restored, tags
+from tui.verify import comparison, diff, tags
 from tui.verify.aftermath import Aftermath
 from tui.verify.driver import Cancelled, together
 from tui.verify.events import (
@@ -28,9 +28,9 @@ from tui.verify.events import (
     Stage,
 )
 from tui.verify.feed import BatchSize, Row, batched, batches_ahead
+from tui.verify.leftovers import find
 from tui.verify.progress import stage
-from tui.verify.refreshing import refresh_once
-from tui.verify.tagged import find
+from tui.verify.refresh import refresh_once
 from tui.verify.verdict import CycleState, judge
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tui.verify.driver import Cancellation
     from tui.verify.events import Event
     from tui.verify.journal import Journal
-    from tui.verify.remedy import PurgeCommand
+    from tui.verify.purge_command import PurgeCommand
 
 STAGES: Final = tuple(Stage)
 # A trigger fills app_users from auth.users; on some projects it does so a moment later.
@@ -102,7 +102,7 @@ class Cycle:
             ProjectError: The project could not even be read; nothing was written to it.
         """
         state = self._state
-        state.real = await self._cancellation.race(restored.count_real(self._project))
+        state.real = await self._cancellation.race(diff.count_real(self._project))
         self._journal.open()
         finished: RunFinished | None = None
         try:
@@ -262,7 +262,7 @@ class Cycle:
         self._journal.note(Stage.CHECK)
         expected = self._state.expected
         with stage(Stage.CHECK, len(expected), "comparing every aggregate", self._emit) as progress:
-            result = await check.compare(
+            result = await comparison.compare(
                 self._project, self._dataset.question_ids, expected, progress.advance
             )
         self._state.checked = result
@@ -271,7 +271,7 @@ class Cycle:
     async def _sample(self) -> None:
         with stage(Stage.SAMPLE, None, "reading the heatmap", self._emit) as progress:
             dataset = self._dataset
-            taken = await check.sample(self._project, dataset.question_ids)
+            taken = await comparison.sample(self._project, dataset.question_ids)
             progress.advance(len(taken.rows))
         names = {
             question: tags.label(tags.slug(dataset.run_id, number))
@@ -282,7 +282,7 @@ class Cycle:
     async def _remember_real_rows(self) -> None:
         state = self._state
         try:
-            state.before = await restored.real_rows(self._project, self._dataset.question_ids)
+            state.before = await diff.real_rows(self._project, self._dataset.question_ids)
         except ProjectUnreachable:
             raise
         except ProjectError as error:

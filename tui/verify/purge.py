@@ -20,9 +20,9 @@ from tui.verify.events import (
     RunFinished,
     Stage,
 )
+from tui.verify.leftovers import find, may_be_under_way
 from tui.verify.progress import stage
-from tui.verify.refreshing import refresh_once
-from tui.verify.tagged import find, may_be_under_way
+from tui.verify.refresh import refresh_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from tui.project import Project, Writer
     from tui.verify.driver import Cancellation
     from tui.verify.events import Event, Tally
-    from tui.verify.remedy import PurgeCommand
-    from tui.verify.tagged import Tagged
+    from tui.verify.leftovers import Tagged
+    from tui.verify.purge_command import PurgeCommand
 
 WATCH_S: Final = 10.0
 """How long a run that may be under way elsewhere is watched: one that is, changes its rows or is

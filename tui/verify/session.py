@@ -13,7 +13,8 @@ from tui.errors import ExitCode
 from tui.guard import break_glass
 from tui.records.crash import save_crash
 from tui.records.history import HistoryFile
-from tui.verify import cycle, journal, live, purge, tags
+from tui.verify import cycle, heatmap_read, journal, purge, tags
+from tui.verify.approval import TABLES, LeaveToWrite, leave_to_write
 from tui.verify.conclude import conclude, record
 from tui.verify.connected import Connected
 from tui.verify.cycle import Cycle
@@ -30,7 +31,6 @@ from tui.verify.events import (
     SampleTaken,
 )
 from tui.verify.keeping import Keeper, Thresholds, server_versions
-from tui.verify.leave import TABLES, LeaveToWrite, leave_to_write
 from tui.verify.run import Run
 
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ class Session(Connected):
         Raises:
             ProjectError: The view cannot be read.
         """
-        return await live.read(self._project)
+        return await heatmap_read.read(self._project)
 
     @property
     def _journal_dir(self) -> Path:

@@ -13,8 +13,8 @@ from tui.verify.events import AuditFinished, CheckFinished, Outcome, RunFinished
 if TYPE_CHECKING:
     from tui.errors import OperatorError
     from tui.heatmap.rows import AggregateRow
-    from tui.verify import restored
-    from tui.verify.tagged import Tagged
+    from tui.verify import diff
+    from tui.verify.leftovers import Tagged
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class CycleState:
 
     began: float = field(default_factory=time.perf_counter)
     expected: list[AggregateRow] = field(default_factory=list)
-    before: restored.RealRows | None = None
+    before: diff.RealRows | None = None
     unread: str | None = None
     real: Tally | None = None
     tagged: Tagged | None = None

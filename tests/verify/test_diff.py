@@ -12,7 +12,7 @@ import pytest
 from tests.verify.test_cleanup import add_response
 from tui.project import Project
 from tui.redact import Secret
-from tui.verify.restored import RealRows, judge_view, real_rows
+from tui.verify.diff import RealRows, judge_view, real_rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

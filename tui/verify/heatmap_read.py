@@ -10,7 +10,7 @@ from tui.dry_run.preflight import Preflight
 from tui.heatmap.text import utc_iso
 from tui.project import PAGE, PREFLIGHT, READER, VIEW, Missing, ProjectError, Truncated
 from tui.verify import tags
-from tui.verify.check import ORDER, row_of
+from tui.verify.comparison import ORDER, row_of
 from tui.verify.events import SampleTaken
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from tui.project import (
     outside,
 )
 from tui.verify import tags
-from tui.verify.check import ORDER, Key, key_of, row_of
+from tui.verify.comparison import ORDER, Key, key_of, row_of
 from tui.verify.events import Tally
-from tui.verify.tagged import RESPONSES_WITH_SLUG
+from tui.verify.leftovers import RESPONSES_WITH_SLUG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
