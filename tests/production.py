@@ -22,7 +22,7 @@ from tui.verify.session import Session
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
-    from tui.records.deployment_log import DeploymentLog
+    from tui.evidence.deployment_log import DeploymentLog
     from tui.sandbox import Sandbox
 
 READING: Final = {"GET", "HEAD"}

@@ -143,7 +143,7 @@ def test_a_reader_of_the_environment_is_found(source: str) -> None:
 def test_a_stray_import_and_a_long_module_are_found() -> None:
     late = "def f():\n    from textual.app import App\n"
     assert importers({"tui/verify/new.py": late}, {"textual"}, SCREENS)
-    assert importers({"tui/records/new.py": "import httpx as h"}, SUPABASE, ("tui/project/",))
+    assert importers({"tui/evidence/new.py": "import httpx as h"}, SUPABASE, ("tui/project/",))
     assert too_long({"tui/new.py": "x = 1\n" * (LONGEST + 1)})
     assert too_long({"tui/new.py": "x = 1\n" * LONGEST}) == []
 

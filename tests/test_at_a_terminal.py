@@ -12,7 +12,7 @@ from tests.pseudo import OnTerminal
 from tests.sandbox.helpers import eventually
 from tests.test_cli import project
 from tests.verify.conftest import contents
-from tui.records.deployment_log import DeploymentLog
+from tui.evidence.deployment_log import DeploymentLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,9 +27,9 @@ from tests.secrets_plugin import watch_for
 from tests.verify.conftest import contents, finish
 from tui.cli import main
 from tui.errors import ExitCode
+from tui.evidence.deployment_log import DeploymentLog
 from tui.guard.break_glass import PERMIT_LIFETIME, Moment, Permit
 from tui.guard.target import Target, classify
-from tui.records.deployment_log import DeploymentLog
 from tui.sandbox import SandboxOptions, start_sandbox_sync
 from tui.verify.events import Outcome
 

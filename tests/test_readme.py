@@ -22,8 +22,8 @@ from tests.secrets_plugin import watch_for
 from tests.test_cli import KEYS
 from tests.verify.conftest import contents
 from tui.dry_run.page import probes_page
+from tui.evidence.history import HistoryFile
 from tui.flags import parser
-from tui.records.history import HistoryFile
 from tui.settings import load_settings
 
 if TYPE_CHECKING:

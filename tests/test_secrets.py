@@ -25,9 +25,9 @@ from tests.secrets_plugin import KEYS, SHAPES, leaks, leaks_in_files, watch_for
 from tests.test_architecture import tracked
 from tui.cli import main
 from tui.errors import OperatorError
+from tui.evidence.crash import save_crash
 from tui.guard.target import classify
 from tui.project import Project, RetryPolicy
-from tui.records.crash import save_crash
 from tui.redact import Secret
 
 if TYPE_CHECKING:

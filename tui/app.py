@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tui.records.evidence import RunEvidence
+    from tui.evidence.gathered import RunEvidence
     from tui.screens.desk import Clock, Connect, Desk
     from tui.screens.environments import Environments
     from tui.screens.ways import Ways
@@ -211,7 +211,7 @@ class HeatmapApp(Keys):
             return
         error = self._exception or RuntimeError("unknown")
         words = f"heatmap-tui: a mistake of ours ended the console ({type(error).__name__})."
-        from tui.records.crash import save_crash
+        from tui.evidence.crash import save_crash
 
         folder = self._state_dir
         if folder is None and self.desk.session is not None:
@@ -263,7 +263,7 @@ class HeatmapApp(Keys):
         session = self.desk.session
         if session is None:
             return
-        from tui.records.report import report, save
+        from tui.evidence.report import report, save
 
         name = f"{evidence.document['run_id']}.md"
         try:

@@ -96,7 +96,7 @@ def _tell(error: OperatorError, options: argparse.Namespace, environ: Mapping[st
     code = report_error(error, console, mode=mode, as_json=options.json)
     summary = environ.get("GITHUB_STEP_SUMMARY")
     if mode in WITH_EVIDENCE and (options.report is not None or summary):
-        from tui.records.evidence import without_run
+        from tui.evidence.gathered import without_run
         from tui.unattended import has_place, leave
 
         evidence = without_run(error_document(error, mode), hint=error.hint)
@@ -109,7 +109,7 @@ def _crashed(error: Exception) -> OperatorError:
     """A mistake of ours, put into a file without secrets, and into words."""
     from platformdirs import user_state_path
 
-    from tui.records.crash import save_crash
+    from tui.evidence.crash import save_crash
 
     try:
         report = f"the report is in {save_crash(error, user_state_path('heatmap-tui') / 'crashes')}"

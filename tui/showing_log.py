@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.errors import ExitCode
+from tui.evidence.deployment_log import DeploymentLog
 from tui.headless import Console
-from tui.records.deployment_log import DeploymentLog
 
 if TYPE_CHECKING:
-    from tui.records.chain import Record
+    from tui.evidence.chain import Record
     from tui.settings import Settings
 
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 from tui.connect import connect
 from tui.errors import ConfigurationError, ExitCode, Interrupted
+from tui.evidence.pipeline_files import leave_evidence
+from tui.evidence.thresholds import RUNS_TO_JUDGE
 from tui.guard.effects import of_cycle, of_purge
 from tui.guard.target import KeyKind
 from tui.headless import Console, Interruptions, follow
 from tui.permit import break_glass, judge_flags
-from tui.records.leave_behind import leave_evidence
-from tui.records.thresholds import RUNS_TO_JUDGE
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from tui.evidence.gathered import RunEvidence
     from tui.guard.break_glass import Permit
-    from tui.records.evidence import RunEvidence
     from tui.settings import Settings
     from tui.verify.events import SampleTaken
     from tui.verify.result import Result

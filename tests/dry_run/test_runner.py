@@ -12,6 +12,7 @@ import pytest
 
 from tests.dry_run.contexts import context_of
 from tests.written import quiet, written
+from tui.dry_run import runner
 from tui.dry_run.probe import Finding, passed, warned
 from tui.dry_run.registry import GROUPS, PROBES, probe_of
 from tui.dry_run.runner import READY, run_one, run_probes, verdict_of

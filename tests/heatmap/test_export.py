@@ -10,9 +10,9 @@ from hypothesis import given
 
 from tests.heatmap.samples import aggregate_rows, row
 from tui.errors import ConfigurationError
+from tui.evidence.export import write_rows
 from tui.heatmap.export import csv_pieces, json_pieces, row_as_json
 from tui.heatmap.rows import COLUMNS, AggregateRow
-from tui.records.export import write_rows
 
 
 @given(aggregate_rows())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.mutations.broken_description import NEED_PREFLIGHT
 from tests.mutations.mutation import Mutation, Setup
 from tests.mutations.rebuilt import REFRESH
-from tui.records.history import Pace
+from tui.evidence.history import Pace
 from tui.sandbox.keys import sign
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from tui.settings import Settings, Volume
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tui.evidence.history import Pace
     from tui.guard.target import Target
-    from tui.records.history import Pace
     from tui.sandbox import Sandbox
 
 

@@ -40,9 +40,10 @@ from tests.screens.recorded import (
 )
 from tui.app import HeatmapApp
 from tui.errors import ExitCode
-from tui.records.deployment_log import DeploymentLog
-from tui.records.entry import entry_of
-from tui.records.history import HistoryFile
+from tui.evidence.deployment_log import DeploymentLog
+from tui.evidence.entry import entry_of
+from tui.evidence.history import HistoryFile
+from tui.evidence.keeper import Keeper, Thresholds
 from tui.settings import Settings, Volume
 from tui.verify.driver import Cancellation
 from tui.verify.events import (
@@ -55,7 +56,6 @@ from tui.verify.events import (
     RunStarted,
     SampleTaken,
 )
-from tui.verify.keeping import Keeper, Thresholds
 from tui.verify.result import Result
 from tui.verify.session import ConnectStage
 
@@ -64,8 +64,8 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
+    from tui.evidence.gathered import RunEvidence
     from tui.guard.target import Target
-    from tui.records.evidence import RunEvidence
 
 __all__ = [
     "ASKING",

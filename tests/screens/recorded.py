@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tui.errors import ExitCode
+from tui.evidence.history import ServerVersions
 from tui.guard.api_key import KeyFacts, KeyKind
 from tui.guard.target import Target, TargetKind
 from tui.heatmap.rows import AggregateRow
-from tui.records.history import ServerVersions
 from tui.settings import Volume
 from tui.verify.events import (
     AuditFinished,

@@ -23,8 +23,8 @@ from tests.screens.fakes import (
     text_of,
     until,
 )
+from tui.evidence.report import report
 from tui.heatmap.axes import ColumnAxis, Metric, Order, Origin, RowAxis
-from tui.records.report import report
 from tui.screens.dialogs import TextDialog
 from tui.screens.evidence import EvidenceScreen
 from tui.screens.heatmap import HeatmapScreen

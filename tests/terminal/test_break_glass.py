@@ -9,7 +9,7 @@ import pytest
 
 from tests.terminal.screen import HAS_TMUX, Terminal
 from tests.verify.conftest import contents
-from tui.records.deployment_log import DeploymentLog
+from tui.evidence.deployment_log import DeploymentLog
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,8 +27,8 @@ from tui.verify.narration import narrate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tui.evidence.gathered import RunEvidence
     from tui.project import Refresh
-    from tui.records.evidence import RunEvidence
     from tui.sandbox import Sandbox
     from tui.verify.events import RunFinished
 

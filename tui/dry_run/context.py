@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from tui.dry_run.probe import TIMEOUT_S
 
 if TYPE_CHECKING:
+    from tui.evidence.history import Pace
     from tui.guard.target import Target
     from tui.project import Project
-    from tui.records.history import Pace
     from tui.settings import Settings
 
 

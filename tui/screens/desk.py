@@ -21,7 +21,7 @@ from tui.widgets.steps import Step, StepState, checklist
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tui.records.evidence import RunEvidence
+    from tui.evidence.gathered import RunEvidence
     from tui.verify.events import SampleTaken
     from tui.verify.session import ConnectStage, Run, Session
 

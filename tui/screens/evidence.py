@@ -14,8 +14,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tui.errors import OperatorError
+from tui.evidence import report as records
 from tui.heatmap.charts import LEAST_HEIGHT, LEAST_WIDTH, refresh_chart
-from tui.records import report as records
 from tui.screens.base import ConsoleScreen
 from tui.widgets.block import Block
 from tui.widgets.places import View
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from tui.records.entry import Entry
-    from tui.records.evidence import RunEvidence
+    from tui.evidence.entry import Entry
+    from tui.evidence.gathered import RunEvidence
 
 RUNS_SHOWN = 30
 

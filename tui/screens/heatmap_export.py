@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from tui.errors import ConfigurationError
-from tui.records.export import write_rows
-from tui.records.saving import save_text
+from tui.evidence.export import write_rows
+from tui.evidence.saving import save_text
 from tui.redact import redact
 from tui.screens.dialogs import Question
 

@@ -14,9 +14,9 @@ from tui.verify.events import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tui.evidence.deployment_log import Announcement, DeploymentLog
     from tui.guard.target import Target
     from tui.project import Project
-    from tui.records.deployment_log import Announcement, DeploymentLog
     from tui.verify.events import RunFinished
     from tui.verify.run import Run
 

@@ -8,10 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tui.dry_run import declaration
+from tui.evidence.deployment_log import DeploymentLog
 from tui.guard import break_glass
 from tui.guard.target import Target, declared_by_database
 from tui.project import Project, ProjectError, RetryPolicy
-from tui.records.deployment_log import DeploymentLog
 from tui.verify.purge_command import PurgeCommand
 
 if TYPE_CHECKING:

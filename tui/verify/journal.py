@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.errors import ConfigurationError
-from tui.records.files import hold, release, try_lock, write_private
+from tui.files import hold, release, try_lock, write_private
 from tui.verify import tags
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 from tui.dry_run.registry import probe_of
 from tui.dry_run.runner import DryRunContext, end_of, run_one, run_probes, verdict_of
 from tui.errors import ExitCode
+from tui.evidence.conclude import conclude, record
+from tui.evidence.crash import save_crash
+from tui.evidence.history import HistoryFile
+from tui.evidence.keeper import Keeper, Thresholds, server_versions
 from tui.guard import break_glass
-from tui.records.crash import save_crash
-from tui.records.history import HistoryFile
 from tui.verify import cycle, heatmap_read, journal, purge, tags
 from tui.verify.approval import TABLES, LeaveToWrite, leave_to_write
-from tui.verify.conclude import conclude, record
 from tui.verify.connected import Connected
 from tui.verify.cycle import Cycle
 from tui.verify.dataset import Dataset
@@ -30,7 +31,6 @@ from tui.verify.events import (
     RunStarted,
     SampleTaken,
 )
-from tui.verify.keeping import Keeper, Thresholds, server_versions
 from tui.verify.run import Run
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from tui.evidence.gathered import RunEvidence
+    from tui.evidence.history import ServerVersions
     from tui.guard.break_glass import Permit
     from tui.guard.target import Target
     from tui.project import RetryPolicy
-    from tui.records.evidence import RunEvidence
-    from tui.records.history import ServerVersions
     from tui.redact import Secret
     from tui.settings import Settings
     from tui.verify.connected import ObtainPermit

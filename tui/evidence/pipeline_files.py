@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.errors import ConfigurationError
-from tui.records.junit import junit
-from tui.records.report import save
-from tui.records.saving import save_text
-from tui.records.summary import append_summary
+from tui.evidence.junit import junit
+from tui.evidence.report import save
+from tui.evidence.saving import save_text
+from tui.evidence.summary import append_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tui.records.evidence import RunEvidence
+    from tui.evidence.gathered import RunEvidence
 
 
 def leave_evidence(

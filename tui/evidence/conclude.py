@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tui.errors import ExitCode, OperatorError
+from tui.evidence.keeper import after_thresholds
 from tui.verify.events import Notice, Outcome
-from tui.verify.keeping import after_thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tui.records.evidence import RunEvidence
+    from tui.evidence.gathered import RunEvidence
     from tui.verify.approval import LeaveToWrite
     from tui.verify.events import Event, RunFinished
 

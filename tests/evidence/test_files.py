@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tui.records import files
-from tui.records.files import (
+from tui import files
+from tui.files import (
     append,
     hold,
     locked,
@@ -197,7 +197,7 @@ def test_a_killed_holder_leaves_the_lock_free(tmp_path: Path) -> None:
     path = tmp_path / "run"
     code = """
         import sys, pathlib
-        from tui.records.files import hold
+        from tui.files import hold
         assert hold(pathlib.Path(sys.argv[1])) is not None
         print("held", flush=True)
         sys.stdin.read()

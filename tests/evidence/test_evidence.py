@@ -11,10 +11,10 @@ import pytest
 
 from tests.verify.conftest import QUICK, finish, open_session
 from tui.dry_run.registry import PROBES
+from tui.evidence.junit import junit
+from tui.evidence.report import document_beside, report
+from tui.evidence.summary import summary
 from tui.guard.target import classify
-from tui.records.junit import junit
-from tui.records.report import document_beside, report
-from tui.records.summary import summary
 from tui.redact import Secret
 from tui.verify import journal
 from tui.verify.dataset import Dataset
@@ -23,7 +23,7 @@ from tui.verify.session import Session
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tui.records.evidence import RunEvidence
+    from tui.evidence.gathered import RunEvidence
     from tui.sandbox import Sandbox
     from tui.verify.session import Run
 

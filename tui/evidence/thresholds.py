@@ -3,7 +3,7 @@
 The first is absolute: the median of all timed refreshes, the figure `refresh_ms` of the document.
 
 The second compares with the median of the last five comparable runs, first refreshes with first
-ones and later with later ones (see `tui.records.compare` for these and for the noise). It fails
+ones and later with later ones (see `tui.evidence.comparison` for these and for the noise). It fails
 when all of this holds:
 
 - the median is above the limit given in percent;
@@ -19,7 +19,8 @@ run (`RUNS_TO_JUDGE`) and more runs tighten it. A run whose refreshes all take o
 times the earlier median, the limit and `FLOOR_MS` above it as well, fails always.
 
 False alarms, over series of ten unchanged runs drawn from the 14 measured ones that
-`tui.records.compare` speaks of: one series in 400 with five refreshes a run, one in 50 with one.
+`tui.evidence.comparison` speaks of: one series in 400 with five refreshes a run, one in 50 with
+one.
 """
 
 from __future__ import annotations
@@ -30,13 +31,7 @@ from enum import StrEnum
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from tui.records.compare import (
-    FLOOR_MS,
-    common_phase,
-    refreshes,
-    run_spread,
-    standard_error,
-)
+from tui.evidence.comparison import FLOOR_MS, common_phase, refreshes, run_spread, standard_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

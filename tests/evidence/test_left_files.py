@@ -9,11 +9,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.records.samples import document
+from tests.evidence.samples import document
 from tests.test_cli import command, project
 from tui.errors import ConfigurationError
-from tui.records.evidence import RunEvidence, without_run
-from tui.records.leave_behind import leave_evidence
+from tui.evidence.gathered import RunEvidence, without_run
+from tui.evidence.pipeline_files import leave_evidence
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.errors import ConfigurationError
-from tui.records.compare import Comparison, Phase, Timing, Verdict, refreshes
-from tui.records.evidence import CYCLE, WRITING, Against, RunEvidence
-from tui.records.outgoing import code, counted, json_value, markdown, table
-from tui.records.saving import save_text
-from tui.records.sections import (
+from tui.evidence.comparison import Comparison, Phase, Timing, Verdict, refreshes
+from tui.evidence.gathered import CYCLE, WRITING, Against, RunEvidence
+from tui.evidence.markup import code, counted, json_value, markdown, table
+from tui.evidence.saving import save_text
+from tui.evidence.sections import (
     check_line,
     leftovers_line,
     probe_counts,

@@ -7,10 +7,10 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
-from tui.records.evidence import CYCLE, WRITING, RunEvidence
-from tui.records.outgoing import xml
-from tui.records.sections import check_is_right, check_line, is_clean, leftovers_line
-from tui.records.thresholds import Judged
+from tui.evidence.gathered import CYCLE, WRITING, RunEvidence
+from tui.evidence.markup import xml
+from tui.evidence.sections import check_is_right, check_line, is_clean, leftovers_line
+from tui.evidence.thresholds import Judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

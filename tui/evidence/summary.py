@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.errors import ConfigurationError
-from tui.records.evidence import CYCLE, WRITING, RunEvidence
-from tui.records.outgoing import code, counted, markdown, table
-from tui.records.report import refresh_line
-from tui.records.sections import (
+from tui.evidence.gathered import CYCLE, WRITING, RunEvidence
+from tui.evidence.markup import code, counted, markdown, table
+from tui.evidence.report import refresh_line
+from tui.evidence.sections import (
     check_line,
     leftovers_line,
     probe_counts,
@@ -17,7 +17,7 @@ from tui.records.sections import (
     title,
     wrote_nothing,
 )
-from tui.records.thresholds import violations
+from tui.evidence.thresholds import violations
 from tui.redact import redact
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ import platformdirs
 import psycopg
 
 from tests.verify.conftest import finish, open_session
-from tui.records.history import HistoryFile
-from tui.records.report import report
-from tui.records.thresholds import RUNS_TO_JUDGE, Judged
+from tui.evidence.history import HistoryFile
+from tui.evidence.report import report
+from tui.evidence.thresholds import RUNS_TO_JUDGE, Judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tui.records.evidence import RunEvidence
+    from tui.evidence.gathered import RunEvidence
     from tui.sandbox import Sandbox
 
 DEFINITION = "select pg_get_functiondef('public.analytics_refresh_heatmap()'::regprocedure)"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tui.records.evidence import RunEvidence
+    from tui.evidence.gathered import RunEvidence
 
 _WORDS: Final = {"fail": "failed", "warn": "warned", "pass": "passed", "skip": "skipped"}
 _TABLES: Final = ("users", "questions", "responses")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.errors import ConfigurationError
-from tui.records.files import write_private
+from tui.files import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.records.samples import document, facts, probe
-from tui.records.evidence import gather
-from tui.records.history import History
-from tui.records.junit import junit
+from tests.evidence.samples import document, facts, probe
+from tui.evidence.gathered import gather
+from tui.evidence.history import History
+from tui.evidence.junit import junit
 from tui.redact import Secret
 
 if TYPE_CHECKING:
-    from tui.records.evidence import RunEvidence
+    from tui.evidence.gathered import RunEvidence
 
 
 def evidence(**changes: Any) -> RunEvidence:

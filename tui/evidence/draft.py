@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from tui import __version__
+from tui.evidence.chain import OUTCOME, Record
 from tui.guard.justification import tidy
-from tui.records.chain import OUTCOME, Record
 from tui.redact import redact
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.records.samples import MEASURED
-from tui.records.compare import (
+from tests.evidence.samples import MEASURED
+from tui.evidence.comparison import (
     ASSUMED_SPREAD,
     FLOOR_MS,
     Phase,
@@ -28,7 +28,7 @@ from tui.records.compare import (
     run_spread,
     standard_error,
 )
-from tui.records.thresholds import (
+from tui.evidence.thresholds import (
     CERTAIN_FACTOR,
     RUNS_TO_JUDGE,
     Judged,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from tui.errors import ExitCode, OperatorError
-from tui.verify.conclude import record
+from tui.evidence.conclude import record
 from tui.verify.events import Notice, Outcome, RunFinished
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.records.samples import BEGAN, document, entry, facts
-from tui.records import files
-from tui.records.entry import ServerVersions, entry_of
-from tui.records.history import (
+from tests.evidence.samples import BEGAN, document, entry, facts
+from tui import files
+from tui.evidence.entry import ServerVersions, entry_of
+from tui.evidence.history import (
     YARDSTICK_RUNS,
     HistoryFile,
     HistoryUnreadable,
@@ -29,7 +29,7 @@ from tui.redact import Secret
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tui.records.entry import Entry
+    from tui.evidence.entry import Entry
 
 
 def written(path: Path, *entries: Entry) -> HistoryFile:
@@ -176,8 +176,8 @@ def test_two_processes_append_without_mixing_their_lines(tmp_path: Path) -> None
         """
         import sys
         from pathlib import Path
-        from tests.records.samples import entry
-        from tui.records.history import HistoryFile
+        from tests.evidence.samples import entry
+        from tui.evidence.history import HistoryFile
         file = HistoryFile(Path(sys.argv[1]))
         sys.stdin.readline()
         for number in range(60):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tui import __version__
-from tui.records.files import write_private
+from tui.files import write_private
 from tui.redact import redact
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.errors import ConfigurationError
+from tui.evidence.saving import save_text
 from tui.heatmap.export import csv_pieces, json_pieces
-from tui.records.saving import save_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

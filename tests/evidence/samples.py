@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tui.records.entry import RunFacts, ServerVersions, entry_of
+from tui.evidence.entry import RunFacts, ServerVersions, entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tui.records.entry import Entry
+    from tui.evidence.entry import Entry
 
 BEGAN = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 

@@ -14,16 +14,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tests.records.samples import BEGAN, MEASURED, document, entry, facts, probe
+from tests.evidence.samples import BEGAN, MEASURED, document, entry, facts, probe
 from tui.errors import ConfigurationError
-from tui.records.compare import Verdict
-from tui.records.entry import ServerVersions
-from tui.records.evidence import RunEvidence, compare_runs, gather, without_run
-from tui.records.history import HistoryFile
-from tui.records.outgoing import markdown, one_line, table, withheld
-from tui.records.report import document_beside, report, save
-from tui.records.summary import append_summary, summary
-from tui.records.thresholds import Judged
+from tui.evidence.comparison import Verdict
+from tui.evidence.entry import ServerVersions
+from tui.evidence.gathered import RunEvidence, compare_runs, gather, without_run
+from tui.evidence.history import HistoryFile
+from tui.evidence.markup import markdown, one_line, table, withheld
+from tui.evidence.report import document_beside, report, save
+from tui.evidence.summary import append_summary, summary
+from tui.evidence.thresholds import Judged
 from tui.redact import Secret
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from markdown_it.token import Token
 
-    from tui.records.entry import Entry
-    from tui.records.history import History
+    from tui.evidence.entry import Entry
+    from tui.evidence.history import History
 
 GOLDEN = Path(__file__).parent / "golden"
 HOSTILE = (

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, Final
 from tui import __version__
 from tui.dry_run.registry import PROBES
 from tui.errors import ExitCode, OperatorError
+from tui.evidence.gathered import RunEvidence, gather
+from tui.evidence.history import History, HistoryFile, RunFacts, ServerVersions
+from tui.evidence.thresholds import violations
 from tui.project import ProjectError
-from tui.records.evidence import RunEvidence, gather
-from tui.records.history import History, HistoryFile, RunFacts, ServerVersions
-from tui.records.thresholds import violations
 from tui.verify.events import Mode, Notice, Outcome, ProbeFinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tui.evidence.chain import Record
+    from tui.evidence.deployment_log import DeploymentLog
+    from tui.evidence.history import Pace
     from tui.guard.target import Target
     from tui.project import Project
-    from tui.records.chain import Record
-    from tui.records.deployment_log import DeploymentLog
-    from tui.records.history import Pace
     from tui.verify.events import DryRunFinished, Event, RunFinished
     from tui.verify.run import Run
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from tui.records.chain import GENESIS
+from tui.evidence.chain import GENESIS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tui.records.chain import Record
+    from tui.evidence.chain import Record
 
 _UNREADABLE: Final = "unreadable"
 

@@ -1,7 +1,7 @@
 """The deployment log: who wrote to which project, why, and how it ended.
 
 An intent is on disk before a run's first write, or the run is refused; its outcome follows. The
-chain of hashes is in `tui.records.chain`. Beside the log lie `<log>.head`, the last hash, which
+chain of hashes is in `tui.evidence.chain`. Beside the log lie `<log>.head`, the last hash, which
 tells when records were cut off, and while a run lasts `<log>.<run>.run`, whose lock tells a run
 that still goes on from one that a crash ended.
 """
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from tui.errors import ExitCode, GuardRefused, OperatorError
-from tui.records.chain import (
+from tui.evidence.chain import (
     GENESIS,
     INTENT,
     Reading,
@@ -25,9 +25,9 @@ from tui.records.chain import (
     open_intents,
     read_chain,
 )
-from tui.records.draft import described, draft, ending
-from tui.records.files import append, hold, locked, read_all, read_locked, release, write_private
-from tui.records.head import contradiction, head_line, saved_head
+from tui.evidence.draft import described, draft, ending
+from tui.evidence.head import contradiction, head_line, saved_head
+from tui.files import append, hold, locked, read_all, read_locked, release, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tui import __version__
-from tui.records.compare import Comparison, compare, not_comparable
-from tui.records.entry import Entry, RunFacts, entry_of
-from tui.records.history import why_not_comparable
-from tui.records.thresholds import Threshold, judge_thresholds, violations
+from tui.evidence.comparison import Comparison, compare, not_comparable
+from tui.evidence.entry import Entry, RunFacts, entry_of
+from tui.evidence.history import why_not_comparable
+from tui.evidence.thresholds import Threshold, judge_thresholds, violations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tui.records.history import History
+    from tui.evidence.history import History
 
 CYCLE: Final = "cycle"
 WRITING: Final = frozenset({CYCLE, "purge"})

@@ -19,18 +19,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tui import __version__
+from tui import __version__, files
 from tui.errors import ExitCode, GuardRefused
-from tui.guard.break_glass import Moment, authorize_write, grant
-from tui.guard.target import classify, declared_by_database
-from tui.records import deployment_log, files
-from tui.records.chain import GENESIS, Record, read_chain
-from tui.records.deployment_log import (
+from tui.evidence import deployment_log
+from tui.evidence.chain import GENESIS, Record, read_chain
+from tui.evidence.deployment_log import (
     Announcement,
     DeploymentLog,
     LogUnreadable,
     OutcomeNotRecorded,
 )
+from tui.guard.break_glass import Moment, authorize_write, grant
+from tui.guard.target import classify, declared_by_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -434,7 +434,7 @@ def test_a_log_that_is_locked_for_too_long_refuses_the_run(
 ) -> None:
     whole_run(log, "run0")
     impatient = functools.partial(files.locked, seconds=0)
-    monkeypatch.setattr("tui.records.deployment_log.locked", impatient)
+    monkeypatch.setattr("tui.evidence.deployment_log.locked", impatient)
     with files.locked(path):
         refused(log, "locked by another process")
     assert log.verify() == []
@@ -528,8 +528,8 @@ def test_a_log_that_cannot_be_read_says_so(tmp_path: Path) -> None:
 
 CHILD = """
     import os, signal, sys, pathlib
-    from tui.records.deployment_log import DeploymentLog
-    from tui.records import deployment_log, files
+    from tui.evidence.deployment_log import DeploymentLog
+    from tui.evidence import deployment_log, files
     from tui.guard.target import classify, declared_by_database
     target = declared_by_database(classify("https://prodprodprodprodprod.supabase.co",
                                            "sb_secret_abcdefghijklmnop"), None)
@@ -616,7 +616,7 @@ def test_killed_while_writing_a_record(
 
 def test_killed_between_record_and_head(log: DeploymentLog, path: Path) -> None:
     code = """
-        import tui.records.deployment_log as module
+        import tui.evidence.deployment_log as module
         module.write_private = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         log.open_intent(target, run_id="killed", action="cycle", planned={})
     """

@@ -14,7 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.errors import OperatorError
-from tui.records.entry import (
+from tui.evidence.entry import (
     BASELINE,
     RUN,
     SCHEMA,
@@ -25,7 +25,7 @@ from tui.records.entry import (
     entry_from_line,
     entry_of,
 )
-from tui.records.files import append, locked, read_locked
+from tui.files import append, locked, read_locked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
