@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tests.screens.fakes import press, settle, text_of, until
 from tui.app import HeatmapApp
-from tui.connect import connect
+from tui.cli.connect import connect
 from tui.settings import load_settings
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from tests.production import (
 )
 from tests.secrets_plugin import watch_for
 from tests.verify.conftest import contents, finish
-from tui.cli import main
+from tui.cli.main import main
 from tui.errors import ExitCode
 from tui.evidence.deployment_log import DeploymentLog
 from tui.guard.break_glass import PERMIT_LIFETIME, Moment, Permit

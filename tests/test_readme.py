@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final
 import jwt
 import pytest
 
+from tests.cli.test_main import KEYS
 from tests.production import execute
 from tests.readme import README, ROOT, block_with, shell_commands, workflow
 from tests.secrets_plugin import watch_for
-from tests.test_cli import KEYS
 from tests.verify.conftest import contents
+from tui.cli.arguments import parser
 from tui.dry_run.page import probes_page
 from tui.evidence.history import HistoryFile
-from tui.flags import parser
 from tui.settings import load_settings
 
 if TYPE_CHECKING:

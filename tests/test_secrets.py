@@ -23,7 +23,7 @@ from tests.screens.fakes import settle, until
 from tests.screens.test_end_to_end import console
 from tests.secrets_plugin import KEYS, SHAPES, leaks, leaks_in_files, watch_for
 from tests.test_architecture import tracked
-from tui.cli import main
+from tui.cli.main import main
 from tui.errors import OperatorError
 from tui.evidence.crash import save_crash
 from tui.guard.target import classify
@@ -298,7 +298,7 @@ async def test_no_screen_shows_a_key(sandbox: Sandbox) -> None:
 
 CRASH: Final = """
 import os, sys
-from tui.cli import main
+from tui.cli.main import main
 from tui.verify.session import Session
 
 async def broken(self, emit):

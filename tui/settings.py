@@ -1,6 +1,6 @@
 """Flags, environment and `.env` become one `Settings` value.
 
-This module and `tui.cli` are the only readers of the process environment. Precedence, highest
+This module and `tui.cli.main` are the only readers of the process environment. Precedence, highest
 first: flag, process environment, the file named by `--env-file`, else `.env` in the working
 directory. Every value remembers where it came from, so that a refusal can say so.
 """

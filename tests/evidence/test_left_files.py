@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.cli.test_main import command, project
 from tests.evidence.samples import document
-from tests.test_cli import command, project
 from tui.errors import ConfigurationError
 from tui.evidence.gathered import RunEvidence, without_run
 from tui.evidence.pipeline_files import leave_evidence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from tests.test_cli import command, project
+from tests.cli.test_main import command, project
 from tests.verify.conftest import finish, open_session
 from tui.heatmap.axes import GridSpec, RowAxis
 from tui.heatmap.grid import build_grid

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tui import connect as module
 from tui import sandbox as sandboxes
-from tui.connect import connect
+from tui.cli.connect import connect
+from tui.cli import connect as module
 from tui.errors import ConfigurationError
 from tui.settings import Settings, load_settings
 from tui.verify.session import Session

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.cli.arguments import CYCLE, WITH_EVIDENCE, mode_of, parser, refuse_idle, variables
 from tui.errors import ConfigurationError, Interrupted, OperatorError
-from tui.flags import CYCLE, WITH_EVIDENCE, mode_of, parser, refuse_idle, variables
 
 if TYPE_CHECKING:
     import argparse
@@ -45,16 +45,16 @@ def _dispatch(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         environ=environ, directory=directory, env_file=options.env_file, flags=variables(options)
     )
     if options.log:
-        from tui.showing_log import show_log
+        from tui.cli.show_log import show_log
 
         return int(show_log(settings))
     import asyncio
 
     if options.serve_sandbox:
-        from tui.serving import serve
+        from tui.cli.serve import serve
 
         return int(asyncio.run(serve(settings, options.sandbox_faults)))
-    from tui.connect import project_of
+    from tui.cli.connect import project_of
 
     sandbox = options.sandbox or (settings.url is None and interactive)
     if not sandbox:
@@ -65,10 +65,10 @@ def _dispatch(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
                 hint="add --sandbox, or leave it out",
             )
     if interactive:
-        from tui.interactive import open_console
+        from tui.cli.interactive import open_console
 
         return open_console(settings, options, environ, sandbox=sandbox)
-    from tui.unattended import work
+    from tui.cli.headless import work
 
     return int(asyncio.run(work(settings, options, sandbox=sandbox)))
 
@@ -86,7 +86,7 @@ def _is_interactive(options: argparse.Namespace) -> bool:
 
 def _tell(error: OperatorError, options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Tell what kept a run from beginning, and leave it as evidence where that was asked for."""
-    from tui.headless import Console, error_document, report_error
+    from tui.cli.output import Console, error_document, report_error
 
     console = Console()
     try:
@@ -96,8 +96,8 @@ def _tell(error: OperatorError, options: argparse.Namespace, environ: Mapping[st
     code = report_error(error, console, mode=mode, as_json=options.json)
     summary = environ.get("GITHUB_STEP_SUMMARY")
     if mode in WITH_EVIDENCE and (options.report is not None or summary):
+        from tui.cli.headless import has_place, leave
         from tui.evidence.gathered import without_run
-        from tui.unattended import has_place, leave
 
         evidence = without_run(error_document(error, mode), hint=error.hint)
         report = options.report if options.report and has_place(options.report) else None

@@ -222,7 +222,7 @@ def test_values_come_from_flag_then_environment_then_file(sandbox: Sandbox) -> N
 def test_help_needs_neither_textual_nor_supabase(flag: str) -> None:
     program = (
         "import sys\n"
-        "from tui.cli import main\n"
+        "from tui.cli.main import main\n"
         "try:\n    main([sys.argv[1]])\n"
         "except SystemExit as end:\n    assert end.code == 0\n"
         "print(sorted({name.partition('.')[0] for name in sys.modules}"

@@ -7,14 +7,14 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tui.connect import connect
+from tui.cli.confirm import break_glass, judge_flags
+from tui.cli.connect import connect
+from tui.cli.output import Console, Interruptions, follow
 from tui.errors import ConfigurationError, ExitCode, Interrupted
 from tui.evidence.pipeline_files import leave_evidence
 from tui.evidence.thresholds import RUNS_TO_JUDGE
 from tui.guard.effects import of_cycle, of_purge
 from tui.guard.target import KeyKind
-from tui.headless import Console, Interruptions, follow
-from tui.permit import break_glass, judge_flags
 
 if TYPE_CHECKING:
     import argparse

@@ -30,6 +30,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given == ["--version"]:
         print(f"heatmap-tui {__version__}")
         return 0
-    from tui.command import run
+    from tui.cli.commands import run
 
     return run(given, os.environ)

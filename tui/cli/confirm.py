@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from tui.cli.output import Console
     from tui.guard.break_glass import Permit
-    from tui.headless import Console
     from tui.verify.session import Session
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.cli.test_main import project
 from tests.pseudo import OnTerminal
 from tests.sandbox.helpers import eventually
-from tests.test_cli import project
 from tests.verify.conftest import contents
 from tui.evidence.deployment_log import DeploymentLog
 

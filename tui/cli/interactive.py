@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tui.app import HeatmapApp
-from tui.connect import connect
+from tui.cli.connect import connect
 
 if TYPE_CHECKING:
     import argparse
@@ -47,7 +47,7 @@ def open_console(
 
     def others() -> Environments:
         # Not needed for the first paint.
-        from tui.switching import environments
+        from tui.cli.switching import environments
 
         return environments(settings, options, environ)
 

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from tui.connect import sandbox_options
+from tui.cli.connect import sandbox_options
+from tui.cli.output import Console
 from tui.errors import ExitCode, SandboxError
-from tui.headless import Console
 from tui.sandbox import start_sandbox
 from tui.signals import listen
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui import env_file
-from tui.connect import connect
-from tui.flags import variables
+from tui.cli.arguments import variables
+from tui.cli.connect import connect
 from tui.screens.environments import Environments
 from tui.settings import load_settings
 from tui.verify.events import ProbeFinished

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from tui.cli.output import Console, Interruptions, follow, report_error
 from tui.errors import ExitCode, Interrupted
-from tui.headless import Console, Interruptions, follow, report_error
 from tui.verify.events import Mode, Outcome, RunFinished, Stage, StageStarted
 from tui.verify.result import Result
 
@@ -169,7 +169,7 @@ def test_a_full_disk_costs_neither_the_narration_nor_the_exit_code(tmp_path: Pat
     import sys
 
     program = (
-        "from tui.headless import Console\n"
+        "from tui.cli.output import Console\n"
         "console = Console()\n"
         "console.document({'x': 1})\n"
         "console.document({'x': 2})\n"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tui.cli.output import Console
 from tui.errors import ExitCode
 from tui.evidence.deployment_log import DeploymentLog
-from tui.headless import Console
 
 if TYPE_CHECKING:
     from tui.evidence.chain import Record

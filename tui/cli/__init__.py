@@ -1,0 +1,1 @@
+"""The command: its arguments, its headless twin, what it prints and asks."""
