@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.screens.fakes import press, settle, text_of, until
-from tui.app import HeatmapApp
+from tests.console.fakes import press, settle, text_of, until
 from tui.cli.connect import connect
+from tui.console.app import HeatmapApp
 from tui.settings import load_settings
 
 if TYPE_CHECKING:

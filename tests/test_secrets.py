@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final
 import jwt
 import pytest
 
-from tests.screens.fakes import settle, until
-from tests.screens.test_end_to_end import console
+from tests.console.fakes import settle, until
+from tests.console.screens.test_end_to_end import console
 from tests.secrets_plugin import KEYS, SHAPES, leaks, leaks_in_files, watch_for
 from tests.test_architecture import tracked
 from tui.cli.main import main

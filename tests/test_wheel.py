@@ -97,7 +97,7 @@ def test_it_installs_a_command_and_says_its_version(installed: Path) -> None:
 def test_package_sql_and_styles_come_from_where_it_is_installed(installed: Path) -> None:
     program = (
         "import tui\n"
-        "from tui.app import HeatmapApp\n"
+        "from tui.console.app import HeatmapApp\n"
         "from tui.sandbox.sqlfiles import sql_dir, sql_path\n"
         "print(tui.__file__)\n"
         "print(sql_dir())\n"

@@ -24,15 +24,15 @@ from textual.binding import Binding, BindingType
 from textual.drivers.headless_driver import HeadlessDriver
 
 from tests.bench.figures import Line, Options, Table, Target, in_pairs, say
+from tests.console.fakes import FakeSession, make_app, settle, until
 from tests.heatmap.samples import many_rows
-from tests.screens.fakes import FakeSession, make_app, settle, until
+from tui.console.widgets.heatmap_grid import HeatmapGrid
 from tui.heatmap.axes import GridSpec, RowAxis
 from tui.heatmap.grid import build_grid
 from tui.heatmap.rows import AggregateRow
 from tui.project import READER
 from tui.verify.comparison import row_of
 from tui.verify.events import SampleTaken
-from tui.widgets.heatmap_grid import HeatmapGrid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

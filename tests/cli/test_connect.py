@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tui import sandbox as sandboxes
-from tui.cli.connect import connect
 from tui.cli import connect as module
+from tui.cli.connect import connect
 from tui.errors import ConfigurationError
 from tui.settings import Settings, load_settings
 from tui.verify.session import Session

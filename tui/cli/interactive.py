@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tui.app import HeatmapApp
 from tui.cli.connect import connect
+from tui.console.app import HeatmapApp
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
 
-    from tui.screens.environments import Environments
+    from tui.console.dialogs.environments import Environments
     from tui.settings import Settings
     from tui.verify.session import ConnectStage, Session
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tui import env_file
 from tui.cli.arguments import variables
 from tui.cli.connect import connect
-from tui.screens.environments import Environments
+from tui.console.dialogs.environments import Environments
 from tui.settings import load_settings
 from tui.verify.events import ProbeFinished
 

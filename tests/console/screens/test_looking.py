@@ -1,0 +1,309 @@
+"""The keys of the heatmap screen and of the evidence screen: each does what its help says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from textual.widgets import Input, Static
+
+from tests.console.fakes import (
+    FakeSession,
+    dry_run_events,
+    failing,
+    make_app,
+    make_settings,
+    make_target,
+    press,
+    probes,
+    sample,
+    settle,
+    text_of,
+    until,
+)
+from tui.console.dialogs.base import TextDialog
+from tui.console.screens.evidence import EvidenceScreen
+from tui.console.screens.heatmap import HeatmapScreen
+from tui.console.widgets.heatmap_grid import HeatmapGrid
+from tui.console.widgets.places import View
+from tui.evidence.report import report
+from tui.heatmap.axes import ColumnAxis, Metric, Order, Origin, RowAxis
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from textual.pilot import Pilot
+
+    from tui.console.app import HeatmapApp
+    from tui.verify.events import SampleTaken
+
+
+async def look(pilot: Pilot[int], app: HeatmapApp) -> HeatmapScreen:
+    await settle(pilot)
+    await press(pilot, "h")
+    assert isinstance(app.screen, HeatmapScreen)
+    return app.screen
+
+
+def grid_of(app: HeatmapApp) -> HeatmapGrid:
+    return app.screen.query_one(HeatmapGrid)
+
+
+def marked(count: int) -> SampleTaken:
+    """A sample whose first `count` questions are synthetic."""
+    taken = sample()
+    known = sorted({row.question_id for row in taken.rows}, key=str)
+    return replace(taken, synthetic=frozenset(known[:count]))
+
+
+@pytest.mark.parametrize(
+    ("key", "what", "members"),
+    [
+        ("a", "axis", RowAxis),
+        ("x", "columns", ColumnAxis),
+        ("m", "metric", Metric),
+        ("s", "order", Order),
+    ],
+)
+async def test_a_key_goes_round_what_there_is_to_choose_and_the_grid_follows(
+    key: str, what: str, members: type[RowAxis]
+) -> None:
+    app = make_app(FakeSession())
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await look(pilot, app)
+        first = getattr(screen.spec, what)
+        seen = []
+        for _ in members:
+            await press(pilot, key)
+            assert getattr(grid_of(app).grid.spec, what) is getattr(screen.spec, what)
+            seen.append(getattr(screen.spec, what))
+        assert set(seen) == set(members)
+        assert getattr(screen.spec, what) is first
+
+
+async def test_rows_follow_their_order_and_figures_their_metric() -> None:
+    app = make_app(FakeSession())
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await look(pilot, app)
+        while screen.spec.order is not Order.LABEL:
+            await press(pilot, "s")
+        labels = [row.label for row in grid_of(app).grid.rows if "(no" not in row.label]
+        assert labels == sorted(labels)
+        assert len(labels) > 1
+        while screen.spec.order is not Order.WORST:
+            await press(pilot, "s")
+        rates = [row.total.value(Metric.ACCURACY) for row in grid_of(app).grid.rows]
+        assert rates == sorted(rates, key=lambda rate: (rate is None, rate))
+        assert "accuracy" in text_of(app)
+        await press(pilot, "m")
+        assert "attempts" in text_of(app).splitlines()[4]
+
+
+async def test_whose_answers_count_goes_round_and_never_locks_out() -> None:
+    session = FakeSession()
+    session.live = sample()
+    app = make_app(session)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settle(pilot)
+        app.desk.sample = marked(3)
+        screen = await look(pilot, app)
+        assert not screen.is_live
+        await press(pilot, "o")
+        assert screen.spec.origin is Origin.SYNTHETIC
+        assert grid_of(app).grid.rows_used == 3 * 8
+        await press(pilot, "o")
+        assert screen.spec.origin is Origin.REAL
+        assert grid_of(app).grid.rows_used == 5 * 8
+        await press(pilot, "v")
+        assert screen.is_live
+        assert screen.spec.origin is Origin.ALL, "all rows of the live view are real"
+        assert grid_of(app).grid.rows
+        await press(pilot, "o")
+        assert screen.spec.origin is Origin.ALL
+        assert "No synthetic rows here" in text_of(app)
+        screen.spec = replace(screen.spec, origin=Origin.REAL)
+        await press(pilot, "o")
+        assert screen.spec.origin is Origin.ALL, "the way back is always open"
+
+
+async def test_typing_filters_and_esc_gives_it_up() -> None:
+    app = make_app(FakeSession())
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await look(pilot, app)
+        everything = len(grid_of(app).grid.rows)
+        await press(pilot, "slash")
+        field = screen.query_one("#heatmap-filter", Input)
+        assert field.has_focus
+        await pilot.press(*"burn")
+        await settle(pilot)
+        kept = grid_of(app).grid.rows
+        assert 0 < len(kept) < everything
+        assert all("burn" in row.label for row in kept)
+        await press(pilot, "enter")
+        assert grid_of(app).has_focus
+        assert not field.display
+        assert '"burn"' in text_of(app), "a filter is always said"
+        await press(pilot, "slash", *"zzz")
+        assert "No row matches" in text_of(app)
+        assert not grid_of(app).display
+        await press(pilot, "escape")
+        assert app.view is View.HEATMAP
+        assert len(grid_of(app).grid.rows) == everything
+        assert grid_of(app).has_focus
+
+
+async def test_enter_lists_the_rows_behind_the_cell() -> None:
+    app = make_app(FakeSession())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await look(pilot, app)
+        await press(pilot, "ctrl+home", "right", "down")
+        heatmap = grid_of(app)
+        row, column = heatmap.cursor
+        cell = heatmap.cursor_cell
+        assert cell is not None
+        label = heatmap.grid.rows[row].label
+        await press(pilot, "enter")
+        assert isinstance(app.screen, TextDialog)
+        shown = text_of(app)
+        assert label in shown
+        assert heatmap.grid.columns[column].label in shown
+        for each in cell.rows:
+            assert str(each.question_id)[:8] in shown
+            assert each.week_start.isoformat() in shown
+            assert f"{each.correct_attempts}/{each.attempts}" in shown
+        await press(pilot, "escape")
+        assert heatmap.has_focus
+
+
+async def test_v_goes_from_the_live_view_to_the_last_run_and_back() -> None:
+    app = make_app(FakeSession())
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await look(pilot, app)
+        await press(pilot, "v")
+        assert screen.is_live, "there is no run to look at"
+        app.desk.sample = marked(8)
+        await press(pilot, "v")
+        assert "Sample of the last run" in text_of(app)
+        await press(pilot, "v")
+        assert "Live view" in text_of(app)
+
+
+# Evidence.
+
+
+async def prove(pilot: Pilot[int], app: HeatmapApp) -> EvidenceScreen:
+    """A run, and its evidence."""
+    await settle(pilot)
+    await press(pilot, "d", "r")
+    await pilot.press("tab", "enter")
+    await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+    await press(pilot, "e")
+    assert isinstance(app.screen, EvidenceScreen)
+    return app.screen
+
+
+async def test_what_is_shown_is_the_report_and_has_the_probes() -> None:
+    app = make_app(FakeSession())
+    async with app.run_test(size=(120, 200)) as pilot:
+        screen = await prove(pilot, app)
+        assert app.desk.evidence is not None
+        assert screen.text() == report(app.desk.evidence)
+        shown = text_of(app)
+        assert "# Heatmap verification: verified" in shown
+        assert "15 passed" in shown
+        assert "analytics_heatmap_agg_idx" in shown
+
+
+@pytest.mark.parametrize(("key", "copied"), [("c", True), ("s", False)])
+async def test_the_evidence_is_saved_copied_and_said_where(
+    tmp_path: Path, key: str, copied: bool
+) -> None:
+    app = make_app(FakeSession(settings=make_settings(tmp_path)))
+    async with app.run_test(size=(200, 60), notifications=True) as pilot:
+        screen = await prove(pilot, app)
+        await press(pilot, key)
+        [markdown] = (tmp_path / "reports").glob("*.md")
+        assert markdown.read_text() == screen.text()
+        assert markdown.stat().st_mode & 0o777 == 0o600
+        beside = json.loads(markdown.with_suffix(".json").read_text())
+        assert beside["outcome"] == "verified"
+        assert beside["probes"], "the dry run before it is part of it"
+        assert any(str(markdown) in each.message for each in app._notifications)
+        assert (app.clipboard == screen.text()) is copied
+
+
+async def test_the_dry_run_is_handed_out_from_its_own_screen(tmp_path: Path) -> None:
+    nasty = failing("schema.view", "@everyone <details> a@b.de", "look")
+    target = make_target()
+    session = FakeSession(
+        settings=make_settings(tmp_path), dry_run=dry_run_events(target, probes(nasty))
+    )
+    app = make_app(session)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settle(pilot)
+        await press(pilot, "d", "c")
+        assert "a@b.de" not in app.clipboard
+        assert "<details> a" not in app.clipboard
+        assert "not ready" in app.clipboard
+        [markdown] = (tmp_path / "reports").glob("*.md")
+        assert markdown.read_text() == app.clipboard
+
+
+async def test_evidence_that_cannot_be_saved_is_said_and_copied_all_the_same(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "reports").write_text("in the way")
+    app = make_app(FakeSession(settings=make_settings(tmp_path)))
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        screen = await prove(pilot, app)
+        await press(pilot, "c")
+        assert isinstance(app.screen, TextDialog)
+        assert "Cannot write" in text_of(app)
+        assert app.clipboard == screen.text()
+
+
+async def test_v_shows_the_trend_where_there_is_room_for_one_only() -> None:
+    session = FakeSession()
+    session.remember(180, 220, 260)
+    app = make_app(session)
+    async with app.run_test(size=(100, 40)) as pilot:
+        screen = await prove(pilot, app)
+        trend = screen.query_one("#trend", Static)
+        assert not trend.display
+        await press(pilot, "v")
+        await until(pilot, lambda: "first refresh of each run" in text_of(app))
+        assert "# Heatmap verification" not in text_of(app)
+        assert len(screen._past) == 4
+        await press(pilot, "v")
+        assert "# Heatmap verification" in text_of(app)
+
+
+async def test_a_baseline_is_marked_kept_and_drawn() -> None:
+    session = FakeSession()
+    session.remember(180)
+    app = make_app(session)
+    async with app.run_test(size=(200, 60), notifications=True) as pilot:
+        screen = await prove(pilot, app)
+        assert screen._baseline_ms is None
+        await press(pilot, "b")
+        await until(pilot, lambda: screen._baseline_ms is not None)
+        assert "is the baseline now" in text_of(app)
+        assert screen._baseline_ms == pytest.approx(212.4)
+        assert app.desk.evidence is not None
+        assert app.desk.evidence.entry is not None
+        kept = session.keeper.history.read().baseline(app.desk.evidence.entry.series)
+        assert kept is not None
+        assert kept.run_id == app.desk.evidence.entry.run_id
+
+
+async def test_there_is_no_baseline_without_a_timed_run() -> None:
+    app = make_app(FakeSession())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "d", "e")
+        assert isinstance(app.screen, EvidenceScreen)
+        active = {each.binding.id: each for each in app.screen.active_bindings.values()}
+        assert not active["evidence.baseline"].enabled
+        assert active["evidence.copy"].enabled

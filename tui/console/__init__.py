@@ -1,0 +1,1 @@
+"""The console: screens, dialogs and widgets over one state and one controller."""

@@ -1,0 +1,171 @@
+"""Dialogs: help, errors, and the questions the console asks before it leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+from tui.console.failures import TellsFailures
+from tui.console.widgets.banner import Banner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from textual.widget import Widget
+
+    from tui.console.app import HeatmapApp
+
+T = TypeVar("T")
+
+
+class Dialog(TellsFailures, ModalScreen[T], Generic[T]):
+    """A dialog in front of a screen, with the banner still on top of it."""
+
+    # The first button is the safe choice.
+    AUTO_FOCUS = "Button"
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Close", id="dialog.close", tooltip="Close without choosing"),
+        Binding("up,k", "scroll(-1)", show=False, id="dialog.up", tooltip="Scroll up"),
+        Binding("down,j", "scroll(1)", show=False, id="dialog.down", tooltip="Scroll down"),
+    ]
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+
+    @property
+    def console_app(self) -> HeatmapApp:
+        """The application, typed."""
+        return cast("HeatmapApp", self.app)
+
+    def compose(self) -> Iterable[Widget]:
+        """Banner, title, content, buttons."""
+        banner = Banner(self.console_app.glyphs)
+        banner.text = self.console_app.ways.banner
+        yield banner
+        with Vertical(classes="dialog"):
+            yield Static(self._title, classes="dialog-title", markup=False)
+            yield from self.body()
+            with Horizontal(classes="buttons"):
+                yield from self.buttons()
+
+    def paint_banner(self) -> None:
+        """Say what project this is now."""
+        for banner in self.query(Banner):
+            banner.text = self.console_app.ways.banner
+
+    def body(self) -> Iterable[Widget]:
+        """What stands between title and buttons."""
+        raise NotImplementedError
+
+    def words(self, text: str) -> Widget:
+        """Text that scrolls where there is no room for all of it. Never read as markup."""
+        return VerticalScroll(Static(text, markup=False), classes="dialog-text", can_focus=False)
+
+    def action_scroll(self, lines: int) -> None:
+        """Move the text by so many lines."""
+        for text in self.query(VerticalScroll):
+            text.scroll_relative(y=lines, animate=False)
+
+    def buttons(self) -> Iterable[Widget]:
+        """The buttons, the safe choice first: the first is focused."""
+        yield Button("Close", id="close", compact=True)
+
+    @on(Button.Pressed, "#close")
+    def action_close(self) -> None:
+        """Close without choosing."""
+        self.dismiss(None)
+
+
+class TextDialog(Dialog[None]):
+    """Text to read, scroll and copy. Never read as markup.
+
+    Args:
+        title: The heading.
+        text: The text.
+        failed: Whether it tells of a failure.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "copy", "Copy", id="dialog.copy", tooltip="Copy the text"),
+    ]
+
+    def __init__(self, title: str, text: str, *, failed: bool = False) -> None:
+        super().__init__(title)
+        self._text = text
+        self.set_class(failed, "-failed")
+
+    def body(self) -> Iterable[Widget]:
+        """The text."""
+        yield self.words(self._text)
+
+    def buttons(self) -> Iterable[Widget]:
+        """Close, or copy."""
+        yield Button("Close", id="close", compact=True)
+        yield Button("Copy (c)", id="copy", compact=True)
+
+    @on(Button.Pressed, "#copy")
+    def action_copy(self) -> None:
+        """Copy the text to the clipboard."""
+        self.console_app.copy(self._text, "the text")
+
+
+class Question(Dialog[str | None]):
+    """A question with a few answers; the first is the safe one and is focused.
+
+    Args:
+        title: The question.
+        text: What each answer means.
+        answers: Name and label of each, the safe one first. Closing answers None.
+        interrupt: The answer that ctrl+c stands for while this is open, None for none.
+        keys: Keys that stand for an answer.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        text: str,
+        answers: Sequence[tuple[str, str]],
+        *,
+        interrupt: str | None = None,
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(title)
+        for key, name in (keys or {}).items():
+            self._bindings.key_to_bindings[key] = [
+                Binding(
+                    key,
+                    f"answer('{name}')",
+                    show=False,
+                    id=f"dialog.answer-{name}",
+                    tooltip=dict(answers)[name],
+                )
+            ]
+        self._text = text
+        self._answers = answers
+        self.interrupt = interrupt
+
+    def body(self) -> Iterable[Widget]:
+        """The text."""
+        yield self.words(self._text)
+
+    def buttons(self) -> Iterable[Widget]:
+        """One button per answer."""
+        for name, label in self._answers:
+            yield Button(label, id=f"answer-{name}", compact=True)
+
+    def action_answer(self, name: str) -> None:
+        """Choose an answer by its key."""
+        self.dismiss(name)
+
+    @on(Button.Pressed)
+    def _answered(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.dismiss((event.button.id or "").removeprefix("answer-"))

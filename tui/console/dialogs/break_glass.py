@@ -1,0 +1,86 @@
+"""Break-glass: what must be typed before anything is written to production."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.widgets import Button, Input, Label, Static
+
+from tui.console.dialogs.base import Dialog
+from tui.errors import GuardRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.widget import Widget
+
+    from tui.guard.break_glass import Permit
+    from tui.verify.session import Session
+
+    MaybePermit: TypeAlias = "Permit | None"
+
+
+class BreakGlass(Dialog["MaybePermit"]):
+    """Spells out what will happen; returns a permit for one run, or None.
+
+    Args:
+        session: The project.
+        action: What the permit is for, in words.
+        effects: What will be written, refreshed and deleted, one line each.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "down", "app.focus_next", show=False, id="break-glass.next", tooltip="The next field"
+        ),
+        Binding(
+            "up",
+            "app.focus_previous",
+            show=False,
+            id="break-glass.previous",
+            tooltip="The previous field",
+        ),
+    ]
+
+    def __init__(self, session: Session, action: str, effects: Iterable[str]) -> None:
+        super().__init__(f"Break-glass: {action} on production")
+        self._session = session
+        self._effects = list(effects)
+        self.add_class("-production")
+
+    def body(self) -> Iterable[Widget]:
+        """The effects, and the three fields."""
+        identity = self._session.target.identity
+        yield Static("\n".join(self._effects), classes="dialog-text", markup=False)
+        yield Label(f"Type the project's name, {identity}", markup=False)
+        yield Input(id="confirmation", compact=True)
+        yield Label("Why must it be written to now? (goes on record)", markup=False)
+        yield Input(id="justification", compact=True)
+        yield Label("Ticket (optional)", markup=False)
+        yield Input(id="ticket", compact=True)
+        yield Static("", id="refusal", markup=False)
+
+    def buttons(self) -> Iterable[Widget]:
+        """Back is the safe choice and comes first."""
+        yield Button("Back", id="close", compact=True)
+        yield Button("Write to production", id="grant", compact=True)
+
+    @on(Input.Submitted)
+    def _next_field(self) -> None:
+        self.focus_next()
+
+    @on(Button.Pressed, "#grant")
+    def _grant(self) -> None:
+        try:
+            permit = self._session.grant(
+                confirmation=self.query_one("#confirmation", Input).value,
+                justification=self.query_one("#justification", Input).value,
+                ticket=self.query_one("#ticket", Input).value or None,
+            )
+        except GuardRefused as refused:
+            hint = f"\n{refused.hint}" if refused.hint else ""
+            self.query_one("#refusal", Static).update(f"{refused.message}{hint}")
+            return
+        self.dismiss(permit)

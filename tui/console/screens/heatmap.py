@@ -1,0 +1,338 @@
+"""The heatmap to look at: the sample a run took, or the live view at any time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
+
+from textual import on, work
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Input
+
+from tui.console.collector import set_aside
+from tui.console.dialogs.base import TextDialog
+from tui.console.screens.base import ConsoleScreen
+from tui.console.screens.heatmap_export import export, export_name
+from tui.console.widgets.block import Block
+from tui.console.widgets.glyphs import ASCII
+from tui.console.widgets.heatmap_charts import HeatmapCharts
+from tui.console.widgets.heatmap_grid import HeatmapGrid
+from tui.console.widgets.heatmap_legend import HeatmapLegend
+from tui.console.widgets.heatmap_rows import rows_as_text
+from tui.console.widgets.places import View
+from tui.console.widgets.words import duration, plural
+from tui.errors import OperatorError
+from tui.heatmap.axes import GridSpec, Origin, RowAxis
+from tui.heatmap.colours import ASCII_SHADES, SHADES
+from tui.heatmap.grid import Grid, build_grid_async
+from tui.heatmap.text import ascii_only
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.widget import Widget
+
+    from tui.heatmap.cells import Cell
+    from tui.verify.events import SampleTaken
+
+E = TypeVar("E", bound=StrEnum)
+
+RECENT_S: Final = 60.0
+"""Seconds for which rows count as just read."""
+
+
+class HeatmapScreen(ConsoleScreen):
+    """What is shown, the grid, the cell under the cursor, the legend; charts where there is room.
+
+    Attributes:
+        spec: Axes, metric, order and filters.
+        shown: The rows on show, None before any were read.
+        is_live: Whether they are the live view's rather than a run's sample.
+    """
+
+    VIEW: ClassVar[View] = View.HEATMAP
+    HELP_TEXT: ClassVar[str] = (
+        "Each cell sums the attempts of its group. Accuracy is correct / attempts over the sums, "
+        "never a mean of rates. A median over several rows is weighted by attempts and marked as "
+        "such.\n\n"
+        "v   the live view, or the sample of the last run, read before its rows were deleted\n"
+        "a   rows: lesion, topic, question, lesion and topic\n"
+        "x   columns: weeks (Mondays, UTC) or topics\n"
+        "m   metric: accuracy, attempts, median time\n"
+        "s   order: worst first, by label, most attempts first\n"
+        "o   all answers, synthetic only, real only\n"
+        "/   keep rows whose label holds every word typed\n\n"
+        "Arrows move, enter lists the rows behind a cell. No data is hatched; zero is a colour."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "source", "Live", id="heatmap.source", tooltip="Live view or last run"),
+        Binding("a", "axis", "Rows", id="heatmap.axis", tooltip="What one row stands for"),
+        Binding("x", "columns", "Cols", id="heatmap.columns", tooltip="Weeks or topics"),
+        Binding("m", "metric", "Metric", id="heatmap.metric", tooltip="What a cell shows"),
+        Binding("s", "order", "Sort", id="heatmap.order", tooltip="Worst first, label, attempts"),
+        Binding("o", "origin", "Whose", id="heatmap.origin", tooltip="All, synthetic or real"),
+        Binding("slash", "filter", "Filter", id="heatmap.filter", tooltip="Keep matching rows"),
+        Binding("w", "export", "Save", id="heatmap.export", tooltip="Save rows or a picture"),
+    ]
+
+    spec = GridSpec(axis=RowAxis.LESION_TOPIC)
+    shown: SampleTaken | None = None
+    is_live = True
+    _offered: SampleTaken | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """Headline, grid and charts, detail, legend, filter."""
+        shades = ASCII_SHADES if self.glyphs is ASCII else SHADES
+        yield Block("heatmap-lead")
+        with Horizontal(id="heatmap-frame"):
+            with Vertical(id="heatmap-main"):
+                yield HeatmapGrid(glyphs=shades, id="grid")
+                yield Block("heatmap-empty")
+            yield HeatmapCharts(ascii_only=self.glyphs is ASCII, id="charts")
+        yield Block("heatmap-detail")
+        yield HeatmapLegend(glyphs=shades, id="legend")
+        yield Input(id="heatmap-filter", placeholder="words a row's label must hold", compact=True)
+
+    def on_mount(self) -> None:
+        """The grid takes the keys."""
+        super().on_mount()
+        self.query_one("#heatmap-filter").display = False
+        self.query_one(HeatmapLegend).display = False
+        self.query_one(HeatmapGrid).focus()
+
+    def on_screen_resume(self) -> None:
+        """Show the sample of a run that has ended since; without any, read the live view."""
+        desk = self.desk
+        if desk.sample is not self._offered:
+            self._offered = desk.sample
+            self.is_live = desk.sample is None
+        super().on_screen_resume()
+        if self.shown is None and desk.read_problem is None:
+            self.console_app.bench.read_live()
+
+    def paint_body(self) -> None:
+        """The rows the desk has, and the headline: what they are, and whether they are all."""
+        wanted = self.desk.live if self.is_live else self.desk.sample
+        if wanted is not self.shown:
+            self._show(wanted)
+        self.query_one("#heatmap-lead", Block).show(self._lead())
+
+    def _lead(self) -> Content:
+        signs, desk = self.glyphs, self.desk
+        if self.is_live and desk.read_problem is not None:
+            return Content.assemble(
+                (f"{signs.bad} not read  ", "$bad bold"), desk.read_problem,
+                ("\nPress v to read it again.", "$muted"),
+            )  # fmt: skip
+        if self.is_live and desk.reading_since is not None:
+            waited = duration(desk.clock() - desk.reading_since)
+            return Content.assemble(
+                (f"{signs.busy} reading the live view  ", "$focus bold"),
+                (f"for {waited}", "$muted"),
+            )
+        if self.shown is None:
+            return Content("")
+        source = "live view" if self.is_live else "sample of the last run"
+        read, total = len(self.shown.rows), self.shown.total
+        whole = f"{plural(read, 'row')}, all of them" if total else "no rows"
+        count = (
+            Content.styled(whole, "$muted")
+            if read >= total
+            else Content.styled(f"{signs.warn} {read:,} of {total:,} rows read", "$warn bold")
+        )
+        spec = self.spec
+        parts = [
+            f"{spec.axis.heading} by {spec.columns.value}",
+            spec.metric.heading,
+            spec.order.value,
+            *([f"{spec.origin.value} only"] if spec.origin is not Origin.ALL else []),
+            *([f'"{spec.text}"'] if spec.text else []),
+        ]
+        line = f" {signs.sep} ".join(parts)
+        return Content.assemble(
+            (source.capitalize(), "bold"), "  ", count,
+            (f" {signs.sep} {self._age()}", "$muted"), "\n",
+            (ascii_only(line) if signs is ASCII else line, "$muted"),
+        )  # fmt: skip
+
+    def _age(self) -> str:
+        """When the view was refreshed last, as far as anybody knows, and when it was read."""
+        at = self.shown.refreshed_at if self.shown else None
+        if not self.is_live:
+            return "refreshed by the run"
+        refreshed = (
+            f"refreshed {at[:16].replace('T', ' ')} UTC"
+            if at
+            else "when it was refreshed is not known"
+        )
+        waited = self.desk.clock() - self.desk.live_read_at
+        if waited < RECENT_S:
+            return refreshed
+        return f"{refreshed} {self.glyphs.sep} read {waited // 60:,.0f} min ago"
+
+    # What is shown.
+
+    def _show(self, sample: SampleTaken | None) -> None:
+        self.shown = sample
+        if sample is None:
+            self._put(Grid(self.spec))
+            return
+        origin = self.spec.origin if sample.synthetic else Origin.ALL
+        self.spec = replace(
+            self.spec, synthetic=sample.synthetic, names=sample.names, origin=origin
+        )
+        self._rebuild()
+        set_aside()
+
+    def _respec(self, spec: GridSpec) -> None:
+        self.spec = spec
+        self.paint()
+        self._rebuild()
+
+    @work(group="heatmap-grid", exclusive=True, exit_on_error=False)
+    async def _rebuild(self) -> None:
+        shown = self.shown
+        if shown is None:
+            return
+        grid = await build_grid_async(shown.rows, self.spec)
+        # Another project may have been opened meanwhile.
+        if shown is self.shown:
+            self._put(grid)
+
+    def _put(self, grid: Grid) -> None:
+        """Show a grid, or nothing at all where there is nothing to show."""
+        self.query_one(HeatmapGrid).grid = grid
+        legend = self.query_one(HeatmapLegend)
+        legend.grid = grid
+        legend.display = self.shown is not None
+        self._show_emptiness(grid)
+        if self.focused is None:
+            # It was hidden for want of rows, and could not hold the keys.
+            self.query_one(HeatmapGrid).focus()
+
+    def _show_emptiness(self, grid: Grid) -> None:
+        empty = not grid.rows
+        self.query_one(HeatmapGrid).display = not empty
+        note = self.query_one("#heatmap-empty", Block)
+        note.display = empty and self.shown is not None
+        if not empty:
+            return
+        self.query_one("#heatmap-detail", Block).show("")
+        self.query_one(HeatmapCharts).clear()
+        if grid.rows_read:
+            note.show(
+                "No row matches. Press / to change the filter, o to change whose answers count."
+            )
+        else:
+            note.show(
+                "The view is empty: no published question has an answer yet, or the view was not "
+                "refreshed since.\n\nTo do: in SQL run select analytics_refresh_heatmap(); then "
+                "press v to read it again. Or press r for a run: it writes answers of its own, "
+                "shows them here and removes them."
+            )
+
+    @on(HeatmapGrid.CellHighlighted)
+    def _highlighted(self, event: HeatmapGrid.CellHighlighted) -> None:
+        grid = event.grid
+        # Another grid may have come meanwhile: it tells its own cell.
+        if grid is not event.heatmap.grid or not grid.rows:
+            return
+        row, column = grid.rows[event.row], grid.columns[event.column]
+        told = event.cell.describe() if event.cell else "no data"
+        self.query_one("#heatmap-detail", Block).show(
+            Content.assemble((row.label, "bold"), f", {column.label}: ", (told, "$ink"))
+        )
+        self.query_one(HeatmapCharts).follow(grid, event.row)
+
+    @on(HeatmapGrid.CellSelected)
+    def _selected(self, event: HeatmapGrid.CellSelected) -> None:
+        if event.cell is not None:
+            self._list_rows(event.grid, event.row, event.column, event.cell)
+
+    def _list_rows(self, grid: Grid, row: int, column: int, cell: Cell) -> None:
+        title = f"{grid.rows[row].label}, {grid.columns[column].label}"
+        self.app.push_screen(TextDialog(title, rows_as_text(cell)))
+
+    # Keys.
+
+    def action_source(self) -> None:
+        """The live view, read anew; or, from it, the sample of the last run."""
+        self.is_live = not self.is_live or self.desk.sample is None
+        if self.is_live:
+            self.console_app.bench.read_live()
+        self.paint()
+
+    def action_axis(self) -> None:
+        """The next meaning of a row."""
+        self._respec(replace(self.spec, axis=_next(self.spec.axis)))
+
+    def action_columns(self) -> None:
+        """The next meaning of a column."""
+        self._respec(replace(self.spec, columns=_next(self.spec.columns)))
+
+    def action_metric(self) -> None:
+        """The next metric."""
+        self._respec(replace(self.spec, metric=_next(self.spec.metric)))
+
+    def action_order(self) -> None:
+        """The next order."""
+        self._respec(replace(self.spec, order=_next(self.spec.order)))
+
+    def action_origin(self) -> None:
+        """The next set of answers."""
+        origin = _next(self.spec.origin)
+        if origin is not Origin.ALL and not (self.shown and self.shown.synthetic):
+            self.console_app.tell("No synthetic rows here: these are real answers only.")
+            return
+        self._respec(replace(self.spec, origin=origin))
+
+    def action_filter(self) -> None:
+        """Type words to filter by."""
+        field = self.query_one("#heatmap-filter", Input)
+        field.display = True
+        field.focus()
+
+    @on(Input.Changed, "#heatmap-filter")
+    def _filter_changed(self, event: Input.Changed) -> None:
+        self._respec(replace(self.spec, text=event.value))
+
+    @on(Input.Submitted, "#heatmap-filter")
+    def _filter_done(self) -> None:
+        self.query_one("#heatmap-filter").display = False
+        self.query_one(HeatmapGrid).focus()
+
+    def leave_filter(self) -> bool:
+        """Give up the filter that is being typed; whether there was one."""
+        field = self.query_one("#heatmap-filter", Input)
+        if not field.has_focus:
+            return False
+        field.value = ""
+        self._filter_done()
+        return True
+
+    @work(group="heatmap-export", exit_on_error=False)
+    async def action_export(self) -> None:
+        """Save the rows or a picture, and say where."""
+        session = self.desk.session
+        if self.shown is None or session is None:
+            self.console_app.tell("There is nothing to save yet: no rows were read.")
+            return
+        folder = session.settings.state_dir / "exports"
+        name = export_name(session.target, self.shown, live=self.is_live, at=datetime.now(UTC))
+        try:
+            saved = await export(self.console_app, self.shown, folder, name)
+        except OperatorError as error:
+            self.console_app.show_error(error)
+            return
+        if saved:
+            self.console_app.tell(saved, warning=False)
+
+
+def _next(member: E) -> E:
+    """The member after this one, the first after the last."""
+    members = list(type(member))
+    return members[(members.index(member) + 1) % len(members)]

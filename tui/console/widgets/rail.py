@@ -1,0 +1,103 @@
+"""The checklist beside, or above, every screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from textual import on
+from textual.containers import Container
+from textual.content import Content
+from textual.events import Click
+from textual.widgets import Static
+
+from tui.console.widgets.block import Block
+from tui.console.widgets.glyphs import UNICODE, Glyphs
+from tui.console.widgets.places import View
+from tui.console.widgets.steps import Step, StepState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from textual.widget import Widget
+
+STATE_STYLES: Final = {
+    StepState.DONE: "$ok",
+    StepState.NOW: "$focus bold",
+    StepState.BUSY: "$focus bold",
+    StepState.PROBLEM: "$bad bold",
+    StepState.LOCKED: "$muted",
+}
+LOOKS: Final = ((View.HEATMAP, "h"), (View.EVIDENCE, "e"))
+
+
+class RailItem(Block):
+    """A place to go to."""
+
+    def __init__(self, view: View) -> None:
+        super().__init__(f"rail-{view.value}")
+        self.view = view
+
+    @on(Click)
+    async def _clicked(self) -> None:
+        await self.run_action(f"app.go('{self.view.value}')")
+
+
+class Rail(Container):
+    """Four numbered steps with glyph and word, then the two views; the current one is marked."""
+
+    def __init__(self, glyphs: Glyphs = UNICODE) -> None:
+        super().__init__()
+        self._glyphs = glyphs
+
+    def compose(self) -> Iterator[Widget]:
+        """One item per step, and where there is room the two views."""
+        yield Static("Checklist", classes="rail-heading")
+        for view in (View.TARGET, View.DRY_RUN, View.REVIEW, View.RUN):
+            yield RailItem(view)
+        yield Static("Look", classes="rail-heading")
+        for view, _ in LOOKS:
+            yield RailItem(view)
+
+    def show(self, steps: Sequence[Step], here: View, *, compact: bool) -> None:
+        """Show how the steps stand.
+
+        Args:
+            steps: The four steps, in order.
+            here: Where the operator is.
+            compact: Whether there is but one line.
+        """
+        for number, step in enumerate(steps, start=1):
+            self._item(step.view, here).show(
+                self._step(number, step, here=step.view is here, compact=compact)
+            )
+        for view, key in LOOKS:
+            style = "bold" if view is here else ""
+            mark = self._glyphs.here if view is here else " "
+            self._item(view, here).show(
+                Content.assemble((mark, "$focus"), (f"{key} ", "$muted"), (view.heading, style))
+            )
+
+    def _item(self, view: View, here: View) -> RailItem:
+        item = self.query_one(f"#rail-{view.value}", RailItem)
+        item.set_class(view is here, "-here")
+        return item
+
+    def _step(self, number: int, step: Step, *, here: bool, compact: bool) -> Content:
+        signs = self._glyphs
+        glyph = {
+            StepState.DONE: signs.done,
+            StepState.NOW: signs.now,
+            StepState.BUSY: signs.busy,
+            StepState.PROBLEM: signs.bad,
+            StepState.LOCKED: signs.locked,
+        }[step.state]
+        style = STATE_STYLES[step.state]
+        title = "$muted" if step.state is StepState.LOCKED else ""
+        if here:
+            title += " bold" + (" underline" if compact else "")
+        mark = (signs.here if here else " ", "$focus")
+        name = step.view.heading if compact else step.view.heading.ljust(9)
+        return Content.assemble(
+            mark, (f"{glyph} ", style), (f"{number} ", "$muted"), (name, title), " ",
+            (step.state.value, style),
+        )  # fmt: skip

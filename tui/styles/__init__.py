@@ -1,1 +1,0 @@
-"""How the console looks: its two themes and its style sheets."""
