@@ -416,8 +416,7 @@ def test_the_evidence_of_a_run_is_written_and_there_is_one_document(
     assert json.loads(done.stdout)["outcome"] == "verified"
     assert Path("evidence.md").read_text().startswith("# Heatmap verification: verified")
     assert json.loads(Path("evidence.json").read_text())["run_id"]
-    assert "<testsuite" in Path("evidence.xml").read_text()
-    assert summary.read_text().startswith("### Heatmap verification: verified")
+    assert summary.read_text() == Path("evidence.md").read_text() + "\n"
 
 
 @pytest.mark.parametrize("verdict", [0, 5])
@@ -444,7 +443,6 @@ def test_a_report_that_cannot_be_written_is_a_warning_and_no_second_document(
     assert any("evidence.json" in problem for problem in document["problems"])
     assert "warning: " in done.stderr
     assert Path("evidence.md").read_text().startswith("# Heatmap ")
-    assert "<testsuite" in Path("evidence.xml").read_text()
 
 
 def test_a_summary_that_cannot_be_written_changes_no_verdict(sandbox: Sandbox) -> None:
@@ -491,7 +489,6 @@ def test_what_ended_before_a_run_leaves_evidence_too(
     )
     assert done.returncode == code, done.stderr
     assert json.loads(Path("evidence.json").read_text())["outcome"] == outcome
-    assert "<testsuite" in Path("evidence.xml").read_text()
     assert outcome in Path("summary.md").read_text()
 
 

@@ -11,9 +11,7 @@ import pytest
 
 from tests.verify.conftest import QUICK, finish, open_session
 from tui.dry_run.registry import PROBES
-from tui.evidence.junit import junit
 from tui.evidence.report import document_beside, report
-from tui.evidence.summary import summary
 from tui.guard.target import classify
 from tui.redact import Secret
 from tui.verify import journal
@@ -55,7 +53,7 @@ async def evidence_of(session: Session, run: Run) -> RunEvidence:
     await finish(run, lambda event: seen.append(session.evidence))
     assert seen[-1] is not None
     assert seen[-1].document["run_id"] == run.run_id
-    for made in (report, summary, junit, lambda it: json.dumps(document_beside(it))):
+    for made in (report, lambda it: json.dumps(document_beside(it))):
         assert made(seen[-1])
     return seen[-1]
 
@@ -92,7 +90,6 @@ async def test_a_dry_run_that_is_not_ready_says_why(sandbox: Sandbox) -> None:
     text = report(failed)
     assert text.startswith("# Heatmap dry run: not ready\n")
     assert "- **fail** `target.key`" in text
-    assert "<failure" in junit(failed)
     assert failed.document["exit_code"] == 1
 
 

@@ -21,8 +21,8 @@ from tui.evidence.entry import ServerVersions
 from tui.evidence.gathered import RunEvidence, compare_runs, gather, without_run
 from tui.evidence.history import HistoryFile
 from tui.evidence.markup import markdown, one_line, table, withheld
+from tui.evidence.pipeline_files import append_report
 from tui.evidence.report import document_beside, report, save
-from tui.evidence.summary import append_summary, summary
 from tui.evidence.thresholds import Judged
 from tui.redact import Secret
 
@@ -187,12 +187,11 @@ CASES: dict[str, Callable[[Path], RunEvidence]] = {
 def test_a_report_is_what_it_was(tmp_path: Path, name: str) -> None:
     """Golden files, looked at; UPDATE_GOLDEN=1 writes them anew."""
     evidence = CASES[name](tmp_path)
-    for suffix, text in ((".md", report(evidence)), (".summary.md", summary(evidence))):
-        golden = GOLDEN / f"{name}{suffix}"
-        if os.environ.get("UPDATE_GOLDEN"):
-            golden.parent.mkdir(exist_ok=True)
-            golden.write_text(text, encoding="utf-8")
-        assert text == golden.read_text(encoding="utf-8")
+    text, golden = report(evidence), GOLDEN / f"{name}.md"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
 
 
 def test_two_runs_differ_in_names_and_times_alone(tmp_path: Path) -> None:
@@ -306,7 +305,7 @@ def test_secrets_and_peoples_addresses_are_in_no_output(tmp_path: Path) -> None:
         facts(problems=(leak,), hint=leak, versions=replace(facts().versions, auth=leak)),
     )
     path, beside = save(tmp_path / "report.md", leaking)
-    append_summary(tmp_path / "summary.md", leaking)
+    append_report(tmp_path / "summary.md", leaking)
     for file in (path, beside, tmp_path / "summary.md"):
         text = file.read_text(encoding="utf-8")
         assert key.reveal() not in text
@@ -348,18 +347,18 @@ def test_a_report_that_cannot_be_saved_says_so(tmp_path: Path, name: str, why: s
     with pytest.raises(ConfigurationError, match=why) as caught:
         save(tmp_path / name, against_baseline(tmp_path))
     assert caught.value.hint
-    with pytest.raises(ConfigurationError, match="job summary"):
-        append_summary(tmp_path, against_baseline(tmp_path))
+    with pytest.raises(ConfigurationError, match="add the report"):
+        append_report(tmp_path, against_baseline(tmp_path))
 
 
-def test_the_summary_is_added_to_the_file_as_it_is(tmp_path: Path) -> None:
+def test_the_job_page_gets_the_very_report(tmp_path: Path) -> None:
     path = tmp_path / "summary"
     path.write_text("before\n")
     path.chmod(0o644)
     evidence = against_baseline(tmp_path)
-    append_summary(path, evidence)
-    append_summary(path, evidence)
-    assert path.read_text(encoding="utf-8") == "before\n" + 2 * f"{summary(evidence)}\n"
+    append_report(path, evidence)
+    append_report(path, evidence)
+    assert path.read_text(encoding="utf-8") == "before\n" + 2 * f"{report(evidence)}\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 

@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
         "--max-regression", metavar="PERCENT", help="fail when it is slower than earlier runs"
     )
     how.add_argument(
-        "--report", type=Path, metavar="PATH", help="write the evidence: Markdown, JSON and JUnit"
+        "--report", type=Path, metavar="PATH", help="write the report: Markdown, and JSON beside it"
     )
     removal = flags.add_argument_group("purge: what it stops at, when it says so")
     removal.add_argument(

@@ -177,7 +177,7 @@ def leave(
     problems: list[str] = []
     for path, summary in ((report, None), (None, job_summary)):
         try:
-            written = leave_evidence(evidence, report=path, job_summary=summary)
+            written = leave_evidence(evidence, report_path=path, job_summary=summary)
         except ConfigurationError as error:
             problems.append(error.message)
             console.say(f"warning: {error.message}")

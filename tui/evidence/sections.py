@@ -1,4 +1,4 @@
-"""What report, JUnit and job summary say alike, in plain words. Pure."""
+"""What a report says in plain words. Pure."""
 
 from __future__ import annotations
 
