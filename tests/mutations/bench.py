@@ -14,7 +14,7 @@ from tui.dry_run.runner import DryRunContext, run_probes
 from tui.project import Project, RetryPolicy
 from tui.redact import Secret
 from tui.sandbox import SandboxOptions, start_sandbox_sync
-from tui.sandbox.sqlfiles import sql_dir
+from tui.sandbox.schema import sql_dir
 from tui.verify.events import ProbeFinished
 
 if TYPE_CHECKING:

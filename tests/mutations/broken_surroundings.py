@@ -10,7 +10,7 @@ from tests.mutations.broken_description import NEED_PREFLIGHT
 from tests.mutations.mutation import Mutation, Setup
 from tests.mutations.rebuilt import REFRESH
 from tui.evidence.history import Pace
-from tui.sandbox.keys import sign
+from tui.sandbox.auth import sign
 
 if TYPE_CHECKING:
     from tui.sandbox import Sandbox

@@ -15,7 +15,7 @@ from postgrest.exceptions import APIError
 from supabase import acreate_client
 from supabase_auth.errors import AuthApiError
 
-from tui.sandbox import SandboxOptions, fetch, start_sandbox
+from tui.sandbox import SandboxOptions, download, start_sandbox
 
 if TYPE_CHECKING:
     from tui.sandbox import Sandbox
@@ -134,7 +134,7 @@ def supabase_js(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "package.json").write_text('{"type": "module"}')
     subprocess.run(
         [
-            *fetch.npm_command(),
+            *download.npm_command(),
             "install",
             SUPABASE_JS,
             "--save-exact",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.sandbox.helpers import headers
+from tests.sandbox.helpers import eventually, headers
 from tui.errors import ConfigurationError
 from tui.sandbox.faults import FaultSpec, FaultSwitch, parse_faults
 
@@ -175,6 +175,36 @@ def test_a_reset_comes_in_the_middle_of_the_body(ask: Callable[..., httpx.Respon
     assert count(ask, row["slug"]) == 1
 
 
+def test_a_right_key_is_refused_in_passing(
+    ask: Callable[..., httpx.Response], faulty: Sandbox
+) -> None:
+    row = question()
+    answer = ask("refusal=1", "POST", json=row)
+    assert answer.status_code == 401
+    assert answer.json() == {
+        "code": "PGRST303",
+        "details": None,
+        "hint": None,
+        "message": "JWT issued at future",
+    }
+    assert answer.headers["Proxy-Status"] == "PostgREST; error=PGRST303"
+    assert answer.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
+    auth = httpx.get(f"{faulty.url}/auth/v1/admin/users", headers=headers(faulty.service_role_key))
+    assert (auth.status_code, auth.json()["error_code"]) == (403, "bad_jwt")
+    assert "unrecognized JWT kid" in auth.json()["msg"]
+    assert count(ask, row["slug"]) == 0
+
+
+def test_what_the_gateway_gave_up_on_is_carried_out_all_the_same(
+    ask: Callable[..., httpx.Response],
+) -> None:
+    row = question()
+    answer = ask("gave_up=1,gave_up_seconds=0", "POST", json=row)
+    assert answer.status_code == 504
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert eventually(lambda: count(ask, row["slug"]) == 1)
+
+
 def test_truncated_json(ask: Callable[..., httpx.Response]) -> None:
     row = question()
     ask(None, "POST", json=row)
@@ -204,7 +234,7 @@ def test_the_url_limit(ask: Callable[..., httpx.Response]) -> None:
     assert ask("url_limit=600", path="questions?slug=eq." + "x" * 300).status_code == 200
 
 
-def test_the_same_seed_gives_the_same_faults_at_the_front_door(
+def test_the_same_seed_gives_the_same_faults_at_the_gateway(
     ask: Callable[..., httpx.Response], faulty: Sandbox
 ) -> None:
     def run(seed: int) -> list[int]:

@@ -1,7 +1,8 @@
-"""The front door behaves as the platform's does, where a client can tell."""
+"""The gateway behaves as the platform's does, where a client can tell."""
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import jwt
 import pytest
 
 from tests.sandbox.helpers import headers
+from tui.sandbox.gateway import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,7 @@ def test_a_key_is_needed(sandbox: Sandbox) -> None:
     answer = get(sandbox, "/rest/v1/questions")
     assert answer.status_code == 401
     assert answer.json()["message"] == "No API key found in request"
+    assert answer.headers["sb-error-code"] == "UNAUTHORIZED_MISSING_API_KEY"
     assert get(sandbox, "/auth/v1/admin/users").status_code == 401
 
 
@@ -39,6 +42,7 @@ def test_a_foreign_key_is_refused(sandbox: Sandbox) -> None:
         answer = get(sandbox, "/rest/v1/questions", key)
         assert answer.status_code == 401
         assert answer.json()["message"] == "Invalid API key"
+        assert answer.headers["sb-error-code"] == "UNAUTHORIZED_INVALID_API_KEY"
 
 
 def test_a_forged_bearer_is_refused_upstream(sandbox: Sandbox) -> None:
@@ -67,6 +71,67 @@ def test_legacy_keys_look_like_the_local_stacks(sandbox: Sandbox) -> None:
         assert claims["role"] == role
         assert claims["exp"] > time.time()
         assert "ref" not in claims
+
+
+def test_opaque_keys_look_like_the_hosted_ones(sandbox: Sandbox) -> None:
+    for key, kind in ((sandbox.publishable_key, "publishable"), (sandbox.secret_key, "secret")):
+        assert re.fullmatch(rf"sb_{kind}_[\w-]{{22}}_[\w-]{{8}}", key)
+
+
+def test_an_opaque_key_stands_for_a_jwt_of_a_few_minutes() -> None:
+    keys = Keys.generate()
+    for key, role in ((keys.publishable, "anon"), (keys.secret, "service_role")):
+        minted = keys.jwt_for(key)
+        assert minted is not None
+        claims = jwt.decode(minted, keys.jwt_secret, algorithms=["HS256"])
+        assert claims["role"] == role
+        assert 0 < claims["exp"] - claims["iat"] <= 600
+    assert keys.jwt_for(keys.anon) == keys.anon
+
+
+# As a hosted project answered in October 2026, word for word.
+ROOT_WITH_ANON = {
+    "anon_key": {
+        "message": "Invalid API key",
+        "hint": "Only the `service_role` API key can be used for this endpoint.",
+    },
+    "publishable_key": {
+        "message": "Secret API key required",
+        "hint": "Only secret API keys can be used for this endpoint.",
+    },
+}
+
+
+@pytest.mark.parametrize("kind", ROOT_WITH_ANON)
+@pytest.mark.parametrize("path", ["/rest/v1", "/rest/v1/", "/rest/v1/?select=x"])
+def test_the_root_is_for_secret_keys(sandbox: Sandbox, kind: str, path: str) -> None:
+    answer = get(sandbox, path, getattr(sandbox, kind))
+    assert (answer.status_code, answer.json()) == (401, ROOT_WITH_ANON[kind])
+    assert answer.headers["sb-error-code"] == "UNAUTHORIZED_INVALID_API_KEY_TYPE"
+
+
+def test_a_browser_elsewhere_may_read_what_is_answered(sandbox: Sandbox) -> None:
+    origin = {"Origin": "https://app.example.com"}
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "apikey"}
+    for path in ("/rest/v1/questions", "/auth/v1/admin/users"):
+        preflight = httpx.options(f"{sandbox.url}{path}", headers=origin | asked)
+        assert preflight.status_code == 200
+        assert preflight.headers["Access-Control-Allow-Origin"] == "*"
+        assert preflight.headers["Access-Control-Allow-Headers"] == "apikey"
+        answer = get(sandbox, path, sandbox.service_role_key, **origin)
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Content-Range" in answer.headers["Access-Control-Expose-Headers"]
+        refused = get(sandbox, path, **origin)
+        assert refused.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_no_key_of_the_project_opens_the_control_route(sandbox: Sandbox) -> None:
+    route = f"{sandbox.url}/sandbox/v1/requests"
+    for key in (None, sandbox.service_role_key, sandbox.secret_key):
+        answer = httpx.post(route, headers={} if key is None else headers(key))
+        assert answer.status_code == 404
+    sandbox.clear_requests()
+    assert sandbox.requests() == [], "and what is asked there is not among what was seen"
 
 
 def test_browsers_may_not_use_secret_keys(sandbox: Sandbox) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import platformdirs
 import psycopg
 import pytest
 
@@ -23,10 +25,11 @@ from tests.sandbox.helpers import eventually, headers, is_alive, processes_in, r
 from tui.sandbox import (
     SandboxOptions,
     SandboxStage,
-    fetch,
-    programs,
-    rundir,
+    download,
+    postgres,
+    processes,
     start_sandbox,
+    start_sandbox_sync,
 )
 
 if TYPE_CHECKING:
@@ -89,7 +92,7 @@ def test_stages_are_reported_in_order_with_their_times(
     finished = [stage.name for stage in stages if stage.seconds is not None]
     begun = [stage.name for stage in stages if stage.seconds is None]
     assert sorted(finished) == sorted(begun)
-    expected = ["find-postgres", "initdb", "start-postgres", "sql", "front-door"]
+    expected = ["find-postgres", "initdb", "start-postgres", "sql", "gateway"]
     assert [name for name in finished if name in expected] == expected
     assert {"start-postgrest", "learners"} <= set(finished)
     assert all(stage.title for stage in stages)
@@ -182,15 +185,15 @@ async def test_a_start_that_is_cancelled_leaves_nothing(short_tmp: Path, stage: 
 
 def test_a_live_directory_is_never_swept(start_private_sandbox: Start, short_tmp: Path) -> None:
     running = start_private_sandbox()
-    fresh = short_tmp / f"{rundir.PREFIX}unlocked"
+    fresh = short_tmp / f"{processes.PREFIX}unlocked"
     fresh.mkdir()
-    stale = short_tmp / f"{rundir.PREFIX}stale"
+    stale = short_tmp / f"{processes.PREFIX}stale"
     stale.mkdir()
     (stale / "lock").touch()
-    assert rundir.sweep() == [stale]
+    assert processes.sweep() == [stale]
     assert rows(running) > 0
     os.utime(fresh, (0, 0))
-    assert rundir.sweep() == [fresh]
+    assert processes.sweep() == [fresh]
 
 
 def test_a_temporary_directory_with_a_long_path_is_avoided(
@@ -238,7 +241,7 @@ def test_root_copies_binaries_that_the_server_cannot_reach(
 def _closed_copy(tmp_path: Path) -> Path:
     """The packaged PostgreSQL in a directory that nobody but its owner may enter."""
     private = tmp_path / "private"
-    binaries = programs.copy(programs.find(None), private)
+    binaries = postgres.copy_programs(postgres.find_programs(None), private)
     private.chmod(0o700)
     return binaries
 
@@ -249,7 +252,7 @@ def test_starts_as_an_ordinary_user(sandbox: Sandbox, short_tmp: Path) -> None:
     packages = os.pathsep.join([str(CHECKOUT), sysconfig.get_path("platlib")])
     python = _interpreter_for_nobody(packages)
     program = short_tmp / "postgrest"
-    found = asyncio.run(fetch.find(None, short_tmp))
+    found = asyncio.run(download.find(None, short_tmp))
     shutil.copy(found.program, program)
     program.chmod(0o755)
     short_tmp.chmod(0o777)
@@ -328,3 +331,67 @@ def test_the_environment_does_not_steer_the_children(
     }.items():
         monkeypatch.setenv(name, value)
     assert rows(start_private_sandbox()) > 1
+
+
+@linux_only
+def test_its_processes_get_no_key_of_the_operator(
+    start_private_sandbox: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_DB_URL", "AWS_SECRET_ACCESS_KEY", "GH_TOKEN")
+    for name in names:
+        monkeypatch.setenv(name, "an-operators-own")
+    running = start_private_sandbox()
+    processes_of_it = [running.pid, *processes_in(running.directory)]
+    assert len(processes_of_it) > 3
+    for pid in processes_of_it:
+        assert b"an-operators-own" not in Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def sources(stages: list[SandboxStage]) -> list[str | None]:
+    """Where the clusters came from whose start these stages describe."""
+    return [stage.detail for stage in stages if stage.name == "initdb" and stage.seconds]
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache directory of the test's own, with the fetched PostgREST in it."""
+    shared = Path(platformdirs.user_cache_dir("heatmap-tui"))
+    cache = tmp_path / "cache" / "heatmap-tui"
+    cache.mkdir(parents=True)
+    for found in shared.glob("postgrest-*"):
+        shutil.copytree(found, cache / found.name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent))
+    return cache
+
+
+def test_the_second_cluster_is_a_copy_of_a_template(own_cache: Path) -> None:
+    stages: list[SandboxStage] = []
+    for _ in range(2):
+        start_sandbox_sync(SandboxOptions(), stages.append).stop_sync()
+    assert sources(stages) == ["initdb", "template"]
+    (template,) = own_cache.glob("cluster-*")
+    assert stat.S_IMODE(template.stat().st_mode) == 0o700
+
+
+def test_a_template_cut_short_is_made_anew(own_cache: Path) -> None:
+    stages: list[SandboxStage] = []
+    start_sandbox_sync(SandboxOptions(), stages.append).stop_sync()
+    (template,) = own_cache.glob("cluster-*")
+    (template / "global" / "pg_control").write_bytes(b"")
+    for _ in range(2):
+        running = start_sandbox_sync(SandboxOptions(), stages.append)
+        try:
+            assert rows(running) > 0
+        finally:
+            running.stop_sync()
+    assert sources(stages) == ["initdb", "template", "template"]
+    assert (template / "global" / "pg_control").stat().st_size > 0
+
+
+def test_a_template_that_others_can_write_is_not_used(own_cache: Path) -> None:
+    stages: list[SandboxStage] = []
+    start_sandbox_sync(SandboxOptions(), stages.append).stop_sync()
+    (template,) = own_cache.glob("cluster-*")
+    template.chmod(0o777)
+    start_sandbox_sync(SandboxOptions(), stages.append).stop_sync()
+    assert sources(stages) == ["initdb", "initdb"]

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 
 from tests.sandbox.helpers import eventually, headers, rows
-from tui.errors import SandboxError
-from tui.sandbox import children, postgres, programs, rundir
-from tui.sandbox.threads import in_thread
+from tui.errors import ConfigurationError, SandboxError
+from tui.sandbox import postgres, processes
+from tui.sandbox.processes import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,9 +68,10 @@ async def test_a_request_that_fails_unexpectedly_is_told_and_the_sandbox_goes_on
     start_private_sandbox: Start,
 ) -> None:
     running = start_private_sandbox()
-    link = running._link
-    with pytest.raises(SandboxError, match="the sandbox could not do it: AttributeError"):
-        link.ask("faults", 7)
+    with pytest.raises(SandboxError, match="the sandbox could not do faults: AttributeError"):
+        running._ask("faults", 7)
+    with pytest.raises(ConfigurationError, match="does not know how to 'dance'"):
+        running._ask("dance")
     assert rows(running) > 0
     assert running.failure is None
 
@@ -128,11 +129,11 @@ async def test_a_copy_that_is_cancelled_has_ended_before_its_directory_is_remove
         into.mkdir(parents=True, exist_ok=True)
         return into
 
-    run = rundir.create()
-    server = postgres.Postgres(Path("/nowhere"), run, None)
-    monkeypatch.setattr(server, "_account", children.Account(1, 1))
+    run = processes.RunDirectory.create()
+    server = postgres.Postgres(Path("/nowhere"), run)
+    monkeypatch.setattr(server, "_account", processes.Account(1, 1))
     monkeypatch.setattr(server, "_run_version", closed)
-    monkeypatch.setattr(programs, "copy", copy)
+    monkeypatch.setattr(postgres, "copy_programs", copy)
     probe = asyncio.create_task(server.probe())
     assert await asyncio.to_thread(started.wait, 10)
     probe.cancel()

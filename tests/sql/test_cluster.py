@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tui.sandbox import programs
+from tui.sandbox import postgres
 from tui.sandbox.postgres import SUPERUSER
 
 from .cluster import PROGRAMS, SQL, installed, running
@@ -23,7 +23,7 @@ def test_the_packaged_server_is_among_them() -> None:
 def test_a_package_without_its_server_is_an_error_and_no_skip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(programs, "packaged", lambda: tmp_path / "bin")
+    monkeypatch.setattr(postgres, "packaged_programs", lambda: tmp_path / "bin")
     with pytest.raises(Exception, match="the installed PostgreSQL package has no"):
         installed()
 
@@ -31,7 +31,7 @@ def test_a_package_without_its_server_is_an_error_and_no_skip(
 @pytest.mark.skipif(os.getuid() != 0, reason="is about dropping root's privileges")
 def test_a_server_in_a_closed_directory_runs_from_a_copy(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
-    binaries = programs.copy(installed()["pg18"], closed, PROGRAMS)
+    binaries = postgres.copy_programs(installed()["pg18"], closed, PROGRAMS)
     closed.chmod(0o700)
     with running(binaries) as server:
         assert closed not in server.binaries.parents

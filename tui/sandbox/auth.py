@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 import jwt
 from psycopg.types.json import Jsonb
 
-from tui.sandbox import keys, users
+from tui.sandbox import users
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # "msg"}. It echoes the version it chose.
 NEW_ERRORS = "2024-01-01"
 ADMIN_ROLES = frozenset({"service_role", "supabase_admin"})
+ISSUER = "supabase-demo"
 AUDIENCE = "authenticated"
 PER_PAGE = 50
 SHORTEST_PASSWORD = 6
@@ -146,7 +147,7 @@ class AuthService:
 
     def _claims(self, bearer: str) -> dict[str, Any]:
         try:
-            return keys.verify(bearer, self._secret)
+            return verify(bearer, self._secret)
         except jwt.InvalidTokenError as error:
             raise AuthError(
                 403, "bad_jwt", f"invalid JWT: unable to parse or verify signature, {error}"
@@ -243,7 +244,7 @@ class AuthService:
             raise AuthError(400, "invalid_credentials", "Invalid login credentials")
         now = int(time.time())
         claims = {
-            "iss": keys.ISSUER,
+            "iss": ISSUER,
             "aud": found["aud"],
             "sub": found["id"],
             "role": found["role"],
@@ -255,7 +256,7 @@ class AuthService:
             "exp": now + SESSION_SECONDS,
         }
         session = {
-            "access_token": keys.sign(claims, self._secret),
+            "access_token": sign(claims, self._secret),
             "token_type": "bearer",
             "expires_in": SESSION_SECONDS,
             "expires_at": now + SESSION_SECONDS,
@@ -339,3 +340,20 @@ def _matches(password: str, stored: str | None) -> bool:
         return False
     expected = hashlib.sha256(bytes.fromhex(salt) + password.encode()).hexdigest()
     return hmac.compare_digest(expected, digest)
+
+
+def sign(claims: dict[str, Any], secret: str) -> str:
+    """Return a JWT over the claims, signed with HS256."""
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def verify(token: str, secret: str) -> dict[str, Any]:
+    """Return the claims of a JWT.
+
+    Raises:
+        jwt.InvalidTokenError: The token is malformed, expired or signed with another secret.
+    """
+    claims: dict[str, Any] = jwt.decode(
+        token, secret, algorithms=["HS256"], options={"verify_aud": False}
+    )
+    return claims

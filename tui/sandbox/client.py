@@ -1,29 +1,46 @@
-"""The console's side of a sandbox: starting the supervisor, and talking to it."""
+"""Starting a sandbox, and the handle on one that runs.
+
+The supervisor is a process of its own. It reads its options from the first line on its stdin and
+lives as long as stdin stays open; it writes JSON lines to stdout while it starts: `{"stage"}` for
+progress, then `{"ready"}` or `{"failed"}`. From then on it is asked over its gateway's control
+route. When a server of it dies it ends, with the reason as the last line on stderr.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
+import http.client
+import importlib.util
+import json
+import os
+import re
+import select
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from tui.errors import SandboxError
-from tui.sandbox import protocol
-from tui.sandbox.options import SandboxOptions, SandboxStage
+from tui.errors import ConfigurationError, OperatorError, SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+NEEDED = ("aiohttp", "jwt", "psycopg")
+CONTROL = "/sandbox/v1/"
+# All that the sandbox's processes, npm among them, get of our environment: no operator's keys, and
+# nothing that steers a server (PGOPTIONS, PGRST_DB_URI, ...).
+PASSED_ON = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|TZ|LANG|LC_\w+|XDG_\w+|PYTHON\w+|VIRTUAL_ENV"
+    r"|LD_LIBRARY_PATH|DYLD_\w+|(HTTPS?|ALL|NO)_PROXY|NPM_CONFIG_\w+|NODE_EXTRA_CA_CERTS"
+    r"|SSL_CERT_\w+|COVERAGE_\w+",
+    re.IGNORECASE,
+)
 # The supervisor has its own, shorter limits for every step; these guard against its silence.
 START_SECONDS = 270.0
 REQUEST_SECONDS = 130.0
@@ -32,8 +49,66 @@ SWEEP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
+class SandboxOptions:
+    """How to start a sandbox. Every default works on a machine with the `sandbox` extra.
+
+    Attributes:
+        postgrest: The PostgREST executable (`HEATMAP_SANDBOX_POSTGREST`); None finds or fetches it.
+        postgres_bin: The directory holding `initdb` and `postgres` (`HEATMAP_SANDBOX_POSTGRES`);
+            None takes the packaged PostgreSQL.
+        port: The gateway's port on 127.0.0.1; 0 takes any free one.
+        faults: A fault specification (see `tui.sandbox.faults`); None injects nothing.
+        max_rows: PostgREST's `db-max-rows`; 1000 as on the hosted platform, 0 for no limit.
+        seed_learners: Whether the existing learners' data is loaded.
+        sql_dir: The directory holding the SQL files; None takes those of the package.
+    """
+
+    postgrest: Path | None = None
+    postgres_bin: Path | None = None
+    port: int = 0
+    faults: str | None = None
+    max_rows: int = 1000
+    seed_learners: bool = True
+    sql_dir: Path | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for the supervisor, paths made absolute."""
+        return {
+            name: str(value.expanduser().absolute()) if isinstance(value, Path) else value
+            for name, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> SandboxOptions:
+        """Rebuild the options that `to_json` described."""
+        paths = {
+            name: Path(values[name])
+            for name in ("postgrest", "postgres_bin", "sql_dir")
+            if values.get(name) is not None
+        }
+        return cls(**values | paths)
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxStage:
+    """One step of the start.
+
+    Attributes:
+        name: A stable identifier, such as `initdb`.
+        title: What the step does, for an operator.
+        seconds: None when the step has begun, its duration when it has finished.
+        detail: What the step found or made, where that is worth a word.
+    """
+
+    name: str
+    title: str
+    seconds: float | None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SeenRequest:
-    """A request that reached the front door.
+    """A request that reached the gateway.
 
     Attributes:
         method: In capitals.
@@ -56,13 +131,14 @@ class Sandbox:
         secret_key: Opaque `sb_secret_...` key.
         publishable_key: Opaque `sb_publishable_...` key.
         db_url: A superuser's connection over the Unix socket.
-        jwt_secret: Signs the JWTs that PostgREST and the auth emulation accept.
+        jwt_secret: Signs the JWTs that PostgREST and the auth service accept.
         pid: The supervisor's process id.
         directory: Where everything of the run lies; gone after `stop`.
     """
 
-    def __init__(self, link: _Link, details: dict[str, Any]) -> None:
-        self._link = link
+    def __init__(self, supervisor: _Supervisor, details: dict[str, Any]) -> None:
+        self._supervisor = supervisor
+        self._control_key: str = details["control_key"]
         self.url: str = details["url"]
         self.service_role_key: str = details["service_role_key"]
         self.anon_key: str = details["anon_key"]
@@ -71,15 +147,15 @@ class Sandbox:
         self.db_url: str = details["db_url"]
         self.jwt_secret: str = details["jwt_secret"]
         self.directory = Path(details["directory"])
-        self.pid = link.process.pid
+        self.pid = supervisor.process.pid
 
     def __repr__(self) -> str:
         return f"Sandbox(url={self.url!r}, pid={self.pid})"
 
     @property
     def failure(self) -> str | None:
-        """What has died in the sandbox since it started, in one line, or None."""
-        return self._link.failure
+        """Why the sandbox has ended by itself, in one line; None while it runs or was stopped."""
+        return self._supervisor.failure()
 
     async def stop(self) -> None:
         """Stop everything and remove it from disk. Does nothing the second time."""
@@ -87,7 +163,7 @@ class Sandbox:
 
     def stop_sync(self) -> None:
         """Do what `stop` does, blocking for a moment."""
-        self._link.stop()
+        self._supervisor.stop(self.directory)
 
     def set_faults(self, spec: str | None) -> None:
         """Inject faults from the next request on, or none.
@@ -98,27 +174,52 @@ class Sandbox:
         Raises:
             ConfigurationError: The specification is wrong.
         """
-        self._link.ask("faults", spec)
+        self._ask("faults", spec)
 
     def requests(self) -> list[SeenRequest]:
-        """Return the latest requests at the front door, oldest first; at most 50,000."""
-        return [SeenRequest(*seen) for seen in self._link.ask("requests")]
+        """Return the latest requests at the gateway, oldest first; at most 50,000."""
+        return [SeenRequest(*seen) for seen in self._ask("requests")]
 
     def clear_requests(self) -> None:
         """Forget the requests seen so far."""
-        self._link.ask("clear-requests")
+        self._ask("clear-requests")
 
     def restart_postgrest(self) -> None:
         """Kill PostgREST and wait until a new one serves."""
-        self._link.ask("restart-postgrest")
+        self._ask("restart-postgrest")
 
     def stop_database(self) -> None:
         """Stop PostgreSQL; requests fail until `start_database`."""
-        self._link.ask("stop-database")
+        self._ask("stop-database")
 
     def start_database(self) -> None:
         """Start PostgreSQL again and wait until PostgREST has found it."""
-        self._link.ask("start-database")
+        self._ask("start-database")
+
+    def _ask(self, action: str, argument: Any = None) -> Any:
+        """Have the supervisor do something and return its answer.
+
+        Raises:
+            OperatorError: It could not, or it has gone.
+        """
+        port = urlsplit(self.url).port
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_SECONDS)
+        try:
+            connection.request(
+                "POST",
+                CONTROL + action,
+                json.dumps(argument),
+                {"Authorization": f"Bearer {self._control_key}"},
+            )
+            answer = json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = self.failure or f"{type(error).__name__} on {action}"
+            raise SandboxError(f"the sandbox does not answer: {reason}") from error
+        finally:
+            connection.close()
+        if "failed" in answer:
+            raise _error(answer["failed"])
+        return answer["result"]
 
 
 async def start_sandbox(
@@ -141,12 +242,12 @@ async def start_sandbox(
         if on_stage is not None:
             loop.call_soon_threadsafe(on_stage, stage)
 
-    link = _Link(options or SandboxOptions())
-    waiting = asyncio.create_task(asyncio.to_thread(link.ready, report))
+    supervisor = _Supervisor(options or SandboxOptions())
+    waiting = asyncio.create_task(asyncio.to_thread(supervisor.ready, report))
     try:
-        return Sandbox(link, await asyncio.shield(waiting))
+        return Sandbox(supervisor, await asyncio.shield(waiting))
     except asyncio.CancelledError:
-        await asyncio.to_thread(link.stop)
+        await asyncio.to_thread(supervisor.stop)
         await asyncio.gather(waiting, return_exceptions=True)
         raise
 
@@ -156,38 +257,45 @@ def start_sandbox_sync(
     on_stage: Callable[[SandboxStage], None] | None = None,
 ) -> Sandbox:
     """Do what `start_sandbox` does, blocking; `on_stage` is called in this thread."""
-    link = _Link(options or SandboxOptions())
+    supervisor = _Supervisor(options or SandboxOptions())
     try:
-        return Sandbox(link, link.ready(on_stage or (lambda _: None)))
+        return Sandbox(supervisor, supervisor.ready(on_stage or (lambda _: None)))
     except BaseException:
-        link.stop()
+        supervisor.stop()
         raise
 
 
-class _Link:
-    """The process of a supervisor and the lines between it and us."""
+def check_packages() -> None:
+    """Make sure that the packages of the extra are installed.
+
+    Raises:
+        SandboxError: One is missing.
+    """
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SandboxError(
+            f"the sandbox needs packages that are not installed: {', '.join(missing)}",
+            hint="pip install 'heatmap-tui[sandbox]'",
+        )
+
+
+class _Supervisor:
+    """The supervisor's process."""
 
     def __init__(self, options: SandboxOptions) -> None:
-        if sys.platform == "win32":
-            raise SandboxError(
-                "the sandbox runs on Linux and macOS",
-                hint="point the console at a project instead: set SUPABASE_URL",
-            )
-        self.failure: str | None = None
-        self._lock = threading.Lock()
-        self._numbers = itertools.count(1)
-        self._answers: dict[int, Future[Any]] = {}
-        self._progress: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
-        self._stopping = False
-        self._directory: Path | None = None
+        check_packages()
+        self._stopped = False
         try:
-            # A file without a name: what the supervisor says last can be read, and nothing stays.
+            # A file without a name: the reason of an end can be read, and nothing stays.
             self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tui.sandbox"],
+                [sys.executable, "-m", "tui.sandbox.supervisor"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
+                # Unbuffered: what has been read ahead would be hidden from `select`.
+                bufsize=0,
+                env={name: os.environ[name] for name in os.environ if PASSED_ON.fullmatch(name)},
                 # From here `-m` finds this very package, installed or in a checkout.
                 cwd=Path(__file__).resolve().parent.parent.parent,
                 start_new_session=True,
@@ -197,67 +305,57 @@ class _Link:
                 f"the sandbox cannot be started: {error.strerror}",
                 hint="is the temporary directory writable? set TMPDIR to another",
             ) from error
-        threading.Thread(target=self._listen, name="sandbox", daemon=True).start()
-        self._send(options.to_json())
+        assert self.process.stdin is not None  # noqa: S101 - a pipe was asked for
+        with contextlib.suppress(OSError):
+            self.process.stdin.write(json.dumps(options.to_json()).encode() + b"\n")
 
     def ready(self, on_stage: Callable[[SandboxStage], None]) -> dict[str, Any]:
         """Wait for the start to end and return the connection details.
 
         Raises:
-            OperatorError: It failed.
+            OperatorError: It failed; the process has ended.
         """
-        while True:
-            try:
-                message = self._progress.get(timeout=START_SECONDS)
-            except Empty:
+        stdout = self.process.stdout
+        assert stdout is not None  # noqa: S101 - a pipe was asked for
+        while select.select([stdout], [], [], START_SECONDS)[0]:
+            line = stdout.readline()
+            if not line:
+                reason = self._reason()
                 self.stop()
                 raise SandboxError(
-                    f"the sandbox was silent for {START_SECONDS:.0f} s while starting",
-                    hint="is the machine very busy? try again",
-                ) from None
-            if message is None:
-                last_words = self._last_words()
-                self.stop()
-                raise SandboxError(
-                    f"the sandbox stopped while starting: {last_words}",
-                    hint="try again; `python -m tui.sandbox` is the process that ended",
+                    f"the sandbox stopped while starting: {reason}",
+                    hint="try again; `python -m tui.sandbox.supervisor` is the process that ended",
                 )
+            message = json.loads(line)
             if "stage" in message:
                 on_stage(SandboxStage(**message["stage"]))
             elif "failed" in message:
                 self.stop()
-                raise protocol.to_error(message["failed"])
+                raise _error(message["failed"])
             else:
                 details: dict[str, Any] = message["ready"]
-                self._directory = Path(details["directory"])
                 return details
+        self.stop()
+        raise SandboxError(
+            f"the sandbox was silent for {START_SECONDS:.0f} s while starting",
+            hint="is the machine very busy? try again",
+        )
 
-    def ask(self, action: str, argument: Any = None) -> Any:
-        """Have the supervisor do something and return its answer.
+    def failure(self) -> str | None:
+        """Return why the process has ended by itself, or None."""
+        if self._stopped or self.process.poll() is None:
+            return None
+        return self._reason(default="the sandbox has stopped")
 
-        Raises:
-            OperatorError: It could not, or it has gone.
+    def stop(self, directory: Path | None = None) -> None:
+        """End the process by closing its stdin; insist when it does not listen.
+
+        Args:
+            directory: The run's; removed here where the supervisor was killed.
         """
-        answer: Future[Any] = Future()
-        with self._lock:
-            number = next(self._numbers)
-            self._answers[number] = answer
-        self._send({"id": number, "do": action, "with": argument})
-        if self.process.poll() is not None:
-            self._abandon()
-        try:
-            return answer.result(REQUEST_SECONDS)
-        except TimeoutError:
-            raise SandboxError(f"the sandbox did not answer to {action!r}") from None
-        finally:
-            self._answers.pop(number, None)
-
-    def stop(self) -> None:
-        """End the supervisor by closing its life line; insist when it does not listen."""
-        with self._lock:
-            if self._stopping:
-                return
-            self._stopping = True
+        if self._stopped:
+            return
+        self._stopped = True
         assert self.process.stdin is not None  # noqa: S101 - a pipe was asked for
         with contextlib.suppress(OSError):
             self.process.stdin.close()
@@ -269,61 +367,35 @@ class _Link:
                 self.process.send_signal(insist)
         self.process.wait()
         self._stderr.close()
-        self._sweep()
+        if directory is not None and directory.exists():
+            _sweep(directory)
 
-    def _sweep(self) -> None:
-        """Remove what a supervisor that was killed has left, once its children are gone."""
-        if self._directory is None or not self._directory.exists():
-            return
-        # Not at the top: there is no such thing on Windows, where this module must still load.
-        from tui.sandbox import rundir  # noqa: PLC0415
-
-        deadline = time.monotonic() + SWEEP_SECONDS
-        # Another process may sweep it first.
-        while self._directory.exists() and time.monotonic() < deadline:
-            if self._directory not in rundir.sweep():
-                time.sleep(0.05)
-
-    def _send(self, message: dict[str, Any]) -> None:
-        assert self.process.stdin is not None  # noqa: S101 - a pipe was asked for
-        with self._lock, contextlib.suppress(OSError, ValueError):
-            self.process.stdin.write(protocol.encode(message))
-            self.process.stdin.flush()
-
-    def _listen(self) -> None:
-        """Hand out the supervisor's lines, in a thread of its own, to their end."""
-        assert self.process.stdout is not None  # noqa: S101 - a pipe was asked for
-        for line in self.process.stdout:
-            message = protocol.decode(line)
-            if "id" in message:
-                self._answer(message)
-            elif "died" in message:
-                self.failure = message["died"]
-            else:
-                self._progress.put(message)
-        if not self._stopping and self.failure is None:
-            self.failure = "the sandbox has stopped"
-        self._progress.put(None)
-        self._abandon()
-
-    def _answer(self, message: dict[str, Any]) -> None:
-        waiting = self._answers.get(message["id"])
-        if waiting is None or waiting.done():
-            return
-        if "failed" in message:
-            waiting.set_exception(protocol.to_error(message["failed"]))
-        else:
-            waiting.set_result(message.get("result"))
-
-    def _abandon(self) -> None:
-        for waiting in list(self._answers.values()):
-            with contextlib.suppress(Exception):
-                waiting.set_exception(SandboxError("the sandbox has stopped"))
-
-    def _last_words(self) -> str:
+    def _reason(self, default: str = "it said nothing") -> str:
         with contextlib.suppress(OSError, ValueError):
             self._stderr.seek(0)
             lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
             if lines:
-                return lines[-1][:300]
-        return "it said nothing"
+                return lines[-1][:600]
+        return default
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what a supervisor that was killed has left, once its children are gone."""
+    from tui.sandbox import processes  # noqa: PLC0415 - only the supervisor needs it otherwise
+
+    deadline = time.monotonic() + SWEEP_SECONDS
+    # Another process may sweep it first.
+    while directory.exists() and time.monotonic() < deadline:
+        if directory not in processes.sweep():
+            time.sleep(0.05)
+
+
+def described(error: OperatorError) -> dict[str, Any]:
+    """Return an error as plain values, for the way from the supervisor to here."""
+    kind = "configuration" if isinstance(error, ConfigurationError) else "sandbox"
+    return {"kind": kind, "message": error.message, "hint": error.hint}
+
+
+def _error(values: dict[str, Any]) -> OperatorError:
+    kind = ConfigurationError if values["kind"] == "configuration" else SandboxError
+    return kind(values["message"], hint=values["hint"])

@@ -8,7 +8,9 @@ A specification is a comma list of `name=value`:
 | `latency`, `jitter` | milliseconds | every request waits that long, give or take the jitter |
 | `e429`, `e503`, any `e4xx` or `e5xx` | rate | that status; nothing is written |
 | `html` | rate | an HTML error page with status 502; nothing is written |
+| `refusal` | rate | a right key is refused in passing (401 PGRST303, 403 bad_jwt) |
 | `drop` | rate | the connection closes before anything is written |
+| `gave_up` | rate | 504 after `gave_up_seconds` (default 0.05); it is carried out all the same |
 | `lost` | rate | the request is carried out and committed, then the connection closes |
 | `reset` | rate | the same, with a reset in the middle of the body |
 | `truncate` | rate | a well-formed reply whose JSON ends too early |
@@ -31,8 +33,8 @@ from typing import Any
 from tui.errors import ConfigurationError
 
 URL_LIMIT = 8192
-RATES = ("html", "drop", "lost", "reset", "truncate", "slow")
-NUMBERS = ("latency", "jitter", "slow_seconds", "retry_after")
+RATES = ("html", "refusal", "drop", "gave_up", "lost", "reset", "truncate", "slow")
+NUMBERS = ("latency", "jitter", "slow_seconds", "gave_up_seconds", "retry_after")
 INTEGERS = ("seed", "url_limit", "skip", "times")
 TEXTS = ("method", "path")
 
@@ -46,6 +48,7 @@ class FaultSpec:
     latency: float = 0.0
     jitter: float = 0.0
     slow_seconds: float = 30.0
+    gave_up_seconds: float = 0.05
     retry_after: float = 1.0
     url_limit: int = URL_LIMIT
     skip: int = 0

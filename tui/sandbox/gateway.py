@@ -1,38 +1,50 @@
-"""The sandbox's front door: what stands before PostgREST and the auth service on the platform.
+"""The sandbox's gateway: what stands before PostgREST and the auth service on the platform.
 
 It checks the `apikey`, swaps opaque keys for JWTs, refuses secret keys to browsers, limits the
-request line to 8 KiB, and forwards the rest. Faults are injected here and nowhere else.
+request line to 8 KiB, and forwards the rest. Faults are injected here and nowhere else. The control
+route below `/sandbox/v1/` is the console's own; no key of the project opens it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import logging
+import secrets
 import socket
 import struct
+import time
+import uuid
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
+import jwt
 from aiohttp import web
 from yarl import URL
 
-from tui.sandbox.faults import FaultSwitch
+from tui.errors import OperatorError, SandboxError
+from tui.sandbox.auth import ISSUER, sign
+from tui.sandbox.client import CONTROL, described
+from tui.sandbox.faults import parse_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from tui.sandbox.auth import AuthService
-    from tui.sandbox.keys import Keys
+    from tui.sandbox.faults import FaultSwitch
 
 ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
 
 LOG_LENGTH = 50_000
 REST = "/rest/v1"
 AUTH = "/auth/v1"
+TEN_YEARS = 10 * 365 * 24 * 3600
+# What stands for an opaque key lives just long enough for one request.
+MINTED_SECONDS = 300
 # A header of this hop, or one that must speak of our own body and not of the upstream's.
 HOP_HEADERS = frozenset(
     {
@@ -53,46 +65,142 @@ HOP_HEADERS = frozenset(
 # chosen for a request at the moment it closes.
 KEEP_ALIVE_SECONDS = 15.0
 SLOW_TICK_SECONDS = 0.1
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Content-Encoding, Content-Location, Content-Range, "
+    "Content-Type, Link, Location, Range-Unit, X-Supabase-Api-Version, X-Total-Count, "
+    "sb-error-code",
+}
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT",
+    "Access-Control-Max-Age": "3600",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Every key that opens one sandbox.
+
+    The claims of the legacy keys are those of the platform's local stack: `iss` is `supabase-demo`
+    and there is no `ref`.
+
+    Attributes:
+        jwt_secret: Signs and verifies all JWTs of this sandbox (HS256).
+        anon: Legacy JWT with role `anon`.
+        service_role: Legacy JWT with role `service_role`.
+        publishable: Opaque `sb_publishable_...` key standing for `anon`.
+        secret: Opaque `sb_secret_...` key standing for `service_role`.
+    """
+
+    jwt_secret: str
+    anon: str
+    service_role: str
+    publishable: str
+    secret: str
+
+    @classmethod
+    def generate(cls) -> Keys:
+        """Return fresh random keys."""
+        secret = secrets.token_urlsafe(40)
+        issued = int(time.time())
+        claims = {"iss": ISSUER, "iat": issued, "exp": issued + TEN_YEARS}
+        return cls(
+            jwt_secret=secret,
+            anon=sign(claims | {"role": "anon"}, secret),
+            service_role=sign(claims | {"role": "service_role"}, secret),
+            publishable=f"sb_publishable_{_opaque()}",
+            secret=f"sb_secret_{_opaque()}",
+        )
+
+    def jwt_for(self, api_key: str) -> str | None:
+        """Return the JWT that a key stands for, or None when the key is not ours.
+
+        For an opaque key it is minted for the occasion. Any JWT that this sandbox's secret signed
+        is a key of its own, so that a hosted project's claims can be stood in for; whether it has
+        expired is for the upstream to judge.
+        """
+        role = {self.publishable: "anon", self.secret: "service_role"}.get(api_key)
+        if role is not None:
+            return self.mint(role)
+        try:
+            jwt.decode(
+                api_key,
+                self.jwt_secret,
+                algorithms=["HS256"],
+                options={"verify_aud": False, "verify_exp": False},
+            )
+        except jwt.InvalidTokenError:
+            return None
+        return api_key
+
+    def mint(self, role: str) -> str:
+        """Return a JWT of this role for one request."""
+        now = int(time.time())
+        claims = {"iss": ISSUER, "role": role, "iat": now, "exp": now + MINTED_SECONDS}
+        return sign(claims, self.jwt_secret)
+
+
+def _opaque() -> str:
+    # As hosted: 22 characters of base64url, and 8 of a checksum.
+    return f"{secrets.token_urlsafe(16)}_{secrets.token_urlsafe(6)}"
 
 
 @dataclass(slots=True)
 class Seen:
-    """A request as it arrived at the front door; status 0 until it is answered."""
+    """A request as it arrived at the gateway; status 0 until it is answered."""
 
     method: str
     path: str
     status: int = 0
 
 
-class Answer(Exception):
-    """Ends the handling of a request with a JSON answer."""
+class Refusal(Exception):
+    """Ends the handling of a request with the platform's own words."""
 
-    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
-        super().__init__(status)
-        self.status = status
-        self.body = body
+    def __init__(self, code: str, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
+
+    def response(self) -> web.Response:
+        """Return the answer."""
+        answer = _json(401, {"message": str(self), "hint": self.hint})
+        answer.headers["sb-error-code"] = f"UNAUTHORIZED_{self.code}"
+        return answer
 
 
 class Gateway:
-    """The front door.
+    """The gateway.
 
     Args:
         keys: The keys it accepts.
         rest_socket: PostgREST's Unix socket.
         auth: Answers `/auth/v1`.
         faults: Decides which requests go wrong.
+        control: Does to the servers what the control route asks for.
+
+    Attributes:
+        control_key: Opens the control route.
     """
 
     def __init__(
-        self, keys: Keys, rest_socket: Path, auth: AuthService, faults: FaultSwitch | None = None
+        self,
+        keys: Keys,
+        rest_socket: Path,
+        auth: AuthService,
+        faults: FaultSwitch,
+        control: Callable[[str], Awaitable[None]],
     ) -> None:
         self._keys = keys
         self._rest_socket = rest_socket
         self._auth = auth
-        self.faults = faults or FaultSwitch()
-        self.log: deque[Seen] = deque(maxlen=LOG_LENGTH)
+        self._faults = faults
+        self._control = control
+        self.control_key = secrets.token_urlsafe(16)
+        self._log: deque[Seen] = deque(maxlen=LOG_LENGTH)
         self._upstream: aiohttp.ClientSession | None = None
         self._runner: web.ServerRunner | None = None
+        self._given_up: set[asyncio.Task[web.Response]] = set()
 
     async def start(self, listener: socket.socket) -> None:
         """Serve on a bound socket."""
@@ -119,41 +227,56 @@ class Gateway:
 
     async def stop(self) -> None:
         """Stop serving."""
+        for task in self._given_up:
+            task.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
         if self._upstream is not None:
             await self._upstream.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path.startswith(CONTROL):
+            return await self._answer_control(request)
         seen = Seen(request.method, request.raw_path)
-        self.log.append(seen)
-        fault = self.faults.next(request.method, request.raw_path)
+        self._log.append(seen)
+        fault = self._faults.next(request.method, request.raw_path)
         if fault.delay:
             await asyncio.sleep(fault.delay)
-        early = self._fault_before(request, fault.kind)
-        if early is not None:
-            seen.status = early.status
-            return early
-        try:
-            response = await self._answer(request)
-        except Answer as answer:
-            response = _json(answer.status, answer.body)
+        response = self._fault_before(request, fault.kind)
+        if response is not None:
+            seen.status = response.status
+            return response
+        body = await request.content.read()
+        if fault.kind == "gave_up":
+            response = await self._give_up_on(request, body)
+        else:
+            response = await self._answer(request, body)
+        if "Origin" in request.headers:
+            response.headers.update(CORS)
         seen.status = response.status
-        if fault.kind is not None:
+        if fault.kind in {"lost", "truncate", "reset", "slow"}:
             return await self._fault_after(request, response, fault.kind)
         return response
 
-    async def _answer(self, request: web.BaseRequest) -> web.Response:
+    async def _answer(self, request: web.BaseRequest, body: bytes) -> web.Response:
         line = len(request.method) + len(request.raw_path) + len("  HTTP/1.1")
-        if line > self.faults.spec.url_limit:
+        if line > self._faults.spec.url_limit:
             return _html(414, "414 Request-URI Too Large")
-        bearer = self._authorize(request)
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            wanted = request.headers.get("Access-Control-Request-Headers", "")
+            return web.Response(
+                headers=PREFLIGHT | ({"Access-Control-Allow-Headers": wanted} if wanted else {})
+            )
         path, _, query = request.raw_path.partition("?")
-        if path == REST or path.startswith(REST + "/"):
+        is_rest = path == REST or path.startswith(REST + "/")
+        try:
+            bearer = self._authorize(request, is_root=path in {REST, REST + "/"})
+        except Refusal as refusal:
+            return refusal.response()
+        if is_rest:
             target = (path.removeprefix(REST) or "/") + (f"?{query}" if query else "")
-            return await self._forward(request, target, bearer)
+            return await self._forward(request, target, bearer, body)
         if path.startswith(AUTH + "/"):
-            body = await request.content.read()
             answer = await self._auth.answer(
                 request.method,
                 path.removeprefix(AUTH),
@@ -170,34 +293,44 @@ class Gateway:
             )
         return _json(404, {"message": "no Route matched with those values"})
 
-    def _authorize(self, request: web.BaseRequest) -> str:
-        """Return the JWT that goes upstream; the platform's own words refuse a bad key."""
+    def _authorize(self, request: web.BaseRequest, *, is_root: bool) -> str:
+        """Return the JWT that goes upstream.
+
+        Raises:
+            Refusal: The platform refuses such a key here.
+        """
         key = request.headers.get("apikey") or request.query.get("apikey")
         if not key:
-            raise Answer(
-                401,
-                {
-                    "message": "No API key found in request",
-                    "hint": "No `apikey` request header or url param was found.",
-                },
+            raise Refusal(
+                "MISSING_API_KEY",
+                "No API key found in request",
+                "No `apikey` request header or url param was found.",
             )
         token = self._keys.jwt_for(key)
         if token is None:
-            raise Answer(
-                401,
-                {
-                    "message": "Invalid API key",
-                    "hint": "Double check your Supabase `anon` or `service_role` API key.",
-                },
+            raise Refusal(
+                "INVALID_API_KEY",
+                "Invalid API key",
+                "Double check your Supabase `anon` or `service_role` API key.",
             )
         if key == self._keys.secret and "Mozilla/" in request.headers.get("User-Agent", ""):
-            raise Answer(
-                401,
-                {
-                    "message": "Forbidden use of secret API key in browser",
-                    "hint": "Secret API keys can only be used in a protected environment and "
-                    "should never be used in a browser. Delete this secret API key immediately.",
-                },
+            raise Refusal(
+                "INVALID_API_KEY_TYPE",
+                "Forbidden use of secret API key in browser",
+                "Secret API keys can only be used in a protected environment and should never be "
+                "used in a browser. Delete this secret API key immediately!",
+            )
+        if is_root and key == self._keys.publishable:
+            raise Refusal(
+                "INVALID_API_KEY_TYPE",
+                "Secret API key required",
+                "Only secret API keys can be used for this endpoint.",
+            )
+        if is_root and _role(token) == "anon":
+            raise Refusal(
+                "INVALID_API_KEY_TYPE",
+                "Invalid API key",
+                "Only the `service_role` API key can be used for this endpoint.",
             )
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not bearer:
@@ -205,7 +338,9 @@ class Gateway:
         # Clients repeat an opaque key here, where upstream only a JWT is understood.
         return self._keys.jwt_for(bearer) or bearer
 
-    async def _forward(self, request: web.BaseRequest, target: str, bearer: str) -> web.Response:
+    async def _forward(
+        self, request: web.BaseRequest, target: str, bearer: str, body: bytes
+    ) -> web.Response:
         assert self._upstream is not None  # noqa: S101 - set before the first request is served
         headers = [
             (name, value)
@@ -213,11 +348,10 @@ class Gateway:
             if name.lower() not in HOP_HEADERS and name.lower() not in {"apikey", "authorization"}
         ]
         headers.append(("Authorization", f"Bearer {bearer}"))
-        body = await request.content.read() if request.body_exists else None
         url = URL(f"http://postgrest{target}", encoded=True)
         try:
             async with self._upstream.request(
-                request.method, url, headers=headers, data=body, allow_redirects=False
+                request.method, url, headers=headers, data=body or None, allow_redirects=False
             ) as upstream:
                 content = await upstream.read()
                 response = web.Response(status=upstream.status, body=content or None)
@@ -231,6 +365,33 @@ class Gateway:
             message = "An invalid response was received from the upstream server"
             return _json(502, {"message": message})
 
+    async def _answer_control(self, request: web.BaseRequest) -> web.Response:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if request.method != "POST" or not hmac.compare_digest(given, self.control_key):
+            return _json(404, {"message": "no Route matched with those values"})
+        action = request.path.removeprefix(CONTROL)
+        result: Any = None
+        try:
+            argument = json.loads(await request.content.read() or b"null")
+            match action:
+                case "faults":
+                    self._faults.set(parse_faults(argument) if argument else None)
+                case "requests":
+                    result = [[seen.method, seen.path, seen.status] for seen in self._log]
+                case "clear-requests":
+                    self._log.clear()
+                case _:
+                    await self._control(action)
+        except OperatorError as error:
+            return _json(400, {"failed": described(error)})
+        except Exception as error:
+            logging.getLogger(__name__).exception("control: %s", action)
+            failure = SandboxError(
+                f"the sandbox could not do {action}: {type(error).__name__}: {error}"
+            )
+            return _json(500, {"failed": described(failure)})
+        return _json(200, {"result": result})
+
     def _fault_before(self, request: web.BaseRequest, kind: str | None) -> web.Response | None:
         """Return the answer of a fault that keeps the request from being carried out."""
         if kind is None:
@@ -239,13 +400,23 @@ class Gateway:
             return _hang_up(request, web.Response(status=499))
         if kind == "html":
             return _html(502, "502 Bad Gateway")
+        if kind == "refusal":
+            return _refused_in_passing(request)
         if not kind.startswith("e"):
             return None
         status = int(kind[1:])
         response = _json(status, {"message": f"injected fault: {status}"})
         if status == 429:
-            response.headers["Retry-After"] = f"{self.faults.spec.retry_after:g}"
+            response.headers["Retry-After"] = f"{self._faults.spec.retry_after:g}"
         return response
+
+    async def _give_up_on(self, request: web.BaseRequest, body: bytes) -> web.Response:
+        """Answer 504 while the request is carried out all the same."""
+        task = asyncio.create_task(self._answer(request, body))
+        self._given_up.add(task)
+        task.add_done_callback(self._given_up.discard)
+        await asyncio.wait({task}, timeout=self._faults.spec.gave_up_seconds)
+        return _html(504, "504 Gateway Time-out")
 
     async def _fault_after(
         self, request: web.BaseRequest, response: web.Response, kind: str
@@ -268,12 +439,35 @@ class Gateway:
             return _hang_up(request, stream, reset=True)
         stream.content_length = len(body)
         await stream.prepare(request)
-        ticks = max(1, round(self.faults.spec.slow_seconds / SLOW_TICK_SECONDS))
+        ticks = max(1, round(self._faults.spec.slow_seconds / SLOW_TICK_SECONDS))
         size = max(1, -(-len(body) // ticks))
         for start in range(0, len(body), size):
-            await asyncio.sleep(self.faults.spec.slow_seconds / max(1, -(-len(body) // size)))
+            await asyncio.sleep(self._faults.spec.slow_seconds / max(1, -(-len(body) // size)))
             await stream.write(body[start : start + size])
         return stream
+
+
+def _role(token: str) -> Any:
+    return jwt.decode(token, options={"verify_signature": False}).get("role")
+
+
+def _refused_in_passing(request: web.BaseRequest) -> web.Response:
+    """Refuse a key that is right, as clocks that differ and keys just rotated do for a moment."""
+    if request.path.startswith(AUTH):
+        message = (
+            "invalid JWT: unable to parse or verify signature, token is unverifiable: error while "
+            f"executing keyfunc: unrecognized JWT kid {uuid.uuid4()} for algorithm ES256"
+        )
+        answer = _json(403, {"code": 403, "error_code": "bad_jwt", "msg": message})
+        answer.headers["x-sb-error-code"] = "bad_jwt"
+        return answer
+    message = "JWT issued at future"
+    answer = _json(401, {"code": "PGRST303", "details": None, "hint": None, "message": message})
+    answer.headers["WWW-Authenticate"] = (
+        f'Bearer error="invalid_token", error_description="{message}"'
+    )
+    answer.headers["Proxy-Status"] = "PostgREST; error=PGRST303"
+    return answer
 
 
 def _hang_up(request: web.BaseRequest, response: ResponseT, *, reset: bool = False) -> ResponseT:

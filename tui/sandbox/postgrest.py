@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from tui.errors import SandboxError
-from tui.sandbox import children
+from tui.sandbox import processes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tui.sandbox.rundir import RunDirectory
+    from tui.sandbox.gateway import Keys
+    from tui.sandbox.processes import RunDirectory
     from tui.sandbox.watchdog import Watchdog
 
 OLDEST_VERSION = 12
+OTHER_PROGRAM = f"set HEATMAP_SANDBOX_POSTGREST to a PostgREST {OLDEST_VERSION} or newer"
 
 
 async def version(program: Path) -> str | None:
@@ -30,7 +32,7 @@ async def version(program: Path) -> str | None:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env=children.CLEAN_ENVIRONMENT,
+            env=processes.CLEAN_ENVIRONMENT,
         )
     except OSError:
         return None
@@ -46,14 +48,14 @@ async def version(program: Path) -> str | None:
     return match[0].decode("ascii", "replace").removeprefix("PostgREST ")
 
 
-class Postgrest:
+class Postgrest(processes.Server):
     """One PostgREST server.
 
     Args:
         program: The executable.
         run: Where its socket and log live.
         database_url: A connection as `authenticator`.
-        jwt_secret: Verifies the JWTs it is sent.
+        keys: Sign what it is sent.
         max_rows: Its `db-max-rows`; 0 for no limit.
         watchdog: Ends it after a kill of ours, where the kernel cannot.
     """
@@ -64,15 +66,14 @@ class Postgrest:
         run: RunDirectory,
         *,
         database_url: str,
-        jwt_secret: str,
+        keys: Keys,
         max_rows: int,
         watchdog: Watchdog | None,
     ) -> None:
+        super().__init__("PostgREST", run, log="postgrest", watchdog=watchdog)
         self._program = program
-        self._run = run
-        self._watchdog = watchdog
-        self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
+        self._keys = keys
+        self.socket = run.path / "rest.sock"
         self._environment = {
             "PGRST_DB_URI": database_url,
             "PGRST_DB_SCHEMAS": "public",
@@ -80,7 +81,7 @@ class Postgrest:
             "PGRST_DB_ANON_ROLE": "anon",
             "PGRST_DB_POOL": "20",
             "PGRST_DB_CHANNEL_ENABLED": "true",
-            "PGRST_JWT_SECRET": jwt_secret,
+            "PGRST_JWT_SECRET": keys.jwt_secret,
             "PGRST_OPENAPI_MODE": "follow-privileges",
             "PGRST_SERVER_UNIX_SOCKET": str(self.socket),
             "PGRST_SERVER_UNIX_SOCKET_MODE": "600",
@@ -89,55 +90,43 @@ class Postgrest:
         if max_rows > 0:
             self._environment["PGRST_DB_MAX_ROWS"] = str(max_rows)
 
-    @property
-    def socket(self) -> Path:
-        """The socket it listens on."""
-        return self._run.path / "rest.sock"
-
-    async def start(self, service_key: str) -> None:
-        """Start it and wait until it serves the schema.
-
-        Args:
-            service_key: A JWT with the service role, to ask for the schema with.
+    async def start(self, seconds: float) -> None:
+        """Start it and wait until it serves the schema, this long at most.
 
         Raises:
-            SandboxError: It exited early; the message ends with the tail of its log.
+            SandboxError: It did not; the message ends with the end of its log.
         """
-        self._stopping = False
         self.socket.unlink(missing_ok=True)
-        log = self._run.log("postgrest")
         try:
-            self._process = await children.start(
-                [self._program],
-                directory=self._run.path,
-                log=log,
-                death_signal=signal.SIGKILL,
-                environment=self._environment,
-                lock=self._run.lock,
-                watchdog=self._watchdog,
-            )
+            await self.launch([self._program], signal.SIGKILL, self._environment)
         except OSError as error:
             raise SandboxError(
                 f"PostgREST at {self._program} cannot be executed: {error.strerror}",
                 hint="set HEATMAP_SANDBOX_POSTGREST to a PostgREST executable",
             ) from error
-        await self.ready(service_key)
+        try:
+            await asyncio.wait_for(self.ready(), seconds)
+        except TimeoutError:
+            raise SandboxError(
+                f"PostgREST does not serve after {seconds:.0f} s; "
+                f"the end of its log: {self.last_words()}",
+                hint=OTHER_PROGRAM,
+            ) from None
 
-    async def ready(self, service_key: str) -> None:
+    async def ready(self) -> None:
         """Wait until it serves the schema.
 
         Raises:
-            SandboxError: It exited; the message ends with the tail of its log.
+            SandboxError: It exited; the message ends with the end of its log.
         """
         connector = aiohttp.UnixConnector(str(self.socket))
-        headers = {"Authorization": f"Bearer {service_key}"}
+        headers = {"Authorization": f"Bearer {self._keys.service_role}"}
         async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
             while True:
-                if self._process is None or self._process.returncode is not None:
+                if not self.is_running():
                     raise SandboxError(
-                        f"PostgREST stopped while starting: "
-                        f"{children.tail(self._run.log('postgrest'))}",
-                        hint="set HEATMAP_SANDBOX_POSTGREST to a PostgREST 12 to 14",
+                        f"PostgREST stopped while starting: {self.last_words()}",
+                        hint=OTHER_PROGRAM,
                     )
                 try:
                     async with session.head("http://postgrest/") as answer:
@@ -147,23 +136,11 @@ class Postgrest:
                     pass
                 await asyncio.sleep(0.02)
 
-    async def death(self) -> str | None:
-        """Wait for it to end; return the tail of its log, or None when we stopped it."""
-        process = self._process
-        if process is None:
-            return None
-        await process.wait()
-        return None if self._stopping else children.tail(self._run.log("postgrest"))
-
     async def stop(self) -> None:
         """End it at once; it keeps no state."""
-        self._stopping = True
-        await children.end(self._process, signal.SIGKILL)
-        if self._process is not None and self._watchdog is not None:
-            self._watchdog.forget(self._process.pid)
-        self._process = None
+        await self.end(signal.SIGKILL)
 
     def reload(self) -> None:
         """Have it look at the database again now instead of at its next try."""
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and self.is_running():
             self._process.send_signal(signal.SIGUSR1)

@@ -1,17 +1,13 @@
-"""Applying the SQL to a fresh cluster: the platform, the app, the analytics, the learners."""
+"""The SQL of a fresh cluster: the platform, the app, the analytics, the learners."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
 from tui.errors import SandboxError
-from tui.sandbox.sqlfiles import sql_path
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # The learners come last, so that triggers and policies treat them as they treat everybody.
 LEARNERS_FROM = "90"
@@ -19,13 +15,44 @@ ANALYTICS = ("analytics_heatmap.sql", "analytics_heatmap_preflight.sql")
 VIEW = "analytics_heatmap_agg"
 
 
-async def apply_platform(superuser_url: str, owner_url: str, sql_dir: Path) -> list[str]:
+def sql_dir() -> Path:
+    """Return the directory of the SQL files: in the package once installed, or in the checkout.
+
+    Raises:
+        SandboxError: Neither has them.
+    """
+    package = Path(__file__).resolve().parent.parent
+    for candidate in (package / "sql", package.parent / "sql"):
+        if (candidate / "sandbox").is_dir():
+            return candidate
+    raise SandboxError(
+        f"the SQL files are missing beside {package}",
+        hint="reinstall heatmap-tui: its wheel carries them",
+    )
+
+
+def sql_path(name: str, directory: Path) -> Path:
+    """Return the path of one SQL file.
+
+    Raises:
+        SandboxError: There is no such file.
+    """
+    path = directory / name
+    if not path.is_file():
+        raise SandboxError(
+            f"the SQL file {name} is missing from {directory}",
+            hint="reinstall heatmap-tui: its wheel carries it",
+        )
+    return path
+
+
+async def apply_platform(superuser_url: str, owner_url: str, directory: Path) -> list[str]:
     """Apply roles, auth schema and app tables as the superuser, the analytics as the owner.
 
     Args:
         superuser_url: A connection as the cluster's superuser.
         owner_url: A connection as the project's owner, who is no superuser on the platform either.
-        sql_dir: The directory of the SQL files.
+        directory: The directory of the SQL files.
 
     Returns:
         The names of the files applied.
@@ -33,26 +60,26 @@ async def apply_platform(superuser_url: str, owner_url: str, sql_dir: Path) -> l
     Raises:
         SandboxError: A file is missing or fails; the message names it and says why.
     """
-    files = [path for path in _sandbox_files(sql_dir) if path.name < LEARNERS_FROM]
+    files = [path for path in _sandbox_files(directory) if path.name < LEARNERS_FROM]
     if not files:
         raise SandboxError(
-            f"there are no SQL files in {sql_dir / 'sandbox'}",
+            f"there are no SQL files in {directory / 'sandbox'}",
             hint="reinstall heatmap-tui: its wheel carries them",
         )
-    analytics = [sql_path(name, sql_dir) for name in ANALYTICS]
+    analytics = [sql_path(name, directory) for name in ANALYTICS]
     await _apply(superuser_url, files)
     await _apply(owner_url, analytics)
     return [path.name for path in files + analytics]
 
 
-async def apply_learners(database_url: str, sql_dir: Path, *, seed: bool) -> None:
+async def apply_learners(database_url: str, directory: Path, *, seed: bool) -> None:
     """Load the existing learners, then fill the view once.
 
     Raises:
         SandboxError: A file fails; the message names it and says what the server said.
     """
-    files = [path for path in _sandbox_files(sql_dir) if path.name >= LEARNERS_FROM]
     if seed:
+        files = [path for path in _sandbox_files(directory) if path.name >= LEARNERS_FROM]
         await _apply(database_url, files)
     connection = await psycopg.AsyncConnection.connect(database_url, autocommit=True)
     async with connection:
@@ -66,8 +93,8 @@ async def apply_learners(database_url: str, sql_dir: Path, *, seed: bool) -> Non
         await connection.execute("analyze")
 
 
-def _sandbox_files(sql_dir: Path) -> list[Path]:
-    return sorted((sql_dir / "sandbox").glob("*.sql"))
+def _sandbox_files(directory: Path) -> list[Path]:
+    return sorted((directory / "sandbox").glob("*.sql"))
 
 
 async def _apply(database_url: str, files: list[Path]) -> None:

@@ -1,10 +1,16 @@
-"""Runs one sandbox: starts its parts in order, serves the front door, and takes everything down."""
+"""The supervisor's process: starts a sandbox's parts in order, and takes everything down.
+
+Started by `tui.sandbox.client` as `python -m tui.sandbox.supervisor`. It lives exactly as long as
+its stdin is open and its servers run.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
-import importlib.util
+import contextlib
+import json
+import logging
+import os
 import signal
 import socket
 import sys
@@ -12,21 +18,22 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tui.errors import ConfigurationError, SandboxError
-from tui.sandbox import children, postgres, programs, rundir, sqlfiles
+from tui.errors import ConfigurationError, OperatorError, SandboxError
+from tui.sandbox import download, processes, schema
+from tui.sandbox.auth import AuthService
+from tui.sandbox.client import SandboxOptions, described
 from tui.sandbox.faults import FaultSwitch, parse_faults
+from tui.sandbox.gateway import Gateway, Keys
+from tui.sandbox.postgres import Postgres, find_programs
+from tui.sandbox.postgrest import Postgrest
+from tui.sandbox.users import Connections
 from tui.sandbox.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
 
-    from tui.sandbox.fetch import Found
-    from tui.sandbox.gateway import Gateway
-    from tui.sandbox.keys import Keys
-    from tui.sandbox.options import SandboxOptions
-    from tui.sandbox.postgrest import Postgrest
-    from tui.sandbox.users import Connections
+    from tui.sandbox.download import Found
 
 ResultT = TypeVar("ResultT")
 
@@ -34,9 +41,8 @@ START_SECONDS = 60.0
 FETCH_SECONDS = 180.0
 # After a long outage PostgREST looks for its database again only every 32 s: then it is restarted.
 RECOVERY_SECONDS = 2.0
-NEEDED = ("aiohttp", "jwt", "psycopg")
-# Loaded in a thread while initdb runs: they take longer to load than everything before them.
-HEAVY = ("fetch", "keys", "schema", "auth", "gateway", "postgrest")
+LONGEST_LINE = 1 << 20
+NICENESS = 5
 
 
 class Supervisor:
@@ -46,6 +52,9 @@ class Supervisor:
         options: How to start it.
         emit: Sends a message to the console.
 
+    Attributes:
+        died: Done as soon as a server ends that nobody stopped, with the reason.
+
     Raises:
         ConfigurationError: The fault specification is wrong.
     """
@@ -54,15 +63,9 @@ class Supervisor:
         self._options = options
         self._emit = emit
         self._faults = FaultSwitch(parse_faults(options.faults) if options.faults else None)
-        self._sql_dir: Path | None = None
-        self._run: rundir.RunDirectory | None = None
-        self._watchdog: Watchdog | None = None
-        self._postgres: postgres.Postgres | None = None
-        self._postgrest: Postgrest | None = None
-        self._connections: Connections | None = None
-        self._gateway: Gateway | None = None
-        self._keys: Keys | None = None
-        self._mourners: set[asyncio.Task[None]] = set()
+        self.died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._watching: set[asyncio.Task[None]] = set()
+        self._undo = contextlib.AsyncExitStack()
 
     async def start(self) -> dict[str, Any]:
         """Start everything.
@@ -73,107 +76,56 @@ class Supervisor:
         Raises:
             OperatorError: Something cannot be started; `stop` removes what was.
         """
-        check_packages()
         listener = bind(self._options.port)
-        try:
-            return await self._start(listener)
-        except BaseException:
-            listener.close()
-            raise
-
-    async def _start(self, listener: socket.socket) -> dict[str, Any]:
-        self._sql_dir = self._options.sql_dir or sqlfiles.sql_dir()
-        rundir.sweep()
+        self._undo.callback(listener.close)
+        directory = self._options.sql_dir or schema.sql_dir()
+        processes.sweep()
         # As root others pass through the directory, because PostgreSQL is another user then.
-        run = rundir.create(0o700 if children.server_account() is None else 0o711)
-        self._run = run
+        run = processes.RunDirectory.create(0o700 if processes.server_account() is None else 0o711)
+        self._undo.callback(run.remove)
+        watchdog = None
         if sys.platform != "linux":
-            self._watchdog = Watchdog(run.path)
+            watchdog = Watchdog(run.path)
+            self._undo.callback(watchdog.close)
+        keys = Keys.generate()
         try:
             async with asyncio.TaskGroup() as group:
                 finding = group.create_task(self._find_postgrest(run.path))
-                group.create_task(
-                    _within(START_SECONDS, "PostgreSQL", self._start_postgres(run, self._sql_dir))
+                starting = group.create_task(
+                    _within(START_SECONDS, "PostgreSQL", self._start_postgres(run, watchdog))
                 )
-            return await _within(
-                START_SECONDS, "PostgREST", self._start_doors(run, finding.result(), listener)
+                applying = group.create_task(self._apply_sql(starting, directory))
+            server = applying.result()
+            rest = Postgrest(
+                finding.result().program,
+                run,
+                database_url=server.url("authenticator"),
+                keys=keys,
+                max_rows=self._options.max_rows,
+                watchdog=watchdog,
             )
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._start_postgrest(rest, finding.result()))
+                group.create_task(self._load_learners(server, directory))
         except BaseExceptionGroup as failures:
             raise _first(failures) from failures
-
-    async def _start_postgres(self, run: rundir.RunDirectory, sql_dir: Path) -> None:
-        async with self._stage("find-postgres", "find PostgreSQL") as detail:
-            server = postgres.Postgres(
-                programs.find(self._options.postgres_bin), run, self._watchdog
+        async with self._stage("gateway", "open the gateway") as detail:
+            connections = Connections(server.url("supabase_auth_admin"))
+            self._undo.push_async_callback(connections.close)
+            gateway = Gateway(
+                keys,
+                rest.socket,
+                AuthService(connections, keys.jwt_secret),
+                self._faults,
+                _Control(self, server, rest, connections),
             )
-            self._postgres = server
-            detail.append(await server.probe())
-        async with self._stage("initdb", "create the database cluster"):
-            await server.initdb()
-        async with self._stage("start-postgres", "start PostgreSQL"):
-            await server.start()
-        self._mourn("PostgreSQL", server.death())
-        await asyncio.to_thread(_load)
-        from tui.sandbox import schema  # noqa: PLC0415 - see HEAVY
-
-        async with self._stage("sql", "apply the SQL") as detail:
-            files = await schema.apply_platform(server.url(), server.url("postgres"), sql_dir)
-            detail.append(f"{len(files)} files")
-
-    async def _find_postgrest(self, scratch: Path) -> Found:
-        await asyncio.to_thread(_load)
-        from tui.sandbox import fetch  # noqa: PLC0415 - see HEAVY
-
-        begun: list[float] = []
-
-        def begin() -> None:
-            begun.append(time.monotonic())
-            self._tell("fetch-postgrest", "fetch PostgREST", None)
-
-        found = await _within(
-            FETCH_SECONDS,
-            "the fetched PostgREST",
-            fetch.find(self._options.postgrest, scratch, begin),
-        )
-        if begun:
-            self._tell(
-                "fetch-postgrest", "fetch PostgREST", time.monotonic() - begun[0], found.source
-            )
-        return found
-
-    async def _start_doors(
-        self, run: rundir.RunDirectory, found: Found, listener: socket.socket
-    ) -> dict[str, Any]:
-        from tui.sandbox import schema  # noqa: PLC0415 - see HEAVY
-        from tui.sandbox.auth import AuthService  # noqa: PLC0415
-        from tui.sandbox.gateway import Gateway  # noqa: PLC0415
-        from tui.sandbox.keys import Keys  # noqa: PLC0415
-        from tui.sandbox.postgrest import Postgrest  # noqa: PLC0415
-        from tui.sandbox.users import Connections  # noqa: PLC0415
-
-        server, sql_dir = self._postgres, self._sql_dir
-        assert server is not None and sql_dir is not None  # noqa: S101, PT018 - started before
-        keys = self._keys = Keys.generate()
-        rest = self._postgrest = Postgrest(
-            found.program,
-            run,
-            database_url=server.url("authenticator"),
-            jwt_secret=keys.jwt_secret,
-            max_rows=self._options.max_rows,
-            watchdog=self._watchdog,
-        )
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._start_postgrest(found))
-            group.create_task(self._load_learners(schema.apply_learners, server.url(), sql_dir))
-        async with self._stage("front-door", "open the front door") as detail:
-            self._connections = Connections(server.url("supabase_auth_admin"))
-            auth = AuthService(self._connections, keys.jwt_secret)
-            self._gateway = Gateway(keys, rest.socket, auth, self._faults)
-            await self._gateway.start(listener)
+            self._undo.push_async_callback(gateway.stop)
+            await gateway.start(listener)
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             detail.append(url)
         return {
             "url": url,
+            "control_key": gateway.control_key,
             "service_role_key": keys.service_role,
             "anon_key": keys.anon,
             "secret_key": keys.secret,
@@ -183,90 +135,82 @@ class Supervisor:
             "directory": str(run.path),
         }
 
-    async def _start_postgrest(self, found: Found) -> None:
-        assert self._postgrest is not None and self._keys is not None  # noqa: S101, PT018
-        async with self._stage("start-postgrest", "start PostgREST") as detail:
-            await self._postgrest.start(self._keys.service_role)
-            detail.append(f"{found.version}, {found.source}")
-        self._mourn("PostgREST", self._postgrest.death())
+    async def _start_postgres(
+        self, run: processes.RunDirectory, watchdog: Watchdog | None
+    ) -> Postgres:
+        async with self._stage("find-postgres", "find PostgreSQL") as detail:
+            server = Postgres(find_programs(self._options.postgres_bin), run, watchdog)
+            self._undo.push_async_callback(server.stop, signal.SIGQUIT)
+            detail.append(await server.probe())
+        async with self._stage("initdb", "create the database cluster") as detail:
+            source = await server.create_cluster()
+            detail.append(source)
+        async with self._stage("start-postgres", "start PostgreSQL"):
+            try:
+                await server.start()
+            except SandboxError:
+                if source != "template":
+                    raise
+                # A template cut short, by a full disk say: made anew, once.
+                await server.stop(signal.SIGQUIT)
+                await server.create_cluster(anew=True)
+                await server.start()
+        self.watch(server)
+        return server
 
-    async def _load_learners(
-        self, apply: Callable[..., Coroutine[Any, Any, None]], url: str, sql_dir: Path
-    ) -> None:
+    async def _apply_sql(self, starting: asyncio.Task[Postgres], directory: Path) -> Postgres:
+        server = await starting
+        async with self._stage("sql", "apply the SQL") as detail:
+            files = await schema.apply_platform(server.url(), server.url("postgres"), directory)
+            detail.append(f"{len(files)} files")
+        return server
+
+    async def _find_postgrest(self, scratch: Path) -> Found:
+        begun: list[float] = []
+
+        def begin() -> None:
+            begun.append(time.monotonic())
+            self._tell("fetch-postgrest", "fetch PostgREST", None)
+
+        found = await _within(
+            FETCH_SECONDS,
+            "the fetched PostgREST",
+            download.find(self._options.postgrest, scratch, begin),
+        )
+        if begun:
+            took = time.monotonic() - begun[0]
+            self._tell("fetch-postgrest", "fetch PostgREST", took, found.source)
+        return found
+
+    async def _start_postgrest(self, rest: Postgrest, found: Found) -> None:
+        async with self._stage("start-postgrest", "start PostgREST") as detail:
+            self._undo.push_async_callback(rest.stop)
+            await rest.start(START_SECONDS)
+            detail.append(f"{found.version}, {found.source}")
+        self.watch(rest)
+
+    async def _load_learners(self, server: Postgres, directory: Path) -> None:
         seed = self._options.seed_learners
-        title = "load the learners" if seed else "fill the view"
-        async with self._stage("learners", title):
-            await apply(url, sql_dir, seed=seed)
+        async with self._stage("learners", "load the learners" if seed else "fill the view"):
+            await schema.apply_learners(server.url(), directory, seed=seed)
 
     async def stop(self) -> None:
         """Take everything down and remove the directory; safe to call at any point of the start."""
-        for task in self._mourners:
+        for task in self._watching:
             task.cancel()
-        if self._gateway is not None:
-            await self._gateway.stop()
-        if self._postgrest is not None:
-            await self._postgrest.stop()
-        if self._postgres is not None:
-            await self._postgres.stop(signal.SIGQUIT)
-        if self._watchdog is not None:
-            self._watchdog.close()
-        if self._run is not None:
-            self._run.remove()
+        await self._undo.aclose()
 
-    async def serve(self, action: str, argument: Any) -> Any:
-        """Do what the console asks of a running sandbox.
-
-        Args:
-            action: `faults`, `requests`, `clear-requests`, `restart-postgrest`, `stop-database` or
-                `start-database`.
-            argument: The fault specification for `faults`.
-
-        Raises:
-            OperatorError: It cannot be done.
-        """
-        gateway, rest, server, keys = self._gateway, self._postgrest, self._postgres, self._keys
-        if gateway is None or rest is None or server is None or keys is None:
-            raise SandboxError("the sandbox is not running yet")
-        match action:
-            case "faults":
-                gateway.faults.set(parse_faults(argument) if argument else None)
-            case "requests":
-                return [[seen.method, seen.path, seen.status] for seen in gateway.log]
-            case "clear-requests":
-                gateway.log.clear()
-            case "restart-postgrest":
-                await rest.stop()
-                await _within(START_SECONDS, "PostgREST", rest.start(keys.service_role))
-                self._mourn("PostgREST", rest.death())
-            case "stop-database":
-                await server.stop()
-                # These do not notice by themselves, and would fail once each after the start.
-                if self._connections is not None:
-                    await self._connections.close()
-            case "start-database":
-                if not server.running:
-                    await _within(START_SECONDS, "PostgreSQL", server.start())
-                    self._mourn("PostgreSQL", server.death())
-                rest.reload()
-                try:
-                    await asyncio.wait_for(rest.ready(keys.service_role), RECOVERY_SECONDS)
-                except TimeoutError:
-                    await self.serve("restart-postgrest", None)
-            case _:
-                raise ConfigurationError(f"the sandbox does not know how to {action!r}")
-        return None
-
-    def _mourn(self, program: str, death: Coroutine[Any, Any, str | None]) -> None:
-        """Tell the console when a program ends that we did not stop."""
+    def watch(self, server: processes.Server) -> None:
+        """End the sandbox when a server ends that we did not stop."""
 
         async def wait() -> None:
-            last_words = await death
-            if last_words is not None:
-                self._emit({"died": f"{program} has died: {last_words}"})
+            reason = await server.death()
+            if reason is not None and not self.died.done():
+                self.died.set_result(f"{server.name} has died: {reason}")
 
         task = asyncio.create_task(wait())
-        self._mourners.add(task)
-        task.add_done_callback(self._mourners.discard)
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
 
     @asynccontextmanager
     async def _stage(self, name: str, title: str) -> AsyncIterator[list[str]]:
@@ -284,22 +228,45 @@ class Supervisor:
         self._emit({"stage": stage})
 
 
-def check_packages() -> None:
-    """Make sure that the packages of the extra are installed.
+class _Control:
+    """What the gateway's control route can have done to the servers behind it."""
 
-    Raises:
-        SandboxError: One is missing.
-    """
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise SandboxError(
-            f"the sandbox needs packages that are not installed: {', '.join(missing)}",
-            hint="pip install 'heatmap-tui[sandbox]'",
-        )
+    def __init__(
+        self, supervisor: Supervisor, server: Postgres, rest: Postgrest, connections: Connections
+    ) -> None:
+        self._supervisor = supervisor
+        self._server = server
+        self._rest = rest
+        self._connections = connections
+
+    async def __call__(self, action: str) -> None:
+        match action:
+            case "restart-postgrest":
+                await self._restart_postgrest()
+            case "stop-database":
+                await self._server.stop()
+                # These do not notice by themselves, and would fail once each after the start.
+                await self._connections.close()
+            case "start-database":
+                if not self._server.is_running():
+                    await _within(START_SECONDS, "PostgreSQL", self._server.start())
+                    self._supervisor.watch(self._server)
+                self._rest.reload()
+                try:
+                    await asyncio.wait_for(self._rest.ready(), RECOVERY_SECONDS)
+                except TimeoutError:
+                    await self._restart_postgrest()
+            case _:
+                raise ConfigurationError(f"the sandbox does not know how to {action!r}")
+
+    async def _restart_postgrest(self) -> None:
+        await self._rest.stop()
+        await self._rest.start(START_SECONDS)
+        self._supervisor.watch(self._rest)
 
 
 def bind(port: int) -> socket.socket:
-    """Take the front door's port on loopback, without listening yet.
+    """Take the gateway's port on loopback.
 
     Args:
         port: 1 to 65535, or 0 for any free one.
@@ -336,12 +303,84 @@ async def _within(seconds: float, what: str, work: Coroutine[Any, Any, ResultT])
         ) from None
 
 
-def _load() -> None:
-    for name in HEAVY:
-        importlib.import_module(f"tui.sandbox.{name}")
-
-
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the first failure of a group, however deep."""
     first = failures.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def main() -> int:
+    """Run one sandbox until stdin ends or SIGTERM arrives; return the exit code."""
+    # A ctrl-c or a closed terminal is the console's to handle: it may still have to clean up.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Its servers share the machine with the console, whose keys must not wait for them.
+    os.nice(NICENESS)
+    # Logs, sockets and settings of a run are for nobody else.
+    os.umask(0o077)
+    # The console reads stdout to itself: whatever a library prints goes to stderr.
+    output = os.dup(1)
+    os.dup2(2, 1)
+    return asyncio.run(_run(output))
+
+
+async def _run(output: int) -> int:
+    def emit(message: dict[str, Any]) -> None:
+        line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+        try:
+            while line:
+                line = line[os.write(output, line) :]
+        except OSError:
+            logging.getLogger(__name__).debug("the console is gone")
+
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=LONGEST_LINE)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    terminated = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, terminated.set)
+    try:
+        supervisor = Supervisor(SandboxOptions.from_json(json.loads(await reader.readline())), emit)
+    except (OperatorError, TypeError, ValueError) as error:
+        emit({"failed": _failure(error)})
+        return 1
+    end: set[asyncio.Future[Any]] = {
+        asyncio.create_task(reader.read()),
+        asyncio.create_task(terminated.wait()),
+    }
+    start = asyncio.create_task(supervisor.start())
+    failure: BaseException | None = None
+    try:
+        await asyncio.wait({start, *end}, return_when=asyncio.FIRST_COMPLETED)
+        if start.done():
+            failure = start.exception()
+            if failure is None:
+                emit({"ready": start.result()})
+                await asyncio.wait({supervisor.died, *end}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (start, *end):
+            task.cancel()
+        await asyncio.gather(start, *end, return_exceptions=True)
+        await supervisor.stop()
+    if failure is not None:
+        emit({"failed": _failure(failure)})
+    elif supervisor.died.done():
+        sys.stderr.write(f"{supervisor.died.result()}\n")
+    else:
+        return 0
+    return 1
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, OperatorError):
+        return described(error)
+    logging.getLogger(__name__).error("the sandbox could not start", exc_info=error)
+    return described(
+        SandboxError(
+            f"the sandbox could not start: {type(error).__name__}: {error}",
+            hint="this is a defect of the sandbox; point the console at a project meanwhile",
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

