@@ -1,4 +1,4 @@
-"""The README as tests read it: its text, and the commands in it."""
+"""The README and the references beside the code, as tests read them: texts and commands."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
-README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
+PATHS: Final = (
+    "README.md",
+    "tui/cli/README.md",
+    "sql/README.md",
+    "tests/README.md",
+    "tui/README.md",
+    "tui/dry_run/README.md",
+)
+README: Final = (ROOT / PATHS[0]).read_text(encoding="utf-8")
+COMMAND: Final = (ROOT / PATHS[1]).read_text(encoding="utf-8")
+DOCUMENTS: Final = {path: (ROOT / path).read_text(encoding="utf-8") for path in PATHS}
 
 
 def shell_blocks() -> list[str]:
     """Every block of shell commands, but those that only set variables, as in an `.env`."""
-    blocks = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    text = "\n".join(DOCUMENTS.values())
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [block for block in blocks if not re.match(r"[A-Z_]+=", block)]
 
 
@@ -34,5 +45,5 @@ def block_with(words: str) -> str:
 
 def workflow() -> str:
     """The workflow for a pipeline."""
-    (found,) = re.findall(r"^```yaml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (found,) = re.findall(r"^```yaml\n(.*?)^```$", COMMAND, re.MULTILINE | re.DOTALL)
     return str(found)

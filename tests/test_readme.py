@@ -1,4 +1,4 @@
-"""The README says what is so: its commands run, its generated chapter is up to date."""
+"""The documents say what is so: their commands run, what is generated is up to date."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 
 from tests.cli.test_main import KEYS
 from tests.production import execute
-from tests.readme import README, ROOT, block_with, shell_commands, workflow
+from tests.readme import COMMAND, DOCUMENTS, README, ROOT, block_with, shell_commands, workflow
 from tests.secrets_plugin import watch_for
 from tests.verify.conftest import contents
 from tui.cli.arguments import parser
@@ -46,8 +46,9 @@ SQL: Final = [
 def test_every_command_is_run_by_a_test() -> None:
     known = [*CONSOLE, *SUITES, *SET_UP, *SQL]
     rest = [line for line in shell_commands() if line not in known]
-    assert [line.split()[0] for line in rest] == ["curl", ".ci/run", ".venv/bin/python"]
-    assert rest[2] == ".venv/bin/python -m tests.bench"
+    assert sorted(line.partition(" -d")[0] for line in rest if not line.startswith("curl")) == [
+        *(".ci/run", ".venv/bin/python -m tests.bench", ".venv/bin/python -m tests.pictures")
+    ]
 
 
 @pytest.fixture
@@ -163,7 +164,9 @@ def test_the_benchmarks_are_called_by_that_name_and_all_are_named() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    sentence = README.partition("-m tests.bench\n```")[2].partition("Licence")[0]
+    sentence = (
+        DOCUMENTS["tests/README.md"].partition("-m tests.bench\n```")[2].partition("\n\nThe")[0]
+    )
     told = {"cycle": "the cycle", "inserts": "inserts", "keys": "keys during a run"}
     for name in NAMES:
         assert told.get(name, name) in sentence
@@ -189,7 +192,7 @@ def test_there_are_exactly_two_set_up_commands_and_each_is_one_line() -> None:
         found = re.findall(rf"<!-- command: {name} -->\n```sh\n(.*?)```", README, re.DOTALL)
         assert found == [f"{line}\n"]
         # As it stands there, and nowhere else.
-        assert f"<!-- command: {name} -->" in gate
+        assert f"{name}_command=$(command_of {name})" in gate
         assert line not in gate
     assert README.count("<!-- command:") == 2
 
@@ -218,7 +221,7 @@ def test_the_workflow_is_whole(sandbox: Sandbox, staging: Mapping[str, str]) -> 
 
 
 def test_the_keys_of_the_document_are_told() -> None:
-    table = README.partition("| Key | |")[2].partition("\n\n")[0]
+    table = COMMAND.partition("| Key | |")[2].partition("\n\n")[0]
     told = re.findall(r"`([a-z_]+)`", "".join(row.split("|")[1] for row in table.splitlines()[2:]))
     assert set(told) == {*KEYS, "message", "problems", "heatmap"}
     assert len(told) == len(set(told))
@@ -227,7 +230,9 @@ def test_the_keys_of_the_document_are_told() -> None:
 # --- names ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("line", [*CONSOLE, *re.findall(r"`(heatmap-tui [^`]+)`", README)])
+@pytest.mark.parametrize(
+    "line", [*CONSOLE, *re.findall(r"`(heatmap-tui [^`]+)`", README + COMMAND)]
+)
 def test_every_flag_in_it_exists(line: str) -> None:
     words = shlex.split(line.partition(" > ")[0])[1:]
     if words not in (["--help"], ["--version"]):
@@ -236,7 +241,7 @@ def test_every_flag_in_it_exists(line: str) -> None:
 
 def test_every_flag_it_names_exists_and_those_for_the_purge_are_named() -> None:
     ours = {option for action in parser()._actions for option in action.option_strings}
-    prose = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```.*?^```$", "", README + COMMAND, flags=re.MULTILINE | re.DOTALL)
     named = set(re.findall(r"`(--[a-z-]+)[^`]*`", prose))
     others = {"--questions", "--sample-seed"}
     assert named - ours - others == set()
@@ -251,7 +256,7 @@ def variables() -> set[str]:
 
 def test_each_variable_is_in_the_readme_and_in_the_example_and_no_other() -> None:
     assert len(variables()) > 15
-    table = README.partition("| Variable | Default | |")[2].partition("\n\n")[0]
+    table = COMMAND.partition("| Variable | Default | |")[2].partition("\n\n")[0]
     assert set(re.findall(r"`([A-Z_]{4,})`", table)) == variables()
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     assert set(re.findall(r"^(?:# )?([A-Z_]{4,})[=,]", example, re.MULTILINE)) == variables()
@@ -270,33 +275,41 @@ def test_the_example_can_be_read_and_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_the_map_names_what_is_there_and_all_of_it() -> None:
-    house = README.partition("```\ntui/\n")[2].partition("```")[0]
-    named = set(re.findall(r"([a-z_]+)\.py", house.partition("sql/ ")[0]))
-    there = {path.stem for path in (ROOT / "tui").glob("*.py")} - {"__init__", "__main__"}
-    assert there - named == set()
-    everywhere = {path.stem for path in (ROOT / "tui").rglob("*.py")}
-    assert named - everywhere == set()
+    house = DOCUMENTS["tui/README.md"]
+    named = set(re.findall(r"^\| `([a-z_]+)/` \|", house, re.MULTILINE))
+    assert named == {path.parent.name for path in (ROOT / "tui").glob("*/__init__.py")}
+    loose = {path.stem for path in (ROOT / "tui").glob("*.py")} - {"__init__", "__main__"}
+    assert [name for name in loose if f"`{name}`" not in house] == []
+    for path in re.findall(r"`([a-z_]+/[a-z_/]+\.(?:py|md))`", house):
+        root = ROOT if path.startswith("tests/") else ROOT / "tui"
+        assert (root / path).is_file(), path
 
 
 def test_the_files_it_names_are_those_that_are_written() -> None:
-    chapter = README.partition("## Files and exit codes")[2].partition("\n## ")[0]
-    for name in ("runs/", "reports/", "crashes/", "history.jsonl", "deployment-log.jsonl.head"):
+    chapter = COMMAND.partition("## Files\n")[2]
+    for name in ("runs/", "reports/", "crashes/", "history.jsonl", "deployment-log.jsonl"):
         assert f"`{name}" in chapter
     assert HistoryFile
 
 
-def test_the_probe_chapter_is_made_from_the_registry() -> None:
-    chapter = README.partition("<!-- probes:begin -->")[2].partition("<!-- probes:end -->")[0]
-    assert chapter.strip() == probes_page().strip()
+def test_the_reference_of_the_probes_is_made_from_the_registry() -> None:
+    page = probes_page().strip().replace("### ", "## ")
+    assert DOCUMENTS["tui/dry_run/README.md"] == f"# The probes\n\n{page}\n"
 
 
-def test_links_within_it_lead_somewhere() -> None:
-    headings = {
-        re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).strip().replace(" ", "-")
-        for line in README.splitlines()
-        if line.startswith("#")
-    }
-    for target in re.findall(r"\]\(#([^)]+)\)", README):
-        assert target in headings, target
-    for target in re.findall(r"\]\((?!#|http)([^)]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_links_within_the_documents_lead_somewhere(path: str) -> None:
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", DOCUMENTS[path]):
+        name, _, heading = target.partition("#")
+        found = ((ROOT / path).parent / name).resolve() if name else ROOT / path
+        assert found.exists(), target
+        headings = {
+            re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).strip().replace(" ", "-")
+            for line in (found.read_text(encoding="utf-8").splitlines() if heading else [])
+            if line.startswith("#")
+        }
+        assert not heading or heading in headings, target
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 170
