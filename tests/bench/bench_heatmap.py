@@ -221,7 +221,7 @@ def _documents(questions: int, weeks: int) -> list[dict[str, object]]:
             "question_id": str(row.question_id),
             "lesion": row.lesion,
             "topic": row.topic,
-            "week_start": row.week_start.isoformat(),
+            "week_start": row.week_start,
             "attempts": row.attempts,
             "correct_attempts": row.correct_attempts,
             "accuracy_rate": str(row.accuracy_rate),

@@ -177,7 +177,7 @@ def sample(questions: int = 8, weeks: int = 8) -> SampleTaken:
                     UUID(int=number + 1),
                     lesions[number % 4],
                     ("wrist", "ankle", None)[number % 3],
-                    date.fromordinal(date(2025, 11, 3).toordinal() + 7 * week),
+                    date.fromordinal(date(2025, 11, 3).toordinal() + 7 * week).isoformat(),
                     attempts,
                     correct,
                     round(Decimal(correct) / attempts, 2),

@@ -32,7 +32,7 @@ def row(
         question_id=UUID(int=question),
         lesion=lesion,
         topic=topic,
-        week_start=FIRST_MONDAY + timedelta(weeks=week),
+        week_start=(FIRST_MONDAY + timedelta(weeks=week)).isoformat(),
         attempts=attempts,
         correct_attempts=correct,
         accuracy_rate=rate(correct, attempts),

@@ -28,7 +28,7 @@ def test_csv_reads_back_as_the_same_figures(rows):
         assert tuple(line) == COLUMNS
         assert line["question_id"] == str(each.question_id)
         assert line["lesion"] == (each.lesion or "")
-        assert line["week_start"] == each.week_start.isoformat()
+        assert line["week_start"] == each.week_start
         assert (int(line["attempts"]), int(line["correct_attempts"])) == (
             each.attempts,
             each.correct_attempts,
@@ -96,3 +96,18 @@ def test_an_unknown_suffix_and_an_impossible_place_are_told_to_the_operator(tmp_
     with pytest.raises(ConfigurationError, match="Cannot write") as caught:
         write_rows(tmp_path / "file" / "rows.csv", [])
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("week", ["infinity", "-infinity", "0044-03-13 BC", "55840-01-01"])
+def test_a_week_beyond_the_calendar_is_kept_as_the_database_wrote_it(week):
+    raw = row_as_json(row()) | {"week_start": week}
+    read = AggregateRow.from_json(raw)
+    assert (read.week_start, read.week) == (week, None)
+    assert row_as_json(read) == raw
+    assert f",{week}," in "".join(csv_pieces([read]))
+
+
+@pytest.mark.parametrize("week", ["", "soon", "2026-01-05T00:00:00+00:00", None, 7])
+def test_a_week_that_is_no_date_is_refused_by_name(week):
+    with pytest.raises(ValueError, match=r"week_start is .* not a date"):
+        AggregateRow.from_json(row_as_json(row()) | {"week_start": week})

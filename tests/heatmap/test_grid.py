@@ -93,7 +93,7 @@ def test_every_cell_equals_a_naive_computation(
     assert len(labels) == len(grid.rows) == len({naive_row(axis, each) for each in kept})
     expected: dict[tuple[object, object], list[AggregateRow]] = {}
     for each in kept:
-        column = each.week_start if columns is ColumnAxis.WEEK else each.topic
+        column = each.week if columns is ColumnAxis.WEEK else each.topic
         expected.setdefault((naive_row(axis, each), column), []).append(each)
 
     seen = set()
@@ -128,7 +128,7 @@ def test_every_cell_equals_a_naive_computation(
         mine = [
             each
             for each in kept
-            if (each.week_start if columns is ColumnAxis.WEEK else each.topic)
+            if (each.week if columns is ColumnAxis.WEEK else each.topic)
             == (column.week if columns is ColumnAxis.WEEK else column.key)
         ]
         assert (column.total.attempts if column.total else 0) == sum(e.attempts for e in mine)
@@ -206,7 +206,7 @@ def test_weeks_without_rows_are_columns_without_data():
 @pytest.mark.parametrize("day", [date(1970, 1, 1), date(2000, 2, 28), date(2100, 12, 31)])
 def test_a_week_is_the_iso_week(day):
     monday = day - timedelta(days=day.weekday())
-    rows = [AggregateRow(UUID(int=1), None, None, monday, 1, 1, Decimal(1), None)]
+    rows = [AggregateRow(UUID(int=1), None, None, monday.isoformat(), 1, 1, Decimal(1), None)]
     assert build_grid(rows, GridSpec()).columns[0].week == monday
 
 

@@ -140,7 +140,7 @@ def column_key(columns: ColumnAxis) -> RowKey:
     A week's key is the number of ISO weeks since 0001-01-01, which was a Monday.
     """
     if columns is ColumnAxis.WEEK:
-        return lambda row: (row.week_start.toordinal() - 1) // 7
+        return lambda row: None if row.week is None else (row.week.toordinal() - 1) // 7
     return lambda row: row.topic
 
 

@@ -13,7 +13,6 @@ from tui.verify.events import CheckFinished, SampleTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import date
 
     from tui.project import Project
 
@@ -23,7 +22,7 @@ ORDER: Final = ("week_start", "question_id")
 _QUESTIONS_PER_READ: Final = PAGE // WEEKS
 _SAMPLE_ROWS: Final = 5_000
 _EXAMPLES: Final = 2
-Key = tuple[UUID, "date"]
+Key = tuple[UUID, str]
 
 
 def row_of(raw: Mapping[str, Any], source: str) -> AggregateRow:

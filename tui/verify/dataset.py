@@ -219,7 +219,7 @@ class Dataset:
                     question_id=question_id,
                     lesion=lesion,
                     topic=topic,
-                    week_start=week,
+                    week_start=week.isoformat(),
                     attempts=attempts,
                     correct_attempts=correct,
                     accuracy_rate=rate(correct, attempts),

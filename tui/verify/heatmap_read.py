@@ -60,7 +60,7 @@ async def _by_key(project: Project, most: int) -> list[AggregateRow]:
     while len(rows) < most:
         after: dict[str, Any] = {"max_rows": PAGE}
         if rows:
-            after["after_week"] = rows[-1].week_start.isoformat()
+            after["after_week"] = rows[-1].week_start
             after["after_question"] = str(rows[-1].question_id)
         page, _ = await project.call_read_only(READER, after)
         if not page:

@@ -27,7 +27,7 @@ def rows_as_text(cell: Cell) -> str:
     for row in cell.rows[:MOST]:
         median = "" if row.median_duration_ms is None else plain(row.median_duration_ms)
         lines.append(
-            f"{str(row.question_id)[:8]:<10}{row.week_start.isoformat():<12}"
+            f"{str(row.question_id)[:8]:<10}{row.week_start:<12}"
             f"{fit(tag_label(row.lesion, NO_LESION), 15)} "
             f"{fit(tag_label(row.topic, NO_TOPIC), 11)} "
             f"{f'{row.correct_attempts}/{row.attempts}':>9}{median:>11}"
