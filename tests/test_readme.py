@@ -22,7 +22,6 @@ from tests.readme import COMMAND, DOCUMENTS, README, ROOT, block_with, shell_com
 from tests.secrets_plugin import watch_for
 from tests.verify.conftest import contents
 from tui.cli.arguments import parser
-from tui.dry_run.page import probes_page
 from tui.evidence.history import HistoryFile
 from tui.settings import load_settings
 
@@ -290,11 +289,6 @@ def test_the_files_it_names_are_those_that_are_written() -> None:
     for name in ("runs/", "reports/", "crashes/", "history.jsonl", "deployment-log.jsonl"):
         assert f"`{name}" in chapter
     assert HistoryFile
-
-
-def test_the_reference_of_the_probes_is_made_from_the_registry() -> None:
-    page = probes_page().strip().replace("### ", "## ")
-    assert DOCUMENTS["tui/dry_run/README.md"] == f"# The probes\n\n{page}\n"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)

@@ -115,7 +115,7 @@ def probes(*changed: ProbeFinished) -> list[ProbeFinished]:
         ("permissions.refresh", "We may refresh the view", "25006: allowed", 8.0),
         ("limits.max-rows", "Reads are paged at the server's row limit", "1,000 rows", 14.0),
         ("limits.timeout", "The refresh fits the statement timeout", "0.2 s of 8 s", 3.0),
-        ("residue.leftovers", "Nothing is left of earlier runs", "0 rows", 11.0),
+        ("leftovers.leftovers", "Nothing is left of earlier runs", "0 rows", 11.0),
         ("volume.planned", "The planned volume is bearable", "10,000 responses on 4,812", 5.0),
     ]
     answers = [

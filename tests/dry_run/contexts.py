@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from tui.dry_run.runner import DryRunContext
+from tui.dry_run.facts import DryRunContext
 from tui.guard.target import classify
 from tui.project import Project, RetryPolicy
 from tui.redact import Secret

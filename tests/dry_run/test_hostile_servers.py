@@ -9,14 +9,14 @@ from aiohttp import web
 
 from tests.dry_run.contexts import OPAQUE, context_on
 from tui.dry_run.authentication import misspelt
-from tui.dry_run.preflight import Preflight
+from tui.dry_run.facts import Preflight
 from tui.dry_run.registry import PROBES
 from tui.dry_run.runner import run_one, run_probes
 from tui.project import RetryPolicy
 from tui.verify.events import ProbeFinished, ProbeStatus
 
 if TYPE_CHECKING:
-    from tui.dry_run.runner import DryRunContext
+    from tui.dry_run.facts import DryRunContext
     from tui.verify.events import Event
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw"
@@ -44,7 +44,7 @@ async def test_a_project_without_a_gate_is_told() -> None:
 async def test_a_gate_on_one_of_two_doors_is_not_enough() -> None:
     async def half(request: web.Request) -> web.Response:
         if request.path.startswith("/auth") and request.headers["apikey"] != OPAQUE:
-            return web.json_response({}, status=401)
+            return web.json_response({"message": "Invalid API key"}, status=401)
         return await everything_goes(request)
 
     async with context_on(half) as context:
@@ -122,10 +122,10 @@ async def test_a_redirect_is_not_followed_with_the_key() -> None:
         raise web.HTTPFound("http://127.0.0.1:9/elsewhere")
 
     async with context_on(handler) as context:
-        answer = await ask(context, "schema.tables")
+        answer = await ask(context, "target.reachable")
 
     assert answer.status is ProbeStatus.FAIL
-    assert "redirects elsewhere" in answer.detail
+    assert "redirects elsewhere to http://127.0.0.1" in answer.detail
 
 
 @pytest.mark.parametrize("key", [JWT, OPAQUE, "sb_publishable_abc_def", "plain"])

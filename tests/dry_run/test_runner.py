@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import Database
-    from tui.dry_run.facts import Evidence
+    from tui.dry_run.facts import Facts
     from tui.dry_run.probe import Probe
     from tui.sandbox import Sandbox
     from tui.verify.events import Event
 
     Sabotage = Callable[..., None]
 
-VICTIM = "residue.users"
+VICTIM = "leftovers.users"
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ async def test_nothing_is_written(start_private_sandbox: Callable[..., Sandbox])
 
 
 async def test_a_crashing_probe_fails_alone(sandbox: Sandbox, sabotage: Sabotage) -> None:
-    async def crash(_: Evidence) -> Finding:
+    async def crash(_: Facts) -> Finding:
         raise RuntimeError("no such\nluck with eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl")
 
     sabotage(ask=crash)
@@ -127,7 +127,7 @@ async def test_a_crashing_probe_fails_alone(sandbox: Sandbox, sabotage: Sabotage
 
 
 async def test_a_hanging_probe_is_given_up_alone(sandbox: Sandbox, sabotage: Sabotage) -> None:
-    async def hang(_: Evidence) -> Finding:
+    async def hang(_: Facts) -> Finding:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
@@ -150,7 +150,7 @@ async def test_one_that_runs_out_of_time_leaves_shared_facts_to_the_others(
 
 
 async def test_a_warning_does_not_block(sandbox: Sandbox, sabotage: Sabotage) -> None:
-    async def warn(_: Evidence) -> Finding:
+    async def warn(_: Facts) -> Finding:
         return warned("something to look at")
 
     sabotage(ask=warn)
@@ -165,7 +165,7 @@ async def test_a_warning_does_not_block(sandbox: Sandbox, sabotage: Sabotage) ->
 async def test_server_text_comes_as_one_printable_line(
     sandbox: Sandbox, sabotage: Sabotage
 ) -> None:
-    async def shout(_: Evidence) -> Finding:
+    async def shout(_: Facts) -> Finding:
         return passed("a\x1b[31m\r\nb\u202e" + "c" * 1_000)
 
     sabotage(ask=shout)
@@ -180,7 +180,7 @@ async def test_server_text_comes_as_one_printable_line(
 async def test_cancelling_leaves_no_task_behind(sandbox: Sandbox, sabotage: Sabotage) -> None:
     reached = asyncio.Event()
 
-    async def hang(_: Evidence) -> Finding:
+    async def hang(_: Facts) -> Finding:
         reached.set()
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
@@ -254,7 +254,7 @@ def test_the_registry_is_well_formed() -> None:
         "schema",
         "permissions",
         "limits",
-        "residue",
+        "leftovers",
         "volume",
     )
     for probe in PROBES:

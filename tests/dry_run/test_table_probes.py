@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.dry_run.tables import _NULL, COLUMNS, DISTINCT
+from tui.dry_run.schema import _NULL, DISTINCT, FILLED
 from tui.verify.dataset import Dataset
 
 DATASET = Dataset("20260131-9f3c21aa", users=9, questions=12)
@@ -17,7 +17,7 @@ def rows_of(table: str) -> list[dict[str, object]]:
 
 def test_the_columns_are_those_that_a_run_fills() -> None:
     for table in ("questions", "responses"):
-        assert all(row.keys() == COLUMNS[table].keys() for row in rows_of(table))
+        assert all(row.keys() == FILLED[table].keys() for row in rows_of(table))
 
 
 def test_rows_are_told_apart_by_each_set_of_columns_said_to() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.dry_run.contexts import OPAQUE, context_on, settings_for
 from tui.dry_run import target
-from tui.dry_run.runner import DryRunContext, run_one
+from tui.dry_run.runner import run_one
 from tui.guard.target import classify
 from tui.verify.events import ProbeStatus
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from tui.dry_run.facts import DryRunContext
     from tui.verify.events import ProbeFinished
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -161,7 +162,7 @@ async def test_nothing_listening_is_told_once_and_skips_the_rest() -> None:
     async with Project(url, Secret(OPAQUE), policy=QUICK) as project:
         context = replace(context, project=project)
         reachable = await ask(context, "target.reachable")
-        users = await ask(context, "residue.users")
+        users = await ask(context, "leftovers.users")
 
     assert reachable.status is ProbeStatus.FAIL
     assert "cannot connect" in reachable.detail

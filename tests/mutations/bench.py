@@ -10,7 +10,8 @@ import psycopg
 
 from tests.mutations.mutation import Mutation, Repair, Setup
 from tests.written import Written, quiet, written
-from tui.dry_run.runner import DryRunContext, run_probes
+from tui.dry_run.facts import DryRunContext
+from tui.dry_run.runner import run_probes
 from tui.project import Project, RetryPolicy
 from tui.redact import Secret
 from tui.sandbox import SandboxOptions, start_sandbox_sync

@@ -107,7 +107,7 @@ PRIVILEGES = [
             "permissions.service_role",
             "schema.tables",
             "limits.url_length",
-            "residue.questions",
+            "leftovers.questions",
             "volume.rows",
         ],
     ),

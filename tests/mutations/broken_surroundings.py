@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.mutations.broken_description import NEED_PREFLIGHT
 from tests.mutations.mutation import Mutation, Setup
 from tests.mutations.rebuilt import REFRESH
-from tui.evidence.history import Pace
+from tui.dry_run.facts import Pace
 from tui.sandbox.auth import sign
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ NETWORK = [
         setup=lambda _, setup: replace(setup, timeout_s=4.0),
         hint="status page",
         fails=["authentication.admin", "authentication.wrong_key"],
-        skips=["residue.users"],
+        skips=["leftovers.users"],
     ),
     Mutation(
         "preflight-hangs",

@@ -109,7 +109,7 @@ TABLES = [
     ),
 ]
 
-RESIDUE = [
+LEFTOVERS = [
     Mutation(
         "a-thousand-leftovers",
         """
@@ -122,7 +122,7 @@ RESIDUE = [
         """,
         "delete from public.questions where slug like 'heatmap-verification-run-%'",
         hint="heatmap-tui --purge",
-        warns=["residue.questions"],
+        warns=["leftovers.questions"],
     ),
     Mutation(
         "leftover-users",
@@ -132,7 +132,7 @@ RESIDUE = [
         """,
         "delete from auth.users where email like 'heatmap-20260131-%'",
         hint="heatmap-tui --purge",
-        warns=["residue.users"],
+        warns=["leftovers.users"],
     ),
     Mutation(
         "look-alikes",

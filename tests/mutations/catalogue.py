@@ -8,7 +8,7 @@ from tests.mutations.broken_description import DESCRIPTION
 from tests.mutations.broken_objects import GATES, OBJECTS
 from tests.mutations.broken_rights import PRIVILEGES
 from tests.mutations.broken_surroundings import KEYS, LIMITS, NETWORK
-from tests.mutations.broken_tables import RESIDUE, TABLES
+from tests.mutations.broken_tables import LEFTOVERS, TABLES
 
 if TYPE_CHECKING:
     from tests.mutations.mutation import Mutation
@@ -22,5 +22,5 @@ MUTATIONS: list[Mutation] = [
     *LIMITS,
     *KEYS,
     *NETWORK,
-    *RESIDUE,
+    *LEFTOVERS,
 ]

@@ -14,7 +14,7 @@ from tui.settings import Settings, Volume
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tui.evidence.history import Pace
+    from tui.dry_run.facts import Pace
     from tui.guard.target import Target
     from tui.sandbox import Sandbox
 

@@ -118,7 +118,7 @@ async def test_a_run_under_way_here_is_neither_a_leftover_nor_purged(
         async for event in run.events():
             if isinstance(event, StageStarted) and event.stage is Stage.REFRESH and not looked:
                 looked = True
-                for probe in ("residue.questions", "residue.users"):
+                for probe in ("leftovers.questions", "leftovers.users"):
                     asked = await finish(other.ask_again(probe))
                     details[probe] = asked.probes[probe].detail
                     assert asked.probes[probe].status == "pass", details

@@ -5,31 +5,31 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from tui.dry_run.facts import ONE_USER, is_anon, is_user_list
-from tui.dry_run.probe import Finding, Probe, UnansweredError, failed, passed, skipped
+from tui.dry_run.facts import ONE_USER, UnansweredError, is_anon, is_user_list
+from tui.dry_run.probe import Finding, Probe, failed, passed, skipped
 from tui.project import Denied, KeyRefused
 from tui.redact import Secret
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
-    from tui.dry_run.facts import Evidence
+    from tui.dry_run.facts import Facts
 
 _TABLE: Final = "/rest/v1/questions?select=id&limit=1"
 _REFUSALS: Final = frozenset({401, 403})
 
 
-async def key(evidence: Evidence) -> Finding:
+async def key_accepted(facts: Facts) -> Finding:
     """Does the project accept the key?"""
-    door = await evidence.reached()
+    door = await facts.reached()
     if isinstance(door.error, KeyRefused):
         return failed(door.error.message, door.error.hint)
     return passed("the key is accepted")
 
 
-async def admin(evidence: Evidence) -> Finding:
+async def admin(facts: Facts) -> Finding:
     """Does the auth server's admin API answer to the key?"""
     try:
-        reply = await evidence.first_user()
+        reply = await facts.first_user()
     except (Denied, KeyRefused) as error:
         return failed(error.message)
     if not is_user_list(reply):
@@ -37,13 +37,13 @@ async def admin(evidence: Evidence) -> Finding:
     return passed("the admin API lists users")
 
 
-async def wrong_key(evidence: Evidence) -> Finding:
+async def wrong_key(facts: Facts) -> Finding:
     """Is a key refused that nobody has been given?"""
-    await evidence.reached()
-    wrong = Secret(misspelt(evidence.project.key.reveal()))
+    await facts.reached()
+    wrong = Secret(misspelt(facts.project.key.reveal()))
     let_in = []
     for path in (_TABLE, ONE_USER):
-        status = (await evidence.project.get(path, key=wrong)).status_code
+        status = (await facts.project.get(path, key=wrong)).status_code
         if status not in _REFUSALS:
             let_in.append(f"{path.partition('?')[0]} answers {status}")
     if let_in:
@@ -51,22 +51,20 @@ async def wrong_key(evidence: Evidence) -> Finding:
     return passed("a wrong key is refused by the REST and the auth API")
 
 
-async def anon_key(evidence: Evidence) -> Finding:
+async def anon_key(facts: Facts) -> Finding:
     """Is the anon key one, so that the negative probes mean something?"""
     try:
-        facts = evidence.anon_facts()
+        key = facts.anon_facts()
     except UnansweredError as error:
-        if evidence.context.settings.anon_key is None or evidence.context.anon is None:
+        if facts.context.settings.anon_key is None or facts.context.anon is None:
             return skipped(error.reason, error.hint)
         return failed(error.reason)
-    if not is_anon(facts):
-        return failed(
-            f"SUPABASE_ANON_KEY is a {facts.kind.value} of role {facts.role or 'unknown'}"
-        )
-    refusal = await evidence.anon_refusal()
+    if not is_anon(key):
+        return failed(f"SUPABASE_ANON_KEY is a {key.kind.value} of role {key.role or 'unknown'}")
+    refusal = await facts.anon_refusal()
     if isinstance(refusal, KeyRefused):
         return failed(f"the project refuses it: {refusal.message}")
-    return passed(f"{facts.kind.value}, accepted as that of somebody not signed in")
+    return passed(f"{key.kind.value}, accepted as that of somebody not signed in")
 
 
 def misspelt(key: str) -> str:
@@ -98,7 +96,7 @@ PROBES: Final = (
         "the key is of another project, revoked, expired or mistyped",
         "copy the service-role (secret) key of this very project anew",
         _FAIL,
-        key,
+        key_accepted,
     ),
     Probe(
         "authentication.admin",

@@ -1,15 +1,13 @@
-"""What the probes ask of a project: each fact asked for once, and shared."""
+"""What the probes know of a project: each fact asked for once, and shared."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from tui.dry_run.preflight import Preflight
-from tui.dry_run.probe import APPLY_PREFLIGHT, UnansweredError
 from tui.errors import ConfigurationError
 from tui.guard.target import KeyFacts, KeyKind, read_key
 from tui.project import (
@@ -24,13 +22,16 @@ from tui.project import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
-    from tui.dry_run.context import DryRunContext
-    from tui.project import Page, Project
+    from tui.guard.target import Target
+    from tui.project import Page, Project, RetryPolicy
+    from tui.settings import Settings
 
 T = TypeVar("T")
 
+TIMEOUT_S: Final = 10.0
+APPLY_PREFLIGHT: Final = "apply sql/analytics_heatmap_preflight.sql"
 ONE_USER: Final = "/auth/v1/admin/users?page=1&per_page=1"
 
 # Share of a probe's time after which a fact that several wait for is given up, so that one of them
@@ -39,6 +40,140 @@ _PATIENCE: Final = 0.8
 
 # HTTP status by which PostgREST says that several functions fit a call (PGRST203).
 AMBIGUOUS: Final = 300
+
+# Version of the preflight document that this console reads.
+SCHEMA: Final = 1
+# PostgREST's word for a function that it does not know. A 404 without it may come from anywhere.
+_NO_SUCH_FUNCTION: Final = "PGRST202"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast earlier runs on a target were.
+
+    Attributes:
+        runs: Runs it is taken from, at least one.
+        rows_per_s: Median responses per second of whole runs, clean-up included.
+        refresh_ms: The longest refresh among them, in milliseconds, or None.
+    """
+
+    runs: int
+    rows_per_s: float
+    refresh_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DryRunContext:
+    """What a dry run is about.
+
+    Attributes:
+        project: The project, with the key that a run would write with.
+        anon: The same project with the anon (publishable) key, or None when none is configured.
+        target: What the project was classified as.
+        settings: Volume, keys and the environment file in use.
+        past: What earlier runs took, or None when there were none.
+        alive: Runs of this machine that are under way; what they wrote is not left behind.
+        purge: The command line that removes what earlier runs left.
+        timeout_s: Seconds a probe has when it sets no longer time itself.
+    """
+
+    project: Project
+    anon: Project | None
+    target: Target
+    settings: Settings
+    past: Pace | None = None
+    alive: frozenset[str] = frozenset()
+    purge: str = "heatmap-tui --purge"
+    timeout_s: float = TIMEOUT_S
+
+
+class UnansweredError(Exception):
+    """A fact that a probe needs cannot be had; the probe is skipped for that reason.
+
+    Attributes:
+        reason: Why, in one line.
+        hint: The one line that makes it possible.
+    """
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What a database says of itself.
+
+    Attributes:
+        document: The document as it came.
+    """
+
+    document: dict[str, Any]
+
+    @classmethod
+    def read(cls, reply: Any) -> Self:
+        """Take a reply of the function.
+
+        Raises:
+            ValueError: It is no document of the version this console reads.
+        """
+        if not isinstance(reply, dict) or reply.get("schema") != SCHEMA:
+            found = reply.get("schema") if isinstance(reply, dict) else type(reply).__name__
+            raise ValueError(f"the document is of version {found}; this console reads {SCHEMA}")
+        return cls(reply)
+
+    def at(self, *path: str) -> Any:
+        """The value at a path of keys; None where the database has nothing to say.
+
+        Raises:
+            ValueError: The document has no such key.
+        """
+        value: Any = self.document
+        for number, key in enumerate(path, 1):
+            if not isinstance(value, dict) or key not in value:
+                raise ValueError(f"the preflight document has no {'.'.join(path[:number])}")
+            value = value[key]
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What a database says of itself.
+
+    Attributes:
+        word: What it calls its environment, or None where it declares nothing.
+        document: All it says; empty where it cannot.
+    """
+
+    word: str | None = None
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def ask_declaration(project: Project, policy: RetryPolicy | None = None) -> Declaration:
+    """Ask the database; one without the function for it declares nothing.
+
+    Raises:
+        ProjectError: It cannot be asked, or its answer cannot be read for certain.
+    """
+    try:
+        reply, _ = await project.call_read_only(PREFLIGHT, policy=policy)
+    except Missing as error:
+        if error.code != _NO_SUCH_FUNCTION:
+            raise
+        return Declaration()
+    try:
+        preflight = Preflight.read(reply)
+        word = preflight.at("declared_environment")
+    except ValueError as error:
+        raise _unreadable(str(error)) from error
+    if word is not None and not isinstance(word, str):
+        raise _unreadable(f"declared_environment is no text but {type(word).__name__}")
+    return Declaration(word, preflight.document)
+
+
+def _unreadable(why: str) -> ProjectError:
+    return ProjectError(f"calling {PREFLIGHT}: {why}", hint=APPLY_PREFLIGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +199,7 @@ class Health:
     version: str | None
 
 
-class Evidence:
+class Facts:
     """Facts about one project, each asked for when first needed and then shared.
 
     Requests are repeated less often than in a run, so that the cause is told within a probe's time.

@@ -21,21 +21,21 @@ from tui.verify.leftovers import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tui.dry_run.facts import Evidence
+    from tui.dry_run.facts import Facts
     from tui.project import Project
 
 _PURGE: Final = "heatmap-tui --purge removes them"
 
 
-async def questions(evidence: Evidence) -> Finding:
+async def questions(facts: Facts) -> Finding:
     """Are there synthetic questions, and responses to them?"""
-    project = await evidence.ready()
+    project = await facts.ready()
     found = await tagged_questions(project, None)
-    left, under_way = _apart(found.values(), evidence.context.alive)
+    left, under_way = _apart(found.values(), facts.context.alive)
     if not left:
         return passed(f"no synthetic question is left{under_way}")
     seen = f"{_per_run(left, 'questions')}; {await _responses(project)}{under_way}"
-    return warned(seen, f"{evidence.context.purge} removes them")
+    return warned(seen, f"{facts.context.purge} removes them")
 
 
 async def _responses(project: Project) -> str:
@@ -48,25 +48,25 @@ async def _responses(project: Project) -> str:
     return f"{page.total or 0:,} responses to synthetic questions"
 
 
-async def users(evidence: Evidence) -> Finding:
+async def users(facts: Facts) -> Finding:
     """Are there synthetic users?"""
-    project = await evidence.ready()
-    if not await _lists_users(evidence):
+    project = await facts.ready()
+    if not await _lists_users(facts):
         return skipped("the auth admin API lists no users", "see authentication.admin")
     found, begun = await tagged_users(project, None)
-    left, under_way = _apart(found.values(), evidence.context.alive)
+    left, under_way = _apart(found.values(), facts.context.alive)
     if not left:
         return passed(f"no synthetic user is left{under_way}")
     recent = [run for run in may_be_under_way(begun, datetime.now(UTC)) if run in left]
     seen = _per_run(left, "users") + under_way
     if recent:
         seen += f"; {listed(recent, most=4)} began within the hour, perhaps elsewhere"
-    return warned(seen, f"{evidence.context.purge} removes them")
+    return warned(seen, f"{facts.context.purge} removes them")
 
 
-async def _lists_users(evidence: Evidence) -> bool:
+async def _lists_users(facts: Facts) -> bool:
     try:
-        return is_user_list(await evidence.first_user())
+        return is_user_list(await facts.first_user())
     except ProjectError:
         return False
 
@@ -86,7 +86,7 @@ def _per_run(runs: Counter[str], what: str) -> str:
 
 PROBES: Final = (
     Probe(
-        "residue.questions",
+        "leftovers.questions",
         "no synthetic question is left",
         "questions whose slug carries the tag, per run",
         "an earlier run, of this console or of the script before it, was not cleaned up",
@@ -95,7 +95,7 @@ PROBES: Final = (
         questions,
     ),
     Probe(
-        "residue.users",
+        "leftovers.users",
         "no synthetic user is left",
         "auth users whose email carries the tag, per run",
         "an earlier run, of this console or of the script before it, was not cleaned up",

@@ -11,7 +11,7 @@ from tui.verify.events import ProbeStatus
 from tui.verify.feed import MOST_ROWS, largest
 
 if TYPE_CHECKING:
-    from tui.dry_run.facts import Evidence
+    from tui.dry_run.facts import Facts
 
 # What the hosted platform gives a request; less than this is somebody's own setting.
 _USUAL_TIMEOUT_MS: Final = 8_000
@@ -22,25 +22,25 @@ _MARGIN: Final = 3.0
 _ROW_BYTES: Final = 260
 
 
-async def max_rows(evidence: Evidence) -> Finding:
+async def max_rows(facts: Facts) -> Finding:
     """How many rows does a reply hold at most?"""
-    first = await evidence.responses()
+    first = await facts.responses()
     # Where they cannot be counted, there are more than a page.
     total, got = PAGE if first.total is None else first.total, len(first.rows)
     if got >= min(total, PAGE):
         bound = f"{PAGE:,}" if total >= PAGE else f"the {total:,} there are"
         return passed(f"a reply holds {bound} rows, and longer ones are read in pages")
-    pages = -(-evidence.context.settings.volume.aggregates // max(got, 1))
+    pages = -(-facts.context.settings.volume.aggregates // max(got, 1))
     return warned(f"max-rows is {got:,}: reading this run's aggregates takes {pages:,} pages")
 
 
-async def refresh_timeout(evidence: Evidence) -> Finding:
+async def refresh_timeout(facts: Facts) -> Finding:
     """Has the refresh the time it needs?"""
-    preflight = await evidence.preflight()
+    preflight = await facts.preflight()
     own = preflight.at("functions", REFRESH, "statement_timeout_ms")
     limit = preflight.at("caller", "statement_timeout_ms") if own is None else own
     last = preflight.at("last_refresh")
-    past = evidence.context.past
+    past = facts.context.past
     known = [float(last["server_ms"])] if last else []
     if past is not None and past.refresh_ms is not None:
         known.append(past.refresh_ms)
@@ -56,18 +56,18 @@ async def refresh_timeout(evidence: Evidence) -> Finding:
     return passed(seen)
 
 
-async def request_timeout(evidence: Evidence) -> Finding:
+async def request_timeout(facts: Facts) -> Finding:
     """Has a request the time that a batch or a page takes?"""
-    limit = (await evidence.preflight()).at("caller", "statement_timeout_ms")
+    limit = (await facts.preflight()).at("caller", "statement_timeout_ms")
     if not limit:
         return passed("requests of the service role have no statement timeout")
     seen = f"requests of the service role end after {limit:,} ms"
     return passed(seen) if limit >= _SHORTEST_REQUEST_MS else warned(seen)
 
 
-async def url_length(evidence: Evidence) -> Finding:
+async def url_length(facts: Facts) -> Finding:
     """Do our longest requests get through?"""
-    project = await evidence.ready()
+    project = await facts.ready()
     ids = [uuid.UUID(int=number, version=4) for number in range(IDS_PER_REQUEST)]
     try:
         await project.page("questions", ["id"], [one_of("id", ids)], limit=1)
@@ -80,9 +80,9 @@ async def url_length(evidence: Evidence) -> Finding:
     return passed(f"a request of {IDS_PER_REQUEST} ids, about 6 KB, gets through")
 
 
-async def batch(evidence: Evidence) -> Finding:
+async def batch(facts: Facts) -> Finding:
     """Is a batch of a size that gateways take?"""
-    volume = evidence.context.settings.volume
+    volume = facts.context.settings.volume
     most = largest(volume.batch)
     first = f"{volume.batch:,} rows a batch at first, " if most > volume.batch else ""
     seen = (

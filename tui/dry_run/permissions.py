@@ -3,24 +3,33 @@
 What anon may do is asked for real where there is an anon key. A learner cannot be signed in without
 writing, so the function that describes the database puts the question to its own caller check, with
 a learner's claims, and reads the privileges from the catalogs.
+
+The lints are those that the platform's Security Advisor would say, by its numbers.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tui.dry_run import lints
-from tui.dry_run.facts import is_denial, refusal_met
-from tui.dry_run.lints import EXECUTE, REVOKE, holders
+from tui.dry_run.facts import APPLY_PREFLIGHT, is_denial, refusal_met
 from tui.dry_run.probe import APPLY, Finding, Probe, failed, listed, passed, skipped, warned
 from tui.project import PREFLIGHT, READER, REFRESH, VIEW
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
-    from tui.dry_run.facts import Evidence
-    from tui.dry_run.preflight import Preflight
+    from collections.abc import Sequence
+
+    from tui.dry_run.facts import Facts, Preflight
     from tui.project import ProjectError
 
+# Our functions that the API shows, and where the document tells who may execute them.
+EXECUTE: Final = {
+    READER: "reader_execute",
+    REFRESH: "refresh_execute",
+    PREFLIGHT: "preflight_execute",
+}
+REVOKE: Final = f"revoke it from public, anon, authenticated: {APPLY}"
+_TABLES: Final = ("questions", "responses", "app_users")
 _DENIED: Final = "42501"
 _AMBIGUOUS: Final = "42725"
 _LET_IN: Final = frozenset({"00000", "25006"})
@@ -31,21 +40,21 @@ _NEEDED: Final = {
 }
 
 
-async def anon_view(evidence: Evidence) -> Finding:
+async def anon_view(facts: Facts) -> Finding:
     """Is anon kept from the view?"""
-    anon = await evidence.anon()
+    anon = await facts.anon()
     return _judge_anon(VIEW, await refusal_met(anon.page(VIEW, ["question_id"], limit=1)))
 
 
-async def anon_reader(evidence: Evidence) -> Finding:
+async def anon_reader(facts: Facts) -> Finding:
     """Is anon kept from the reader?"""
-    anon = await evidence.anon()
+    anon = await facts.anon()
     return _judge_anon(f"{READER}()", await refusal_met(anon.call_read_only(READER, limit=1)))
 
 
-async def anon_refresh(evidence: Evidence) -> Finding:
+async def anon_refresh(facts: Facts) -> Finding:
     """Is anon kept from the refresh?"""
-    anon = await evidence.anon()
+    anon = await facts.anon()
     return _judge_anon(f"{REFRESH}()", await refusal_met(anon.call_read_only(REFRESH)))
 
 
@@ -57,9 +66,9 @@ def _judge_anon(what: str, refusal: ProjectError | None) -> Finding:
     return failed(f"{what} is not denied to anon: expected {_DENIED}, got {refusal.message}")
 
 
-async def learner_view(evidence: Evidence) -> Finding:
+async def learner_view(facts: Facts) -> Finding:
     """Is a signed-in user kept from the view itself?"""
-    preflight = await evidence.preflight()
+    preflight = await facts.preflight()
     may = preflight.at("privileges", "view_select", "authenticated")
     if may is None:
         return skipped("there is no view", "see schema.view")
@@ -68,14 +77,14 @@ async def learner_view(evidence: Evidence) -> Finding:
     return passed("authenticated may not read the view")
 
 
-async def learner_gate(evidence: Evidence) -> Finding:
+async def learner_gate(facts: Facts) -> Finding:
     """Are the functions shut for a signed-in user who is no administrator?"""
-    return _judge_gate(await evidence.preflight(), "learner", "a learner who is no administrator")
+    return _judge_gate(await facts.preflight(), "learner", "a learner who is no administrator")
 
 
-async def null_role(evidence: Evidence) -> Finding:
+async def null_role(facts: Facts) -> Finding:
     """Are the functions shut for claims that name no role?"""
-    return _judge_gate(await evidence.preflight(), "no_role", "a caller without a role")
+    return _judge_gate(await facts.preflight(), "no_role", "a caller without a role")
 
 
 def _judge_gate(preflight: Preflight, who: str, spoken: str) -> Finding:
@@ -99,9 +108,9 @@ def _judge_gate(preflight: Preflight, who: str, spoken: str) -> Finding:
     return passed(f"{' and '.join(there)} refuse {spoken} ({_DENIED})")
 
 
-async def admin(evidence: Evidence) -> Finding:
+async def admin(facts: Facts) -> Finding:
     """Can an administrator, who is `authenticated` too, call the functions?"""
-    preflight = await evidence.preflight()
+    preflight = await facts.preflight()
     closed = [
         f"{name}()"
         for name in (READER, REFRESH)
@@ -112,9 +121,9 @@ async def admin(evidence: Evidence) -> Finding:
     return passed("authenticated may call both; the caller check lets administrators in")
 
 
-async def service_role(evidence: Evidence) -> Finding:
+async def service_role(facts: Facts) -> Finding:
     """Has the service role every privilege that a run needs?"""
-    preflight = await evidence.preflight()
+    preflight = await facts.preflight()
     lacking = []
     for table, needed in _NEEDED.items():
         held = preflight.at("tables", table, "service_role") or dict.fromkeys(needed, True)
@@ -133,9 +142,9 @@ async def service_role(evidence: Evidence) -> Finding:
     return passed("service_role holds every privilege that a run needs")
 
 
-async def nobody_else(evidence: Evidence) -> Finding:
+async def nobody_else(facts: Facts) -> Finding:
     """Does no other role hold anything on the heatmap's objects?"""
-    preflight = await evidence.preflight()
+    preflight = await facts.preflight()
     problems, others = [], []
     for privilege, what in (
         ("view_maintain", "refresh the view past the function"),
@@ -151,6 +160,86 @@ async def nobody_else(evidence: Evidence) -> Finding:
     if others:
         return warned(f"granted by name to other roles: {listed(sorted(set(others)))}")
     return passed("nobody beside the owner and the API's roles was granted anything")
+
+
+async def lint_0011(facts: Facts) -> Finding:
+    """Security Advisor 0011, function_search_path_mutable."""
+    preflight = await facts.preflight()
+    names = [
+        name for name in preflight.at("functions") if preflight.at("functions", name, "exists")
+    ]
+    loose = [
+        f"{name}()" for name in names if preflight.at("functions", name, "search_path") is None
+    ]
+    if loose:
+        return failed(f"search_path is not pinned in {listed(loose)}", _repair(loose))
+    return passed(f"search_path is pinned in all {len(names)} functions")
+
+
+async def lint_0013(facts: Facts) -> Finding:
+    """Security Advisor 0013, rls_disabled_in_public."""
+    preflight = await facts.preflight()
+    secured = {name: preflight.at("tables", name, "rls") for name in _TABLES}
+    if all(state is None for state in secured.values()):
+        return skipped("the tables are missing", "see schema.tables")
+    bare = [name for name, state in secured.items() if state is False]
+    if bare:
+        return failed(
+            f"row level security is off on {listed(bare)}",
+            "; ".join(f"alter table public.{name} enable row level security" for name in bare),
+        )
+    return passed("row level security is on")
+
+
+async def lint_0016(facts: Facts) -> Finding:
+    """Security Advisor 0016, materialized_view_in_api."""
+    preflight = await facts.preflight()
+    if not preflight.at("view", "exists"):
+        return skipped("there is no view", "see schema.view")
+    roles = holders(preflight, "view_select")
+    if roles:
+        return failed(
+            f"the view is in the API for {' and '.join(roles)}",
+            f"revoke all on public.{VIEW} from public, anon, authenticated",
+        )
+    return passed("the view is in the API for the service role alone")
+
+
+async def lint_0028(facts: Facts) -> Finding:
+    """Security Advisor 0028, anon_security_definer_function_executable."""
+    return _judge_definers(await facts.preflight(), "anon", list(EXECUTE))
+
+
+async def lint_0029(facts: Facts) -> Finding:
+    """Security Advisor 0029, authenticated_security_definer_function_executable.
+
+    Reader and refresh are for administrators, who are `authenticated`: they are flagged by design,
+    and `learner_gate` tells whether their check holds.
+    """
+    return _judge_definers(await facts.preflight(), "authenticated", [PREFLIGHT])
+
+
+def _judge_definers(preflight: Preflight, role: str, names: Sequence[str]) -> Finding:
+    open_to = [n for n in names if preflight.at("privileges", EXECUTE[n], role)]
+    if open_to:
+        functions = ", ".join(f"public.{name}" for name in open_to)
+        return failed(
+            f"{role} may call {listed([f'{name}()' for name in open_to])}",
+            f"revoke execute on function {functions} from public, {role}",
+        )
+    return passed(f"{role} may call none of {listed([f'{name}()' for name in names])}")
+
+
+def holders(preflight: Preflight, privilege: str) -> list[str]:
+    """Which of anon and authenticated hold a privilege, by whatever way."""
+    return [
+        role for role in ("anon", "authenticated") if preflight.at("privileges", privilege, role)
+    ]
+
+
+def _repair(functions: Sequence[str]) -> str:
+    preflight_only = all(PREFLIGHT in name for name in functions)
+    return APPLY_PREFLIGHT if preflight_only else APPLY
 
 
 _FAIL, _WARN = ProbeStatus.FAIL, ProbeStatus.WARN
@@ -238,5 +327,49 @@ PROBES: Final = (
         _FAIL,
         nobody_else,
     ),
-    *lints.PROBES,
+    Probe(
+        "permissions.lint_0011",
+        "search_path is pinned (lint 0011)",
+        f"{PREFLIGHT}(): settings of our functions",
+        "a function runs with the caller's search_path",
+        APPLY,
+        _FAIL,
+        lint_0011,
+    ),
+    Probe(
+        "permissions.lint_0013",
+        "row level security is on (lint 0013)",
+        f"{PREFLIGHT}(): questions, responses, app_users",
+        "it is off on a table: everybody may read it through the API",
+        "alter table ... enable row level security",
+        _FAIL,
+        lint_0013,
+    ),
+    Probe(
+        "permissions.lint_0016",
+        "the view is not in the API (lint 0016)",
+        f"{PREFLIGHT}(): SELECT on the view for anon and authenticated",
+        "either may select from it",
+        REVOKE,
+        _FAIL,
+        lint_0016,
+    ),
+    Probe(
+        "permissions.lint_0028",
+        "anon can call no function of ours (lint 0028)",
+        f"{PREFLIGHT}(): EXECUTE for anon and PUBLIC",
+        "anon may call a SECURITY DEFINER function",
+        REVOKE,
+        _FAIL,
+        lint_0028,
+    ),
+    Probe(
+        "permissions.lint_0029",
+        "users can call only the checked ones (lint 0029)",
+        f"{PREFLIGHT}(): EXECUTE on the preflight function for authenticated",
+        "authenticated may call it; reader and refresh are flagged by design, their check decides",
+        APPLY_PREFLIGHT,
+        _FAIL,
+        lint_0029,
+    ),
 )

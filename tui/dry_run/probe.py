@@ -10,12 +10,9 @@ from tui.verify.events import ProbeStatus
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tui.dry_run.facts import Evidence
-
-TIMEOUT_S: Final = 10.0
+    from tui.dry_run.facts import Facts
 
 APPLY: Final = "apply sql/analytics_heatmap.sql"
-APPLY_PREFLIGHT: Final = "apply sql/analytics_heatmap_preflight.sql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +50,6 @@ def skipped(detail: str, hint: str | None = None) -> Finding:
     return Finding(ProbeStatus.SKIP, detail, hint)
 
 
-class UnansweredError(Exception):
-    """A fact that a probe needs cannot be had; the probe is skipped for that reason.
-
-    Attributes:
-        reason: Why, in one line.
-        hint: The one line that makes it possible.
-    """
-
-    def __init__(self, reason: str, hint: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.hint = hint
-
-
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One question of the dry run.
@@ -89,7 +72,7 @@ class Probe:
     fails_when: str
     repair: str
     severity: ProbeStatus
-    ask: Callable[[Evidence], Awaitable[Finding]]
+    ask: Callable[[Facts], Awaitable[Finding]]
     timeout_s: float | None = None
 
     @property

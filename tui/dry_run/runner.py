@@ -11,9 +11,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from tui.dry_run.context import DryRunContext
-from tui.dry_run.facts import Evidence
-from tui.dry_run.probe import Finding, UnansweredError, failed, skipped
+from tui.dry_run.facts import Facts, UnansweredError
+from tui.dry_run.probe import failed, skipped
 from tui.dry_run.registry import PROBES, probe_of
 from tui.errors import ExitCode
 from tui.project import ProjectError
@@ -30,11 +29,10 @@ from tui.verify.events import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tui.dry_run.probe import Probe
+    from tui.dry_run.facts import DryRunContext
+    from tui.dry_run.probe import Finding, Probe
     from tui.verify.events import Event
     from tui.verify.result import Result
-
-__all__ = ["READY", "DryRunContext", "end_of", "run_one", "run_probes", "verdict_of"]
 
 # The probe without which no other says anything about the project.
 _REACHABLE: Final = "target.reachable"
@@ -53,12 +51,12 @@ async def run_probes(context: DryRunContext, emit: Callable[[Event], None]) -> D
     Returns:
         The verdict. A probe's failure, of whatever kind, is part of it and never raised.
     """
-    evidence = Evidence(context)
+    facts = Facts(context)
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_run(probe, evidence, emit)) for probe in PROBES]
+            tasks = [group.create_task(_run(probe, facts, emit)) for probe in PROBES]
     finally:
-        await evidence.aclose()
+        await facts.aclose()
     verdict = verdict_of([task.result() for task in tasks])
     emit(verdict)
     return verdict
@@ -73,11 +71,11 @@ async def run_one(
         KeyError: There is no probe of this id.
     """
     probe = probe_of(probe_id)
-    evidence = Evidence(context)
+    facts = Facts(context)
     try:
-        return await _run(probe, evidence, emit)
+        return await _run(probe, facts, emit)
     finally:
-        await evidence.aclose()
+        await facts.aclose()
 
 
 def verdict_of(finished: Sequence[ProbeFinished]) -> DryRunFinished:
@@ -128,10 +126,10 @@ def end_of(verdict: DryRunFinished, result: Result, seconds: float) -> RunFinish
     return RunFinished(outcome, code, verdict.verdict, None, seconds, verdict.reasons)
 
 
-async def _run(probe: Probe, evidence: Evidence, emit: Callable[[Event], None]) -> ProbeFinished:
+async def _run(probe: Probe, facts: Facts, emit: Callable[[Event], None]) -> ProbeFinished:
     emit(ProbeStarted(id=probe.id, group=probe.group, title=probe.title))
     started = time.perf_counter()
-    finding = await _ask(probe, evidence)
+    finding = await _ask(probe, facts)
     hint = finding.hint
     if hint is None and finding.status is not ProbeStatus.PASS:
         hint = probe.repair
@@ -149,11 +147,11 @@ async def _run(probe: Probe, evidence: Evidence, emit: Callable[[Event], None]) 
     return finished
 
 
-async def _ask(probe: Probe, evidence: Evidence) -> Finding:
-    timeout_s = probe.timeout_s or evidence.context.timeout_s
+async def _ask(probe: Probe, facts: Facts) -> Finding:
+    timeout_s = probe.timeout_s or facts.context.timeout_s
     try:
         async with asyncio.timeout(timeout_s):
-            return await probe.ask(evidence)
+            return await probe.ask(facts)
     except UnansweredError as error:
         return skipped(error.reason, error.hint)
     except ProjectError as error:

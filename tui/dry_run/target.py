@@ -10,16 +10,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from tui.dry_run.facts import may_be_service
-from tui.dry_run.probe import (
-    APPLY_PREFLIGHT,
-    Finding,
-    Probe,
-    UnansweredError,
-    failed,
-    passed,
-    warned,
-)
+from tui.dry_run.facts import APPLY_PREFLIGHT, UnansweredError, may_be_service
+from tui.dry_run.probe import Finding, Probe, failed, passed, warned
 from tui.guard.hosts import is_loopback, project_ref
 from tui.guard.target import declared_by_database
 from tui.project import ProjectUnreachable
@@ -29,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tui.dry_run.facts import Evidence
+    from tui.dry_run.facts import Facts
 
 _SLOW_MS: Final = 300.0
 _SOON: Final = timedelta(days=14)
@@ -37,23 +29,23 @@ _OLDEST_POSTGRES: Final = 150_000
 _OLDEST_POSTGREST: Final = 12
 
 
-async def reachable(evidence: Evidence) -> Finding:
+async def reachable(facts: Facts) -> Finding:
     """Does anything usable answer at the URL?"""
-    door = await evidence.door()
+    door = await facts.door()
     if isinstance(door.error, ProjectUnreachable):
         return failed(door.error.message, door.error.hint)
-    return passed(f"{evidence.context.target.url} answered in {door.ms:.0f} ms")
+    return passed(f"{facts.context.target.url} answered in {door.ms:.0f} ms")
 
 
-async def tls(evidence: Evidence) -> Finding:
+async def tls(facts: Facts) -> Finding:
     """Is the connection private, and will its certificate last?"""
-    target = evidence.context.target
+    target = facts.context.target
     if target.url.startswith("http:"):
         if is_loopback(target.host):
             return passed("plain HTTP that does not leave this machine")
         return failed(f"the key would travel unencrypted to {target.host}")
-    await evidence.reached()
-    response = await evidence.project.get("/auth/v1/health")
+    await facts.reached()
+    response = await facts.project.get("/auth/v1/health")
     stream = response.extensions.get("network_stream")
     tunnel = stream.get_extra_info("ssl_object") if stream is not None else None
     if not isinstance(tunnel, ssl.SSLObject | ssl.SSLSocket):
@@ -71,22 +63,22 @@ def judge_certificate(certificate: Mapping[str, object], now: datetime) -> Findi
     return passed(seen) if ends - now > _SOON else warned(seen)
 
 
-async def latency(evidence: Evidence) -> Finding:
+async def latency(facts: Facts) -> Finding:
     """How long does every request wait?"""
-    health = await evidence.health()
+    health = await facts.health()
     seen = f"{health.fastest_ms:.0f} ms, the fastest of three"
     return passed(seen) if health.fastest_ms <= _SLOW_MS else warned(seen)
 
 
-async def versions(evidence: Evidence) -> Finding:
+async def versions(facts: Facts) -> Finding:
     """Are the servers of an age that the SQL and this console are made for?"""
-    document = await evidence.api()
+    document = await facts.api()
     info = document.get("info")
     rest = str(info.get("version", "")).split(" ")[0] if isinstance(info, dict) else ""
-    health = await evidence.health()
+    health = await facts.health()
     auth = health.version or "not told"
     try:
-        preflight = await evidence.preflight()
+        preflight = await facts.preflight()
     except UnansweredError:
         number, postgres = _OLDEST_POSTGRES, "not told"
     else:
@@ -106,16 +98,16 @@ def judge_versions(postgres: int, postgrest: str, seen: str) -> Finding:
     return passed(seen)
 
 
-async def key(evidence: Evidence) -> Finding:
+async def key_role(facts: Facts) -> Finding:
     """Is it a key that may act as the service role?"""
-    facts = evidence.context.target.key
-    said = facts.kind.value + (f", role {facts.role}" if facts.role else "")
-    return passed(said) if may_be_service(facts) else failed(said)
+    key = facts.context.target.key
+    said = key.kind.value + (f", role {key.role}" if key.role else "")
+    return passed(said) if may_be_service(key) else failed(said)
 
 
-async def key_project(evidence: Evidence) -> Finding:
+async def key_project(facts: Facts) -> Finding:
     """Does the key belong to the project in the URL?"""
-    target = evidence.context.target
+    target = facts.context.target
     in_url, in_key = project_ref(target.host), target.key.ref
     if in_key is None:
         return passed("the key names no project; that it is accepted has to do")
@@ -126,9 +118,9 @@ async def key_project(evidence: Evidence) -> Finding:
     return passed(f"project {in_key}, in the URL and in the key")
 
 
-async def expiry(evidence: Evidence) -> Finding:
+async def expiry(facts: Facts) -> Finding:
     """Will the key live through the run?"""
-    ends = evidence.context.target.key.expires_at
+    ends = facts.context.target.key.expires_at
     if ends is None:
         return passed("the key does not expire")
     left = ends - datetime.now(UTC)
@@ -138,10 +130,10 @@ async def expiry(evidence: Evidence) -> Finding:
     return passed(seen) if left > _SOON else warned(seen)
 
 
-async def declared(evidence: Evidence) -> Finding:
+async def declared(facts: Facts) -> Finding:
     """Does the database agree about what it is?"""
-    target = evidence.context.target
-    word = (await evidence.preflight()).at("declared_environment")
+    target = facts.context.target
+    word = (await facts.preflight()).at("declared_environment")
     if word is not None and not isinstance(word, str):
         return failed(f"declared_environment is no text but {type(word).__name__}", APPLY_PREFLIGHT)
     told = declared_by_database(target, word)
@@ -151,9 +143,9 @@ async def declared(evidence: Evidence) -> Finding:
     return passed(f"the database {said}; taken for {target.kind.value}: {target.reason}")
 
 
-async def env_file(evidence: Evidence) -> Finding:
+async def env_file(facts: Facts) -> Finding:
     """Is the file with the key for our eyes only?"""
-    path = evidence.context.settings.env_file
+    path = facts.context.settings.env_file
     if path is None:
         return passed("no environment file is in use")
     return await asyncio.to_thread(_judge_file, path)
@@ -243,7 +235,7 @@ PROBES: Final = (
         "it is an anon, publishable or other key",
         "set SUPABASE_SERVICE_ROLE_KEY to the project's service_role or secret key",
         _FAIL,
-        key,
+        key_role,
     ),
     Probe(
         "target.key_project",

@@ -10,7 +10,7 @@ from tui.settings import WEEKS
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
-    from tui.dry_run.facts import Evidence
+    from tui.dry_run.facts import Facts
 
 # Beyond this many times what is there, the planner's picture of the tables is a different one.
 _OVERWHELMING: Final = 100
@@ -19,15 +19,15 @@ _SOME: Final = 1_000
 _LONG_S: Final = 600.0
 
 
-async def rows(evidence: Evidence) -> Finding:
+async def rows(facts: Facts) -> Finding:
     """What is there before, and what will be added?"""
-    project = await evidence.ready()
+    project = await facts.ready()
     first, questions, learners = await asyncio.gather(
-        evidence.responses(), project.count("questions"), project.count("app_users")
+        facts.responses(), project.count("questions"), project.count("app_users")
     )
     there = first.total
     counted = "more than can be counted" if there is None else f"{there:,}"
-    planned = evidence.context.settings.volume
+    planned = facts.context.settings.volume
     seen = (
         f"there are {learners:,} users, {questions:,} questions, {counted} responses; a run adds "
         f"{planned.users:,}, {planned.questions:,} and {planned.responses:,}, and removes them"
@@ -42,12 +42,12 @@ async def rows(evidence: Evidence) -> Finding:
     return passed(seen)
 
 
-async def duration(evidence: Evidence) -> Finding:
+async def duration(facts: Facts) -> Finding:
     """How long will a run take?"""
-    past = evidence.context.past
+    past = facts.context.past
     if past is None or past.runs < 1 or past.rows_per_s <= 0:
         return passed("no earlier run is on record; this one will set the measure")
-    seconds = evidence.context.settings.volume.responses / past.rows_per_s
+    seconds = facts.context.settings.volume.responses / past.rows_per_s
     seen = f"about {_spoken(seconds)}, going by {past.runs} earlier run{'s'[: past.runs > 1]}"
     return passed(seen) if seconds <= _LONG_S else warned(seen)
 
@@ -56,9 +56,9 @@ def _spoken(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-async def jobs(evidence: Evidence) -> Finding:
+async def jobs(facts: Facts) -> Finding:
     """Does anything else refresh or read the view at the same time?"""
-    preflight = await evidence.preflight()
+    preflight = await facts.preflight()
     active = [job for job in preflight.at("jobs", "scheduled") if job["active"]]
     named = [f"{job['name'] or 'unnamed'} ({job['schedule']})" for job in active]
     if preflight.at("view", "refresh_running"):

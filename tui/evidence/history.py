@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.dry_run.facts import Pace
 from tui.errors import OperatorError
 from tui.evidence.entry import (
     BASELINE,
@@ -38,7 +39,6 @@ __all__ = [
     "HistoryFile",
     "HistoryUnreadable",
     "HistoryUnwritable",
-    "Pace",
     "RunFacts",
     "Series",
     "ServerVersions",
@@ -56,21 +56,6 @@ class HistoryUnwritable(OperatorError):
 
 class HistoryUnreadable(OperatorError):
     """There is a history that cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast earlier runs on a target were.
-
-    Attributes:
-        runs: Runs it is taken from, at least one.
-        rows_per_s: Median responses per second of whole runs, clean-up included.
-        refresh_ms: The longest refresh among them, in milliseconds, or None.
-    """
-
-    runs: int
-    rows_per_s: float
-    refresh_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

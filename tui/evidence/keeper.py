@@ -20,9 +20,9 @@ from tui.verify.events import Mode, Notice, Outcome, ProbeFinished
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tui.dry_run.facts import Pace
     from tui.evidence.chain import Record
     from tui.evidence.deployment_log import DeploymentLog
-    from tui.evidence.history import Pace
     from tui.guard.target import Target
     from tui.project import Project
     from tui.verify.events import DryRunFinished, Event, RunFinished

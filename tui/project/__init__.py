@@ -1,6 +1,6 @@
 """A Supabase project behind one small interface; the only importer of supabase-py."""
 
-from tui.project.client import PAGE, Page, Project
+from tui.project.client import PAGE, PREFLIGHT, READER, REFRESH, VIEW, Page, Project
 from tui.project.errors import (
     Denied,
     KeyRefused,
@@ -10,7 +10,6 @@ from tui.project.errors import (
     TimedOut,
     Truncated,
 )
-from tui.project.objects import PREFLIGHT, READER, REFRESH, VIEW
 from tui.project.query import IDS_PER_REQUEST, Filter, one_of, outside
 from tui.project.retry import RetryNotice, RetryPolicy
 from tui.project.writer import NewUser, Refresh, Writer

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from postgrest.types import CountMethod
 from supabase import AsyncClient, AsyncClientOptions
 
-from tui.project.bounded import each
-from tui.project.errors import Garbled, Missing, ProjectUnreachable, Truncated, may_pass, refusal_of
-from tui.project.http import http_client
+from tui.project.errors import PASSING_STATUS, Garbled, ProjectUnreachable, Truncated, refusal
+from tui.project.http import http_client, read_reply
 from tui.project.query import Filter, filtered
-from tui.project.retry import RetryNotice, RetryPolicy, attempt
+from tui.project.retry import Lane, RetryNotice, RetryPolicy, each, send
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -29,6 +28,12 @@ if TYPE_CHECKING:
     from tui.redact import Secret
 
 T = TypeVar("T")
+
+# The heatmap's objects, as `sql/` creates them.
+VIEW: Final = "analytics_heatmap_agg"
+READER: Final = "analytics_heatmap_admin"
+REFRESH: Final = "analytics_refresh_heatmap"
+PREFLIGHT: Final = "analytics_heatmap_preflight"
 
 # Asking for more than the server's max-rows is harmless; asking for this much keeps a page small.
 PAGE: Final = 1_000
@@ -74,6 +79,7 @@ class Project:
         self.on_retry = on_retry
         # Two pools: httpcore looks at every connection of a pool for each request, and the auth
         # service gets many small ones. A few more than writers, so that no probe queues behind.
+        self._lane, self._auth_lane = Lane(concurrency + 4), Lane(self.small_requests)
         self._http = http_client(self.url, connections=concurrency + 4)
         self._auth_http = http_client(self.url, connections=self.small_requests)
         self._rest = self._supabase(self._http)
@@ -122,23 +128,26 @@ class Project:
         what: str,
         request: Callable[[], Awaitable[T]],
         *,
+        auth: bool = False,
         policy: RetryPolicy | None = None,
-        before_repeat: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
-        """Send one request with retry and error translation. For this package alone."""
-        return await attempt(
+        """Send one request with retry and error translation. For this package alone.
+
+        Never called by a `request`: there is one budget of tries, and none within it.
+        """
+        return await send(
             what,
             request,
+            lane=self._auth_lane if auth else self._lane,
             policy=policy or self.policy,
             on_retry=self.on_retry,
-            before_repeat=before_repeat,
         )
 
     async def get(self, path: str, *, key: Secret | None = None) -> httpx.Response:
-        """GET a path below the project's URL and return the reply, be it a refusal.
+        """GET a path below the project's URL and return the project's reply, be it a refusal.
 
-        Trouble that may pass (429, 503 and their like) is no answer: it is asked again, then
-        raised.
+        A gateway's page is no reply of the project: it is raised, as trouble that may pass is
+        (429, 503 and their like) once it was asked again.
 
         For what supabase-py has no call for: the API description, health, a bare status.
 
@@ -151,8 +160,10 @@ class Project:
 
         async def request() -> httpx.Response:
             response = await self._http.get(self.url + path, headers=headers)
-            if may_pass(response):
-                raise refusal_of(response, what)
+            if not response.is_success:
+                reply = read_reply(response)
+                if not reply.from_project or reply.status in PASSING_STATUS:
+                    raise refusal(what, reply)
             return response
 
         return await self.ask(what, request)
@@ -171,7 +182,7 @@ class Project:
         async def request() -> tuple[dict[str, Any], httpx.Headers]:
             response = await self._http.get(self.url + path, headers=headers)
             if not response.is_success:
-                raise refusal_of(response, what)
+                raise refusal(what, read_reply(response))
             document = response.json()
             if not isinstance(document, dict):
                 raise Garbled("a JSON object was expected")
@@ -329,14 +340,6 @@ class Project:
             if told.isdigit() and seen >= int(told):
                 return
 
-    async def user_exists(self, user_id: str) -> bool:
-        """Whether the auth API knows a user of this id."""
-        try:
-            await self.ask("looking up a user", lambda: self.admin.get_user_by_id(user_id))
-        except Missing:
-            return False
-        return True
-
     @property
     def small_requests(self) -> int:
         """How many small requests may be in flight: what counts for them is the wait alone."""
@@ -352,14 +355,15 @@ class Project:
         """Do `work` on every item, at most `at_once` (by default `concurrency`) at a time.
 
         After a failure nothing new is begun, requests in flight are awaited, and the first failure
-        is raised; see `tui.project.bounded`.
+        is raised.
         """
         await each(items, work, at_once=at_once or self.concurrency)
 
 
 def _key_headers(key: Secret) -> dict[str, str]:
-    """Both headers, as supabase-py sends them; the gateway swaps an opaque key for a token."""
-    return {"apikey": key.reveal(), "Authorization": f"Bearer {key.reveal()}"}
+    """Headers as supabase-py sends them; the gateway swaps an opaque key for a token."""
+    bearer = f"Bearer {key.reveal()}"
+    return {"apikey": key.reveal(), "Authorization": bearer, "Accept-Profile": "public"}
 
 
 def counted(count: int | None) -> int:

@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import httpx
-from postgrest.exceptions import APIError
-from supabase_auth.errors import AuthApiError, AuthError
+from supabase_auth.errors import AuthError
 
 from tui.errors import ExitCode, OperatorError
-from tui.project.http import last_reply
-from tui.redact import redact
+from tui.project.http import NotTheProject, clean
 
 if TYPE_CHECKING:
     from tui.project.http import Reply
 
+# A gateway's words for what may have passed at the next try; 52x and 530 are Cloudflare's.
+PASSING_STATUS: Final = frozenset({408, 425, 429, 502, 503, 504, *range(520, 526), 530, 544})
+# A gateway gave up waiting; the server may have done, or be doing, what it was asked.
+GATEWAY_TIMEOUT: Final = frozenset({504, 524, 544})
 # PostgREST wraps a refused connection to its database in these (docs: errors, group 0).
 _DATABASE_UNREACHABLE: Final = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003"})
-_RETRYABLE_STATUS: Final = frozenset({408, 425, 429, 502, 503, 504, 520})
-_DENIED: Final = frozenset({"42501"})
+# Deadlock, and a transaction that has to be serialized anew.
+_CONTENDED: Final = frozenset({"40P01", "40001"})
+# The auth server's word for any trouble with its database: a restart, but mostly a trigger or a
+# foreign key that will refuse for ever.
+UNEXPECTED_FAILURE: Final = "unexpected_failure"
+_DENIED: Final = frozenset({"42501", "not_admin"})
 _MISSING: Final = frozenset(
     {"42P01", "42883", "PGRST106", "PGRST202", "PGRST205", "user_not_found"}
 )
-# GoTrue's word for any trouble with its database: a restart, but also a failing trigger. Asking
-# again is safe, since users are created under ids made here.
-_AUTH_DATABASE: Final = "unexpected_failure"
 _TIMED_OUT: Final = frozenset({"57014", "55P03", "25P03"})
-_KEY_REFUSED: Final = frozenset({"PGRST300", "PGRST301", "PGRST302", "PGRST303", "bad_jwt"})
+_KEY_REFUSED: Final = frozenset(
+    {"PGRST300", "PGRST301", "PGRST302", "PGRST303", "bad_jwt", "no_authorization"}
+)
+_TOO_LARGE: Final = {
+    413: (
+        "so large a body",
+        "let the gateway take bodies of 2 MB (nginx: client_max_body_size 2m)",
+    ),
+    414: ("so long a URL", "let the gateway take URLs of 4 KB"),
+    431: ("so long a URL", "let the gateway take URLs of 4 KB"),
+}
+# What a gateway's page means where its status alone tells.
+_PAGES: Final = {
+    401: ("a gateway or proxy asks for credentials of its own", "look at what stands between"),
+    402: ("the project is restricted", "look at the project's billing and usage in the dashboard"),
+    403: ("a firewall or a proxy refuses", "look at network restrictions, VPN and proxy"),
+    407: (
+        "a proxy asks for a user and a password",
+        "put them into HTTPS_PROXY: http://user:password@host:port",
+    ),
+    540: ("the project is paused", "resume the project in the dashboard, then try again"),
+}
+_TRY_AGAIN: Final = "try again in a moment; if it persists, look at the project's status page"
+_CHECK_URL: Final = "check SUPABASE_URL, the network and any proxy, then try again"
 
 
 class ProjectError(OperatorError):
     """The project answered with a refusal that fits no narrower type.
 
     Attributes:
-        code: SQLSTATE, PGRSTxxx or GoTrue error code, or None.
+        code: SQLSTATE, PGRSTxxx or the auth server's code, or None.
         status: HTTP status, or None when no reply came.
         transient: Sending the same request again may succeed.
         retry_after_s: Seconds the server asked us to wait, or None.
@@ -55,9 +82,17 @@ class ProjectError(OperatorError):
         self.transient = transient
         self.retry_after_s = retry_after_s
 
+    @property
+    def reason(self) -> str:
+        """Why, in a few words, for whoever watches it being tried again."""
+        if self.status is None:
+            return self.message.partition(": ")[2]
+        asked = f", asked to wait {self.retry_after_s:g} s" if self.retry_after_s else ""
+        return f"{self.code or self.status}{asked}"
+
 
 class ProjectUnreachable(ProjectError):
-    """No usable reply: network, TLS, gateway, or a database that is down."""
+    """The project does not answer: network, TLS, gateway, or a database that is down."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.UNREACHABLE
 
@@ -94,96 +129,125 @@ def translate(error: Exception, what: str, reply: Reply | None) -> ProjectError:
     Args:
         error: The exception as caught.
         what: What we were doing, as a gerund phrase: "reading questions".
-        reply: Facts of the last HTTP reply in this task, or None when none came.
+        reply: The last HTTP reply in this task, or None when none came.
     """
     cause = error.__cause__
     if isinstance(error, AuthError) and isinstance(cause, httpx.TransportError):
         # supabase_auth wraps what the network did, and loses its kind.
         error = cause
+    if isinstance(error, NotTheProject) and reply is not None:
+        return _page(what, reply)
     if isinstance(error, (httpx.TransportError, TimeoutError)) or reply is None:
-        return _unreachable(what, _network_words(error))
+        return _unreachable(what, error)
     if reply.status < 300:
-        return _unreachable(what, "the reply was cut short or is not JSON", status=reply.status)
-    code, said = _code_and_words(error)
-    return _judge(what, reply.status, code, said, reply.retry_after_s)
+        return cut_short(what, reply.status)
+    return refusal(what, reply)
 
 
-def may_pass(response: httpx.Response) -> bool:
-    """Whether a reply is one of those that asking again may change."""
-    return response.status_code in _RETRYABLE_STATUS
-
-
-def refusal_of(response: httpx.Response, what: str) -> ProjectError:
-    """The error that a reply without success stands for, read from its body where it is JSON."""
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        body = {}
-    said = body.get("message") or body.get("msg") or response.reason_phrase or "no message"
-    code = body.get("error_code") or body.get("code")
-    reply = last_reply()
-    return _judge(
-        what,
-        response.status_code,
-        code if isinstance(code, str) else None,
-        redact(str(said)),
-        reply.retry_after_s if reply else None,
-    )
-
-
-def _judge(
-    what: str, status: int, code: str | None, said: str, retry_after_s: float | None
-) -> ProjectError:
-    if 300 <= status < 400 and code is None:
-        return ProjectError(
-            f"{what}: the URL redirects elsewhere (HTTP {status}); the key is not sent along",
-            hint="set SUPABASE_URL to the project's own address, without a redirect",
-            status=status,
-        )
-    if status in _RETRYABLE_STATUS or code in _DATABASE_UNREACHABLE:
-        return ProjectUnreachable(
-            f"{what}: the project answered {status}{_brief(said)}",
-            hint="try again in a moment; if it persists, look at the project's status page",
-            code=code,
-            status=status,
-            transient=True,
-            retry_after_s=retry_after_s,
-        )
-    return _refusal(what, status, code, said)
-
-
-def _refusal(what: str, status: int, code: str | None, said: str) -> ProjectError:
-    message = f"{what}: {said}" + (f" ({code})" if code else f" (HTTP {status})")
-    if code in _KEY_REFUSED or (status == 401 and code not in _DENIED):
-        return KeyRefused(
-            message,
-            hint="copy the service-role (secret) key of this very project anew",
-            code=code,
-            status=status,
-        )
-    if code in _DENIED or code == "not_admin":
-        return Denied(message, code=code, status=status)
-    if code in _MISSING or status == 404:
-        return Missing(message, code=code, status=status)
-    if code in _TIMED_OUT:
-        return TimedOut(
-            message,
-            hint="raise the function's statement_timeout, or try when the database is less busy",
-            code=code,
-            status=status,
-        )
-    return ProjectError(message, code=code, status=status, transient=code == _AUTH_DATABASE)
-
-
-def _unreachable(what: str, why: str, *, status: int | None = None) -> ProjectUnreachable:
+def cut_short(what: str, status: int | None = None) -> ProjectUnreachable:
+    """A success whose body is not what it says it is."""
     return ProjectUnreachable(
-        f"{what}: {why}",
-        hint="check SUPABASE_URL, the network and any proxy, then try again",
+        f"{what}: the reply was cut short or is not JSON",
+        hint="try again; if it persists, a proxy between here and the project rewrites replies",
         status=status,
         transient=True,
     )
+
+
+def refusal(what: str, reply: Reply) -> ProjectError:
+    """The error that a reply without success stands for."""
+    if not reply.from_project:
+        return _page(what, reply)
+    code, status = reply.code, reply.status
+    if status in PASSING_STATUS or code in _DATABASE_UNREACHABLE:
+        return _passing(what, reply)
+    message = f"{what}: {reply.said}" + (f" ({code})" if code else f" (HTTP {status})")
+    kind: type[ProjectError] = ProjectError
+    hint = None
+    if code in _KEY_REFUSED or (status == 401 and code not in _DENIED):
+        kind, hint = KeyRefused, _key_hint(reply)
+    elif code in _DENIED:
+        kind = Denied
+    elif code in _MISSING or status == 404:
+        kind = Missing
+    elif code in _TIMED_OUT:
+        kind = TimedOut
+        hint = "raise the function's statement_timeout, or try when the database is less busy"
+    elif code == UNEXPECTED_FAILURE:
+        hint = (
+            "the reason stands in the project's auth and Postgres logs: usually a trigger on "
+            "auth.users, or a foreign key to it"
+        )
+    if reply.hint and reply.hint not in (hint or ""):
+        hint = f"{reply.hint.rstrip('.')}; {hint}" if hint else reply.hint
+    transient = code in _CONTENDED or code == UNEXPECTED_FAILURE
+    return kind(message, hint=hint, code=code, status=status, transient=transient)
+
+
+def _key_hint(reply: Reply) -> str:
+    if "legacy" in reply.said.lower():
+        return "use the project's new secret key (sb_secret_...) and publishable key"
+    return "copy the service-role (secret) key of this very project anew"
+
+
+def _passing(what: str, reply: Reply) -> ProjectUnreachable:
+    answer = f"{'the project' if reply.from_project else 'a gateway'} answered {reply.status}"
+    if 520 <= reply.status <= 530:
+        answer = f"the platform's edge cannot reach the project ({reply.status})"
+    if reply.retry_after_s:
+        answer = f"asked to wait {reply.retry_after_s:g} s ({reply.status})"
+    return ProjectUnreachable(
+        f"{what}: {answer}" + (f": {reply.said}" if reply.said else ""),
+        hint=_TRY_AGAIN,
+        code=reply.code,
+        status=reply.status,
+        transient=True,
+        retry_after_s=reply.retry_after_s,
+    )
+
+
+def _page(what: str, reply: Reply) -> ProjectError:
+    """A reply that is not the project's: the project does not answer, and who does instead."""
+    status = reply.status
+    if status in _TOO_LARGE:
+        refused, hint = _TOO_LARGE[status]
+        return ProjectError(
+            f"{what}: a gateway refuses {refused} (HTTP {status})", hint=hint, status=status
+        )
+    if status in PASSING_STATUS:
+        return _passing(what, reply)
+    words, hint = _PAGES.get(status, ("a gateway answers, not the project", _CHECK_URL))
+    if status < 300:
+        words = "a page came instead of data, from a portal or a proxy"
+    elif status < 400:
+        to = f" to {reply.location}" if reply.location else ""
+        words = f"the URL redirects elsewhere{to}; the key is not sent along"
+        hint = "set SUPABASE_URL to the project's own address, without a redirect"
+    elif "HTTPS port" in reply.said:
+        hint = "set SUPABASE_URL to https://"
+    said = f": {reply.said}" if reply.said else ""
+    return ProjectUnreachable(
+        f"{what}: {words} (HTTP {status}{said})", hint=hint, code=reply.code, status=status
+    )
+
+
+def _unreachable(what: str, error: Exception) -> ProjectUnreachable:
+    untrusted = _certificate_problem(error)
+    if untrusted is not None:
+        return ProjectUnreachable(
+            f"{what}: the certificate is not trusted ({clean(untrusted)})",
+            hint="set SSL_CERT_FILE to the file with the authority that signed it",
+        )
+    return ProjectUnreachable(f"{what}: {_network_words(error)}", hint=_CHECK_URL, transient=True)
+
+
+def _certificate_problem(error: BaseException | None) -> str | None:
+    """What is wrong with the server's certificate, where that is the cause of an error."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _network_words(error: Exception) -> str:
@@ -192,26 +256,9 @@ def _network_words(error: Exception) -> str:
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return "no complete reply in time"
     if isinstance(error, httpx.ConnectError):
-        return f"cannot connect ({_brief(str(error)).strip(': ') or 'refused'})"
+        return f"cannot connect ({clean(error) or 'refused'})"
+    if isinstance(error, httpx.ProxyError):
+        return f"the proxy refuses ({clean(error)})"
     if isinstance(error, httpx.TransportError):
         return "the connection broke before the reply was complete"
-    return _brief(str(error)).strip(": ") or type(error).__name__
-
-
-def _code_and_words(error: Exception) -> tuple[str | None, str]:
-    if isinstance(error, APIError):
-        # postgrest-py puts the HTTP status here when the body was not PostgREST's JSON.
-        is_status = error.code is not None and error.code.isdigit() and len(error.code) == 3
-        return None if is_status else error.code, redact((error.message or "no message").strip())
-    if isinstance(error, AuthApiError):
-        return error.code, redact(error.message)
-    if isinstance(error, AuthError):
-        return None, redact(str(error))
-    return None, redact(str(error) or type(error).__name__)
-
-
-def _brief(text: str, limit: int = 160) -> str:
-    words = " ".join(redact(text).split())
-    if not words:
-        return ""
-    return f": {words if len(words) <= limit else words[: limit - 1] + '…'}"
+    return clean(error) or type(error).__name__

@@ -1,34 +1,62 @@
-"""The HTTP client under supabase-py, and what we remember of each reply.
+"""The HTTP client under supabase-py, and what is remembered of each reply.
 
-`APIError` of postgrest-py carries no HTTP status, and neither library hands on `Retry-After`. A
-response hook keeps both in a context variable: the hook runs in the task that sent the request,
-so each task sees the facts of its own last reply.
+Neither postgrest nor supabase_auth hands on the HTTP status, `Retry-After` or who a reply is from.
+A response hook reads all of it once, where it enters, and keeps it in a context variable: the hook
+runs in the task that sent the request, so each task sees its own last reply.
 """
 
 from __future__ import annotations
 
 import functools
+import re
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
 from tui import __version__
+from tui.redact import redact
 
 if TYPE_CHECKING:
     import ssl
 
 _CONNECT_TIMEOUT_S: Final = 10.0
-_MAX_RETRY_AFTER_S: Final = 60.0
+_LONGEST_WORDS: Final = 300
+
+# PostgREST's own codes and PostgreSQL's SQLSTATEs; the auth server's codes are words.
+_DATABASE_CODE: Final = re.compile(r"PGRST[0-9A-Z]+|[0-9A-Z]{5}")
+_AUTH_CODE: Final = re.compile(r"[a-z][a-z0-9_]*")
+_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Facts of one HTTP reply: status, and requested wait in seconds."""
+    """One HTTP reply, as far as errors are made of it.
+
+    Attributes:
+        status: HTTP status.
+        from_project: It is recognisably PostgREST's or the auth server's, or their gateway's word
+            on the key; any other is some gateway's, proxy's or portal's, whatever its status.
+        code: SQLSTATE, PGRSTxxx or the auth server's code.
+        said: The server's message, or what a page calls itself.
+        hint: The server's own hint.
+        retry_after_s: Seconds the server asks to wait.
+        location: Where it redirects to, without path.
+    """
 
     status: int
-    retry_after_s: float | None
+    from_project: bool
+    code: str | None = None
+    said: str = ""
+    hint: str | None = None
+    retry_after_s: float | None = None
+    location: str = ""
+
+
+class NotTheProject(httpx.TransportError):
+    """A success that is neither PostgREST's nor the auth server's: a portal's page."""
 
 
 _last_reply: ContextVar[Reply | None] = ContextVar("last_reply", default=None)
@@ -44,20 +72,100 @@ def last_reply() -> Reply | None:
     return _last_reply.get()
 
 
+def clean(text: object) -> str:
+    """A server's words as one line: printable, without secrets, of bearable length."""
+    printable = "".join(char if char.isprintable() else " " for char in str(text))
+    words = redact(" ".join(printable.split()))
+    return words if len(words) <= _LONGEST_WORDS else f"{words[: _LONGEST_WORDS - 1]}…"
+
+
 async def _remember(response: httpx.Response) -> None:
-    _last_reply.set(
-        Reply(
-            status=response.status_code,
-            retry_after_s=_seconds(response.headers.get("Retry-After")),
+    if not response.is_success:
+        await response.aread()
+    reply = read_reply(response)
+    _last_reply.set(reply)
+    if response.is_success and not reply.from_project:
+        raise NotTheProject("a page came instead of data")
+
+
+def read_reply(response: httpx.Response) -> Reply:
+    """What a reply says, and whether it is the project's; a refusal's body must have been read."""
+    kind = response.headers.get("Content-Type", "")
+    if response.is_success:
+        return Reply(response.status_code, from_project=not kind or "json" in kind)
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    wait_s = _retry_after_s(response.headers)
+    if not isinstance(body, dict):
+        title = _TITLE.search(response.text) if "html" in kind else None
+        said = title[1] if title else response.reason_phrase
+        if "plain HTTP request was sent to HTTPS port" in response.text:
+            said = "The plain HTTP request was sent to HTTPS port"
+        return Reply(
+            response.status_code,
+            from_project=False,
+            said=clean(said),
+            retry_after_s=wait_s,
+            location=_origin(response.headers.get("Location", "")),
         )
+    code, said = _code_of(body), body.get("message") or body.get("msg") or ""
+    hint = body.get("hint")
+    return Reply(
+        response.status_code,
+        from_project=_is_projects(response, body, code),
+        code=code,
+        said=clean(said or response.reason_phrase or "no message"),
+        hint=clean(hint) if isinstance(hint, str) and hint else None,
+        retry_after_s=wait_s,
+        location=_origin(response.headers.get("Location", "")),
     )
 
 
-def _seconds(header: str | None) -> float | None:
-    """Read `Retry-After` in its seconds form; its date form is rare and not worth a clock."""
-    if header is None or not header.strip().isdigit():
+def _code_of(body: dict[str, Any]) -> str | None:
+    for name in ("error_code", "code"):
+        code = body.get(name)
+        if isinstance(code, str) and code:
+            return code if len(code) <= 60 and code.isprintable() else None
+    return None
+
+
+def _is_projects(response: httpx.Response, body: dict[str, Any], code: str | None) -> bool:
+    """Whether a refusal has the shape of PostgREST's, of the auth server's, or of the key check.
+
+    A gateway's `{"message": ...}` has no code. The hosted gateway, and the one that is shipped for
+    self-hosting, refuse a key by just that, with 401.
+    """
+    status = response.status_code
+    has_message = isinstance(body.get("message"), str)
+    if status == 401 and has_message:
+        return True
+    if "/auth/v1/" not in response.url.path:
+        return has_message and code is not None and bool(_DATABASE_CODE.fullmatch(code))
+    if isinstance(body.get("msg"), str):
+        return code is not None or body.get("code") == status
+    return has_message and code is not None and bool(_AUTH_CODE.fullmatch(code))
+
+
+def _retry_after_s(headers: httpx.Headers) -> float | None:
+    """`Retry-After` in seconds; a date counts from the reply's own `Date`."""
+    asked = headers.get("Retry-After", "").strip()
+    if asked.isdigit():
+        return float(asked[:9])
+    try:
+        until, now = parsedate_to_datetime(asked), parsedate_to_datetime(headers.get("Date", ""))
+        return max(0.0, (until - now).total_seconds())
+    except (TypeError, ValueError):
         return None
-    return min(float(header.strip()), _MAX_RETRY_AFTER_S)
+
+
+def _origin(location: str) -> str:
+    try:
+        url = httpx.URL(location)
+    except httpx.InvalidURL:
+        return ""
+    return clean(f"{url.scheme}://{url.host}") if url.host else ""
 
 
 @functools.cache

@@ -1,28 +1,44 @@
-"""When a request is sent again, how long we wait, and how that is made visible."""
+"""When a request is sent again, and how many are in flight: the one place for both."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import httpx
 from postgrest.exceptions import APIError
 from supabase_auth.errors import AuthError
 
-from tui.project.errors import Garbled, ProjectError, ProjectUnreachable, translate
+from tui.project.errors import (
+    UNEXPECTED_FAILURE,
+    Garbled,
+    KeyRefused,
+    ProjectError,
+    ProjectUnreachable,
+    cut_short,
+    translate,
+)
 from tui.project.http import forget_reply, last_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
 T = TypeVar("T")
+
+# No gateway means more than this by its `Retry-After` while a run waits.
+_LONGEST_ASKED_S: Final = 60.0
+# Mostly permanent: asked once more, after long enough for a database to have restarted.
+_UNEXPECTED_TRIES: Final = 2
+_UNEXPECTED_WAIT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how patiently a transient failure is repeated.
+    """How often and how patiently a fault that may pass is tried again.
 
     Attributes:
         attempts: Tries in all, the first included.
@@ -30,17 +46,20 @@ class RetryPolicy:
         cap_s: Longest wait in seconds, unless the server asks for more.
         deadline_s: Seconds one attempt may take in all. httpx bounds each read only, so a body
             that trickles in would otherwise hold a run for ever.
+        patience_s: A server that asks for a longer wait than this is not asked again.
     """
 
     attempts: int = 5
     base_s: float = 0.5
     cap_s: float = 8.0
     deadline_s: float = 120.0
+    patience_s: float = float("inf")
 
     def wait_s(self, attempt: int, asked_s: float | None) -> float:
         """Seconds to wait after a failed attempt (1 for the first); half of it is chance."""
         bound = min(self.cap_s, self.base_s * 2 ** (attempt - 1))
-        return max(random.uniform(bound / 2, bound), asked_s or 0.0)  # noqa: S311 - jitter only
+        asked = min(asked_s or 0.0, _LONGEST_ASKED_S)
+        return max(random.uniform(bound / 2, bound), asked)  # noqa: S311 - jitter only
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,42 +81,109 @@ class RetryNotice:
     reason: str
 
 
-async def attempt(
+class Lane:
+    """Requests to one service: how many are in flight, and whether it has accepted the key.
+
+    A fault that may pass halves the number, successes raise it again one by one.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.key_accepted = False
+        self._most = self._allowed = most
+        self._free = asyncio.Semaphore(most)
+        # Slots that are no longer to be had, and successes since the number changed.
+        self._owed = self._successes = 0
+        self._halved_at = float("-inf")
+
+    async def __aenter__(self) -> Self:
+        await self._free.acquire()
+        while self._owed:
+            self._owed -= 1
+            await self._free.acquire()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._owed:
+            self._owed -= 1
+        else:
+            self._free.release()
+
+    def succeeded(self) -> None:
+        """Learn that a request was answered."""
+        self.key_accepted = True
+        self._successes += 1
+        if self._allowed < self._most and self._successes >= self._allowed:
+            self._successes = 0
+            self._allowed += 1
+            self._give_back()
+
+    def failed(self, sent_at: float) -> None:
+        """Learn of a fault that may pass; those of one moment count once."""
+        if sent_at < self._halved_at:
+            return
+        fewer = max(1, self._allowed // 2)
+        self._owed += self._allowed - fewer
+        self._allowed, self._successes = fewer, 0
+        self._halved_at = time.monotonic()
+
+
+async def send(
     what: str,
     request: Callable[[], Awaitable[T]],
     *,
+    lane: Lane,
     policy: RetryPolicy,
     on_retry: Callable[[RetryNotice], None],
-    before_repeat: Callable[[], Awaitable[T | None]] | None = None,
 ) -> T:
-    """Send a request, again where that is safe, and translate what fails.
+    """Send a request, again after a fault that may pass, and translate what fails.
 
     Args:
         what: What we are doing, as a gerund phrase.
         request: Builds and sends the request afresh on each call; must be safe to repeat.
+        lane: Of the service that is asked.
         policy: How often and how patiently.
-        on_retry: Told before each wait.
-        before_repeat: Looked at before a repeat; a result other than None is taken as the answer.
-            For requests whose lost reply cannot simply be asked for again.
+        on_retry: Called before each wait.
 
     Raises:
         ProjectError: The request failed for good.
     """
-    for number in range(1, policy.attempts + 1):
-        try:
-            if number > 1 and before_repeat is not None:
-                found = await _once(what, before_repeat, policy)
-                if found is not None:
-                    return found
-            return await _once(what, request, policy)
-        except ProjectError as error:
-            if not error.transient or number == policy.attempts:
-                raise
-            wait_s = policy.wait_s(number, error.retry_after_s)
-            reason = str(error.status) if error.status else error.message.partition(": ")[2]
-            on_retry(RetryNotice(what, number + 1, policy.attempts, wait_s, reason))
-            await asyncio.sleep(wait_s)
-    raise AssertionError("unreachable: the last attempt returns or raises")
+    number = unexpected = 0
+    while True:
+        number += 1
+        async with lane:
+            sent_at = time.monotonic()
+            try:
+                result = await _once(what, request, policy)
+            except ProjectError as error:
+                unexpected += error.code == UNEXPECTED_FAILURE
+                tries = 1 if unexpected >= _UNEXPECTED_TRIES else _tries(error, lane, policy)
+                if error.transient:
+                    lane.failed(sent_at)
+                if not isinstance(error, KeyRefused | ProjectUnreachable):
+                    lane.key_accepted = True
+                if number >= tries:
+                    raise
+                failure = error
+            else:
+                lane.succeeded()
+                return result
+        wait = _UNEXPECTED_WAIT if failure.code == UNEXPECTED_FAILURE else number
+        wait_s = policy.wait_s(wait, failure.retry_after_s)
+        on_retry(RetryNotice(what, number + 1, tries, wait_s, failure.reason))
+        await asyncio.sleep(wait_s)
+
+
+def _tries(error: ProjectError, lane: Lane, policy: RetryPolicy) -> int:
+    """How often a request is sent in all that met this error."""
+    if isinstance(error, KeyRefused):
+        # Clocks that differ and keys that are rotated refuse now and then a key that was accepted.
+        return policy.attempts if lane.key_accepted and "expired" not in error.message else 1
+    if not error.transient or (error.retry_after_s or 0.0) > policy.patience_s:
+        return 1
+    return policy.attempts
 
 
 async def _once(what: str, request: Callable[[], Awaitable[T]], policy: RetryPolicy) -> T:
@@ -113,11 +199,7 @@ async def _once(what: str, request: Callable[[], Awaitable[T]], policy: RetryPol
         if last_reply() is None or _is_ours(error):
             raise
         # A reply that is not JSON, or not the JSON that the library's model expects.
-        raise ProjectUnreachable(
-            f"{what}: the reply was cut short or is not JSON",
-            hint="try again; if it persists, a proxy between here and the project rewrites replies",
-            transient=True,
-        ) from error
+        raise cut_short(what) from error
 
 
 def _is_ours(error: ValueError) -> bool:
@@ -128,3 +210,56 @@ def _is_ours(error: ValueError) -> bool:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("tui.")
+
+
+async def each(
+    items: Iterable[T] | AsyncIterator[T],
+    work: Callable[[T], Awaitable[None]],
+    *,
+    at_once: int,
+) -> None:
+    """Do `work` on every item, at most `at_once` at a time.
+
+    Items are drawn as workers become free, so a generator is never ahead by more than that. After
+    a failure nothing new is begun, but requests in flight are awaited: the server may commit them
+    anyhow, and whoever cleans up must not race them. The first failure is raised.
+    """
+    draw = _drawing(items)
+    failures: list[Exception] = []
+
+    async def worker() -> None:
+        while not failures:
+            try:
+                item = await draw()
+            except StopAsyncIteration:
+                return
+            except Exception as error:  # noqa: BLE001 - raised below
+                failures.append(error)
+                return
+            try:
+                await work(item)
+            except Exception as error:  # noqa: BLE001 - raised below
+                failures.append(error)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_once):
+            group.create_task(worker())
+    if failures:
+        raise failures[0]
+
+
+def _drawing(items: Iterable[T] | AsyncIterator[T]) -> Callable[[], Awaitable[T]]:
+    """A way for several workers to draw from one source; raises `StopAsyncIteration` at its end."""
+    turn = asyncio.Lock()
+    source = items if isinstance(items, AsyncIterator) else None
+    plain = iter(()) if isinstance(items, AsyncIterator) else iter(items)
+
+    async def draw() -> T:
+        async with turn:
+            if source is not None:
+                return await anext(source)
+            for item in plain:
+                return item
+            raise StopAsyncIteration
+
+    return draw

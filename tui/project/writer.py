@@ -1,8 +1,9 @@
 """Everything that changes a project. Nothing here can be reached without a permission.
 
 Every write can be sent twice: rows carry ids made here and are inserted "on conflict do nothing",
-deletes name what must be gone, users are created under an id made here and looked up before a
-repeat. So a reply that is lost after the commit costs one more request and nothing else.
+deletes name what must be gone, users are created under an id made here, by which a repeat is told
+that it meets its own first try. So a reply that is lost after the commit costs one more request
+and nothing else.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from postgrest.types import CountMethod, ReturnMethod
+from supabase_auth.errors import AuthApiError
 
-from tui.project.client import counted
-from tui.project.errors import Missing
-from tui.project.objects import REFRESH
+from tui.project.client import REFRESH, counted
+from tui.project.errors import UNEXPECTED_FAILURE, Missing, ProjectError
 from tui.project.query import filtered
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from tui.project.retry import RetryPolicy
 
 T = TypeVar("T")
+
+# The auth server's words for an address or an id that is taken.
+_TAKEN: Final = frozenset({"email_exists", "user_already_exists", "conflict"})
+# So many users who cannot be created (or deleted) for the same reason, and none that can be.
+_SAME_REFUSALS: Final = 3
 
 # A refresh may legitimately take minutes on a self-hosted gateway; hosted ones cut at about 60 s.
 _REFRESH_DEADLINE_S: Final = 600.0
@@ -83,6 +89,9 @@ class Writer:
         self._project = project
         self._target = target
         self._permission = permission
+        # What has worked for some user, and refusals of what has not.
+        self._worked: set[str] = set()
+        self._refused: dict[str, list[ProjectError]] = {}
         permission.require(target)
 
     async def _send(
@@ -90,12 +99,27 @@ class Writer:
         what: str,
         request: Callable[[], Awaitable[T]],
         *,
+        auth: bool = False,
         policy: RetryPolicy | None = None,
-        before_repeat: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
-        """The only way out of this class: asks the permission before each write."""
+        """The only way out of this class: asks the permission before each write.
+
+        A trigger or a foreign key on `auth.users` refuses every user alike, and the auth server's
+        one word for it does not tell that from a fault that passes: what was refused several times
+        and has never worked is not sent any more.
+        """
         self._permission.require(self._target)
-        return await self._project.ask(what, request, policy=policy, before_repeat=before_repeat)
+        refused = self._refused.setdefault(what, [])
+        if len(refused) >= _SAME_REFUSALS and what not in self._worked:
+            raise refused[0]
+        try:
+            result = await self._project.ask(what, request, auth=auth, policy=policy)
+        except ProjectError as error:
+            if error.code == UNEXPECTED_FAILURE:
+                refused.append(error)
+            raise
+        self._worked.add(what)
+        return result
 
     async def insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows that carry their `id`; those already there are left as they are."""
@@ -131,31 +155,52 @@ class Writer:
         return await self._send("deleting " + table, request)
 
     async def create_user(self, user: NewUser) -> None:
-        """Create a confirmed user without a password under our own id."""
+        """Create a confirmed user without a password under our own id.
+
+        Raises:
+            ProjectError: The auth server refuses, or makes the user under an id of its own.
+        """
         admin = self._project.admin
 
-        async def request() -> bool:
-            await admin.create_user(
-                {
-                    "id": user.id,
-                    "email": user.email,
-                    "email_confirm": True,
-                    "app_metadata": dict(user.marker),
-                    "user_metadata": dict(user.marker),
-                }
+        async def request() -> str:
+            try:
+                answer = await admin.create_user(
+                    {
+                        "id": user.id,
+                        "email": user.email,
+                        "email_confirm": True,
+                        "app_metadata": dict(user.marker),
+                        "user_metadata": dict(user.marker),
+                    }
+                )
+            except AuthApiError as refusal:
+                if refusal.code not in _TAKEN:
+                    raise
+                try:
+                    # Ours, where the reply to an earlier try was lost.
+                    answer = await admin.get_user_by_id(user.id)
+                except AuthApiError as unknown:
+                    if unknown.code != "user_not_found":
+                        raise
+                    raise ProjectError(
+                        f"creating a user: {user.email} belongs to somebody else ({refusal.code})",
+                        code=refusal.code,
+                        status=refusal.status,
+                    ) from None
+            return answer.user.id
+
+        made = await self._send("creating a user", request, auth=True)
+        if made != user.id:
+            raise ProjectError(
+                f"creating a user: the auth server made {made}, not the id it was given",
+                hint="the auth server is too old: upgrade it to one that takes an id",
             )
-            return True
-
-        async def already_there() -> bool | None:
-            return (await self._project.user_exists(user.id)) or None
-
-        await self._send("creating a user", request, before_repeat=already_there)
 
     async def delete_user(self, user_id: str) -> bool:
         """Delete a user; False when there was none, which is just as good."""
         admin = self._project.admin
         try:
-            await self._send("deleting a user", lambda: admin.delete_user(user_id))
+            await self._send("deleting a user", lambda: admin.delete_user(user_id), auth=True)
         except Missing:
             return False
         return True

@@ -184,8 +184,7 @@ class CleanUp:
                     self.report.removed["questions"] += removed
                     progress.advance(removed)
 
-            # The pattern takes room in the URL beside the ids.
-            await self._project.each(chunks_by_run(self._tagged.questions, 100), delete)
+            await self._project.each(chunks_by_run(self._tagged.questions, IDS_PER_REQUEST), delete)
 
     async def users(self) -> None:
         """Delete the tagged users."""

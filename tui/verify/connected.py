@@ -7,7 +7,7 @@ import inspect
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tui.dry_run import declaration
+from tui.dry_run.facts import ask_declaration
 from tui.evidence.deployment_log import DeploymentLog
 from tui.guard import break_glass
 from tui.guard.target import Target, declared_by_database
@@ -110,7 +110,7 @@ class Connected:
             await self._ask_database(RetryPolicy(attempts=2))
 
     async def _ask_database(self, policy: RetryPolicy | None = None) -> None:
-        said = await declaration.ask(self._project, policy)
+        said = await ask_declaration(self._project, policy)
         self._asked_at = time.monotonic()
         self.preflight = said.document
         self.target = declared_by_database(self.target, said.word)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from tui.dry_run.preflight import Preflight
+from tui.dry_run.facts import Preflight
 from tui.heatmap.text import utc_iso
 from tui.project import PAGE, PREFLIGHT, READER, VIEW, Missing, ProjectError, Truncated
 from tui.verify import tags

@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from tui.dry_run.facts import DryRunContext
 from tui.dry_run.registry import probe_of
-from tui.dry_run.runner import DryRunContext, end_of, run_one, run_probes, verdict_of
+from tui.dry_run.runner import end_of, run_one, run_probes, verdict_of
 from tui.errors import ExitCode
 from tui.evidence.conclude import conclude, record
 from tui.evidence.crash import save_crash

@@ -1,7 +1,11 @@
-"""The chapter on the probes, made from the registry so that it cannot drift from it."""
+"""Writes tui/dry_run/README.md, the page on the probes, from the registry.
+
+`python -m tests.dry_run.readme` writes it anew; a test holds it equal to the registry.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tui.dry_run.registry import GROUPS, PROBES
@@ -10,21 +14,25 @@ from tui.verify.events import ProbeStatus
 if TYPE_CHECKING:
     from tui.dry_run.probe import Probe
 
+PATH: Final = Path(__file__).parents[2] / "tui/dry_run/README.md"
+
 _COLUMNS: Final = ("Probe", "What it proves", "What it asks", "How it can fail", "What to do")
 _INTRODUCTION: Final = """\
-The dry run asks {count} questions. Nothing is written: requests are GET and HEAD, and functions are
-called by GET, which PostgREST runs in a read-only transaction. A failure blocks a run, a warning
-does not; probes marked `warn` never say worse, unless they cannot finish. A probe that cannot be
-asked says why, and what makes it possible."""
+# The dry run
+
+{count} probes. Nothing is written: requests are GET and HEAD, and functions are called by GET,
+which PostgREST runs in a read-only transaction. A failure blocks a run, a warning does not; probes
+marked `warn` never say worse. What could not be observed is skipped, with the reason and what makes
+it possible. This page is made from the registry: `python -m tests.dry_run.readme`."""
 
 
-def probes_page() -> str:
-    """Markdown: an introduction and a table for each group, headings from level three on."""
+def page() -> str:
+    """Markdown: an introduction, and a table for each group."""
     parts = [_INTRODUCTION.format(count=len(PROBES))]
     for group in GROUPS:
         rows = [_row(probe) for probe in PROBES if probe.group == group]
         parts.append(
-            f"### {group.capitalize()}\n\n{_line(_COLUMNS)}\n{'|---' * 5}|\n" + "".join(rows)
+            f"## {group.capitalize()}\n\n{_line(_COLUMNS)}\n{'|---' * 5}|\n" + "".join(rows)
         )
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
@@ -37,3 +45,7 @@ def _row(probe: Probe) -> str:
 
 def _line(cells: tuple[str, ...]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    PATH.write_text(page())

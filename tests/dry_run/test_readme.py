@@ -1,0 +1,16 @@
+"""The page on the probes says what the registry says."""
+
+from __future__ import annotations
+
+from tests.dry_run.readme import PATH, page
+from tui.dry_run.registry import PROBES
+
+
+def test_the_page_is_as_the_registry_makes_it() -> None:
+    assert PATH.read_text() == page(), "run python -m tests.dry_run.readme"
+
+
+def test_every_probe_has_one_row() -> None:
+    rows = [line for line in page().splitlines() if line.startswith("| `")]
+    assert len(rows) == len(PROBES)
+    assert all(line.replace("\\|", "").count("|") == 6 for line in rows)
