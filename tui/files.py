@@ -1,12 +1,16 @@
 """Private files that survive a crash and do not mix two writers' lines.
 
-Files are created with mode 0600 in directories with mode 0700. A write has reached the disk when
-its function returns, the directory entry included. All errors are `OSError`: what a lost file means
-is for the caller to say.
+Files are created with mode 0600 in directories with mode 0700; one that exists keeps the mode and
+group that it has. Only plain files are opened. A write has reached the disk when its function
+returns, the directory entry included. Errors are `OSError`: what a lost file means is for the
+caller to say.
+
+Waiting for a lock blocks: on an event loop, call through `in_thread`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -15,16 +19,21 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from tui.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 FILE_MODE: Final = 0o600
 DIRECTORY_MODE: Final = 0o700
 LOCK_SECONDS: Final = 10.0
 
 _LOCK_POLL_SECONDS: Final = 0.02
+_SAY_AFTER_SECONDS: Final = 0.5
 
 # Neither wait for a pipe's other end nor hand the file to child processes.
 _OPEN_FLAGS: Final = (
@@ -63,6 +72,7 @@ def write_private(path: Path, data: bytes) -> None:
     Raises:
         OSError: It could not be written. The old content, if any, is still there.
     """
+    _require_plain(path)
     private_directory(path.parent)
     # mkstemp makes the file 0600 and never follows what is already there.
     number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -77,6 +87,41 @@ def write_private(path: Path, data: bytes) -> None:
             Path(name).unlink()
         raise
     _sync_directory(path.parent)
+
+
+def save_text(path: Path, text: str) -> Path:
+    """Write a file that an operator asked for; as `write_private`.
+
+    Returns:
+        Its absolute path.
+
+    Raises:
+        ConfigurationError: It cannot be written.
+    """
+    target = path.expanduser().absolute()
+    try:
+        write_private(target, text.encode("utf-8", "replace"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot write {target}: {why(error)}.",
+            hint="Choose a directory that exists and that you may write to.",
+        ) from error
+    return target
+
+
+async def in_thread(path: Path, work: Callable[[], T], waiting: Callable[[str], None]) -> T:
+    """Do file work in a thread; where it takes long, say what is waited for.
+
+    Args:
+        path: The file, for the words.
+        work: May block, as for another process's lock.
+        waiting: Told once, in words, after half a second.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    await asyncio.wait({task}, timeout=_SAY_AFTER_SECONDS)
+    if not task.done():
+        waiting(f"waiting for {path}: another process may hold its lock")
+    return await task
 
 
 @contextlib.contextmanager
@@ -94,10 +139,10 @@ def locked(path: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[int]:
 
     Raises:
         TimeoutError: Another process held it for that long.
-        OSError: It cannot be opened, is no plain file, or cannot be made private.
+        OSError: It cannot be opened, or is no plain file.
     """
     private_directory(path.parent)
-    number = _open_private(path)
+    number = _open_for_appending(path)
     with _holding(path, number, seconds):
         yield number
 
@@ -108,9 +153,9 @@ def read_locked(path: Path, *, seconds: float = LOCK_SECONDS) -> bytes:
     Raises:
         FileNotFoundError: There is no such file.
         TimeoutError: Another process held it for that long.
-        OSError: It cannot be read.
+        OSError: It cannot be read, or is no plain file.
     """
-    number = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
+    number = _open_plain(path, os.O_RDONLY)
     with _holding(path, number, seconds):
         return read_all(number)
 
@@ -122,11 +167,11 @@ def hold(path: Path) -> int | None:
         The descriptor that holds it, or None when another holder has it.
 
     Raises:
-        OSError: It cannot be opened, is no plain file, or cannot be made private.
+        OSError: It cannot be opened, or is no plain file.
     """
     private_directory(path.parent)
     while True:
-        number = _open_private(path)
+        number = _open_for_appending(path)
         try:
             taken = try_lock(number)
             # Whoever held it before may have removed it between our opening and locking it.
@@ -178,25 +223,55 @@ def append(number: int, data: bytes) -> None:
         raise
 
 
-def _open_private(path: Path) -> int:
+def require_writable(path: Path) -> None:
+    """Find out whether a file could be written, as far as that can be told without doing it.
+
+    Raises:
+        OSError: It is no plain file, cannot be written, or has no place where it could be made.
+    """
+    _require_plain(path)
+    place = path if path.exists() else next(each for each in path.parents if each.exists())
+    if place != path and not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+    if not os.access(place, os.W_OK | (0 if place == path else os.X_OK)):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+
+
+def why(error: OSError) -> str:
+    """The system's own words for an error."""
+    return error.strerror or type(error).__name__
+
+
+def _open_for_appending(path: Path) -> int:
     existed = path.exists()
-    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _OPEN_FLAGS, FILE_MODE)
+    number = _open_plain(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    if not existed:
+        _sync_directory(path.parent)
+    return number
+
+
+def _open_plain(path: Path, flags: int) -> int:
+    _require_plain(path)
+    number = os.open(path, flags | _OPEN_FLAGS, FILE_MODE)
     try:
-        _make_private(path, number)
-        if not existed:
-            _sync_directory(path.parent)
+        _judge_mode(path, os.fstat(number).st_mode)
     except BaseException:
         os.close(number)
         raise
     return number
 
 
-def _make_private(path: Path, number: int) -> None:
-    status = os.fstat(number)
-    if not stat.S_ISREG(status.st_mode):
+def _require_plain(path: Path) -> None:
+    """Refuse a device, pipe or directory before it is opened, which may block or have effects."""
+    with contextlib.suppress(FileNotFoundError):
+        _judge_mode(path, path.stat().st_mode)
+
+
+def _judge_mode(path: Path, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "not a plain file", str(path))
-    if sys.platform != "win32" and status.st_mode & 0o777 != FILE_MODE:
-        os.fchmod(number, FILE_MODE)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import contextlib
-import errno
 import functools
 import json
 import os
@@ -21,18 +19,22 @@ from hypothesis import strategies as st
 
 from tui import __version__, files
 from tui.errors import ExitCode, GuardRefused
-from tui.evidence import deployment_log
-from tui.evidence.chain import GENESIS, Record, read_chain
 from tui.evidence.deployment_log import (
+    GENESIS,
+    Anchor,
     Announcement,
     DeploymentLog,
+    LogCheck,
     LogUnreadable,
     OutcomeNotRecorded,
+    Record,
+    check_log,
 )
 from tui.guard.break_glass import Moment, authorize_write, grant
 from tui.guard.target import classify, declared_by_database
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 REF = "prodprodprodprodprod"
@@ -126,13 +128,13 @@ def test_intent_and_outcome_say_who_where_what_and_why(
     )
     assert (outcome.planned, outcome.justification, outcome.ticket) == (PLANNED, REASON, "OPS-7")
     assert log.read() == (entry.record, outcome)
-    assert log.head() == outcome.hash
-    assert log.verify() == []
-    assert leftovers(path) == ["deployment-log.jsonl", "deployment-log.jsonl.head"]
+    assert log.check().problems == ()
+    assert leftovers(path) == ["deployment-log.jsonl"]
 
 
 def test_an_empty_log_is_sound(log: DeploymentLog, path: Path) -> None:
-    assert (log.read(), log.head(), log.verify(), log.complete_crashed()) == ((), None, [], [])
+    log.require_writable()
+    assert log.check() == LogCheck()
     assert not path.parent.exists()
 
 
@@ -155,7 +157,7 @@ def test_a_closed_entry_is_closed(log: DeploymentLog) -> None:
         log.close(entry, outcome="verified")
     with pytest.raises(GuardRefused, match="in the deployment log already"):
         announce(log)
-    assert log.verify() == []
+    assert log.check().problems == ()
 
 
 def test_an_entry_is_what_the_gate_asks_for(log: DeploymentLog) -> None:
@@ -192,7 +194,7 @@ def test_no_justification_forges_a_record(log: DeploymentLog, path: Path, reason
     assert "opaque-token-1" not in path.read_text()
     log.close(entry, outcome="verified\n", detail=reason)
     assert len(lines(path)) == 2
-    assert log.verify() == []
+    assert log.check().problems == ()
 
 
 @settings(
@@ -209,7 +211,7 @@ def test_any_text_makes_one_record(tmp_path: Path, reason: str, ticket: str) -> 
     )
     log.close(entry, outcome="failed", detail=reason)
     assert len(lines(path)) == 2
-    assert log.verify() == []
+    assert log.check().problems == ()
     assert log.read()[0] == entry.record
 
 
@@ -227,7 +229,7 @@ def test_a_run_id_is_no_path(log: DeploymentLog, path: Path, run_id: str) -> Non
 def three_runs(log: DeploymentLog) -> DeploymentLog:
     for run_id in ("run1", "run2", "run3"):
         whole_run(log, run_id)
-    assert log.verify() == []
+    assert log.check().problems == ()
     return log
 
 
@@ -259,7 +261,7 @@ def test_an_altered_record_is_told(
     three_runs: DeploymentLog, path: Path, changes: dict[str, Any]
 ) -> None:
     edit(path, 2, **changes)
-    problems = three_runs.verify()
+    problems = three_runs.check().problems
     assert any("line 3" in problem for problem in problems)
 
 
@@ -267,10 +269,10 @@ def test_a_record_altered_with_its_hash_made_to_fit_is_told(
     three_runs: DeploymentLog, path: Path
 ) -> None:
     found = lines(path)
-    record = read_chain(found[2]).records[0]
+    record = check_log(found[2]).records[0]
     found[2] = replace(record, user="somebody else").sealed().line()
     path.write_bytes(b"".join(found))
-    problems = three_runs.verify()
+    problems = three_runs.check().problems
     assert any("does not continue" in problem for problem in problems)
     assert not any("altered" in problem for problem in problems)
 
@@ -281,88 +283,119 @@ def test_a_sound_chain_of_something_else_is_told(
 ) -> None:
     intent = announce(log).record
     path.write_bytes(replace(intent, **changes).sealed().line())
-    assert any("line 1 is not a record" in problem for problem in log.verify())
+    assert any("line 1 is not a record" in problem for problem in log.check().problems)
 
 
 def test_a_record_written_differently_is_told(three_runs: DeploymentLog, path: Path) -> None:
     found = lines(path)
     found[0] = found[0].replace(b',"seq":', b', "seq":')
     path.write_bytes(b"".join(found))
-    assert any("altered" in problem for problem in three_runs.verify())
+    assert any("altered" in problem for problem in three_runs.check().problems)
     found[0] = b'{"user":"x",' + found[0].replace(b', "seq":', b',"seq":')[1:]
     path.write_bytes(b"".join(found))
-    assert any("altered" in problem for problem in three_runs.verify())
+    assert any("altered" in problem for problem in three_runs.check().problems)
 
 
-@pytest.mark.parametrize("order", [[1, 0, 2, 3, 4, 5], [0, 1, 4, 5, 2, 3], [5, 4, 3, 2, 1, 0]])
-def test_reordering_is_told(three_runs: DeploymentLog, path: Path, order: list[int]) -> None:
-    found = lines(path)
-    path.write_bytes(b"".join(found[n] for n in order))
-    assert any("reordered or removed" in problem for problem in three_runs.verify())
+ANCHORED = 4
+"""The last of six records that a report or the history names."""
 
 
-@pytest.mark.parametrize("gone", [0, 1, 2, 3, 4])
-def test_a_removed_record_is_told(three_runs: DeploymentLog, path: Path, gone: int) -> None:
-    found = lines(path)
-    del found[gone]
-    path.write_bytes(b"".join(found))
-    assert any("reordered or removed" in problem for problem in three_runs.verify())
+def refitted(records: Sequence[Record]) -> bytes:
+    """A log of these records, each number and hash made to fit."""
+    previous, content = GENESIS, b""
+    for seq, record in enumerate(records, start=1):
+        sealed = replace(record, seq=seq, previous=previous).sealed()
+        previous, content = sealed.hash, content + sealed.line()
+    return content
 
 
-@pytest.mark.parametrize("kept", [0, 1, 2, 3, 4, 5])
-def test_a_log_cut_off_is_told_by_its_head(
-    three_runs: DeploymentLog, path: Path, kept: int
+def tampered(what: str, at: int, found: list[bytes], records: Sequence[Record]) -> bytes:
+    """A log of six records after something was done to the one at `at`."""
+    forged = replace(records[at], user="somebody else")
+    match what:
+        case "removed":
+            del found[at]
+        case "altered":
+            found[at] = found[at].replace(b"cycle", b"purge")
+        case "altered, its own hash made to fit":
+            found[at] = forged.sealed().line()
+        case "altered, all hashes made to fit":
+            return refitted([*records[:at], forged, *records[at + 1 :]])
+        case "with its run removed, all hashes made to fit":
+            return refitted([each for each in records if each.run_id != records[at].run_id])
+        case "and all after it cut off":
+            del found[at:]
+        case "cut inside, all after it cut off":
+            found[at:] = [found[at][:-30]]
+        case "doubled":
+            found.insert(at, found[at])
+        case "overwritten":
+            found[at] = b"x" * 400 + b"\n"
+        case "cut inside and closed off, as after a crash":
+            found[at] = found[at][:40] + b"\n"
+        case "exchanged with the next":
+            found[at], found[(at + 1) % 6] = found[(at + 1) % 6], found[at]
+        case "after a line of another program":
+            found.insert(at, b"{}\n")
+    return b"".join(found)
+
+
+# The last record that is found out nonetheless. Where it is the anchored one, the chain still fits
+# afterwards: nothing but an anchor can tell.
+TAMPERS = {
+    "removed": 5,
+    "altered": 6,
+    "altered, its own hash made to fit": 5,
+    "altered, all hashes made to fit": ANCHORED,
+    "with its run removed, all hashes made to fit": ANCHORED,
+    "and all after it cut off": ANCHORED,
+    "cut inside, all after it cut off": ANCHORED,
+    "doubled": 6,
+    "overwritten": 6,
+    "cut inside and closed off, as after a crash": 5,
+    "exchanged with the next": 6,
+    "after a line of another program": 6,
+}
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+@pytest.mark.parametrize("what", TAMPERS)
+def test_tampering_is_found_but_for_what_nothing_anchors(
+    three_runs: DeploymentLog, path: Path, what: str, number: int
 ) -> None:
-    path.write_bytes(b"".join(lines(path)[:kept]))
-    assert any("cut off" in problem for problem in three_runs.verify())
-    # Nor does writing on make it good.
-    with pytest.raises(GuardRefused, match="does not verify"):
-        announce(three_runs, "run4")
-    assert any("cut off" in problem for problem in three_runs.verify())
+    records = three_runs.read()
+    anchors = [Anchor(records[seq - 1].hash, "a report") for seq in (2, ANCHORED)]
+    last = Anchor(records[-1].hash, "the last report")
+    assert three_runs.check(anchors).problems == ()
+    assert (three_runs.check(anchors).anchored, three_runs.check([last]).anchored) == (4, 6)
+    path.write_bytes(tampered(what, number - 1, lines(path), records))
+    assert bool(three_runs.check(anchors).problems) is (number <= TAMPERS[what])
+    # With the last hash in a report as well, nothing at all goes unseen.
+    assert three_runs.check([*anchors, last]).problems
 
 
-def test_a_log_removed_altogether_is_told(three_runs: DeploymentLog, path: Path) -> None:
-    path.unlink()
-    assert any("cut off" in problem for problem in three_runs.verify())
-
-
-def test_a_log_cut_off_inside_a_line_is_told(three_runs: DeploymentLog, path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-20])
-    problems = three_runs.verify()
-    assert any("unfinished" in problem for problem in problems)
-    assert any("cut off" in problem for problem in problems)
-
-
-def test_a_log_cut_off_with_its_head_is_told_by_a_report(
+def test_a_record_added_by_whoever_may_write_the_file_is_not_found(
     three_runs: DeploymentLog, path: Path
 ) -> None:
-    reported = three_runs.head()
-    assert reported
-    earlier = three_runs.read()[3].hash
-    path.write_bytes(b"".join(lines(path)[:4]))
-    three_runs.head_path.write_bytes(json.dumps({"seq": 4, "hash": earlier}).encode())
-    assert three_runs.verify() == []
-    assert three_runs.verify([earlier]) == []
-    assert three_runs.verify([earlier, reported]) == [
-        f"the record with hash {reported} is gone: the log was cut off or rewritten"
-    ]
+    """As the module says: hashes sign nothing."""
+    records = three_runs.read()
+    added = replace(records[-2], run_id="never", user="somebody else")
+    path.write_bytes(refitted([*records, added]))
+    check = three_runs.check([Anchor(records[-1].hash, "the last report")])
+    assert (check.problems, check.anchored, len(check.records)) == ((), 6, 7)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"x", b"[]", b'{"hash": 7}', b"\xff"])
-def test_a_missing_or_broken_head_is_told(three_runs: DeploymentLog, content: bytes | None) -> None:
-    if content is None:
-        three_runs.head_path.unlink()
-    else:
-        three_runs.head_path.write_bytes(content)
-    assert any("head file is" in problem for problem in three_runs.verify())
-    with pytest.raises(GuardRefused, match="does not verify"):
-        announce(three_runs, "run4")
-
-
-def test_records_added_past_the_head_are_told(three_runs: DeploymentLog, path: Path) -> None:
-    known = three_runs.read()[3].hash
-    three_runs.head_path.write_bytes(json.dumps({"seq": 4, "hash": known}).encode())
-    assert any("without the console" in problem for problem in three_runs.verify())
+def test_a_log_removed_altogether_is_found(three_runs: DeploymentLog, path: Path) -> None:
+    last = Anchor(three_runs.read()[-1].hash, "run r3 in the history")
+    path.unlink()
+    (problem,) = three_runs.check([last]).problems
+    assert problem == (
+        f"the record with hash {last.hash} is gone, which run r3 in the history saw last: "
+        "the log was cut off or rewritten"
+    )
+    with pytest.raises(GuardRefused, match="is not whole"):
+        three_runs.open_intent(TARGET, run_id="r", action="cycle", planned={}, anchors=[last])
+    assert path.read_bytes() == b""
 
 
 @pytest.mark.parametrize("junk", [b"\n", b"{}\n", b"null\n", b"\xff\n", b"[" * 100_000 + b"\n"])
@@ -370,7 +403,7 @@ def test_lines_that_are_no_records_are_told(
     three_runs: DeploymentLog, path: Path, junk: bytes
 ) -> None:
     path.write_bytes(path.read_bytes() + junk)
-    assert any("line 7 is not a record" in problem for problem in three_runs.verify())
+    assert any("line 7 is not a record" in problem for problem in three_runs.check().problems)
 
 
 @settings(
@@ -384,10 +417,11 @@ def test_any_single_changed_byte_is_told(tmp_path: Path, data: st.DataObject) ->
         whole_run(log, "run1")
         (tmp_path / "kept").write_bytes(path.read_bytes())
     content = bytearray((tmp_path / "kept").read_bytes())
+    last = check_log(bytes(content)).records[-1].hash
     at = data.draw(st.integers(0, len(content) - 1))
     content[at] ^= data.draw(st.integers(1, 255))
     path.write_bytes(content)
-    assert log.verify() != []
+    assert log.check([Anchor(last, "a report")]).problems
 
 
 def test_an_outcome_is_still_recorded_in_a_log_that_was_cut(log: DeploymentLog, path: Path) -> None:
@@ -396,8 +430,7 @@ def test_an_outcome_is_still_recorded_in_a_log_that_was_cut(log: DeploymentLog, 
     path.write_bytes(lines(path)[0])
     outcome = log.close(entry, outcome="verified")
     assert outcome.outcome == "verified"
-    # The head goes on accusing.
-    assert any("cut off" in problem for problem in log.verify())
+    assert log.check().problems == (f"record {outcome.seq} ends run run2, never announced",)
 
 
 # --- when it cannot be written --------------------------------------------------------------------
@@ -415,18 +448,49 @@ def refused(log: DeploymentLog, match: str) -> None:
 CANNOT = "the deployment log cannot be written, so the run is refused"
 
 
-def test_an_unwritable_log_refuses_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["file/log", "directory", "fifo", "/dev/full", "/dev/null"])
+def test_what_cannot_hold_a_log_refuses_the_run_at_once(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_bytes(b"")
-    (tmp_path / "pipe.jsonl").mkdir()
-    for path in (
-        tmp_path / "file" / "log",
-        tmp_path / "pipe.jsonl",
-        tmp_path / "pipe.jsonl" / "..",
-    ):
-        refused(DeploymentLog(path), CANNOT)
+    (tmp_path / "directory").mkdir()
     os.mkfifo(tmp_path / "fifo")
-    refused(DeploymentLog(tmp_path / "fifo"), "not a plain file")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["fifo", "file", "pipe.jsonl"]
+    log = DeploymentLog(tmp_path / name)
+    refused(log, CANNOT)
+    with pytest.raises(GuardRefused, match=CANNOT):
+        log.require_writable()
+    with pytest.raises(LogUnreadable, match="cannot be read"):
+        log.check()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["directory", "fifo", "file"]
+
+
+def test_a_teams_log_keeps_its_mode_and_group(log: DeploymentLog, path: Path) -> None:
+    path.parent.mkdir()
+    path.touch()
+    path.chmod(0o664)
+    os.chown(path, -1, 1 if os.getuid() == 0 else -1)
+    before = path.stat()
+    whole_run(log, "run1")
+    log.check()
+    after = path.stat()
+    assert (after.st_mode, after.st_gid, after.st_ino) == (
+        before.st_mode,
+        before.st_gid,
+        before.st_ino,
+    )
+    assert len(log.read()) == 2
+
+
+@pytest.mark.parametrize("content", [b"dear diary\n", b"no newline", b"{}\n", b"\x00" * 20])
+def test_another_file_named_by_a_slip_is_not_touched(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    path.chmod(0o644)
+    before = path.stat()
+    log = DeploymentLog(path)
+    with pytest.raises(GuardRefused, match="is not whole"):
+        log.require_writable()
+    refused(log, "is not whole")
+    assert path.read_bytes() == content
+    assert (path.stat().st_mode, path.stat().st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
 
 
 def test_a_log_that_is_locked_for_too_long_refuses_the_run(
@@ -437,7 +501,7 @@ def test_a_log_that_is_locked_for_too_long_refuses_the_run(
     monkeypatch.setattr("tui.evidence.deployment_log.locked", impatient)
     with files.locked(path):
         refused(log, "locked by another process")
-    assert log.verify() == []
+    assert log.check().problems == ()
 
 
 def test_a_full_disk_refuses_the_run_and_keeps_the_log_whole(
@@ -459,69 +523,7 @@ def test_a_full_disk_refuses_the_run_and_keeps_the_log_whole(
     assert path.read_bytes() == before
     assert entry.is_open
     log.close(entry, outcome="verified")
-    assert log.verify() == []
-
-
-def refuse_heads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk with room for one more line, and none for the head's new file."""
-
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(deployment_log, "write_private", full)
-
-
-def test_an_outcome_whose_head_found_no_room_is_there_once(
-    log: DeploymentLog, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    entry = announce(log)
-    with monkeypatch.context() as patch:
-        refuse_heads(patch)
-        for _ in range(2):
-            with pytest.raises(OutcomeNotRecorded, match="No space"):
-                log.close(entry, outcome="verified", detail="all is well")
-    assert entry.is_open
-    kept = log.close(entry, outcome="failed", detail="the second attempt")
-    assert (kept.outcome, kept.detail) == ("verified", "all is well")
-    assert [record.event for record in log.read()] == ["intent", "outcome"]
-    assert json.loads((path.parent / f"{path.name}.head").read_text())["hash"] == log.head()
-    assert log.verify() == []
-    log.close(announce(log, "run2"), outcome="verified")
-    assert log.verify() == []
-
-
-def test_a_head_never_falls_two_records_behind(
-    log: DeploymentLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        refuse_heads(patch)
-        for number in range(4):
-            with pytest.raises(GuardRefused, match="No space"):
-                announce(log, f"run{number}")
-            with contextlib.suppress(GuardRefused):
-                log.complete_crashed()
-    log.complete_crashed()
-    assert log.verify() == []
-    log.close(announce(log, "later"), outcome="verified")
-    assert log.verify() == []
-
-
-def test_a_head_that_cannot_be_read_says_so(log: DeploymentLog, path: Path) -> None:
-    log.close(announce(log), outcome="verified")
-    head = path.with_name(f"{path.name}.head")
-    head.unlink()
-    head.mkdir()
-    with pytest.raises(LogUnreadable, match=r"head .* cannot be read") as caught:
-        log.verify()
-    assert caught.value.hint
-    with pytest.raises(GuardRefused):
-        announce(log, "run2")
-
-
-def test_a_log_that_cannot_be_read_says_so(tmp_path: Path) -> None:
-    for call in ("read", "verify", "head"):
-        with pytest.raises(LogUnreadable, match="cannot be read"):
-            getattr(DeploymentLog(tmp_path), call)()
+    assert log.check().problems == ()
 
 
 # --- crashes --------------------------------------------------------------------------------------
@@ -529,7 +531,6 @@ def test_a_log_that_cannot_be_read_says_so(tmp_path: Path) -> None:
 CHILD = """
     import os, signal, sys, pathlib
     from tui.evidence.deployment_log import DeploymentLog
-    from tui.evidence import deployment_log, files
     from tui.guard.target import classify, declared_by_database
     target = declared_by_database(classify("https://prodprodprodprodprod.supabase.co",
                                            "sb_secret_abcdefghijklmnop"), None)
@@ -545,88 +546,73 @@ def child(code: str, path: Path, *args: str) -> subprocess.Popen[bytes]:
     )
 
 
-def test_a_run_killed_midway_gets_its_outcome_at_a_later_start(
-    log: DeploymentLog, path: Path
-) -> None:
-    code = """
-        log.open_intent(target, run_id="killed", action="cycle", planned={"users": 1},
-                        justification="x")
-        print("announced", flush=True)
-        sys.stdin.read()
-    """
-    with child(code, path) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"announced\n"
-        ours = announce(log, "ours")
-        # Neither its own run nor ours has crashed.
-        assert log.complete_crashed() == []
-        process.kill()
-    (added,) = log.complete_crashed()
-    assert (added.run_id, added.event, added.outcome) == ("killed", "outcome", "crashed")
-    assert (added.planned, added.final) == ({"users": 1}, None)
-    assert log.complete_crashed() == []
-    log.close(ours, outcome="verified")
-    assert [(r.run_id, r.event) for r in log.read()] == [
-        ("killed", "intent"),
-        ("ours", "intent"),
-        ("killed", "outcome"),
-        ("ours", "outcome"),
-    ]
-    assert log.verify() == []
-    assert leftovers(path) == ["deployment-log.jsonl", "deployment-log.jsonl.head"]
+def test_a_run_that_ended_without_a_word_is_remarked_on(log: DeploymentLog) -> None:
+    whole_run(log, "run1")
+    announce(log, "run2")
+    whole_run(log, "run3")
+    check = log.check()
+    assert check.problems == ()
+    (remark,) = check.remarks
+    assert remark.startswith("run run2 (record 3, ")
+    assert f"on {REF}) has no outcome" in remark
 
 
-@pytest.mark.parametrize("keep", ["0", "1", "100", "-1"])
+def test_a_clock_that_runs_backwards_is_remarked_on(path: Path) -> None:
+    times = iter([5, 6, 2, 9])
+    log = DeploymentLog(path, clock=lambda: EPOCH + timedelta(seconds=next(times)))
+    whole_run(log, "run1")
+    whole_run(log, "run2")
+    assert log.check().problems == ()
+    (remark,) = log.check().remarks
+    assert remark.startswith("record 3 is dated before record 2")
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, -1])
 @pytest.mark.parametrize("step", ["intent", "outcome"])
 def test_killed_while_writing_a_record(
-    log: DeploymentLog, path: Path, step: str, keep: str
+    log: DeploymentLog, path: Path, step: str, keep: int
 ) -> None:
-    """The line is cut at any byte; only a whole line, or one that lacks its end, counts."""
+    """The line is cut at any byte; what is left of it stays, and the chain goes on behind it."""
     whole_run(log, "before")
     code = """
         real = os.write
         def dies(number, data):
-            keep = int(sys.argv[2])
-            real(number, bytes(data)[:keep] if keep >= 0 else bytes(data)[:keep])
+            real(number, bytes(data)[:int(sys.argv[2])])
             os.kill(os.getpid(), signal.SIGKILL)
         def arm():
             os.write = dies
         if sys.argv[3] == "intent":
             arm()
-        entry = log.open_intent(target, run_id="killed", action="cycle", planned={})
+        announcement = log.open_intent(target, run_id="killed", action="cycle", planned={})
         arm()
-        log.close(entry, outcome="verified")
+        log.close(announcement, outcome="verified")
     """
-    with child(code, path, keep, step) as process:
+    with child(code, path, str(keep), step) as process:
         process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
-    added = log.complete_crashed()
-    whole = keep == "-1"
-    expected = 1 if (step == "intent") == whole else 0
-    assert len(added) == expected
+    left = path.read_bytes()
     whole_run(log, "after")
-    assert log.verify() == []
-    outcomes = {r.run_id: r.outcome for r in log.read() if r.event == "outcome"}
-    assert outcomes["after"] == "verified"
-    if step == "outcome":
-        assert outcomes["killed"] == ("verified" if whole else "crashed")
-    torn = [r for r in log.read() if "unfinished line" in (r.detail or "")]
-    assert len(torn) == (1 if keep in {"1", "100"} else 0)
+    check = log.check()
+    assert check.problems == ()
+    assert path.read_bytes().startswith(left), "nothing is ever taken out of the log"
+    events = [(r.run_id, r.event) for r in check.records if r.run_id == "killed"]
+    wrote_all = keep == -1
+    assert len(events) == (step == "outcome") + wrote_all
+    torn = keep in {1, 100}
+    assert sum("unfinished" in remark for remark in check.remarks) == torn
+    assert sum("has no outcome" in remark for remark in check.remarks) == (len(events) == 1)
+    (first, _) = (r for r in check.records if r.run_id == "after")
+    assert first.detail == (
+        f"closes off {keep} bytes of an unfinished line before it" if torn else None
+    )
 
 
-def test_killed_between_record_and_head(log: DeploymentLog, path: Path) -> None:
-    code = """
-        import tui.evidence.deployment_log as module
-        module.write_private = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-        log.open_intent(target, run_id="killed", action="cycle", planned={})
-    """
-    for n in (1, 2):
-        with child(code.replace("killed", f"killed{n}"), path) as process:
-            process.communicate(timeout=60)
-        assert process.returncode == -signal.SIGKILL
-        assert log.verify() == []
-        assert [r.run_id for r in log.complete_crashed()] == [f"killed{n}"]
-        assert log.verify() == []
+def test_what_a_file_system_filled_with_zeros_is_closed_off(log: DeploymentLog, path: Path) -> None:
+    whole_run(log, "before")
+    path.write_bytes(path.read_bytes() + b"\x00" * 50)
+    whole_run(log, "after")
+    assert log.check().problems == ()
+    assert "unfinished (50 bytes)" in log.check().remarks[0]
 
 
 # --- several at once ------------------------------------------------------------------------------
@@ -637,7 +623,6 @@ def test_many_processes_write_one_sound_chain(log: DeploymentLog, path: Path) ->
         sys.stdin.readline()
         for n in range(12):
             entry = log.open_intent(target, run_id=f"{sys.argv[2]}-{n}", action="cycle", planned={})
-            log.complete_crashed()
             log.close(entry, outcome="verified")
     """
     processes = [child(code, path, f"p{n}") for n in range(4)]
@@ -656,15 +641,17 @@ def test_many_processes_write_one_sound_chain(log: DeploymentLog, path: Path) ->
     records = log.read()
     assert len(records) == 4 * 12 * 2
     assert {record.outcome for record in records if record.event == "outcome"} == {"verified"}
-    assert log.verify() == []
-    assert leftovers(path) == ["deployment-log.jsonl", "deployment-log.jsonl.head"]
+    assert log.check().problems == ()
+    assert leftovers(path) == ["deployment-log.jsonl"]
 
 
-def test_one_run_id_is_announced_once_at_a_time(log: DeploymentLog, path: Path) -> None:
+def test_one_run_id_is_announced_once(log: DeploymentLog, path: Path) -> None:
     entry = announce(log)
-    with pytest.raises(GuardRefused, match="going on already"):
-        announce(DeploymentLog(path))
-    log.close(entry, outcome="verified")
+    for _ in range(2):
+        with pytest.raises(GuardRefused, match="in the deployment log already"):
+            announce(DeploymentLog(path))
+        if entry.is_open:
+            log.close(entry, outcome="verified")
 
 
 def test_the_same_record_always_hashes_the_same() -> None:

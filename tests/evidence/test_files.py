@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -10,14 +12,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tui import files
+from tui.errors import ConfigurationError
 from tui.files import (
     append,
     hold,
+    in_thread,
     locked,
     private_directory,
     read_all,
     read_locked,
     release,
+    save_text,
     write_private,
 )
 
@@ -52,14 +57,15 @@ def test_an_existing_directory_is_left_as_it_is(tmp_path: Path) -> None:
     assert mode(theirs) == 0o755
 
 
-def test_an_existing_file_is_made_private(tmp_path: Path) -> None:
+def test_an_existing_file_keeps_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"x")
-    path.chmod(0o666)
-    with locked(path):
-        assert mode(path) == 0o600
-    path.chmod(0o644)
-    write_private(path, b"y")
+    path.chmod(0o664)
+    with locked(path) as number:
+        append(number, b"y")
+    assert (mode(path), path.read_bytes()) == (0o664, b"xy")
+    # What replaces a file is a new one, and ours.
+    write_private(path, b"z")
     assert mode(path) == 0o600
 
 
@@ -126,15 +132,56 @@ def test_what_was_written_was_synced_with_its_directory(
     assert synced == ["dir", "file"]
 
 
-def test_only_plain_files_are_opened(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    for path in (pipe, tmp_path, tmp_path / "pipe" / "below"):
-        with pytest.raises(OSError), locked(path):  # noqa: PT011
-            raise AssertionError("opened")
+@pytest.mark.parametrize("name", ["fifo", "directory", "socket", "link-to-fifo", "/dev/full"])
+def test_only_plain_files_are_opened_or_replaced(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "link-to-fifo").symlink_to("fifo")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "socket"))
+    before = path.lstat()
+    for attempt in (
+        lambda: locked(path).__enter__(),
+        lambda: read_locked(path),
+        lambda: hold(path),
+        lambda: write_private(path, b"x"),
+    ):
+        with pytest.raises(OSError, match=r"not a plain file|Is a directory"):
+            attempt()
+    with pytest.raises(ConfigurationError, match="Cannot write"):
+        save_text(path, "x")
+    assert (path.lstat().st_mode, path.lstat().st_ino) == (before.st_mode, before.st_ino)
+
+
+def test_nothing_is_made_by_reading(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_locked(tmp_path / "missing")
     assert not (tmp_path / "missing").exists()
+
+
+async def test_a_lock_is_waited_for_beside_the_loop_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    told: list[str] = []
+    ticks = 0
+
+    def add() -> None:
+        with locked(path) as number:
+            append(number, b"x")
+
+    with locked(path):
+        work = asyncio.create_task(in_thread(path, add, told.append))
+        while not told:
+            # The loop goes on; with the wait on it, nothing here would ever run again.
+            await asyncio.sleep(0.01)
+            ticks += 1
+        assert not work.done()
+    await work
+    assert ticks > 1
+    assert told == [f"waiting for {path}: another process may hold its lock"]
+    assert path.read_bytes() == b"x"
+    await in_thread(path, add, told.append)
+    assert len(told) == 1, "what is done at once is not told"
 
 
 def test_a_lock_keeps_others_out_and_says_so(tmp_path: Path) -> None:

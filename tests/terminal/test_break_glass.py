@@ -119,4 +119,4 @@ def test_one_run_is_permitted_and_on_record_and_the_next_asks_again(
         terminal.wait_for("Break-glass")
         assert len(DeploymentLog(log).read()) == 2
     assert contents(sandbox) == before
-    assert DeploymentLog(log).verify() == []
+    assert DeploymentLog(log).check().problems == ()

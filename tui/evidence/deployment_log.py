@@ -1,44 +1,53 @@
-"""The deployment log: who wrote to which project, why, and how it ended.
+"""The deployment log: who wrote to which production project, why, and how it ended.
 
-An intent is on disk before a run's first write, or the run is refused; its outcome follows. The
-chain of hashes is in `tui.evidence.chain`. Beside the log lie `<log>.head`, the last hash, which
-tells when records were cut off, and while a run lasts `<log>.<run>.run`, whose lock tells a run
-that still goes on from one that a crash ended.
+One JSON object a line; an intent is on disk before a run's first write, or the run is refused, and
+its outcome follows. Lines are only ever added, under a lock, and synced. Each record holds the hash
+of the one before: the SHA-256 of its canonical JSON (keys sorted, no spaces, ASCII) without the
+hash itself. A last line that a crash cut short stays, is closed off by the next record, and told.
+
+**What the chain shows.** Whoever changes, removes or reorders a record breaks every hash after it.
+The last hash goes into every report and into the history: each of these anchors a record, and with
+it all before it, so that cutting the end off, or rewriting it with hashes that fit, is found too.
+
+**What it cannot show.** A record after the last anchored one can be removed, or changed with hashes
+that fit, by whoever may write the file; so can all of it by whoever removes history and reports as
+well. And whoever may write the file may add records of their own. Keep reports where others cannot
+change them: in the pull request.
 """
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
+import json
 import os
+import platform
 import re
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from tui import __version__
 from tui.errors import ExitCode, GuardRefused, OperatorError
-from tui.evidence.chain import (
-    GENESIS,
-    INTENT,
-    Reading,
-    Record,
-    missing_heads,
-    open_intents,
-    read_chain,
-)
-from tui.evidence.draft import described, draft, ending
-from tui.evidence.head import contradiction, head_line, saved_head
-from tui.files import append, hold, locked, read_all, read_locked, release, write_private
+from tui.files import append, locked, read_all, read_locked, require_writable, why
+from tui.guard.justification import tidy
+from tui.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from tui.guard.target import Target
 
-CRASHED: Final = "crashed"
+SCHEMA: Final = 1
+GENESIS: Final = "0" * 64
+INTENT: Final = "intent"
+OUTCOME: Final = "outcome"
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_ASIDE: Final = "keep the log, and name a new file in HEATMAP_DEPLOYMENT_LOG"
+# How the canonical JSON of a record begins, and so what is left of one that was cut short.
+_BEGINNING: Final = b'{"action":"'
 
 
 class LogUnreadable(OperatorError):
@@ -51,6 +60,90 @@ class OutcomeNotRecorded(OperatorError):
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of the deployment log.
+
+    Attributes:
+        seq: 1 for the first record, one more for each after it.
+        event: "intent" before a run's first write, "outcome" after it.
+        time: UTC, ISO 8601 with microseconds.
+        user: The operating system's user who ran the console.
+        host: The machine it ran on.
+        version: The console's version.
+        target: Identity, host, ref, kind and reason of the target.
+        run_id: The run; an intent and its outcome share it.
+        action: What the run does: "cycle" or "purge".
+        justification: Why, or None where none is asked for.
+        ticket: A ticket's name, or None.
+        planned: Rows about to be written, by name.
+        final: Rows written and left, by name; None in an intent or when unknown.
+        outcome: How it ended; None in an intent.
+        detail: What else is to be said, or None.
+        previous: Hash of the record before, `GENESIS` for the first.
+        hash: Hash of this record.
+    """
+
+    seq: int
+    event: str
+    time: str
+    user: str
+    host: str
+    version: str
+    target: Mapping[str, str | None]
+    run_id: str
+    action: str
+    justification: str | None
+    ticket: str | None
+    planned: Mapping[str, int]
+    final: Mapping[str, int] | None
+    outcome: str | None
+    detail: str | None
+    previous: str
+    hash: str = ""
+    schema: int = field(default=SCHEMA)
+
+    def sealed(self) -> Record:
+        """The record with its hash."""
+        return replace(self, hash=_hash(asdict(self)))
+
+    def line(self) -> bytes:
+        """The record as it stands in the file."""
+        return _canonical(asdict(self)) + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A hash that a report or the history says was the log's last.
+
+    Attributes:
+        hash: The hash.
+        where: Who says so, in words.
+    """
+
+    hash: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogCheck:
+    """What a log holds and what is to be said of it.
+
+    Attributes:
+        records: The readable records, in the file's order.
+        problems: What shows that the log was tampered with, in words; empty when it is whole.
+        remarks: What is no sign of tampering but worth knowing.
+        anchored: The `seq` of the last record that an anchor vouches for; 0 where there is none.
+        torn: Bytes of a last line that a crash cut short.
+    """
+
+    records: tuple[Record, ...] = ()
+    problems: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    anchored: int = 0
+    torn: int = 0
+
+
 @dataclass(slots=True)
 class Announcement:
     """A run announced in the log, from `open_intent` until `close`.
@@ -61,8 +154,7 @@ class Announcement:
     """
 
     record: Record
-    is_open: bool
-    _lock: int
+    is_open: bool = True
 
     @property
     def run_id(self) -> str:
@@ -72,14 +164,15 @@ class Announcement:
     @property
     def target_identity(self) -> str:
         """The target it names."""
-        return self.record.target["identity"] or ""
+        return self.record.target.get("identity") or ""
 
 
 class DeploymentLog:
-    """An append-only, hash-chained log in one private file.
+    """An append-only, hash-chained log in one file; its methods block while others hold its lock.
 
     Args:
-        path: The log's file. It is created with the first record.
+        path: The log's file, made private with the first record. One that exists keeps its mode
+            and group: it may be a team's.
         clock: The wall clock, in UTC.
     """
 
@@ -87,7 +180,6 @@ class DeploymentLog:
         self, path: Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self.path: Final = path
-        self.head_path: Final = path.with_name(f"{path.name}.head")
         self._clock = clock
 
     def open_intent(
@@ -99,6 +191,7 @@ class DeploymentLog:
         planned: Mapping[str, int],
         justification: str | None = None,
         ticket: str | None = None,
+        anchors: Iterable[Anchor] = (),
     ) -> Announcement:
         """Announce a run, on disk when this returns.
 
@@ -109,43 +202,60 @@ class DeploymentLog:
             planned: Rows about to be written, by name.
             justification: Why.
             ticket: A ticket's name.
+            anchors: As `check` takes them.
 
         Raises:
-            GuardRefused: The log cannot be written or does not verify, so the run is refused.
+            GuardRefused: The log cannot be written or is not whole, so the run is refused.
         """
-        run_lock = self._run_path(run_id)
+        if _RUN_ID.fullmatch(run_id) is None:
+            raise ValueError(f"{run_id!r} is no run id")
+        intent = Record(
+            seq=0,
+            event=INTENT,
+            time="",
+            user=_clean(_user()) or "unknown",
+            host=_clean(platform.node()) or "unknown",
+            version=__version__,
+            target={name: _clean(value) for name, value in _described(target).items()},
+            run_id=run_id,
+            action=_clean(action) or "",
+            justification=_clean(justification),
+            ticket=_clean(ticket),
+            planned=dict(planned),
+            final=None,
+            outcome=None,
+            detail=None,
+            previous="",
+        )
         try:
-            lock = hold(run_lock)
+            with locked(self.path) as number:
+                log = check_log(read_all(number), anchors)
+                self._require_whole(log)
+                if any(run_id == record.run_id for record in log.records):
+                    raise GuardRefused(
+                        f"run {run_id} is in the deployment log already, so it is refused",
+                        hint="start it again under a new run id",
+                    )
+                return Announcement(self._add(number, log, intent))
         except OSError as error:
             raise self._unwritable(error) from error
-        if lock is None:
-            raise GuardRefused(
-                f"run {run_id} is going on already, so it is refused",
-                hint="wait until it has ended",
-            )
+
+    def require_writable(self) -> None:
+        """Refuse a run before it begins where its intent could not be recorded; makes nothing.
+
+        Raises:
+            GuardRefused: The log is no plain file, cannot be read or written, or is not whole.
+        """
         try:
-            record = self._announce(
-                draft(
-                    event=INTENT,
-                    target=described(target),
-                    run_id=run_id,
-                    action=action,
-                    planned=planned,
-                    justification=justification,
-                    ticket=ticket,
-                )
-            )
-        except BaseException as error:
-            with contextlib.suppress(OSError):
-                release(run_lock, lock)
-            if isinstance(error, OSError):
-                raise self._unwritable(error) from error
-            raise
-        return Announcement(record, is_open=True, _lock=lock)
+            require_writable(self.path)
+            data = read_locked(self.path) if self.path.exists() else b""
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._require_whole(check_log(data))
 
     def close(
         self,
-        entry: Announcement,
+        announcement: Announcement,
         *,
         outcome: str,
         final: Mapping[str, int] | None = None,
@@ -153,66 +263,56 @@ class DeploymentLog:
     ) -> Record:
         """Record how an announced run ended, on disk when this returns.
 
-        An outcome that reached the log in an attempt whose head did not is kept as it is: a second
-        one would make the log disagree with itself for good.
-
         Args:
-            entry: What `open_intent` gave.
+            announcement: What `open_intent` gave.
             outcome: How it ended, in a word or two.
             final: Rows written and left, by name.
             detail: What else is to be said.
 
-        Returns:
-            The outcome on record.
-
         Raises:
-            OutcomeNotRecorded: It could not be written. The entry stays open: try again, or let a
-                later start complete it.
-            ValueError: The entry is closed already.
+            OutcomeNotRecorded: It could not be written. The announcement stays open: try again.
+            ValueError: It is closed already.
         """
-        if not entry.is_open:
-            raise ValueError(f"run {entry.run_id} has its outcome already")
-        last_word = ending(entry.record, outcome=outcome, final=final, detail=detail)
+        if not announcement.is_open:
+            raise ValueError(f"run {announcement.run_id} has its outcome already")
+        end = replace(
+            announcement.record,
+            event=OUTCOME,
+            final=None if final is None else dict(final),
+            outcome=_clean(outcome),
+            detail=_clean(detail),
+        )
         try:
             with locked(self.path) as number:
-                state = self._state(number)
-                there = state.outcome_of(entry.run_id)
-                if there is None:
-                    record = self._add(number, state, last_word)
-                else:
-                    record = there
-                    self._catch_up(state)
+                record = self._add(number, check_log(read_all(number)), end)
         except OSError as error:
             raise OutcomeNotRecorded(
-                f"how run {entry.run_id} ended ({last_word.outcome}) could not be recorded in "
-                f"{self.path}: {_why(error)}",
+                f"how run {announcement.run_id} ended ({end.outcome}) could not be recorded in "
+                f"{self.path}: {why(error)}",
                 hint="make the log writable; keep this output as the record until then",
             ) from error
-        entry.is_open = False
-        with contextlib.suppress(OSError):
-            release(self._run_path(entry.run_id), entry._lock)
+        announcement.is_open = False
         return record
 
-    def complete_crashed(self) -> list[Record]:
-        """Give every run that a crash ended its outcome; runs still going on are left alone.
+    def check(self, anchors: Iterable[Anchor] = ()) -> LogCheck:
+        """Read the whole log and check it; no log is a whole one, unless an anchor says otherwise.
 
-        Returns:
-            The records added.
+        Args:
+            anchors: Hashes that the history and reports say were this log's last.
 
         Raises:
-            GuardRefused: The log cannot be written.
+            LogUnreadable: There is a log that cannot be read.
         """
-        if not self.path.exists():
-            return []
-        added: list[Record] = []
         try:
-            with locked(self.path) as number:
-                for intent in open_intents(self._state(number).reading.records):
-                    record = self._complete(number, intent)
-                    added += [record] if record else []
+            data = read_locked(self.path)
+        except FileNotFoundError:
+            data = b""
         except OSError as error:
-            raise self._unwritable(error) from error
-        return added
+            raise LogUnreadable(
+                f"the deployment log {self.path} cannot be read: {why(error)}",
+                hint="make it readable for you, or name another log in HEATMAP_DEPLOYMENT_LOG",
+            ) from error
+        return check_log(data, anchors)
 
     def read(self) -> tuple[Record, ...]:
         """Every readable record, oldest first; none where there is no log.
@@ -220,155 +320,223 @@ class DeploymentLog:
         Raises:
             LogUnreadable: There is a log that cannot be read.
         """
-        return self._reading().records
+        return self.check().records
 
-    def head(self) -> str | None:
-        """The last record's hash, to be shown and kept elsewhere; None where there is no record.
-
-        Raises:
-            LogUnreadable: There is a log that cannot be read.
-        """
-        records = self.read()
-        return records[-1].hash if records else None
-
-    def verify(self, expected_heads: Iterable[str] = ()) -> list[str]:
-        """Check the whole log.
-
-        Args:
-            expected_heads: Hashes that earlier reports showed; each must still be in the chain.
-
-        Returns:
-            What is wrong, in words: altered, removed, reordered or cut off. Empty when all is well.
-
-        Raises:
-            LogUnreadable: There is a log that cannot be read.
-        """
-        reading = self._reading()
-        problems = list(reading.problems)
-        if reading.torn:
-            problems.append(f"the last line is unfinished ({len(reading.torn)} bytes)")
-        try:
-            saved = saved_head(self.head_path)
-        except OSError as error:
-            raise self._unreadable(self.head_path, error) from error
-        gone = contradiction(reading.records, saved)
-        heads = [head for head in expected_heads if not gone or head not in gone]
-        return problems + ([gone] if gone else []) + missing_heads(reading.records, heads)
-
-    def _announce(self, intent: Record) -> Record:
-        with locked(self.path) as number:
-            state = self._state(number)
-            broken = (*state.reading.problems, *([state.gone] if state.gone else ()))
-            if broken:
-                raise GuardRefused(
-                    f"the deployment log {self.path} does not verify, so the run is refused: "
-                    f"{broken[0]}",
-                    hint=f"look at it with --log; {_ASIDE}",
-                )
-            if any(intent.run_id == record.run_id for record in state.reading.records):
-                raise GuardRefused(
-                    f"run {intent.run_id} is in the deployment log already, so it is refused",
-                    hint="start it again under a new run id",
-                )
-            return self._add(number, state, intent)
-
-    def _complete(self, number: int, intent: Record) -> Record | None:
-        run_lock = self._run_path(intent.run_id)
-        lock = hold(run_lock)
-        if lock is None:
-            return None
-        try:
-            detail = "the run ended without a word; recorded at a later start"
-            crashed = ending(intent, outcome=CRASHED, final=None, detail=detail)
-            return self._add(number, self._state(number), crashed)
-        finally:
-            release(run_lock, lock)
-
-    def _state(self, number: int) -> _State:
-        data = read_all(number)
-        reading = read_chain(data)
-        if reading.torn and len(read_chain(data + b"\n").records) > len(reading.records):
-            # Only the line's end was lost: the record itself is whole.
-            append(number, b"\n")
-            reading = read_chain(data + b"\n")
-        saved = saved_head(self.head_path)
-        return _State(reading, len(data), contradiction(reading.records, saved), saved)
-
-    def _add(self, number: int, state: _State, unsealed: Record) -> Record:
-        self._catch_up(state)
-        last = state.last
-        torn = len(state.reading.torn)
-        if torn:
-            # Never acknowledged to anyone, and in the way of every record after it.
-            os.ftruncate(number, state.size - torn)
-            note = f"{torn} bytes of an unfinished line before this record were removed"
-            detail = f"{unsealed.detail}; {note}" if unsealed.detail else note
-            unsealed = replace(unsealed, detail=detail)
+    def _add(self, number: int, log: LogCheck, unsealed: Record) -> Record:
+        last = log.records[-1] if log.records else None
+        detail = unsealed.detail
+        if log.torn:
+            note = f"closes off {log.torn} bytes of an unfinished line before it"
+            detail = f"{detail}; {note}" if detail else note
         record = replace(
             unsealed,
             seq=last.seq + 1 if last else 1,
             time=self._clock().astimezone(UTC).isoformat(timespec="microseconds"),
+            detail=detail,
             previous=last.hash if last else GENESIS,
         ).sealed()
-        append(number, record.line())
-        # A head that contradicts the log stays, so that what was cut off goes on being told.
-        if not state.gone:
-            write_private(self.head_path, head_line(record))
+        size = os.fstat(number).st_size
+        is_closed = not size or _last_byte(number, size) == b"\n"
+        append(number, record.line() if is_closed else b"\n" + record.line())
         return record
 
-    def _catch_up(self, state: _State) -> None:
-        """Bring a head that is one record behind up to the log, before it could fall behind more.
-
-        Two records behind, it could not be told from a log to which somebody else has added.
-        """
-        if state.last is not None and not state.gone and state.saved != state.last.hash:
-            write_private(self.head_path, head_line(state.last))
-
-    def _reading(self) -> Reading:
-        try:
-            return read_chain(read_locked(self.path))
-        except FileNotFoundError:
-            return read_chain(b"")
-        except OSError as error:
-            raise self._unreadable(self.path, error) from error
-
-    def _run_path(self, run_id: str) -> Path:
-        if _RUN_ID.fullmatch(run_id) is None:
-            raise ValueError(f"{run_id!r} is no run id")
-        return self.path.with_name(f"{self.path.name}.{run_id}.run")
-
-    def _unreadable(self, path: Path, error: OSError) -> LogUnreadable:
-        what = "the deployment log" if path == self.path else "the deployment log's head"
-        return LogUnreadable(
-            f"{what} {path} cannot be read: {_why(error)}",
-            hint="make it readable for you, or name another log in HEATMAP_DEPLOYMENT_LOG",
-        )
+    def _require_whole(self, log: LogCheck) -> None:
+        if log.problems:
+            raise GuardRefused(
+                f"the deployment log {self.path} is not whole, so the run is refused: "
+                f"{log.problems[0]}",
+                hint="look at it with --log; keep it, and name a new file in "
+                "HEATMAP_DEPLOYMENT_LOG",
+            )
 
     def _unwritable(self, error: OSError) -> GuardRefused:
         return GuardRefused(
             f"the deployment log cannot be written, so the run is refused: {self.path}: "
-            f"{_why(error)}",
+            f"{why(error)}",
             hint="make it writable for you, or name another file in HEATMAP_DEPLOYMENT_LOG",
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """The log as found under its lock: what it holds, its size, what its head contradicts."""
+def check_log(data: bytes, anchors: Iterable[Anchor] = ()) -> LogCheck:
+    """Check the chain of a log's bytes, as `DeploymentLog.check` does. Pure."""
+    *lines, rest = data.split(b"\n")
+    records: list[Record] = []
+    problems: list[str] = []
+    remarks: list[str] = []
+    torn = 0
+    for number, line in enumerate([*lines, rest] if rest else lines, start=1):
+        record = _parse(line)
+        if record is not None:
+            problems += [f"line {number}: {fault}" for fault in _faults(record, line, records)]
+            records.append(record)
+        elif _is_cut_short(line, is_first=not records):
+            torn = len(line) if number > len(lines) else 0
+            remarks.append(
+                f"line {number} is unfinished ({len(line)} bytes): a crash or a full disk cut it "
+                "short, and nothing relied on it"
+            )
+        else:
+            problems.append(f"line {number} is not a record of this log")
+    problems += _pairing(records)
+    remarks += [*_open_intents(records), *_clock_steps(records)]
+    places = {record.hash: record.seq for record in records}
+    anchored = 0
+    for anchor in anchors:
+        if anchor.hash in places:
+            anchored = max(anchored, places[anchor.hash])
+        else:
+            problems.append(
+                f"the record with hash {anchor.hash} is gone, which {anchor.where} saw last: "
+                "the log was cut off or rewritten"
+            )
+    return LogCheck(tuple(records), tuple(problems), tuple(remarks), anchored, torn)
 
-    reading: Reading
-    size: int
-    gone: str | None
-    saved: str
 
-    @property
-    def last(self) -> Record | None:
-        return self.reading.records[-1] if self.reading.records else None
+def _faults(record: Record, line: bytes, before: Sequence[Record]) -> list[str]:
+    expected, previous = (before[-1].seq + 1, before[-1].hash) if before else (1, GENESIS)
+    found = []
+    if record.hash != _hash(asdict(record)) or record.line() != line + b"\n":
+        found.append(f"record {record.seq} was altered: its hash does not fit its content")
+    if record.seq != expected:
+        found.append(f"record {record.seq} stands where {expected} belongs: reordered or removed")
+    elif record.previous != previous:
+        found.append(f"record {record.seq} does not continue the record before it")
+    return found
 
-    def outcome_of(self, run_id: str) -> Record | None:
-        found = (each for each in self.reading.records if each.run_id == run_id)
-        return next((each for each in found if each.event != INTENT), None)
+
+def _pairing(records: Sequence[Record]) -> list[str]:
+    problems = []
+    intents: set[str] = set()
+    outcomes: set[str] = set()
+    for record in records:
+        if record.event == INTENT:
+            if record.run_id in intents:
+                problems.append(f"record {record.seq} announces run {record.run_id} again")
+            intents.add(record.run_id)
+        else:
+            if record.run_id not in intents:
+                problems.append(f"record {record.seq} ends run {record.run_id}, never announced")
+            if record.run_id in outcomes:
+                problems.append(f"record {record.seq} ends run {record.run_id} again")
+            outcomes.add(record.run_id)
+    return problems
 
 
-def _why(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+def _open_intents(records: Sequence[Record]) -> list[str]:
+    ended = {record.run_id for record in records if record.event == OUTCOME}
+    return [
+        f"run {each.run_id} (record {each.seq}, {each.user}@{each.host} on "
+        f"{each.target.get('identity')}) has no outcome: it goes on, or it ended without one; "
+        "look for what it left with --dry-run"
+        for each in records
+        if each.event == INTENT and each.run_id not in ended
+    ]
+
+
+def _clock_steps(records: Sequence[Record]) -> list[str]:
+    return [
+        f"record {later.seq} is dated before record {earlier.seq}: a clock was set back, or two "
+        "machines disagree"
+        for earlier, later in pairwise(records)
+        if datetime.fromisoformat(later.time) < datetime.fromisoformat(earlier.time)
+    ]
+
+
+def _is_cut_short(line: bytes, *, is_first: bool) -> bool:
+    """Whether a line that is no record may be the beginning of one."""
+    # Some file systems fill what was lost with zeros.
+    text = line.rstrip(b"\0")
+    if not text:
+        return bool(line) and not is_first
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text.startswith(_BEGINNING) or _BEGINNING.startswith(text)
+    return False
+
+
+def _parse(line: bytes) -> Record | None:
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict) or set(content) != {f.name for f in fields(Record)}:
+        return None
+    return Record(**content) if _is_sound(content) else None
+
+
+def _is_sound(content: Mapping[str, object]) -> bool:
+    words = ("event", "user", "host", "version", "run_id", "action", "previous", "hash")
+    maybe = ("justification", "ticket", "outcome", "detail")
+    seq, final = content["seq"], content["final"]
+    return (
+        type(seq) is int
+        and content["schema"] == SCHEMA
+        and content["event"] in {INTENT, OUTCOME}
+        and _is_instant(content["time"])
+        and all(isinstance(content[name], str) for name in words)
+        and all(isinstance(content[name], str | None) for name in maybe)
+        and _is_map_of(content["target"], str | None)
+        and _is_map_of(content["planned"], int)
+        and (final is None or _is_map_of(final, int))
+    )
+
+
+def _is_instant(value: object) -> bool:
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _is_map_of(value: object, kind: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return all(isinstance(item, kind) for item in value.values())  # type: ignore[arg-type]
+
+
+def _canonical(content: Mapping[str, object]) -> bytes:
+    return json.dumps(
+        content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    ).encode("ascii")
+
+
+def _hash(content: Mapping[str, object]) -> str:
+    bare = {name: value for name, value in content.items() if name != "hash"}
+    return hashlib.sha256(_canonical(bare)).hexdigest()
+
+
+def _last_byte(number: int, size: int) -> bytes:
+    os.lseek(number, size - 1, os.SEEK_SET)
+    return os.read(number, 1)
+
+
+def _described(target: Target) -> dict[str, str | None]:
+    return {
+        "identity": target.identity,
+        "host": target.host,
+        "ref": target.ref,
+        "kind": str(target.kind),
+        "reason": target.reason,
+    }
+
+
+def _clean(text: str | None) -> str | None:
+    """One visible line without secrets, or None where nothing is left."""
+    return (tidy(redact(tidy(text))) or None) if text else None
+
+
+if sys.platform == "win32":
+
+    def _user() -> str:
+        return os.getlogin()
+else:
+    import pwd
+
+    def _user() -> str:
+        # From the user id: LOGNAME and USER say whatever somebody put there.
+        number = os.getuid()
+        try:
+            return pwd.getpwuid(number).pw_name
+        except KeyError:
+            return f"uid {number}"

@@ -52,7 +52,8 @@ class RunFacts:
         tool_version: Version of the console.
         versions: Versions of the project's services.
         fingerprint: `fingerprints.all` of the preflight document: the SQL objects' definitions.
-        log_head: Hash of the deployment log's last record, or None where there is no log.
+        log: The deployment log's file, or None.
+        log_head: Hash of its last record, or None where there is none.
         server_ms: For each timed refresh after the write, milliseconds as the function reports
             them, or None.
         final_server_ms: The same for the refresh after clean-up.
@@ -67,6 +68,7 @@ class RunFacts:
     tool_version: str
     versions: ServerVersions = ServerVersions()
     fingerprint: str | None = None
+    log: str | None = None
     log_head: str | None = None
     server_ms: tuple[float | None, ...] = ()
     final_server_ms: float | None = None
@@ -123,6 +125,8 @@ class Entry:
         final_refresh_ms: Milliseconds of the refresh after clean-up, or None.
         total_seconds: Wall time of the run.
         stages: Seconds by stage.
+        log: The deployment log's file when the run ended, or None.
+        log_head: Hash of its last record then, or None where there was none.
     """
 
     run_id: str
@@ -141,6 +145,8 @@ class Entry:
     final_refresh_ms: float | None
     total_seconds: float
     stages: Mapping[str, float]
+    log: str | None = None
+    log_head: str | None = None
 
     @property
     def verified(self) -> bool:
@@ -191,6 +197,8 @@ def entry_of(document: Mapping[str, Any], facts: RunFacts) -> Entry:
         final_refresh_ms=document["final_refresh_ms"],
         total_seconds=float(document["total_seconds"]),
         stages={each["name"]: float(each["seconds"]) for each in document["stages"]},
+        log=facts.log,
+        log_head=facts.log_head,
     )
 
 
@@ -233,6 +241,8 @@ def _entry(content: Mapping[str, Any]) -> Entry:
         final_refresh_ms=_figure_or_none(content["final_refresh_ms"]),
         total_seconds=_figure(content["total_seconds"]),
         stages={_text(name): _figure(each) for name, each in content["stages"].items()},
+        log=_text_or_none(content.get("log")),
+        log_head=_text_or_none(content.get("log_head")),
     )
 
 

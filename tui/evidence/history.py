@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.dry_run.facts import Pace
 from tui.errors import OperatorError
+from tui.evidence.deployment_log import Anchor
 from tui.evidence.entry import (
     BASELINE,
     RUN,
@@ -87,6 +88,15 @@ class History:
         """
         run_id = self._baselines.get(series)
         return self.entry(run_id) if run_id else None
+
+    def anchors(self, log: Path) -> list[Anchor]:
+        """What the runs say was the last hash of a deployment log."""
+        name = str(log.absolute())
+        return [
+            Anchor(each.log_head, f"run {each.run_id} of {each.at:%Y-%m-%d} in the history")
+            for each in self.entries
+            if each.log == name and each.log_head is not None
+        ]
 
     def comparable(self, like: Entry) -> list[Entry]:
         """Other runs that timed a refresh of the same target, volume and server, newest last."""

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tui.dry_run.facts import Pace
-    from tui.evidence.chain import Record
-    from tui.evidence.deployment_log import DeploymentLog
+    from tui.evidence.deployment_log import DeploymentLog, Record
     from tui.guard.target import Target
     from tui.project import Project
     from tui.verify.events import DryRunFinished, Event, RunFinished
@@ -133,6 +132,7 @@ class Keeper:
             tool_version=__version__,
             versions=versions or ServerVersions(postgres=_postgres(preflight)),
             fingerprint=(preflight.get("fingerprints") or _UNKNOWN).get("all"),
+            log=str(self._log.path.absolute()),
             log_head=log[-1].hash if log else None,
             server_ms=tuple(each.server_ms for each in timed),
             final_server_ms=final[-1].server_ms if final else None,
@@ -156,7 +156,8 @@ class Keeper:
         """The evidence with the log's head as it is now, a run's own outcome included."""
         log = self._records()
         head = log[-1].hash if log else None
-        return replace(evidence, facts=replace(evidence.facts, log_head=head))
+        entry = replace(evidence.entry, log_head=head) if evidence.entry else None
+        return replace(evidence, facts=replace(evidence.facts, log_head=head), entry=entry)
 
     def keep(self, evidence: RunEvidence, emit: Callable[[Event], None]) -> None:
         """Add a run to the history. A history that cannot be written is said, no more."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.errors import ConfigurationError
 from tui.evidence.comparison import Comparison, Phase, Timing, Verdict, refreshes
+from tui.evidence.deployment_log import Anchor
 from tui.evidence.gathered import CYCLE, WRITING, Against, RunEvidence
 from tui.evidence.markup import code, counted, json_value, markdown, table
 from tui.evidence.saving import save_text
@@ -67,6 +68,7 @@ def document_beside(evidence: RunEvidence) -> dict[str, Any]:
         "tool_version": facts.tool_version,
         "versions": asdict(facts.versions),
         "fingerprint": facts.fingerprint,
+        "log": facts.log,
         "log_head": facts.log_head,
         "justification_recorded": facts.justification_recorded,
         "server_ms": facts.server_ms,
@@ -104,6 +106,20 @@ def save(path: Path, evidence: RunEvidence) -> tuple[Path, Path]:
     for file, content in ((target, report(evidence)), (beside, text)):
         save_text(file, content)
     return target, beside
+
+
+def anchors(folder: Path, log: Path) -> list[Anchor]:
+    """What the reports in a folder say was the last hash of a deployment log."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            said = json.loads(path.read_bytes())["evidence"]
+            if said["log"] == str(log.absolute()) and isinstance(said["log_head"], str):
+                found.append(Anchor(said["log_head"], f"the report {path}"))
+        except (OSError, ValueError, LookupError, TypeError):
+            # Another program's file, or a report from before this was kept.
+            continue
+    return found
 
 
 def milliseconds(ms: float | None) -> str:

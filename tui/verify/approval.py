@@ -112,7 +112,6 @@ def _announce(
     """Put a break-glass run on record; None where there is none, or none that may start."""
     if not target.is_production or permit is None or permit.problem(target, now) is not None:
         return None
-    log.complete_crashed()
     return log.open_intent(
         target,
         run_id=run.run_id,
