@@ -19,13 +19,13 @@ from tui.redact import Secret
 from tui.sandbox import Sandbox, SandboxOptions, start_sandbox_sync
 from tui.settings import Volume, load_settings
 from tui.verify.events import Outcome, StageFinished
-from tui.verify.result import Result
 from tui.verify.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tui.verify.events import Event
+    from tui.verify.result import Result
     from tui.verify.session import Run
 
 RUN_SECONDS = 900.0
@@ -127,19 +127,18 @@ def verify(sandbox: Sandbox, size: Volume) -> Measured:
 
 
 async def _verify(sandbox: Sandbox, size: Volume) -> tuple[Result, dict[str, float], float]:
-    result = Result()
     stages: dict[str, float] = {}
 
     def watch(event: Event) -> None:
-        result.apply(event)
         if isinstance(event, StageFinished):
             stages[event.stage.value] = event.seconds
 
     began = time.perf_counter()
     async with asyncio.timeout(RUN_SECONDS), open_session(sandbox, size) as session:
         await session.ask_database()
-        await _follow(session.cycle(), watch)
-    return result, stages, time.perf_counter() - began
+        run = session.cycle()
+        await _follow(run, watch)
+    return run.result, stages, time.perf_counter() - began
 
 
 async def _follow(run: Run, watch: Callable[[Event], None]) -> None:

@@ -32,7 +32,7 @@ class FakeRun:
     """A run that only remembers what it was told."""
 
     mode: Mode = Mode.CYCLE
-    result: Result = field(default_factory=Result)
+    result: Result = field(default_factory=lambda: Result(Mode.CYCLE))
     told: list[str] = field(default_factory=list)
 
     def cancel(self, reason: str) -> None:
@@ -58,7 +58,7 @@ def send(interruptions: Interruptions, *names: str) -> None:
 async def test_a_run_that_writes_is_stopped_warned_of_and_left(mode: Mode) -> None:
     run = FakeRun(mode)
     interruptions, shown = sitting(run)
-    interruptions.note(WRITING)
+    run.result.apply(WRITING)
     send(interruptions, "SIGINT", "SIGTERM", "SIGINT")
     assert run.told == ["cancel: interrupted (SIGINT)", "abandon"]
     first, second, *third = shown.getvalue().splitlines()

@@ -47,13 +47,10 @@ from tui.evidence.keeper import Keeper, Thresholds
 from tui.settings import Settings, Volume
 from tui.verify.driver import Cancellation
 from tui.verify.events import (
-    DryRunFinished,
     Event,
     Mode,
     Outcome,
-    ProbeFinished,
     RunFinished,
-    RunStarted,
     SampleTaken,
 )
 from tui.verify.result import Result
@@ -140,10 +137,11 @@ class FakeRun:
         *,
         after_cancel: Sequence[Event | Held] = (),
         seen: Callable[[FakeRun, Event], None] = lambda _run, _event: None,
+        result: Result | None = None,
     ) -> None:
         self.run_id = DRY_RUN_ID if mode is Mode.DRY_RUN else RUN_ID
         self.mode = mode
-        self.result = Result()
+        self.result = result or Result(mode)
         self._seen = seen
         self.cancellation = Cancellation()
         self._script = script
@@ -216,7 +214,8 @@ class FakeSession:
         self.target = target or make_target()
         self.settings = settings or make_settings()
         self.is_sandbox = is_sandbox
-        self.dry_run_result: DryRunFinished | None = None
+        self.clock = Clock()
+        self.last_dry_run: Result | None = None
         self.journals: list[object] = []
         self.evidence: RunEvidence | None = None
         self.keeper = Keeper(
@@ -225,7 +224,6 @@ class FakeSession:
             Thresholds(),
             is_sandbox=is_sandbox,
         )
-        self._answers: dict[str, ProbeFinished] = {}
         self.closed = False
         self.cycles_started = 0
         self.live = sample()
@@ -238,36 +236,34 @@ class FakeSession:
         self._after = after_cancel or cancelled_events(self.target)
 
     def dry_run(self) -> FakeRun:
-        return FakeRun(Mode.DRY_RUN, self._dry_run, seen=self._seen)
+        self.last_dry_run = Result(Mode.DRY_RUN, self.clock)
+        return FakeRun(Mode.DRY_RUN, self._dry_run, seen=self._seen, result=self.last_dry_run)
 
     def ask_again(self, probe_id: str) -> FakeRun:
         self.asked_again.append(probe_id)
-        return FakeRun(Mode.DRY_RUN, self.again, seen=self._seen)
+        return FakeRun(Mode.DRY_RUN, self.again, seen=self._seen, result=self.last_dry_run)
 
     def cycle(self, **arguments: object) -> FakeRun:
         self.cycles_started += 1
         self.asked_for = arguments
-        return FakeRun(Mode.CYCLE, self._cycle, after_cancel=self._after, seen=self._seen)
+        result = Result(Mode.CYCLE, self.clock)
+        if self.last_dry_run is not None:
+            result.take_probes(self.last_dry_run)
+        return FakeRun(
+            Mode.CYCLE, self._cycle, after_cancel=self._after, seen=self._seen, result=result
+        )
 
     def purge(self, **arguments: object) -> FakeRun:
         self.asked_for = arguments
         script = self.purges.pop(0) if self.purges else purge_events(self.target)
-        return FakeRun(Mode.PURGE, script, seen=self._seen)
+        return FakeRun(Mode.PURGE, script, seen=self._seen, result=Result(Mode.PURGE, self.clock))
 
     async def live_heatmap(self) -> SampleTaken:
         return self.live
 
     def _seen(self, run: FakeRun, event: Event) -> None:
         """Make the evidence of a run that has ended, as the real session does."""
-        if isinstance(event, ProbeFinished):
-            self._answers[event.id] = event
-        elif isinstance(event, DryRunFinished):
-            self.dry_run_result = event
-        elif isinstance(event, RunFinished):
-            # A probe that is asked again is no run of its own to the screens, but has evidence.
-            run.result.started = run.result.started or RunStarted(
-                run.run_id, run.mode, self.target, VOLUME
-            )
+        if isinstance(event, RunFinished):
             self.evidence = self._judge(run, event)
             if run.mode is Mode.CYCLE:
                 self.keeper.keep(self.evidence, lambda _: None)
@@ -278,8 +274,6 @@ class FakeSession:
             finished,
             versions=VERSIONS,
             preflight=PREFLIGHT,
-            answers=self._answers,
-            verdict=self.dry_run_result,
         )
         facts = replace(evidence.facts, finished_at=FINISHED, tool_version="1.0.0")
         return replace(evidence, facts=facts, entry=entry_of(evidence.document, facts))
@@ -333,7 +327,7 @@ def make_app(session: FakeSession | None = None, **options: object) -> HeatmapAp
                 on_stage(ConnectStage(title, seconds, "18.4" if "Postgre" in title else None))
         return chosen
 
-    return HeatmapApp(connect, clock=Clock(), **options)  # type: ignore[arg-type]
+    return HeatmapApp(connect, clock=chosen.clock, **options)  # type: ignore[arg-type]
 
 
 ASKING = {"ask", "heatmap-export"}

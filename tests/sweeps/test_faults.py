@@ -21,6 +21,7 @@ from tui.errors import SandboxError
 from tui.heatmap.rows import COLUMNS
 from tui.sandbox.schema import sql_dir
 from tui.verify.events import Outcome, Stage, StageStarted
+from tui.verify.result import document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,5 +235,5 @@ async def test_large_volumes_fit_the_url_limit(
         result = await finish(session.cycle())
     assert result.finished is not None
     assert result.finished.outcome is Outcome.VERIFIED, result.finished
-    assert result.document()["rows"]["responses"] == users * questions
+    assert document(result)["rows"]["responses"] == users * questions
     assert contents(arena) == before

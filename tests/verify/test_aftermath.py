@@ -23,6 +23,7 @@ from tui.verify.events import (
     StageStarted,
 )
 from tui.verify.narration import narrate
+from tui.verify.result import document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +83,7 @@ async def test_a_cancelled_run_waits_for_the_refresh_that_is_in_its_way(
         result = await finish(run, at(Stage.RESPONSES, stop))
     assert result.finished is not None
     assert result.finished.outcome is Outcome.INTERRUPTED, result.finished
-    assert result.document()["leftovers"] == NOTHING_LEFT
+    assert document(result)["leftovers"] == NOTHING_LEFT
     assert result.final_refresh_ms is not None
     untouched()
 
@@ -132,7 +133,7 @@ async def test_a_disk_that_fills_up_does_not_stop_the_clean_up(
         result = await finish(opened.cycle(), at(Stage.RESPONSES, fill))
     assert result.finished is not None
     assert result.finished.outcome is Outcome.VERIFIED, result.finished
-    assert result.document()["leftovers"] == NOTHING_LEFT
+    assert document(result)["leftovers"] == NOTHING_LEFT
     untouched()
 
 
@@ -186,12 +187,12 @@ async def test_rows_are_counted_even_where_the_view_cannot_be_read(
     monkeypatch.setattr(Project, "page", page_of_tables)
     async with open_session(sandbox) as opened:
         result = await finish(opened.cycle(), at(Stage.AUDIT, break_it))
-    document = result.document()
-    assert document["leftovers"] == NOTHING_LEFT
-    assert document["view_restored"] is None
+    told = document(result)
+    assert told["leftovers"] == NOTHING_LEFT
+    assert told["view_restored"] is None
     assert result.audit is not None
     assert "permission denied" in result.audit.explanation
-    assert document["exit_code"] == 0, document["message"]
+    assert told["exit_code"] == 0, told["message"]
     untouched()
 
 
@@ -246,8 +247,8 @@ async def test_a_view_that_shrinks_while_it_is_read_fails_no_run(
     monkeypatch.setattr(diff, "_real_rows", shrinking)
     async with open_session(sandbox) as opened:
         result = await finish(opened.cycle())
-    assert result.document()["outcome"] == "verified", result.finished
-    assert result.document()["view_restored"] is restored_
+    assert document(result)["outcome"] == "verified", result.finished
+    assert document(result)["view_restored"] is restored_
 
 
 async def test_what_could_not_be_deleted_is_told_with_its_reason(
@@ -264,7 +265,7 @@ async def test_what_could_not_be_deleted_is_told_with_its_reason(
             result = await finish(opened.cycle(), at(Stage.CLEANUP_RESPONSES, revoke))
             assert result.finished is not None
             assert result.finished.exit_code is ExitCode.LEFTOVERS
-            assert any("42501" in each for each in result.document()["problems"])
+            assert any("42501" in each for each in document(result)["problems"])
             assert "42501" in (narrate(result.finished) or "")
 
             failed = await finish(opened.purge())
@@ -291,11 +292,11 @@ async def test_a_mistake_of_ours_strands_nothing_and_is_reported(
         result = await finish(opened.cycle())
         assert opened.journals == []
         reports = list((opened.settings.state_dir / "crashes").iterdir())
-    document = result.document()
-    assert (document["outcome"], document["exit_code"]) == ("failed", 1)
-    assert document["leftovers"] == NOTHING_LEFT
-    assert "a mistake of ours (RuntimeError)" in document["message"]
-    assert str(reports[0]) in document["problems"][0]
+    told = document(result)
+    assert (told["outcome"], told["exit_code"]) == ("failed", 1)
+    assert told["leftovers"] == NOTHING_LEFT
+    assert "a mistake of ours (RuntimeError)" in told["message"]
+    assert str(reports[0]) in told["problems"][0]
     assert "a mistake" in reports[0].read_text()
     untouched()
 
@@ -309,7 +310,7 @@ async def test_a_mistake_of_ours_does_not_hide_what_is_left(
         assert result.finished is not None
         assert result.finished.exit_code is ExitCode.LEFTOVERS, result.finished
         assert any("RuntimeError" in each for each in result.finished.problems)
-        assert [each.run_id for each in opened.journals] == [result.document()["run_id"]]
+        assert [each.run_id for each in opened.journals] == [document(result)["run_id"]]
         monkeypatch.undo()
         purged = await finish(opened.purge())
     assert purged.finished is not None
@@ -327,7 +328,7 @@ async def test_evidence_that_cannot_be_made_does_not_hide_the_verdict(
         monkeypatch.setattr(opened.keeper, "judge", judge)
         result = await finish(opened.cycle())
         assert list((opened.settings.state_dir / "crashes").iterdir())
-    assert result.document()["outcome"] == "verified"
+    assert document(result)["outcome"] == "verified"
 
 
 async def test_the_log_is_told_what_the_thresholds_made_of_the_run(
@@ -370,4 +371,4 @@ async def test_a_sample_says_how_much_more_there_is(
     assert result.sample is not None
     assert len(result.sample.rows) == 64
     assert result.sample.total == 160
-    assert result.document()["outcome"] == "verified"
+    assert document(result)["outcome"] == "verified"

@@ -15,6 +15,7 @@ from tests.verify.conftest import contents, finish, open_session
 from tui.errors import ExitCode
 from tui.verify import tags
 from tui.verify.events import Notice, Outcome
+from tui.verify.result import document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,7 +104,7 @@ async def test_purging_a_crowd_of_look_alikes_removes_none(
         assert purged.finished is not None
         assert purged.finished.message == "nothing to remove"
         verified = await finish(session.cycle())
-        assert verified.document()["outcome"] == "verified", verified.finished
+        assert document(verified)["outcome"] == "verified", verified.finished
     assert contents(sandbox) == before
 
 

@@ -21,6 +21,7 @@ from tui.verify.events import (
     StageProgress,
     StageStarted,
 )
+from tui.verify.result import document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,22 +32,22 @@ async def test_verifies_and_leaves_every_table_as_it_was(
 ) -> None:
     async with open_session(sandbox) as session:
         result = await finish(session.cycle())
-    document = result.document()
-    assert document["outcome"] == "verified", document["message"]
-    assert document["exit_code"] == 0
-    assert document["check"] == {
+    told = document(result)
+    assert told["outcome"] == "verified", told["message"]
+    assert told["exit_code"] == 0
+    assert told["check"] == {
         "expected": 160,
         "matched": 160,
         "mismatched": 0,
         "missing": 0,
         "unexpected": 0,
     }
-    assert document["rows"] == {"users": 9, "questions": 20, "responses": 180}
-    assert document["leftovers"] == {"users": 0, "questions": 0, "responses": 0}
-    assert document["view_restored"] is True
-    assert [stage["name"] for stage in document["stages"]] == [str(stage) for stage in Stage]
-    assert document["refresh_ms"] > 0
-    assert document["final_refresh_ms"] > 0
+    assert told["rows"] == {"users": 9, "questions": 20, "responses": 180}
+    assert told["leftovers"] == {"users": 0, "questions": 0, "responses": 0}
+    assert told["view_restored"] is True
+    assert [stage["name"] for stage in told["stages"]] == [str(stage) for stage in Stage]
+    assert told["refresh_ms"] > 0
+    assert told["final_refresh_ms"] > 0
     assert result.sample is not None
     assert len(result.sample.rows) == result.sample.total == 160
     untouched()
@@ -55,11 +56,11 @@ async def test_verifies_and_leaves_every_table_as_it_was(
 async def test_the_default_volume_is_ten_thousand_responses(sandbox: Sandbox) -> None:
     async with open_session(sandbox, users=50, questions=200, batch=500) as session:
         result = await finish(session.cycle(refresh_runs=3))
-    document = result.document()
-    assert document["outcome"] == "verified", document["message"]
-    assert document["rows"]["responses"] == 10_000
-    assert document["check"]["matched"] == document["check"]["expected"] == 1_600
-    assert len(document["refresh_runs_ms"]) == 3
+    told = document(result)
+    assert told["outcome"] == "verified", told["message"]
+    assert told["rows"]["responses"] == 10_000
+    assert told["check"]["matched"] == told["check"]["expected"] == 1_600
+    assert len(told["refresh_runs_ms"]) == 3
 
 
 async def test_reads_on_when_the_server_hands_out_a_hundred_rows_at_a_time(
@@ -68,9 +69,9 @@ async def test_reads_on_when_the_server_hands_out_a_hundred_rows_at_a_time(
     sandbox = start_private_sandbox(max_rows=100)
     async with open_session(sandbox, users=8, questions=150) as session:
         result = await finish(session.cycle())
-    document = result.document()
-    assert document["outcome"] == "verified", document["message"]
-    assert document["check"]["matched"] == 1_200
+    told = document(result)
+    assert told["outcome"] == "verified", told["message"]
+    assert told["check"]["matched"] == 1_200
     assert result.sample is not None
     assert len(result.sample.rows) == 1_200
 
@@ -143,7 +144,7 @@ async def test_an_abandoned_run_says_so_and_purge_removes_it(
         assert result.finished is not None
         assert result.finished.exit_code is ExitCode.LEFTOVERS
         assert "--purge" in (result.finished.hint or "")
-        assert result.document()["leftovers"] == {
+        assert document(result)["leftovers"] == {
             "users": None,
             "questions": None,
             "responses": None,
@@ -248,7 +249,7 @@ async def test_another_right_view_is_verified_too(bendable: Sandbox) -> None:
     bend(bendable)
     async with open_session(bendable, users=16, questions=26) as session:
         result = await finish(session.cycle())
-    assert result.document()["outcome"] == "verified", result.finished
+    assert document(result)["outcome"] == "verified", result.finished
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -262,7 +263,7 @@ async def test_a_wrong_view_is_found_out_and_cleaned_up(bendable: Sandbox, name:
     assert result.check is not None
     assert not result.check.right
     assert WORDS[name] in " ".join(result.check.examples), result.check.examples
-    assert result.document()["leftovers"] == {"users": 0, "questions": 0, "responses": 0}
+    assert document(result)["leftovers"] == {"users": 0, "questions": 0, "responses": 0}
     assert contents(bendable) == before
 
 
@@ -291,9 +292,9 @@ async def test_answers_of_real_learners_during_a_run_are_kept_and_break_nothing(
 
         async with open_session(sandbox) as session:
             result = await finish(session.cycle(), watch)
-        document = result.document()
-        assert document["outcome"] == "verified", document["message"]
-        assert document["view_restored"] is True
+        told = document(result)
+        assert told["outcome"] == "verified", told["message"]
+        assert told["view_restored"] is True
         assert result.audit is not None
         assert "new answers of others" in result.audit.explanation
         deleted = connection.execute(
@@ -309,7 +310,7 @@ async def test_two_at_once_do_not_disturb_each_other(
 ) -> None:
     async with open_session(sandbox) as one, open_session(sandbox) as other:
         results = await asyncio.gather(finish(one.cycle()), finish(other.cycle()))
-    assert [result.document()["outcome"] for result in results] == ["verified", "verified"]
+    assert [document(result)["outcome"] for result in results] == ["verified", "verified"]
     untouched()
 
 
@@ -340,7 +341,7 @@ async def test_a_refresh_that_fails_is_reported_and_cleaned_up(
     assert result.finished is not None
     assert result.finished.exit_code is ExitCode.FAILED
     assert "55000" in result.finished.message
-    assert result.document()["leftovers"] == {"users": 0, "questions": 0, "responses": 0}
+    assert document(result)["leftovers"] == {"users": 0, "questions": 0, "responses": 0}
     assert contents(sandbox) == before
 
 

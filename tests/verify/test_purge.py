@@ -14,6 +14,7 @@ from tui.errors import ExitCode
 from tui.verify import purge, tags
 from tui.verify.events import Event, Notice, Outcome, Stage, StageStarted
 from tui.verify.leftovers import may_be_under_way
+from tui.verify.result import document
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -94,7 +95,7 @@ async def test_a_run_of_another_home_whose_rows_change_is_spared_until_it_is_nam
         assert spared.finished is not None
         assert spared.finished.exit_code is ExitCode.LEFTOVERS, spared.finished
         assert spared.finished.spared == (run_id,)
-        assert spared.document()["leftovers"]["users"] == 9
+        assert document(spared)["leftovers"]["users"] == 9
         command = here.purge_command(runs=(run_id,))
         assert command == f"heatmap-tui --purge --purge-run {run_id}"
         assert command in (spared.finished.hint or "")
@@ -126,7 +127,7 @@ async def test_a_run_under_way_here_is_neither_a_leftover_nor_purged(
                 assert purged.finished is not None
                 assert purged.finished.message == "nothing to remove"
     assert looked
-    assert run.result.document()["outcome"] in {"verified"}, run.result.finished
+    assert document(run.result)["outcome"] in {"verified"}, run.result.finished
     for detail in details.values():
         assert "left" in detail
     untouched()

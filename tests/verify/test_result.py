@@ -10,13 +10,13 @@ from tui.guard.target import classify
 from tui.settings import Volume
 from tui.verify.events import Mode, Outcome, RunFinished, RunStarted
 from tui.verify.narration import narrate
-from tui.verify.result import Result, error_document, outcome_of
+from tui.verify.result import Result, document, outcome_of, result_of_error
 
 TARGET = classify("http://127.0.0.1:54321", OPAQUE)
 
 
 def finished(mode: Mode, *problems: str) -> Result:
-    result = Result()
+    result = Result(mode)
     result.apply(RunStarted("20260131-9f3c21aa", mode, TARGET, Volume()))
     result.apply(
         RunFinished(Outcome.FAILED, ExitCode.FAILED, "as it ended", "do this", 1.0, problems)
@@ -26,13 +26,13 @@ def finished(mode: Mode, *problems: str) -> Result:
 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_what_nobody_counted_is_not_said_to_be_nothing(mode: Mode) -> None:
-    left = finished(mode).document()["leftovers"]
+    left = document(finished(mode))["leftovers"]
     assert left == {"users": None, "questions": None, "responses": None}
 
 
 def test_problems_are_in_the_document_and_in_words() -> None:
     result = finished(Mode.PURGE, "as it ended", "permission denied (42501)")
-    assert result.document()["problems"] == ["as it ended", "permission denied (42501)"]
+    assert document(result)["problems"] == ["as it ended", "permission denied (42501)"]
     assert result.finished is not None
     # What the message says already is not said twice.
     assert narrate(result.finished) == ("as it ended\n  permission denied (42501)\n  -> do this")
@@ -44,10 +44,10 @@ def test_reasons_told_with_the_verdict_are_not_told_again() -> None:
 
 
 def test_an_error_before_a_run_has_the_same_keys() -> None:
-    document = finished(Mode.CYCLE).document()
+    keys = list(document(finished(Mode.CYCLE)))
     for error in (ConfigurationError("x"), GuardRefused("y"), OperatorError("z")):
-        told = error_document(error, "cycle")
-        assert list(told) == list(document)
+        told = document(result_of_error(error, Mode.CYCLE))
+        assert list(told) == keys
         assert told["exit_code"] == int(error.exit_code)
         assert told["outcome"] == str(outcome_of(error.exit_code))
 

@@ -17,6 +17,7 @@ from tui.errors import ExitCode, GuardRefused
 from tui.guard.target import TargetKind
 from tui.redact import Secret
 from tui.verify.events import DryRunFinished, Event, Mode, Outcome, ProbeStarted, RunStarted
+from tui.verify.result import document
 from tui.verify.session import Session
 
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ async def test_an_answer_that_can_be_read_counts(
 async def test_one_probe_makes_no_project_ready(sandbox: Sandbox) -> None:
     async with open_session(sandbox) as session:
         result = await finish(session.ask_again("target.key"))
-        assert session.dry_run_result is not None
-        assert not session.dry_run_result.ready
+        assert session.last_dry_run is not None
+        assert not session.last_dry_run.ready
         assert result.finished is not None
         assert result.finished.outcome is Outcome.NOT_READY
         left = len(PROBES) - 1
@@ -125,13 +126,13 @@ async def test_one_probe_makes_no_project_ready(sandbox: Sandbox) -> None:
 async def test_asking_again_completes_a_whole_dry_run(sandbox: Sandbox) -> None:
     async with open_session(sandbox) as session:
         whole = await finish(session.dry_run())
-        assert session.dry_run_result is not None
-        assert session.dry_run_result.ready
+        assert session.last_dry_run is not None
+        assert session.last_dry_run.ready
         result = await finish(session.ask_again("target.key"))
-        assert session.dry_run_result.ready
+        assert session.last_dry_run.ready
     assert result.finished is not None
     assert result.finished.outcome is Outcome.READY
-    assert whole.document()["leftovers"] == {"users": None, "questions": None, "responses": None}
+    assert document(whole)["leftovers"] == {"users": None, "questions": None, "responses": None}
 
 
 async def test_a_dry_run_that_breaks_off_takes_its_verdict_back(sandbox: Sandbox) -> None:
@@ -144,7 +145,8 @@ async def test_a_dry_run_that_breaks_off_takes_its_verdict_back(sandbox: Sandbox
                 run.cancel("stopped by the test")
 
         result = await finish(run, stop)
-        assert session.dry_run_result is None
+        assert session.last_dry_run is not None
+        assert not session.last_dry_run.ready
     assert result.finished is not None
     assert result.finished.exit_code is ExitCode.INTERRUPTED
     assert result.finished.message == "stopped by the test; nothing was written"
@@ -227,7 +229,7 @@ async def test_waiting_for_a_permit_ends_when_the_run_is_stopped(
             run.cancel("stopped by the test")
             result = await asyncio.wait_for(following, 10)
             assert dropped.is_set()
-            assert result.document()["exit_code"] == 4
+            assert document(result)["exit_code"] == 4
     assert {seen.method for seen in sandbox.requests()} <= {"GET", "HEAD"}
     untouched()
 
@@ -248,7 +250,7 @@ async def test_a_purge_stopped_before_it_found_anything_deletes_nothing(
         await looking.wait()
         run.cancel("stopped by the test")
         result = await asyncio.wait_for(following, 10)
-    assert result.document()["exit_code"] == 4
+    assert document(result)["exit_code"] == 4
 
 
 async def test_every_run_but_a_look_at_the_heatmap_leaves_evidence(sandbox: Sandbox) -> None:

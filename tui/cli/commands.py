@@ -86,20 +86,23 @@ def _is_interactive(options: argparse.Namespace) -> bool:
 
 def _tell(error: OperatorError, options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Tell what kept a run from beginning, and leave it as evidence where that was asked for."""
-    from tui.cli.output import Console, error_document, report_error
+    from tui.cli.output import Console, report_error
+    from tui.verify.events import Mode
 
     console = Console()
     try:
         mode = mode_of(options)
     except ConfigurationError:
         mode = CYCLE
-    code = report_error(error, console, mode=mode, as_json=options.json)
+    kind = Mode(mode) if mode in set(Mode) else Mode.CYCLE
+    code = report_error(error, console, mode=kind, as_json=options.json)
     summary = environ.get("GITHUB_STEP_SUMMARY")
     if mode in WITH_EVIDENCE and (options.report is not None or summary):
         from tui.cli.headless import has_place, leave
         from tui.evidence.gathered import without_run
+        from tui.verify.result import document, result_of_error
 
-        evidence = without_run(error_document(error, mode), hint=error.hint)
+        evidence = without_run(document(result_of_error(error, kind)), hint=error.hint)
         report = options.report if options.report and has_place(options.report) else None
         leave(evidence, report, Path(summary) if summary else None, console)
     return code

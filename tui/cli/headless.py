@@ -15,6 +15,7 @@ from tui.evidence.pipeline_files import leave_evidence
 from tui.evidence.thresholds import RUNS_TO_JUDGE
 from tui.guard.effects import of_cycle, of_purge
 from tui.guard.target import KeyKind
+from tui.verify.result import document as document_of
 
 if TYPE_CHECKING:
     import argparse
@@ -78,7 +79,7 @@ async def _sitting(
             judge_flags(session, options)
         run = _run_of(session, options, console)
         interruptions.attach(run, session.purge_command)
-        result = await follow(run, console, interruptions.note)
+        result = await follow(run, console)
         if result.finished is None:
             raise AssertionError("a run ends with RunFinished")
         code, problems = result.finished.exit_code, list[str]()
@@ -101,7 +102,7 @@ def _show(
     colour: bool,
 ) -> None:
     if options.json:
-        document = result.document()
+        document = document_of(result)
         document["exit_code"] = int(code)
         document["problems"] = [*document.get("problems", ()), *problems]
         console.document(document)

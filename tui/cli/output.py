@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from tui.redact import redact
 from tui.signals import REASONS, listen
-from tui.verify.events import Mode, StageStarted
+from tui.verify.events import Mode
 from tui.verify.narration import narrate
-from tui.verify.result import Result, error_document
+from tui.verify.result import Result, document, result_of_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.errors import OperatorError
-    from tui.verify.events import Event
     from tui.verify.session import Run
-
-__all__ = ["Console", "Interruptions", "error_document", "follow", "report_error"]
 
 
 class Console:
@@ -101,28 +98,22 @@ def _redacted(value: Any) -> Any:
             return value
 
 
-async def follow(
-    run: Run, console: Console, watch: Callable[[Event], None] = lambda _: None
-) -> Result:
+async def follow(run: Run, console: Console) -> Result:
     """Do a run to its end, narrating. Whatever ends this early, the run's clean-up is awaited.
 
     Args:
         run: The run.
         console: Where to narrate.
-        watch: Told each event before it is narrated.
 
     Returns:
         The result, whose `finished` is set.
     """
-    result = Result()
     async with contextlib.aclosing(run.events()) as events:
         async for event in events:
-            result.apply(event)
-            watch(event)
             line = narrate(event)
             if line:
                 console.say(line)
-    return result
+    return run.result
 
 
 class Interruptions:
@@ -143,7 +134,6 @@ class Interruptions:
         self._task = asyncio.current_task()
         self._run: Run | None = None
         self._purge_command: Callable[[], str] = lambda: ""
-        self._writing = False
         self._seen = 0
 
     def __enter__(self) -> Self:
@@ -162,9 +152,9 @@ class Interruptions:
         """
         self._run, self._purge_command = run, purge_command
 
-    def note(self, event: Event) -> None:
-        """Learn from an event how far the run is."""
-        self._writing = self._writing or isinstance(event, StageStarted)
+    @property
+    def _writing(self) -> bool:
+        return self._run is not None and self._run.result.has_begun_stages
 
     def _signalled(self, name: str) -> None:
         self.reason = self.reason or REASONS[name]
@@ -196,13 +186,13 @@ class Interruptions:
         return "cleaning up; once more leaves rows behind"
 
 
-def report_error(error: OperatorError, console: Console, *, mode: str, as_json: bool) -> int:
+def report_error(error: OperatorError, console: Console, *, mode: Mode, as_json: bool) -> int:
     """Tell an error that ended everything before a run could begin.
 
     Args:
         error: What it was.
         console: Where to tell it.
-        mode: What was to be done, as the document calls it.
+        mode: What was to be done.
         as_json: Print the document as well.
 
     Returns:
@@ -212,5 +202,5 @@ def report_error(error: OperatorError, console: Console, *, mode: str, as_json: 
     if error.hint:
         console.say(f"  -> {error.hint}")
     if as_json:
-        console.document(error_document(error, mode))
+        console.document(document(result_of_error(error, mode)))
     return int(error.exit_code)

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING
 
 from tui.console.collector import set_aside
 from tui.console.widgets.places import View
-from tui.console.widgets.progress import DryRunProgress, RunProgress
 from tui.console.widgets.steps import Step, StepState, checklist
 from tui.errors import ExitCode, OperatorError
 from tui.verify.events import Mode, Outcome, RunFinished
-from tui.verify.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tui.evidence.gathered import RunEvidence
     from tui.verify.events import SampleTaken
+    from tui.verify.result import Result
     from tui.verify.session import ConnectStage, Run, Session
 
     Connect = Callable[[Callable[[ConnectStage], None]], Awaitable[Session]]
@@ -64,9 +63,7 @@ class Desk:
         opening: What connecting waited for, oldest first.
         connect_error: Why connecting failed, None where it did not.
         dry_run: The last dry run, None before the first.
-        dry_result: Its figures.
         run: The last run that writes, None before the first.
-        run_result: Its figures.
         dry_evidence: Its report, None before its end.
         run_evidence: The last writing run's report, None before its end.
         sample: The last heatmap a run took, None before the first.
@@ -86,10 +83,8 @@ class Desk:
         self.opening: list[OpeningStage] = []
         self.connect_error: OperatorError | None = None
         self.connect_began = clock()
-        self.dry_run: DryRunProgress | None = None
-        self.dry_result: Result | None = None
-        self.run: RunProgress | None = None
-        self.run_result: Result | None = None
+        self.dry_run: Result | None = None
+        self.run: Result | None = None
         self.dry_evidence: RunEvidence | None = None
         self.run_evidence: RunEvidence | None = None
         self.sample: SampleTaken | None = None
@@ -177,7 +172,7 @@ class Desk:
     async def close(self) -> None:
         """Let go of the project and of all that was shown of it, to open another."""
         session, self.session = self.session, None
-        self.dry_run = self.dry_result = self.run = self.run_result = None
+        self.dry_run = self.run = None
         self.dry_evidence = self.run_evidence = None
         self.sample = self.live = self.reading_since = self.read_problem = None
         self.connect_error, self.unclosed, self.exit_code = None, 0, ExitCode.VERIFIED
@@ -226,34 +221,29 @@ class Desk:
         """Do the dry run. A second one beside it, or beside a run that writes, is not started."""
         if self.session is None or self.is_probing or self.is_writing:
             return
-        self.dry_run = DryRunProgress(began=self.clock())
-        self.dry_result = Result()
-        await self._ask(self.session.dry_run(), self.dry_run, self.dry_result)
+        await self._ask(self.session.dry_run())
 
     async def ask_again(self, probe_id: str) -> None:
         """Ask one probe again; the others' answers stand, and the verdict is made anew."""
-        progress, result = self.dry_run, self.dry_result
-        if self.session is None or progress is None or result is None:
+        if self.session is None or self.dry_run is None or self.is_probing or self.is_writing:
             return
-        if self.is_probing or self.is_writing:
-            return
-        progress.ask_again(probe_id, self.clock())
-        await self._ask(self.session.ask_again(probe_id), progress, result)
+        await self._ask(self.session.ask_again(probe_id))
 
-    async def _ask(self, run: Run, progress: DryRunProgress, result: Result) -> None:
+    async def _ask(self, run: Run) -> None:
+        result = self.dry_run = run.result
         before = self.session.evidence if self.session else None
         self._changed()
         try:
             async with aclosing(run.events()) as events:
-                async for event in events:
-                    progress.apply(event)
-                    result.apply(event)
+                async for _ in events:
                     self._changed()
         finally:
-            if progress.running:
-                progress.problem = "the dry run broke off without a verdict"
-            if progress.ended is not None and self.run is None:
-                self.exit_code = progress.ended.exit_code
+            if result.running:
+                words = "the dry run broke off without a verdict"
+                seconds = self.clock() - result.began
+                result.apply(RunFinished(Outcome.FAILED, ExitCode.FAILED, words, None, seconds))
+            if result.finished is not None and self.run is None:
+                self.exit_code = result.finished.exit_code
             self.dry_evidence = self._new_evidence(before)
             self._changed()
 
@@ -300,33 +290,30 @@ class Desk:
         if self._writing is not None:
             raise RuntimeError("a run that writes is under way already")
         self._writing = run
-        progress = self.run = RunProgress(run.mode, began=self.clock())
-        result = self.run_result = Result()
+        result = self.run = run.result
         before = self.session.evidence if self.session else None
         self._changed()
         try:
             async with aclosing(run.events()) as events:
-                async for event in events:
-                    progress.apply(event, self.clock())
-                    result.apply(event)
+                async for _ in events:
                     # To be looked at while the run goes on.
-                    self.sample = progress.sample or self.sample
+                    self.sample = result.sample or self.sample
                     self._changed()
         finally:
             self._writing = None
             if self.session is not None:
                 self.unclosed = len(self.session.journals)
-            if progress.finished is None:
-                self._broke_off(run, progress, result)
-            if isinstance(progress.finished, RunFinished):
-                self.exit_code = progress.finished.exit_code
+            if result.running:
+                self._broke_off(run)
+            if result.finished is not None:
+                self.exit_code = result.finished.exit_code
             self.run_evidence = self._new_evidence(before)
             if run.mode is Mode.PURGE:
                 # What it removed is what the dry run counted: the verdict is out of date.
-                self.dry_run = self.dry_result = self.dry_evidence = None
+                self.dry_run = self.dry_evidence = None
             self._changed()
 
-    def _broke_off(self, run: Run, progress: RunProgress, result: Result) -> None:
+    def _broke_off(self, run: Run) -> None:
         """Put an end to a run that came to none: it neither goes on nor was it verified."""
         left = self.session is not None and any(
             record.run_id == run.run_id for record in self.session.journals
@@ -336,10 +323,9 @@ class Desk:
             ExitCode.LEFTOVERS if left else ExitCode.FAILED,
             "broke off: a mistake of ours" + (", and something may be left" if left else ""),
             "press t, then p, to see and remove what is left",
-            self.clock() - progress.began,
+            self.clock() - run.result.began,
         )
-        progress.apply(ended, self.clock())
-        result.apply(ended)
+        run.result.apply(ended)
 
     def cancel(self, reason: str) -> None:
         """Stop the run under way; it cleans up."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tui.dry_run.facts import DryRunContext
     from tui.dry_run.probe import Finding, Probe
     from tui.verify.events import Event
-    from tui.verify.result import Result
+    from tui.verify.result import ProbeResult, Result
 
 # The probe without which no other says anything about the project.
 _REACHABLE: Final = "target.reachable"
@@ -78,7 +78,7 @@ async def run_one(
         await facts.aclose()
 
 
-def verdict_of(finished: Sequence[ProbeFinished]) -> DryRunFinished:
+def verdict_of(finished: Sequence[ProbeFinished | ProbeResult]) -> DryRunFinished:
     """What the probes' answers come to. Warnings and skips do not block; failures do.
 
     So do answers that are lacking: a verdict is one of all probes.

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tui import __version__
-from tui.dry_run.registry import PROBES
 from tui.errors import ExitCode, OperatorError
 from tui.evidence.gathered import RunEvidence, gather
 from tui.evidence.history import History, HistoryFile, RunFacts, ServerVersions
 from tui.evidence.thresholds import violations
 from tui.project import ProjectError
-from tui.verify.events import Mode, Notice, Outcome, ProbeFinished
+from tui.verify.events import Mode, Notice, Outcome
+from tui.verify.result import document as document_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,15 +23,13 @@ if TYPE_CHECKING:
     from tui.evidence.deployment_log import DeploymentLog, Record
     from tui.guard.target import Target
     from tui.project import Project
-    from tui.verify.events import DryRunFinished, Event, RunFinished
+    from tui.verify.events import Event, RunFinished
     from tui.verify.run import Run
 
 SANDBOX: Final = "sandbox"
 """The series of all runs in sandboxes."""
 
 _UNKNOWN: Final[Mapping[str, Any]] = {}
-_SHOWN: Final = {probe.id: place for place, probe in enumerate(PROBES)}
-_NO_ANSWERS: Final[Mapping[str, ProbeFinished]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +103,6 @@ class Keeper:
         *,
         versions: ServerVersions | None = None,
         preflight: Mapping[str, Any] = _UNKNOWN,
-        answers: Mapping[str, ProbeFinished] = _NO_ANSWERS,
-        verdict: DryRunFinished | None = None,
     ) -> RunEvidence:
         """Compare a run with earlier ones and judge its thresholds; nothing is kept yet.
 
@@ -116,14 +111,8 @@ class Keeper:
             finished: Its end.
             versions: What the services say of themselves; None for what the preflight says.
             preflight: What the database says of itself.
-            answers: The sitting's last dry run, by probe: for a run that did not ask itself.
-            verdict: What that dry run came to, or None.
         """
-        run.result.apply(finished)
-        result = copy(run.result)
-        if run.mode in {Mode.CYCLE, Mode.DRY_RUN}:
-            result.probes = {**answers, **result.probes}
-            result.dry_run = result.dry_run or verdict
+        result = run.result.ended(finished)
         timed = [each for each in result.refreshes if not each.final]
         final = [each for each in result.refreshes if each.final]
         log = self._records()
@@ -141,12 +130,9 @@ class Keeper:
             hint=finished.hint,
             place=self._place(result.started.target) if result.started else None,
         )
-        document = result.document()
-        # As they are shown, whatever the order they answered in, and in how many dry runs.
-        document["probes"].sort(key=lambda probe: _SHOWN.get(probe["id"], len(_SHOWN)))
         return gather(
             self._past(),
-            document,
+            document_of(result),
             facts,
             max_refresh_ms=self._thresholds.max_refresh_ms,
             max_regression_percent=self._thresholds.max_regression_percent,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tui.redact import Secret
     from tui.settings import Settings
-    from tui.verify.events import DryRunFinished
+    from tui.verify.result import Result
     from tui.verify.run import Run
 
 
@@ -45,7 +45,7 @@ class Connected:
 
     Attributes:
         target: The project; may turn production once its database was asked.
-        dry_run_result: Verdict of the last dry run of this sitting, or None.
+        last_dry_run: What the probes said last, or None.
         preflight: What the database last said of itself; empty where it cannot.
         deployment_log: Where break-glass runs are on record.
     """
@@ -64,7 +64,7 @@ class Connected:
         self.target = target
         self.is_sandbox = is_sandbox
         self.allow_prod = allow_prod
-        self.dry_run_result: DryRunFinished | None = None
+        self.last_dry_run: Result | None = None
         self.preflight: Mapping[str, Any] = {}
         self.deployment_log = DeploymentLog(settings.deployment_log)
         concurrency = settings.volume.concurrency
@@ -146,7 +146,7 @@ class Connected:
             confirmation=confirmation,
             justification=justification,
             ticket=ticket,
-            dry_run_ready=self.dry_run_result is not None and self.dry_run_result.ready,
+            dry_run_ready=self.last_dry_run is not None and self.last_dry_run.ready,
             now=break_glass.Moment.now(),
         )
         return self._permit

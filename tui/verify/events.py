@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +46,18 @@ class Stage(StrEnum):
     FINAL_REFRESH = "final-refresh"
     CLEANUP_USERS = "cleanup-users"
     AUDIT = "audit"
+
+
+CLEAN_UP: Final = frozenset(
+    {
+        Stage.CLEANUP_RESPONSES,
+        Stage.CLEANUP_QUESTIONS,
+        Stage.FINAL_REFRESH,
+        Stage.CLEANUP_USERS,
+        Stage.AUDIT,
+    }
+)
+"""The stages that leave the project as it was."""
 
 
 class ProbeStatus(StrEnum):

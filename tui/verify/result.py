@@ -1,36 +1,52 @@
-"""A run, folded from its events: what reports, history and `--json` are made of."""
+"""A run, folded from its events: what screens, reports, history and `--json` read."""
 
 from __future__ import annotations
 
+import time
+from copy import copy
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.errors import ExitCode
 from tui.heatmap.export import row_as_json
 from tui.verify.events import (
+    CLEAN_UP,
     AuditFinished,
+    Cancelling,
     CheckFinished,
     DryRunFinished,
     Event,
     Mode,
+    Notice,
     Outcome,
     ProbeFinished,
     ProbeStarted,
+    ProbeStatus,
     RefreshTimed,
+    Retrying,
     RunFinished,
     RunStarted,
     SampleTaken,
     Stage,
     StageFinished,
+    StageProgress,
+    StageStarted,
     Tally,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tui.errors import OperatorError
     from tui.guard.target import Target
     from tui.settings import Volume
 
 SCHEMA: Final = 1
+
+SHORTEST_RATED_S: Final = 0.2
+"""Seconds a stage must have lasted before its rate says anything."""
 
 _OUTCOMES: Final = {
     ExitCode.FAILED: Outcome.FAILED,
@@ -43,49 +59,175 @@ _OUTCOMES: Final = {
 _TABLES: Final = ("users", "questions", "responses")
 _CHECKED: Final = ("expected", "matched", "mismatched", "missing", "unexpected")
 
-_WRITES: Final = {Stage.USERS: "users", Stage.QUESTIONS: "questions", Stage.RESPONSES: "responses"}
+
+class StageState(Enum):
+    """How far a stage has come."""
+
+    WAITING = auto()
+    RUNNING = auto()
+    DONE = auto()
+    FAILED = auto()
+    NOT_RUN = auto()
+
+
+@dataclass(slots=True)
+class StageResult:
+    """One stage of a run.
+
+    Attributes:
+        stage: Which.
+        state: How far it has come.
+        what: What it does, in the words of the run.
+        done: Items handled.
+        total: Items there are, None where that is not known.
+        began: When it began, on the clock of the result.
+        seconds: How long it took, once it is over.
+    """
+
+    stage: Stage
+    state: StageState = StageState.WAITING
+    what: str = ""
+    done: int = 0
+    total: int | None = None
+    began: float | None = None
+    seconds: float | None = None
+
+    def elapsed(self, now: float) -> float | None:
+        """Seconds since it began, or that it took; None before it begins."""
+        if self.seconds is not None:
+            return self.seconds
+        return None if self.began is None else max(0.0, now - self.began)
+
+    def rate(self, now: float) -> float | None:
+        """Items a second, None where there is too little to tell."""
+        elapsed = self.elapsed(now)
+        if not elapsed or not self.done:
+            return None
+        if self.state is StageState.RUNNING and elapsed < SHORTEST_RATED_S:
+            return None
+        return self.done / elapsed
+
+    def time_left(self, now: float) -> float | None:
+        """Seconds it still needs at its rate so far, None where there is too little to tell."""
+        rate = self.rate(now)
+        if self.state is not StageState.RUNNING or not rate or self.total is None:
+            return None
+        return max(0.0, (self.total - self.done) / rate)
+
+    @property
+    def fraction(self) -> float | None:
+        """How much is done, 0 to 1; None where the total is not known."""
+        if self.state is StageState.DONE:
+            return 1.0
+        if not self.total:
+            return None
+        return min(1.0, self.done / self.total)
+
+
+@dataclass(slots=True)
+class ProbeResult:
+    """One probe of the dry run.
+
+    Attributes:
+        id: Stable name, "group.name".
+        group: Heading it stands under.
+        title: What it proves, in one line.
+        status: Its verdict, None while it is being asked.
+        detail: What was seen.
+        hint: What to do when it is not fine, or None.
+        ms: Milliseconds it took, None while it is being asked.
+        asked: What was asked of the project.
+    """
+
+    id: str
+    group: str
+    title: str
+    status: ProbeStatus | None = None
+    detail: str = ""
+    hint: str | None = None
+    ms: float | None = None
+    asked: str = ""
 
 
 class Result:
-    """What a run has shown so far.
+    """What a run has shown so far. The one place where its events are folded.
+
+    Args:
+        mode: What kind of run.
+        clock: Seconds that only grow, for what is timed while it goes on.
+        target: The project, for a result of what ended before a run began.
 
     Attributes:
-        started: How it began, or None before its first event.
-        probes: Answers of the probes by id, in the order in which they came.
-        dry_run: Verdict of the dry run, or None.
-        stages: Finished stages in order.
+        began: When it began, on that clock.
+        started: Its first event, None before it.
+        probes: The probes by id, in the order of display.
+        dry_run: The probes' verdict, None before it.
+        stages: The stages in order, each from the start of the run.
+        retry: The request being sent again, None when none is.
+        retries: How many requests were sent again so far.
+        notices: Things worth knowing, oldest first.
         refreshes: Timed refreshes, the final one last.
-        check: The comparison, or None.
-        sample: The heatmap that was read, or None.
-        audit: What was left, or None.
-        finished: How it ended, or None while it goes on.
+        check: The comparison, None before it.
+        sample: The heatmap that was read, None before it.
+        audit: What was left, None before it was counted.
+        cancelling: Why it is being stopped, None when it is not.
+        finished: How it ended, None while it goes on.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        mode: Mode,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        target: Target | None = None,
+    ) -> None:
+        self.mode = mode
+        self._clock = clock
+        self._target = target
+        self.began = clock()
         self.started: RunStarted | None = None
-        self.probes: dict[str, ProbeFinished] = {}
-        self._asked: dict[str, int] = {}
+        self.probes: dict[str, ProbeResult] = {}
         self.dry_run: DryRunFinished | None = None
-        self.stages: list[StageFinished] = []
+        self.stages: dict[Stage, StageResult] = {}
+        self.retry: Retrying | None = None
+        self.retries = 0
+        self.notices: list[Notice] = []
         self.refreshes: list[RefreshTimed] = []
         self.check: CheckFinished | None = None
         self.sample: SampleTaken | None = None
         self.audit: AuditFinished | None = None
+        self.cancelling: str | None = None
         self.finished: RunFinished | None = None
 
-    def apply(self, event: Event) -> None:
-        """Take in the next event; those that leave no trace are passed over."""
+    def apply(self, event: Event) -> None:  # noqa: PLR0912 - a branch for each kind of event
+        """Take in the next event."""
         match event:
             case RunStarted():
                 self.started = event
+                self.began = self._clock()
+                self.stages = {stage: StageResult(stage) for stage in event.stages}
             case ProbeStarted():
-                self._asked.setdefault(event.id, len(self._asked))
+                self._ask(event)
             case ProbeFinished():
-                self.probes[event.id] = event
+                self.probes[event.id] = ProbeResult(
+                    event.id,
+                    event.group,
+                    event.title,
+                    event.status,
+                    event.detail,
+                    event.hint,
+                    event.ms,
+                    event.asked,
+                )
             case DryRunFinished():
                 self.dry_run = event
-            case StageFinished():
-                self.stages.append(event)
+            case StageStarted() | StageProgress() | StageFinished():
+                self._apply_stage(event)
+            case Retrying():
+                self.retry = event
+                self.retries += 1
+            case Notice():
+                self.notices.append(event)
             case RefreshTimed():
                 self.refreshes.append(event)
             case CheckFinished():
@@ -94,20 +236,117 @@ class Result:
                 self.sample = event
             case AuditFinished():
                 self.audit = event
+            case Cancelling():
+                self.cancelling = event.reason
+                self.retry = None
             case RunFinished():
-                self.finished = event
-            case _:
-                pass
+                self._finish(event)
 
-    def _place(self, probe: ProbeFinished) -> int:
-        """Probes are asked in the order of display, and answer in any."""
-        return self._asked.get(probe.id, len(self._asked))
+    def _ask(self, event: ProbeStarted) -> None:
+        if self.finished is not None:
+            # A probe is asked again: the verdict is open until it has answered.
+            self.finished = None
+            self.began = self._clock()
+        self.dry_run = None
+        self.probes[event.id] = ProbeResult(event.id, event.group, event.title)
+
+    def _apply_stage(self, event: StageStarted | StageProgress | StageFinished) -> None:
+        line = self.stages.setdefault(event.stage, StageResult(event.stage))
+        match event:
+            case StageStarted():
+                # A stage may begin twice, when clean-up is tried again: it starts afresh.
+                line.state, line.began, line.seconds = StageState.RUNNING, self._clock(), None
+                line.what, line.total, line.done = event.what, event.total, 0
+            case StageProgress():
+                if event.done > line.done:
+                    self.retry = None
+                line.done, line.total = event.done, event.total
+            case StageFinished():
+                line.state = StageState.FAILED if event.failed else StageState.DONE
+                line.seconds, line.done = event.seconds, event.count
+                self.retry = None
+
+    def _finish(self, event: RunFinished) -> None:
+        self.finished = event
+        self.retry = None
+        for line in self.stages.values():
+            if line.state is StageState.WAITING:
+                line.state = StageState.NOT_RUN
+            elif line.state is StageState.RUNNING:
+                line.state, line.seconds = StageState.FAILED, line.elapsed(self._clock())
+
+    def ended(self, finished: RunFinished) -> Result:
+        """A copy that has ended so; this one goes on."""
+        result = copy(self)
+        result.stages = {stage: replace(line) for stage, line in self.stages.items()}
+        result.apply(finished)
+        return result
+
+    def take_probes(self, dry_run: Result) -> None:
+        """Go on from what an earlier dry run found."""
+        self.probes = dict(dry_run.probes)
+        self.dry_run = dry_run.dry_run
+
+    @property
+    def run_id(self) -> str | None:
+        """Names the run; None before it began."""
+        return self.started.run_id if self.started else None
+
+    @property
+    def target(self) -> Target | None:
+        """The project, None where it is not known."""
+        return self.started.target if self.started else self._target
+
+    @property
+    def volume(self) -> Volume | None:
+        """How much the run would write; None before it began."""
+        return self.started.volume if self.started else None
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.finished is None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the probes' verdict permits a run."""
+        return self.dry_run is not None and self.dry_run.ready
+
+    @property
+    def has_begun_stages(self) -> bool:
+        """Whether something may have been written or deleted."""
+        return any(line.began is not None for line in self.stages.values())
+
+    @property
+    def cleaning_up(self) -> bool:
+        """Whether it is deleting what it wrote."""
+        return any(
+            line.state is StageState.RUNNING and stage in CLEAN_UP
+            for stage, line in self.stages.items()
+        )
+
+    @property
+    def first_failure(self) -> str | None:
+        """The id of the first probe that failed, None where none did."""
+        failed = (each.id for each in self.probes.values() if each.status is ProbeStatus.FAIL)
+        return next(failed, None)
+
+    def groups(self) -> dict[str, list[ProbeResult]]:
+        """The probes under their headings, in the order of display."""
+        grouped: dict[str, list[ProbeResult]] = {}
+        for probe in self.probes.values():
+            grouped.setdefault(probe.group, []).append(probe)
+        return grouped
 
     @property
     def rows(self) -> Tally:
-        """Rows written, as far as the stages that ended know."""
-        written = {_WRITES[s.stage]: s.count for s in self.stages if s.stage in _WRITES}
-        return Tally(**written)
+        """Rows written, as far as the stages know."""
+        counts = {stage: line.done for stage, line in self.stages.items()}
+        return Tally(
+            counts.get(Stage.USERS, 0),
+            counts.get(Stage.QUESTIONS, 0),
+            counts.get(Stage.RESPONSES, 0),
+        )
 
     @property
     def refresh_runs_ms(self) -> list[float]:
@@ -115,77 +354,14 @@ class Result:
         return [each.ms for each in self.refreshes if not each.final]
 
     @property
+    def refresh_ms(self) -> float | None:
+        """Their median, None where none was timed."""
+        return median(self.refresh_runs_ms) if self.refresh_runs_ms else None
+
+    @property
     def final_refresh_ms(self) -> float | None:
         """Milliseconds of the refresh after clean-up, or None."""
         return next((each.ms for each in self.refreshes if each.final), None)
-
-    def document(self) -> dict[str, Any]:
-        """The document of `--json`, schema 1: its keys are a contract.
-
-        Raises:
-            ValueError: The run has not finished.
-        """
-        if self.started is None or self.finished is None:
-            raise ValueError("the run has not finished")
-        return {
-            "schema": SCHEMA,
-            "mode": str(self.started.mode),
-            "run_id": self.started.run_id,
-            "outcome": str(self.finished.outcome),
-            "exit_code": int(self.finished.exit_code),
-            "message": self.finished.message,
-            "problems": list(self.finished.problems),
-            "target": _target(self.started.target),
-            "settings": _settings(self.started.volume),
-            "probes": [
-                {
-                    "id": probe.id,
-                    "status": str(probe.status),
-                    "detail": probe.detail,
-                    "hint": probe.hint,
-                    "ms": round(probe.ms, 3),
-                }
-                for probe in sorted(self.probes.values(), key=self._place)
-            ],
-            "ready": self.dry_run.ready if self.dry_run else False,
-            "stages": [
-                {"name": str(each.stage), "seconds": round(each.seconds, 6), "count": each.count}
-                for each in sorted(self.stages, key=lambda each: list(Stage).index(each.stage))
-            ],
-            "rows": {
-                "users": self.rows.users,
-                "questions": self.rows.questions,
-                "responses": self.rows.responses,
-            },
-            **self._figures(),
-            "total_seconds": round(self.finished.seconds, 6),
-            **self._heatmap(),
-        }
-
-    def _heatmap(self) -> dict[str, Any]:
-        """The rows, in the document of a heatmap alone."""
-        if self.sample is None or self.started is None or self.started.mode is not Mode.HEATMAP:
-            return {}
-        return {
-            "heatmap": {
-                "refreshed_at": self.sample.refreshed_at,
-                "total": self.sample.total,
-                "rows": [row_as_json(row) for row in self.sample.rows],
-            }
-        }
-
-    def _figures(self) -> dict[str, Any]:
-        runs = [round(ms, 3) for ms in self.refresh_runs_ms]
-        final = self.final_refresh_ms
-        left = self.audit.leftovers if self.audit else None
-        return {
-            "refresh_ms": round(median(runs), 3) if runs else None,
-            "refresh_runs_ms": runs,
-            "final_refresh_ms": None if final is None else round(final, 3),
-            "check": {name: getattr(self.check, name) if self.check else 0 for name in _CHECKED},
-            "leftovers": {name: getattr(left, name) if left else None for name in _TABLES},
-            "view_restored": self.audit.view_restored if self.audit else None,
-        }
 
 
 def outcome_of(exit_code: ExitCode) -> Outcome:
@@ -193,34 +369,98 @@ def outcome_of(exit_code: ExitCode) -> Outcome:
     return _OUTCOMES.get(exit_code, Outcome.FAILED)
 
 
-def error_document(error: OperatorError, mode: str) -> dict[str, Any]:
-    """The document of an error that ended everything before a run could begin.
+def result_of_error(error: OperatorError, mode: Mode, target: Target | None = None) -> Result:
+    """The result of what ended before a run could begin.
 
     Args:
         error: What ended it.
         mode: What kind of run it was to be.
+        target: The project, None where it is not known.
     """
+    result = Result(mode, target=target)
+    result.apply(finished_by(error, 0.0))
+    return result
+
+
+def finished_by(error: OperatorError, seconds: float) -> RunFinished:
+    """The end of a run that an error stopped before it wrote anything."""
+    return RunFinished(
+        outcome_of(error.exit_code),
+        error.exit_code,
+        error.message,
+        error.hint,
+        seconds,
+        (error.message,),
+    )
+
+
+def document(result: Result) -> dict[str, Any]:
+    """The document of `--json`, schema 1: its keys are a contract.
+
+    Raises:
+        ValueError: The run has not finished.
+    """
+    finished = result.finished
+    if finished is None:
+        raise ValueError("the run has not finished")
+    left = result.audit.leftovers if result.audit else None
     return {
         "schema": SCHEMA,
-        "mode": mode,
-        "run_id": None,
-        "outcome": str(outcome_of(error.exit_code)),
-        "exit_code": int(error.exit_code),
-        "message": error.message,
-        "problems": [error.message],
-        "target": None,
-        "settings": None,
-        "probes": [],
-        "ready": False,
-        "stages": [],
-        "rows": dict.fromkeys(_TABLES, 0),
-        "refresh_ms": None,
-        "refresh_runs_ms": [],
-        "final_refresh_ms": None,
-        "check": dict.fromkeys(_CHECKED, 0),
-        "leftovers": dict.fromkeys(_TABLES),
-        "view_restored": None,
-        "total_seconds": 0.0,
+        "mode": str(result.mode),
+        "run_id": result.run_id,
+        "outcome": str(finished.outcome),
+        "exit_code": int(finished.exit_code),
+        "message": finished.message,
+        "problems": list(finished.problems),
+        "target": None if result.target is None else _target(result.target),
+        "settings": None if result.volume is None else _settings(result.volume),
+        "probes": [
+            {
+                "id": probe.id,
+                "status": str(probe.status),
+                "detail": probe.detail,
+                "hint": probe.hint,
+                "ms": round(probe.ms or 0.0, 3),
+            }
+            for probe in result.probes.values()
+            if probe.status is not None
+        ],
+        "ready": result.ready,
+        "stages": [
+            {"name": str(stage), "seconds": round(line.seconds, 6), "count": line.done}
+            for stage, line in sorted(result.stages.items(), key=_in_order)
+            if line.seconds is not None
+        ],
+        "rows": {name: getattr(result.rows, name) for name in _TABLES},
+        "refresh_ms": _ms(result.refresh_ms),
+        "refresh_runs_ms": [_ms(each) for each in result.refresh_runs_ms],
+        "final_refresh_ms": _ms(result.final_refresh_ms),
+        "check": {name: getattr(result.check, name) if result.check else 0 for name in _CHECKED},
+        "leftovers": {name: getattr(left, name) if left else None for name in _TABLES},
+        "view_restored": result.audit.view_restored if result.audit else None,
+        "total_seconds": round(finished.seconds, 6),
+        **_heatmap(result),
+    }
+
+
+def _in_order(item: tuple[Stage, StageResult]) -> int:
+    return list(Stage).index(item[0])
+
+
+def _ms(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _heatmap(result: Result) -> dict[str, Any]:
+    """The rows, in the document of a heatmap alone."""
+    if result.sample is None or result.mode is not Mode.HEATMAP:
+        return {}
+    return {
+        "heatmap": {
+            "refreshed_at": result.sample.refreshed_at,
+            "total": result.sample.total,
+            "rows": [row_as_json(row) for row in result.sample.rows],
+        }
     }
 
 

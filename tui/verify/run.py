@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tui.errors import ExitCode, OperatorError
 from tui.verify.cleanup import Unexplained
 from tui.verify.driver import Cancellation, Cancelled, stream
 from tui.verify.events import Event, Mode, Outcome, Retrying, RunFinished
-from tui.verify.result import Result, outcome_of
+from tui.verify.result import Result, finished_by
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -32,6 +33,7 @@ class Run:
             `OperatorError`, or `Cancelled` before it wrote anything, which is then made into one.
             Work of a mode that only reads is dropped when a stop is asked for.
         at_end: Told of the last event before anybody else is.
+        result: What to fold the events into; None for a new one.
 
     Attributes:
         cancellation: The operator's wish to stop.
@@ -44,12 +46,14 @@ class Run:
         mode: Mode,
         project: Project,
         work: Callable[[Emit], Awaitable[None]],
+        *,
         at_end: Callable[[Run, RunFinished], None] = lambda _run, _finished: None,
+        result: Result | None = None,
     ) -> None:
         self.run_id = run_id
         self.mode = mode
         self.cancellation = Cancellation()
-        self.result = Result()
+        self.result = result or Result(mode)
         self._project = project
         self._work = work
         self._at_end = at_end
@@ -101,15 +105,8 @@ class Run:
 
 
 def _failed(error: OperatorError, seconds: float) -> RunFinished:
-    return RunFinished(
-        outcome_of(error.exit_code),
-        error.exit_code,
-        error.message,
-        error.hint,
-        seconds,
-        (error.message,),
-        unexplained=error.count if isinstance(error, Unexplained) else None,
-    )
+    count = error.count if isinstance(error, Unexplained) else None
+    return replace(finished_by(error, seconds), unexplained=count)
 
 
 def _retrying(notice: RetryNotice) -> Retrying:

@@ -27,7 +27,6 @@ from tui.verify.events import (
     Mode,
     Notice,
     Outcome,
-    ProbeFinished,
     RunFinished,
     RunStarted,
     SampleTaken,
@@ -85,7 +84,6 @@ class Session(Connected):
         super().__init__(
             settings, target, key=key, is_sandbox=is_sandbox, allow_prod=allow_prod, policy=policy
         )
-        self._answers: dict[str, ProbeFinished] = {}
         self.evidence: RunEvidence | None = None
         self.keeper = Keeper(
             HistoryFile(settings.state_dir / "history.jsonl"),
@@ -112,10 +110,10 @@ class Session(Connected):
         async def work(emit: Emit) -> None:
             began = time.perf_counter()
             emit(RunStarted(run_id, Mode.DRY_RUN, self.target, self.settings.volume))
-            verdict = await self._probe(emit)
+            verdict = await self._probe(run, emit)
             emit(end_of(verdict, run.result, time.perf_counter() - began))
 
-        run = Run(run_id, Mode.DRY_RUN, self._project, work, self._remember)
+        run = Run(run_id, Mode.DRY_RUN, self._project, work, at_end=self._remember)
         return run
 
     def ask_again(self, probe_id: str) -> Run:
@@ -125,15 +123,21 @@ class Session(Connected):
             KeyError: There is no probe of this id.
         """
         probe_of(probe_id)
+        known = self.last_dry_run
+        run_id = known.run_id if known and known.run_id else tags.new_run_id()
 
         async def work(emit: Emit) -> None:
             began = time.perf_counter()
-            self._answers[probe_id] = await run_one(self._context(), probe_id, emit)
-            self.dry_run_result = verdict_of(list(self._answers.values()))
-            emit(self.dry_run_result)
-            emit(end_of(self.dry_run_result, run.result, time.perf_counter() - began))
+            if run.result.started is None:
+                emit(RunStarted(run_id, Mode.DRY_RUN, self.target, self.settings.volume))
+            self.last_dry_run = run.result
+            await run_one(self._context(), probe_id, emit)
+            verdict = verdict_of([each for each in run.result.probes.values() if each.status])
+            emit(verdict)
+            emit(end_of(verdict, run.result, time.perf_counter() - began))
 
-        run = Run(tags.new_run_id(), Mode.DRY_RUN, self._project, work, self._remember)
+        # It goes on with the dry run that it belongs to.
+        run = Run(run_id, Mode.DRY_RUN, self._project, work, at_end=self._remember, result=known)
         return run
 
     def cycle(
@@ -191,7 +195,9 @@ class Session(Connected):
                 self.keeper.keep(evidence, emit)
             emit(finished)
 
-        run = Run(run_id, Mode.CYCLE, self._project, work, self._remember)
+        run = Run(run_id, Mode.CYCLE, self._project, work, at_end=self._remember)
+        if self.last_dry_run is not None and not with_dry_run:
+            run.result.take_probes(self.last_dry_run)
         return run
 
     def purge(
@@ -243,7 +249,7 @@ class Session(Connected):
                     emit(Notice(f"a journal stays: {error.strerror or error}", warning=True))
             emit(finished)
 
-        run = Run(run_id, Mode.PURGE, self._project, work, self._remember)
+        run = Run(run_id, Mode.PURGE, self._project, work, at_end=self._remember)
         return run
 
     def heatmap(self) -> Run:
@@ -284,23 +290,15 @@ class Session(Connected):
             purge=self.purge_command(),
         )
 
-    async def _probe(self, emit: Emit) -> DryRunFinished:
+    async def _probe(self, run: Run, emit: Emit) -> DryRunFinished:
         # Until this one has come to its verdict there is none: it may be broken off.
-        self.dry_run_result = None
-        self._answers.clear()
-
-        def remember(event: Event) -> None:
-            if isinstance(event, ProbeFinished):
-                self._answers[event.id] = event
-            emit(event)
-
-        self.dry_run_result = await run_probes(self._context(), remember)
-        return self.dry_run_result
+        self.last_dry_run = run.result
+        return await run_probes(self._context(), emit)
 
     async def _is_ready(self, run: Run, emit: Emit) -> bool:
         """The dry run within a run that is to write; a run that may not go on is ended here."""
         began = time.perf_counter()
-        verdict = await run.cancellation.race(self._probe(emit))
+        verdict = await run.cancellation.race(self._probe(run, emit))
         run.cancellation.check()
         if not verdict.ready:
             emit(end_of(verdict, run.result, time.perf_counter() - began))
@@ -316,8 +314,6 @@ class Session(Connected):
                 finished,
                 versions=versions,
                 preflight=self.preflight,
-                answers=self._answers,
-                verdict=self.dry_run_result,
             )
         except Exception as error:  # noqa: BLE001 - the run is over, and its verdict must be told
             self._report_crash(error)
@@ -326,11 +322,8 @@ class Session(Connected):
     def _remember(self, run: Run, finished: RunFinished) -> None:
         """Have the evidence of a run ready when its end is told."""
         kept = self.evidence.document["run_id"] if self.evidence is not None else None
-        if kept == run.run_id:
+        if run.mode is Mode.CYCLE and kept == run.run_id:
             return
-        if run.result.started is None:
-            # A probe asked again goes on with the dry run that it belongs to.
-            run.result.apply(RunStarted(run.run_id, run.mode, self.target, self.settings.volume))
         self.evidence = self._judge(run, finished)
 
     def _report_crash(self, error: Exception) -> str:

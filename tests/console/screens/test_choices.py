@@ -58,7 +58,7 @@ async def test_enter_asks_the_chosen_probe_alone_and_judges_anew() -> None:
         assert "ready to write synthetic data" in text_of(app)
         assert app.desk.steps()[1].state is StepState.DONE
         assert app.desk.dry_run is not None
-        assert all(row.result for row in app.desk.dry_run.probes.values())
+        assert all(row.status for row in app.desk.dry_run.probes.values())
         assert app.desk.exit_code is ExitCode.VERIFIED
 
 

@@ -44,7 +44,7 @@ def once_written(app: HeatmapApp, act: Callable[[], object]) -> None:
 
     def note_change() -> None:
         changed()
-        if desk.is_writing and desk.run and any(each.done for each in desk.run.lines.values()):
+        if desk.is_writing and desk.run and any(each.done for each in desk.run.stages.values()):
             desk._changed = changed
             act()
 

@@ -9,7 +9,6 @@ from tests.console.recorded import PRODUCTION, STAGING, make_target
 from tui.console.widgets.banner import banner_for
 from tui.console.widgets.figures import figures, verdict
 from tui.console.widgets.glyphs import ASCII, UNICODE
-from tui.console.widgets.progress import RunProgress
 from tui.console.widgets.words import columns, duration, milliseconds, plural, rate
 from tui.errors import ExitCode
 from tui.verify.events import AuditFinished, Mode, Outcome, RunFinished, Tally
@@ -72,13 +71,13 @@ def test_values_that_are_too_long_go_on_below_where_they_began() -> None:
     ],
 )
 def test_a_verdict_is_a_sign_a_word_and_a_sentence(outcome: Outcome, sign: str) -> None:
-    progress = RunProgress(Mode.CYCLE, began=0.0)
+    result = Result(Mode.CYCLE)
     ended = RunFinished(outcome, ExitCode.FAILED, f"{outcome.value}: so it went", "do this", 1.0)
-    progress.apply(ended, 1.0)
-    first, second = verdict(progress, UNICODE).plain.split("\n")
+    result.apply(ended)
+    first, second = verdict(result, UNICODE).plain.split("\n")
     assert first == f"{sign} {outcome.value.upper()}  so it went", "its word stands there once"
     assert second == "To do: do this"
-    assert verdict(progress, ASCII).plain.isascii()
+    assert verdict(result, ASCII).plain.isascii()
 
 
 @pytest.mark.parametrize(
@@ -86,9 +85,9 @@ def test_a_verdict_is_a_sign_a_word_and_a_sentence(outcome: Outcome, sign: str) 
     [(Tally(), "nothing"), (Tally(1, 2, 3), "1 user, 2 questions, 3 responses")],
 )
 def test_what_is_left_is_told_in_figures(left: Tally, words: str) -> None:
-    progress = RunProgress(Mode.PURGE, began=0.0)
-    progress.apply(AuditFinished(left, view_restored=None), 1.0)
-    [(name, value)] = figures(progress, Result(), UNICODE)
+    result = Result(Mode.PURGE)
+    result.apply(AuditFinished(left, view_restored=None))
+    [(name, value)] = figures(result, UNICODE)
     assert name == "Left behind"
     assert str(value).endswith(words if not left.total else str(left))
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from tui.console.widgets.progress import DryRunProgress, ProbeRow
     from tui.verify.events import DryRunFinished
+    from tui.verify.result import ProbeResult, Result
 
 REASONS_SHOWN = 3
 
@@ -72,22 +72,22 @@ class DryRunScreen(ConsoleScreen):
 
     def paint_body(self) -> None:
         """Verdict, lines and detail as they stand; a new verdict's first reason is chosen."""
-        progress = self.desk.dry_run
-        verdict = progress.finished if progress else None
+        result = self.desk.dry_run
+        verdict = result.dry_run if result else None
         if verdict is not self._judged:
             self._judged = verdict
-            if progress is not None and verdict is not None and not verdict.ready:
-                self.query_one(ProbeList).show(progress)
-                self.query_one(ProbeList).choose(progress.first_failure())
-        self.query_one("#verdict", Block).show(self._verdict(progress))
-        self.query_one(ProbeList).show(progress)
+            if result is not None and verdict is not None and not verdict.ready:
+                self.query_one(ProbeList).show(result)
+                self.query_one(ProbeList).choose(result.first_failure)
+        self.query_one("#verdict", Block).show(self._verdict(result))
+        self.query_one(ProbeList).show(result)
         self._paint_detail()
 
     @on(OptionList.OptionHighlighted)
     def _paint_detail(self) -> None:
-        progress = self.desk.dry_run
+        result = self.desk.dry_run
         chosen = self.query_one(ProbeList).chosen
-        row = progress.probes.get(chosen) if progress and chosen else None
+        row = result.probes.get(chosen) if result and chosen else None
         self._show_detail(row)
 
     @on(OptionList.OptionSelected)
@@ -101,28 +101,26 @@ class DryRunScreen(ConsoleScreen):
         if self.desk.dry_evidence is not None:
             self.console_app.hand_out(self.desk.dry_evidence, copy=True)
 
-    def _verdict(self, progress: DryRunProgress | None) -> Content:
+    def _verdict(self, result: Result | None) -> Content:
         signs = self.glyphs
-        if progress is None:
+        if result is None:
             return Content.assemble(
                 ("Nothing was asked yet. ", "bold"), ("Press d for the dry run.", "$muted")
             )
-        if progress.problem is not None:
-            return Content.assemble((f"{signs.bad} broken off  ", "$bad bold"), progress.problem)
-        if progress.finished is None:
-            if progress.ended is not None:
+        verdict = result.dry_run
+        if verdict is None:
+            if result.finished is not None:
                 return Content.assemble(
-                    (f"{signs.bad} no verdict  ", "$bad bold"), progress.ended.message
+                    (f"{signs.bad} no verdict  ", "$bad bold"), result.finished.message
                 )
-            asked = len(progress.probes)
-            answered = sum(row.result is not None for row in progress.probes.values())
-            waited = duration(self.desk.clock() - progress.began)
+            asked = len(result.probes)
+            answered = sum(each.status is not None for each in result.probes.values())
+            waited = duration(self.desk.clock() - result.began)
             return Content.assemble(
                 (f"{signs.busy} asking  ", "$focus bold"),
                 f"{answered} of {asked} probes have answered",
                 (f"  for {waited}", "$muted"),
             )
-        verdict = progress.finished
         counts = Content(", ").join(
             Content.styled(f"{count} {status.value}", STATUS_STYLES[status] if count else "$muted")
             for status in ProbeStatus
@@ -142,22 +140,19 @@ class DryRunScreen(ConsoleScreen):
             lines.append(Content.styled(f"  {signs.bullet} and {more} more, below", "$muted"))
         return Content("\n").join(lines)
 
-    def _show_detail(self, row: ProbeRow | None) -> None:
+    def _show_detail(self, row: ProbeResult | None) -> None:
         detail = self.query_one("#detail", Facts)
         if row is None:
             detail.show_pairs(())
             return
-        result = row.result
-        head = Content.assemble(
-            status_mark(result.status if result else None, self.glyphs), "  ", (row.title, "bold")
-        )
-        if result is None:
+        head = Content.assemble(status_mark(row.status, self.glyphs), "  ", (row.title, "bold"))
+        if row.status is None:
             detail.show_pairs([("Waiting", "for the answer")], head=head)
             return
-        pairs: list[tuple[str, str | Content]] = [("Saw", result.detail)]
-        if result.hint:
-            pairs.append(("To do", Content.styled(result.hint, "bold")))
-        if result.asked:
-            pairs.append(("Asked", result.asked))
-        pairs.append(("Probe", f"{result.id}, {milliseconds(result.ms)}"))
+        pairs: list[tuple[str, str | Content]] = [("Saw", row.detail)]
+        if row.hint:
+            pairs.append(("To do", Content.styled(row.hint, "bold")))
+        if row.asked:
+            pairs.append(("Asked", row.asked))
+        pairs.append(("Probe", f"{row.id}, {milliseconds(row.ms)}"))
         detail.show_pairs(pairs, head=head)

@@ -12,17 +12,17 @@ from tui.console.widgets.block import Block
 from tui.console.widgets.facts import Facts
 from tui.console.widgets.figures import figures, verdict
 from tui.console.widgets.places import View
-from tui.console.widgets.progress import StageState
 from tui.console.widgets.stage_board import StageBoard
 from tui.console.widgets.words import duration, plural
 from tui.verify.events import Mode, Outcome
+from tui.verify.result import StageState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from textual.widget import Widget
 
-    from tui.console.widgets.progress import RunProgress
+    from tui.verify.result import Result
 
 NOTICES_SHOWN = 3
 
@@ -51,50 +51,50 @@ class RunScreen(ConsoleScreen):
 
     def paint_body(self) -> None:
         """Everything that is known of the run."""
-        progress = self.desk.run
-        if progress is None:
+        result = self.desk.run
+        if result is None:
             self.query_one("#lead", Block).show("No run yet.")
             return
-        over = progress.finished is not None
+        over = result.finished is not None
         self.set_class(over, "-over")
         self.query_one("#lead", Block).show(
-            verdict(progress, self.glyphs) if over else self._headline(progress)
+            verdict(result, self.glyphs) if over else self._headline(result)
         )
         table = self.query_one(Facts)
         table.display = over
-        table.show_pairs(figures(progress, self.desk.run_result, self.glyphs) if over else ())
-        self.query_one(StageBoard).show_run(progress, self.desk.clock())
-        self.query_one("#notices", Block).show(self._notices(progress))
+        table.show_pairs(figures(result, self.glyphs) if over else ())
+        self.query_one(StageBoard).show_run(result, self.desk.clock())
+        self.query_one("#notices", Block).show(self._notices(result))
 
-    def _headline(self, progress: RunProgress) -> Content:
+    def _headline(self, result: Result) -> Content:
         signs = self.glyphs
-        elapsed = duration(self.desk.clock() - progress.began)
+        elapsed = duration(self.desk.clock() - result.began)
         stop = "esc stops and cleans up"
-        if progress.cancelling is not None:
+        if result.cancelling is not None:
             word, style = f"{signs.warn} cleaning up", "$warn bold"
-            about = f"stopped: {progress.cancelling}"
+            about = f"stopped: {result.cancelling}"
             stop = "ctrl+c again to choose"
-        elif progress.mode is Mode.PURGE:
+        elif result.mode is Mode.PURGE:
             word, style, about = f"{signs.busy} purging", "$focus bold", "removing leftovers"
-        elif progress.cleaning_up:
+        elif result.cleaning_up:
             word, style, about = (
                 f"{signs.busy} cleaning up",
                 "$focus bold",
                 "deleting what it wrote",
             )
         else:
-            word, style, about = f"{signs.busy} running", "$focus bold", self._current(progress)
+            word, style, about = f"{signs.busy} running", "$focus bold", self._current(result)
         return Content.assemble(
             (f"{word}  ", style), about, (f"  for {elapsed} {signs.sep} {stop}", "$muted"),
-            "\n", self._retry(progress),
+            "\n", self._retry(result),
         )  # fmt: skip
 
-    def _current(self, progress: RunProgress) -> str:
-        running = [line for line in progress.lines.values() if line.state is StageState.RUNNING]
+    def _current(self, result: Result) -> str:
+        running = [line for line in result.stages.values() if line.state is StageState.RUNNING]
         return running[-1].what if running else "starting"
 
-    def _retry(self, progress: RunProgress) -> Content:
-        retry = progress.retry
+    def _retry(self, result: Result) -> Content:
+        retry = result.retry
         if retry is None:
             return Content("")
         return Content.styled(
@@ -103,10 +103,10 @@ class RunScreen(ConsoleScreen):
             "$warn",
         )
 
-    def _notices(self, progress: RunProgress) -> Content:
+    def _notices(self, result: Result) -> Content:
         # While it runs the last ones are news; afterwards there is room for all of them.
-        shown = progress.notices if progress.finished else progress.notices[-NOTICES_SHOWN:]
-        earlier = len(progress.notices) - len(shown)
+        shown = result.notices if result.finished else result.notices[-NOTICES_SHOWN:]
+        earlier = len(result.notices) - len(shown)
         lines = [
             Content.styled(f"{self.glyphs.warn} {notice.text}", "$warn")
             if notice.warning
@@ -115,10 +115,10 @@ class RunScreen(ConsoleScreen):
         ]
         if earlier:
             lines.insert(0, Content.styled(f"{plural(earlier, 'note')} before these", "$muted"))
-        if progress.finished and progress.finished.outcome is not Outcome.VERIFIED:
+        if result.finished and result.finished.outcome is not Outcome.VERIFIED:
             lines += [
                 Content.styled(f"{self.glyphs.bullet} {problem}", "$ink")
-                for problem in progress.finished.problems
-                if problem != progress.finished.message
+                for problem in result.finished.problems
+                if problem != result.finished.message
             ]
         return Content("\n").join(lines)

@@ -11,21 +11,20 @@ from tui.verify.events import Mode, Outcome
 
 if TYPE_CHECKING:
     from tui.console.widgets.glyphs import Glyphs
-    from tui.console.widgets.progress import RunProgress
     from tui.verify.result import Result
 
 _GOOD: Final = {Outcome.VERIFIED, Outcome.READY, Outcome.CLEAN}
 _SERIOUS: Final = {Outcome.FAILED, Outcome.LEFTOVERS, Outcome.UNREACHABLE, Outcome.UNUSABLE}
 
 
-def verdict(progress: RunProgress, glyphs: Glyphs) -> Content:
+def verdict(result: Result, glyphs: Glyphs) -> Content:
     """The verdict's word, its message, and what to do next.
 
     Args:
-        progress: A run that has ended.
+        result: A run that has ended.
         glyphs: The signs to use.
     """
-    finished = progress.finished
+    finished = result.finished
     if finished is None:
         return Content("")
     if finished.outcome in _GOOD:
@@ -51,23 +50,20 @@ def _without(message: str, word: str) -> str:
     return message.removeprefix(f"{word}: ")
 
 
-def figures(
-    progress: RunProgress, result: Result | None, glyphs: Glyphs
-) -> list[tuple[str, str | Content]]:
+def figures(result: Result, glyphs: Glyphs) -> list[tuple[str, str | Content]]:
     """Rows, refresh times, the comparison, leftovers and the view's state.
 
     Args:
-        progress: A run that has ended.
-        result: Its folded figures, None where there are none.
+        result: A run that has ended.
         glyphs: The signs to use.
     """
     pairs: list[tuple[str, str | Content]] = []
-    if progress.mode is Mode.CYCLE and result is not None:
+    if result.mode is Mode.CYCLE:
         pairs.append(("Wrote", str(result.rows)))
-        pairs.append(("Refresh", _refreshes(progress, glyphs)))
-        pairs.append(("Checked", _check(progress, glyphs)))
-    if progress.audit is not None:
-        left = progress.audit.leftovers
+        pairs.append(("Refresh", _refreshes(result, glyphs)))
+        pairs.append(("Checked", _check(result, glyphs)))
+    if result.audit is not None:
+        left = result.audit.leftovers
         pairs.append(
             (
                 "Left behind",
@@ -76,11 +72,11 @@ def figures(
                 else _marked(str(left), good=False, glyphs=glyphs),
             )
         )
-        if progress.mode is Mode.CYCLE:
-            pairs.append(("View", _restored(progress, glyphs)))
-    if progress.finished is not None:
-        retries = f", {progress.retries} requests sent again" if progress.retries else ""
-        pairs.append(("Took", f"{duration(progress.finished.seconds)}{retries}"))
+        if result.mode is Mode.CYCLE:
+            pairs.append(("View", _restored(result, glyphs)))
+    if result.finished is not None:
+        retries = f", {result.retries} requests sent again" if result.retries else ""
+        pairs.append(("Took", f"{duration(result.finished.seconds)}{retries}"))
     return pairs
 
 
@@ -89,9 +85,9 @@ def _marked(text: str, *, good: bool, glyphs: Glyphs) -> Content:
     return Content.assemble((f"{glyph} ", style), (text, style if not good else ""))
 
 
-def _refreshes(progress: RunProgress, glyphs: Glyphs) -> Content:
-    timed = [each for each in progress.refreshes if not each.final]
-    final = next((each for each in progress.refreshes if each.final), None)
+def _refreshes(result: Result, glyphs: Glyphs) -> Content:
+    timed = [each for each in result.refreshes if not each.final]
+    final = next((each for each in result.refreshes if each.final), None)
     if not timed:
         return Content.styled("not timed", "$muted")
     parts = [("  ".join(milliseconds(each.ms) for each in timed), "bold")]
@@ -102,8 +98,8 @@ def _refreshes(progress: RunProgress, glyphs: Glyphs) -> Content:
     return Content.assemble(*parts)
 
 
-def _check(progress: RunProgress, glyphs: Glyphs) -> Content:
-    check = progress.check
+def _check(result: Result, glyphs: Glyphs) -> Content:
+    check = result.check
     if check is None:
         return Content.styled("not compared", "$muted")
     text = f"{check.matched:,} of {check.expected:,} rows equal in all eight columns"
@@ -119,8 +115,8 @@ def _check(progress: RunProgress, glyphs: Glyphs) -> Content:
     return _marked(", ".join([text, *wrong]), good=check.right, glyphs=glyphs)
 
 
-def _restored(progress: RunProgress, glyphs: Glyphs) -> Content:
-    audit = progress.audit
+def _restored(result: Result, glyphs: Glyphs) -> Content:
+    audit = result.audit
     if audit is None or audit.view_restored is None:
         return Content.styled("could not be judged", "$muted")
     if audit.view_restored:

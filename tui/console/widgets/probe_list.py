@@ -14,7 +14,7 @@ from tui.console.widgets.words import milliseconds
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
-    from tui.console.widgets.progress import DryRunProgress, ProbeRow
+    from tui.verify.result import ProbeResult, Result
 
 STATUS_STYLES: Final = {
     ProbeStatus.PASS: "$ok",
@@ -70,11 +70,11 @@ class ProbeList(OptionList):
         if probe is not None and probe in self._drawn:
             self.highlighted = self.get_option_index(probe)
 
-    def show(self, progress: DryRunProgress | None) -> None:
+    def show(self, result: Result | None) -> None:
         """Show how the probes stand, without moving any line that is there already."""
-        probes = progress.probes if progress else {}
+        probes = result.probes if result else {}
         if list(probes) != list(self._drawn):
-            self._rebuild(progress)
+            self._rebuild(result)
             return
         for row in probes.values():
             line = self._line(row)
@@ -82,28 +82,26 @@ class ProbeList(OptionList):
                 self._drawn[row.id] = line
                 self.replace_option_prompt(row.id, line)
 
-    def _rebuild(self, progress: DryRunProgress | None) -> None:
+    def _rebuild(self, result: Result | None) -> None:
         chosen = self.chosen
         self._drawn = {}
         options: list[Option] = []
-        for group, rows in progress.groups().items() if progress else ():
+        for group, rows in result.groups().items() if result else ():
             options.append(Option(Content.styled(group.upper(), "$muted bold"), disabled=True))
             options += [Option(self._line(row), id=row.id) for row in rows]
-        if progress:
-            self._drawn = {row.id: self._line(row) for row in progress.probes.values()}
+        if result:
+            self._drawn = {row.id: self._line(row) for row in result.probes.values()}
         self.set_options(options)
         if chosen is not None and chosen in self._drawn:
             self.highlighted = self.get_option_index(chosen)
         elif options:
             self.highlighted = 1
 
-    def _line(self, row: ProbeRow) -> Content:
-        result = row.result
-        took = milliseconds(result.ms if result else None)
+    def _line(self, row: ProbeResult) -> Content:
         return Content.assemble(
             " ",
-            status_mark(result.status if result else None, self._glyphs),
-            (took.rjust(8), "$muted"),
+            status_mark(row.status, self._glyphs),
+            (milliseconds(row.ms).rjust(8), "$muted"),
             "  ",
             row.title,
         )

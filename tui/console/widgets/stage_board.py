@@ -8,13 +8,14 @@ from textual.content import Content
 
 from tui.console.widgets.block import Block
 from tui.console.widgets.glyphs import UNICODE, Glyphs
-from tui.console.widgets.progress import STAGE_TITLES, StageLine, StageState
 from tui.console.widgets.words import duration, rate
+from tui.verify.events import Stage
+from tui.verify.result import StageResult, StageState
 
 if TYPE_CHECKING:
     from textual.events import Resize
 
-    from tui.console.widgets.progress import RunProgress
+    from tui.verify.result import Result
 
 NAME_WIDTH: Final = 18
 COUNT_WIDTH: Final = 15
@@ -22,6 +23,21 @@ RATE_WIDTH: Final = 9
 TIME_WIDTH: Final = 17
 SHORTEST_BAR: Final = 8
 LONGEST_BAR: Final = 48
+
+STAGE_TITLES: Final = {
+    Stage.USERS: "Write users",
+    Stage.QUESTIONS: "Write questions",
+    Stage.RESPONSES: "Write responses",
+    Stage.REFRESH: "Refresh the view",
+    Stage.CHECK: "Check the numbers",
+    Stage.SAMPLE: "Read the heatmap",
+    Stage.CLEANUP_RESPONSES: "Delete responses",
+    Stage.CLEANUP_QUESTIONS: "Delete questions",
+    Stage.FINAL_REFRESH: "Refresh again",
+    Stage.CLEANUP_USERS: "Delete users",
+    Stage.AUDIT: "Audit what is left",
+}
+"""Each stage's name as an operator reads it."""
 
 _STYLES: Final = {
     StageState.WAITING: "$muted",
@@ -49,12 +65,12 @@ class StageBoard(Block):
     def __init__(self, glyphs: Glyphs = UNICODE) -> None:
         super().__init__("stages")
         self._glyphs = glyphs
-        self._progress: RunProgress | None = None
+        self._result: Result | None = None
         self._now = 0.0
 
-    def show_run(self, progress: RunProgress, now: float) -> None:
+    def show_run(self, result: Result, now: float) -> None:
         """Show how far the run has come at `now` on the console's clock."""
-        self._progress, self._now = progress, now
+        self._result, self._now = result, now
         self._draw()
 
     def on_resize(self, _: Resize) -> None:
@@ -64,12 +80,12 @@ class StageBoard(Block):
 
     def _draw(self) -> None:
         width = self.content_size.width
-        if self._progress is None or not width:
+        if self._result is None or not width:
             return
-        lines = [self._line(line, width) for line in self._progress.lines.values()]
+        lines = [self._line(line, width) for line in self._result.stages.values()]
         self.show(Content("\n").join(lines))
 
-    def _line(self, line: StageLine, width: int) -> Content:
+    def _line(self, line: StageResult, width: int) -> Content:
         style = _STYLES[line.state]
         room = width - (2 + NAME_WIDTH + 1 + COUNT_WIDTH + RATE_WIDTH + TIME_WIDTH)
         length = max(SHORTEST_BAR, min(LONGEST_BAR, room))
@@ -95,14 +111,14 @@ class StageBoard(Block):
         }[state]
 
     @staticmethod
-    def _count(line: StageLine) -> str:
+    def _count(line: StageResult) -> str:
         if line.state in {StageState.WAITING, StageState.NOT_RUN}:
             return ""
         if line.state is StageState.DONE or line.total is None:
             return f"{line.done:,}" if line.done else ""
         return f"{line.done:,}/{line.total:,}"
 
-    def _time(self, line: StageLine) -> str:
+    def _time(self, line: StageResult) -> str:
         match line.state:
             case StageState.WAITING:
                 return "waiting"

@@ -10,7 +10,7 @@ from tui.console.widgets.places import CHECKLIST, View
 from tui.verify.events import Mode, Outcome
 
 if TYPE_CHECKING:
-    from tui.console.widgets.progress import DryRunProgress, RunProgress
+    from tui.verify.result import Result
 
 
 class StepState(Enum):
@@ -47,8 +47,8 @@ def checklist(
     *,
     connected: bool,
     connect_problem: str | None,
-    dry_run: DryRunProgress | None,
-    run: RunProgress | None,
+    dry_run: Result | None,
+    run: Result | None,
     write_problem: str | None = None,
 ) -> tuple[Step, ...]:
     """The four steps as they stand.
@@ -80,20 +80,20 @@ def checklist(
     )
 
 
-def _dry_run_step(dry_run: DryRunProgress | None) -> Step:
+def _dry_run_step(dry_run: Result | None) -> Step:
     if dry_run is None:
         return Step(View.DRY_RUN, StepState.NOW)
     if dry_run.running:
         return Step(View.DRY_RUN, StepState.BUSY)
     if dry_run.ready:
         return Step(View.DRY_RUN, StepState.DONE)
-    why = dry_run.finished.verdict if dry_run.finished else dry_run.problem
+    why = dry_run.dry_run.verdict if dry_run.dry_run else None
+    if why is None and dry_run.finished is not None:
+        why = dry_run.finished.message
     return Step(View.DRY_RUN, StepState.PROBLEM, why or "the dry run gave no verdict")
 
 
-def _write_steps(
-    dry: Step, run: RunProgress | None, write_problem: str | None
-) -> tuple[Step, Step]:
+def _write_steps(dry: Step, run: Result | None, write_problem: str | None) -> tuple[Step, Step]:
     if run is not None and run.running:
         return Step(View.REVIEW, StepState.DONE), Step(View.RUN, StepState.BUSY)
     if run is not None and run.finished is not None:
