@@ -14,7 +14,7 @@ import pytest
 
 from tui.cli.output import Console, Interruptions, follow, report_error
 from tui.errors import ExitCode, Interrupted
-from tui.verify.events import Mode, Outcome, RunFinished, Stage, StageStarted
+from tui.verify.events import Mode, Notice, Outcome, RunFinished, Stage, StageStarted
 from tui.verify.result import Result
 
 if TYPE_CHECKING:
@@ -113,18 +113,19 @@ async def test_whatever_ends_the_following_waits_for_the_runs_clean_up() -> None
     class Run(FakeRun):
         async def events(self) -> AsyncGenerator[Event, None]:
             try:
-                yield WRITING
-                yield WRITING
+                yield Notice("under way")
+                yield Notice("still under way")
             finally:
                 await asyncio.sleep(0)
                 cleaned.set()
 
-    def fail(_: Event) -> None:
-        raise RuntimeError("a mistake of ours")
+    class Broken(Console):
+        def say(self, text: str) -> None:
+            raise RuntimeError(text)
 
     run: Any = Run()
-    with pytest.raises(RuntimeError, match="a mistake of ours"):
-        await follow(run, Console(io.StringIO(), io.StringIO()), fail)
+    with pytest.raises(RuntimeError, match="under way"):
+        await follow(run, Broken(io.StringIO(), io.StringIO()))
     assert cleaned.is_set()
 
 

@@ -15,7 +15,6 @@ from tui.guard.target import classify
 from tui.project import RetryPolicy
 from tui.redact import Secret
 from tui.settings import load_settings
-from tui.verify.result import Result
 from tui.verify.session import Session
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from tui.sandbox import Sandbox
     from tui.verify.events import Event
+    from tui.verify.result import Result
     from tui.verify.session import Run
 
 # Waits are cut short so that tests of failures are quick; the number of tries is the real one.
@@ -64,12 +64,10 @@ async def open_session(
 
 async def finish(run: Run, watch: Callable[[Event], None] = lambda _: None) -> Result:
     """Follow a run to its end."""
-    result = Result()
     async for event in run.events():
-        result.apply(event)
         watch(event)
-    assert result.finished is not None
-    return result
+    assert run.result.finished is not None
+    return run.result
 
 
 def contents(sandbox: Sandbox) -> dict[str, tuple[int, str | None]]:
