@@ -256,13 +256,14 @@ async def test_a_purge_stopped_before_it_found_anything_deletes_nothing(
 async def test_every_run_but_a_look_at_the_heatmap_leaves_evidence(sandbox: Sandbox) -> None:
     async with open_session(sandbox) as session:
         seen: list[str] = []
-        for run in (
-            session.dry_run(),
-            session.ask_again("target.key"),
-            session.purge(),
-            session.heatmap(),
-            session.cycle(),
+        for begin in (
+            session.dry_run,
+            lambda: session.ask_again("target.key"),
+            session.purge,
+            session.heatmap,
+            session.cycle,
         ):
+            run = begin()
             was = session.evidence
             result = await finish(run)
             assert result.finished is not None
