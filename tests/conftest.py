@@ -9,7 +9,8 @@ import platformdirs
 import psycopg
 import pytest
 
-from tui.sandbox import Sandbox, SandboxOptions, start_sandbox_sync
+from tests.sandbox.helpers import options as sandbox_options
+from tui.sandbox import Sandbox, start_sandbox_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ CONSOLE_VARIABLES = (
     "HEATMAP_MAX_REFRESH_MS",
     "HEATMAP_MAX_REGRESSION",
     "HEATMAP_REFRESH_RUNS",
+    "HEATMAP_SANDBOX_AUTH",
+    "HEATMAP_SANDBOX_AUTH_MIGRATIONS",
     "HEATMAP_SANDBOX_PORT",
     "HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED",
     "HEATMAP_DEPLOYMENT_LOG",
@@ -103,7 +106,7 @@ def sandbox() -> Iterator[Sandbox]:
     A test that injects faults, stops a part or cannot bear other tests' rows starts its own with
     `start_private_sandbox`.
     """
-    running = start_sandbox_sync(SandboxOptions())
+    running = start_sandbox_sync(sandbox_options())
     try:
         yield running
     finally:
@@ -116,7 +119,7 @@ def start_private_sandbox() -> Iterator[Callable[..., Sandbox]]:
     started: list[Sandbox] = []
 
     def start(**options: object) -> Sandbox:
-        running = start_sandbox_sync(SandboxOptions(**options))  # type: ignore[arg-type]
+        running = start_sandbox_sync(sandbox_options(**options))
         started.append(running)
         return running
 

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 NO_TMUX: Final = "tmux is not installed"
+NO_AUTH_SERVER: Final = "no auth server is named in HEATMAP_SANDBOX_AUTH"
 GOOD: Final = re.compile(
     r"(looks into|reads|is read from) /proc|no process list to read|needs a pseudo-terminal"
     r"|is about dropping root's privileges"
     r"|PostgreSQL \d+ knows no such thing"
     r"|npm has no PostgREST for this system"
     r"|nobody can execute neither"
+    rf"|{NO_AUTH_SERVER}"
 )
 
 
@@ -55,11 +57,13 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what a missing tmux has cost."""
+    """Say what a missing tmux, or a missing auth server, has cost."""
     skipped = terminalreporter.stats.get("skipped", [])
-    missed = sum(NO_TMUX in str(report.longrepr) for report in skipped)
-    if missed:
-        terminalreporter.section("NOT RUN", red=True, bold=True)
-        terminalreporter.line(
-            f"{missed} tests in a real terminal did not run: {NO_TMUX} on this machine.", red=True
-        )
+    for what, reason in (
+        ("in a real terminal", NO_TMUX),
+        ("with the vendor's auth server", NO_AUTH_SERVER),
+    ):
+        missed = sum(reason in str(report.longrepr) for report in skipped)
+        if missed:
+            terminalreporter.section("NOT RUN", red=True, bold=True)
+            terminalreporter.line(f"{missed} tests {what} did not run: {reason}.", red=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutations.mutation import Mutation
+from tests.sandbox.helpers import users_sql
 
 TABLES = [
     Mutation(
@@ -126,10 +127,10 @@ LEFTOVERS = [
     ),
     Mutation(
         "leftover-users",
-        """
-        insert into auth.users (email)
-        select format('heatmap-20260131-9f3c21aa-%s@example.com', n) from generate_series(1, 7) n
-        """,
+        users_sql(
+            "format('heatmap-20260131-9f3c21aa-%s@example.com', n)",
+            "from generate_series(1, 7) n",
+        ),
         "delete from auth.users where email like 'heatmap-20260131-%'",
         hint="heatmap-tui --purge",
         warns=["leftovers.users"],
@@ -139,9 +140,10 @@ LEFTOVERS = [
         """
         insert into public.questions (slug, stem_md, explanation_brief_md)
         values ('heatmap-verification-guide', 'x', 'x'), ('my-heatmap-verification-a-1', 'x', 'x');
-        insert into auth.users (email)
-        values ('heatmap-fan@example.com'), ('heatmap-a-1@example.com.learners.example.org')
-        """,
+        """
+        + users_sql("'heatmap-fan@example.com'")
+        + ";"
+        + users_sql("'heatmap-a-1@example.com.learners.example.org'"),
         "delete from public.questions where slug like '%heatmap-verification-%';"
         "delete from auth.users where email like 'heatmap-%'",
     ),

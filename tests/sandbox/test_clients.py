@@ -107,7 +107,9 @@ const client = createClient(url, key, options);
 const learner = createClient(url, anon, options);
 const id = crypto.randomUUID();
 const email = `js-${id}@example.com`;
-const made = await client.auth.admin.createUser({ id, email, password: "not-a-secret" });
+const made = await client.auth.admin.createUser({
+  id, email, password: "not-a-secret", email_confirm: true,
+});
 const taken = await client.auth.admin.createUser({ email });
 const listed = await client.auth.admin.listUsers({ page: 1, perPage: 1 });
 const rows = await client.from("responses").select("id", { count: "exact" });

@@ -11,11 +11,12 @@ import httpx
 import jwt
 import pytest
 
-from tests.sandbox.helpers import headers
+from tests.sandbox.helpers import headers, options
+from tui.sandbox import start_sandbox_sync
 from tui.sandbox.gateway import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tui.sandbox import Sandbox
 
@@ -56,8 +57,9 @@ def test_a_forged_bearer_is_refused_upstream(sandbox: Sandbox) -> None:
 def test_every_kind_of_key_has_its_role(sandbox: Sandbox) -> None:
     for key in (sandbox.service_role_key, sandbox.secret_key):
         assert len(get(sandbox, "/rest/v1/responses?select=id&limit=3", key).json()) == 3
-        only = httpx.get(f"{sandbox.url}/rest/v1/responses?limit=1", headers={"apikey": key})
-        assert len(only.json()) == 1
+    alone = {"apikey": sandbox.secret_key}
+    only = httpx.get(f"{sandbox.url}/rest/v1/responses?limit=1", headers=alone)
+    assert len(only.json()) == 1
     for key in (sandbox.anon_key, sandbox.publishable_key):
         answer = get(sandbox, "/rest/v1/responses?select=id", key)
         assert answer.status_code == 401
@@ -123,6 +125,106 @@ def test_a_browser_elsewhere_may_read_what_is_answered(sandbox: Sandbox) -> None
         assert "Content-Range" in answer.headers["Access-Control-Expose-Headers"]
         refused = get(sandbox, path, **origin)
         assert refused.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_legacy_key_alone_is_no_authorization(sandbox: Sandbox) -> None:
+    alone = {"apikey": sandbox.service_role_key}
+    answer = httpx.get(f"{sandbox.url}/rest/v1/responses?limit=1", headers=alone)
+    assert (answer.status_code, answer.json()["code"]) == (401, "42501")
+    answer = httpx.get(f"{sandbox.url}/auth/v1/admin/users", headers=alone)
+    assert (answer.status_code, answer.json()["error_code"]) == (401, "no_authorization")
+
+
+def test_a_gateway_that_checks_no_key(start_private_sandbox: Callable[..., Sandbox]) -> None:
+    running = start_private_sandbox(faults="unchecked=1", seed_learners=False)
+    # What the local development stack makes of a key it does not know: nobody signed in.
+    for key in ("sb_secret_" + "x" * 31, "sb_publishable_" + "x" * 31):
+        as_anon = get(running, "/rest/v1/questions", running.anon_key)
+        answer = get(running, "/rest/v1/questions", key)
+        assert (answer.status_code, answer.json()) == (as_anon.status_code, as_anon.json())
+    foreign = jwt.encode({"role": "service_role"}, "x" * 40, algorithm="HS256")
+    assert get(running, "/rest/v1/questions", foreign).json()["code"] == "PGRST301"
+    assert get(running, "/rest/v1/questions", running.secret_key).is_success
+
+
+@pytest.fixture(scope="module")
+def newer() -> Iterator[Sandbox]:
+    running = start_sandbox_sync(options(faults="newer=1"))
+    yield running
+    running.stop_sync()
+
+
+def test_the_newer_description_of_the_schema(newer: Sandbox) -> None:
+    answer = get(newer, "/rest/v1/", newer.secret_key)
+    described = answer.json()
+    assert described["info"]["version"] == "16.2"
+    columns = described["definitions"]["responses"]["properties"]
+    assert columns["ms_to_answer"]["format"] == "int32"
+    assert columns["ms_to_answer"]["type"] == "integer"
+    assert columns["id"]["format"] == "uuid"
+    assert described["definitions"]["answer_events"]["properties"]["id"]["format"] == "int64"
+    assert answer.headers["Server"] == "postgrest/16.2"
+
+
+# As PostgREST's own tests state them (test/spec/Feature, August 2026).
+NEWER_ERRORS = {
+    "a table that is not there": (
+        404,
+        {
+            "code": "PGRST205",
+            "details": None,
+            "hint": None,
+            "message": "Could not find the table 'public.nowhere' in the schema cache",
+        },
+    ),
+    "an expired token": (
+        401,
+        {"code": "PGRST303", "details": None, "hint": None, "message": "JWT expired"},
+    ),
+    "a token signed with another secret": (
+        401,
+        {
+            "code": "PGRST301",
+            "details": "None of the keys was able to decode the JWT",
+            "hint": None,
+            "message": "No suitable key or wrong key type",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("what", NEWER_ERRORS)
+def test_newer_errors(newer: Sandbox, what: str) -> None:
+    past = {"role": "service_role", "exp": 1_700_000_000}
+    token, path = {
+        "a table that is not there": (newer.service_role_key, "nowhere"),
+        "an expired token": (jwt.encode(past, newer.jwt_secret, "HS256"), "questions"),
+        "a token signed with another secret": (jwt.encode(past, "x" * 40, "HS256"), "questions"),
+    }[what]
+    sent = {"apikey": newer.anon_key, "Authorization": f"Bearer {token}"}
+    answer = httpx.get(f"{newer.url}/rest/v1/{path}", headers=sent)
+    assert (answer.status_code, answer.json()) == NEWER_ERRORS[what]
+    assert answer.headers["Proxy-Status"] == f"PostgREST; error={answer.json()['code']}"
+
+
+def test_newer_replies_name_the_project_and_are_otherwise_as_before(newer: Sandbox) -> None:
+    answer = get(newer, "/rest/v1/questions?select=id", newer.secret_key)
+    assert re.fullmatch("[a-z]{20}", answer.headers["sb-project-ref"])
+    assert len(answer.json()) > 50
+    refused = get(newer, "/rest/v1/questions")
+    assert refused.headers["sb-project-ref"] == answer.headers["sb-project-ref"]
+    denied = get(newer, "/rest/v1/responses", newer.anon_key)
+    assert denied.json()["code"] == "42501"
+    assert denied.headers["Proxy-Status"] == "PostgREST; error=42501"
+
+
+def test_the_newer_shape_outlives_other_faults(
+    start_private_sandbox: Callable[..., Sandbox],
+) -> None:
+    running = start_private_sandbox(newer=True, seed_learners=False)
+    running.set_faults("latency=1")
+    running.set_faults(None)
+    assert "sb-project-ref" in get(running, "/rest/v1/questions", running.secret_key).headers
 
 
 def test_no_key_of_the_project_opens_the_control_route(sandbox: Sandbox) -> None:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
+from tests.sandbox.helpers import users_sql
 from tests.verify.conftest import contents, finish, open_session
 from tui.errors import ExitCode
 from tui.verify import tags
@@ -78,13 +79,14 @@ def add_question(connection: Connection, slug: str) -> str:
 
 
 def add_user(connection: Connection, email: str, marker: dict[str, object] | None) -> str:
-    user_id = str(uuid4())
-    connection.execute(
-        "insert into auth.users (id, email, raw_app_meta_data, raw_user_meta_data) "
-        "values (%s, %s, %s, %s)",
-        (user_id, email, Jsonb(marker or {}), Jsonb(marker or {})),
-    )
-    return user_id
+    connection.execute(users_sql("%s"), (email,))
+    row = connection.execute(
+        "update auth.users set raw_app_meta_data = %s, raw_user_meta_data = %s where email = %s "
+        "returning id",
+        (Jsonb(marker or {}), Jsonb(marker or {}), email),
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def add_response(connection: Connection, user_id: str, question_id: str) -> None:

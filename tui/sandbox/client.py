@@ -56,8 +56,11 @@ class SandboxOptions:
         postgrest: The PostgREST executable (`HEATMAP_SANDBOX_POSTGREST`); None finds or fetches it.
         postgres_bin: The directory holding `initdb` and `postgres` (`HEATMAP_SANDBOX_POSTGRES`);
             None takes the packaged PostgreSQL.
+        auth: The vendor's auth server (`HEATMAP_SANDBOX_AUTH`); None takes the emulation.
+        auth_migrations: The directory of its migrations (`HEATMAP_SANDBOX_AUTH_MIGRATIONS`).
         port: The gateway's port on 127.0.0.1; 0 takes any free one.
         faults: A fault specification (see `tui.sandbox.faults`); None injects nothing.
+        newer: Replies are as PostgREST 16 and the gateway of late 2026 give them.
         max_rows: PostgREST's `db-max-rows`; 1000 as on the hosted platform, 0 for no limit.
         seed_learners: Whether the existing learners' data is loaded.
         sql_dir: The directory holding the SQL files; None takes those of the package.
@@ -65,8 +68,11 @@ class SandboxOptions:
 
     postgrest: Path | None = None
     postgres_bin: Path | None = None
+    auth: Path | None = None
+    auth_migrations: Path | None = None
     port: int = 0
     faults: str | None = None
+    newer: bool = False
     max_rows: int = 1000
     seed_learners: bool = True
     sql_dir: Path | None = None
@@ -83,7 +89,7 @@ class SandboxOptions:
         """Rebuild the options that `to_json` described."""
         paths = {
             name: Path(values[name])
-            for name in ("postgrest", "postgres_bin", "sql_dir")
+            for name in ("postgrest", "postgres_bin", "auth", "auth_migrations", "sql_dir")
             if values.get(name) is not None
         }
         return cls(**values | paths)

@@ -14,9 +14,12 @@ A specification is a comma list of `name=value`:
 | `lost` | rate | the request is carried out and committed, then the connection closes |
 | `reset` | rate | the same, with a reset in the middle of the body |
 | `truncate` | rate | a well-formed reply whose JSON ends too early |
+| `hash_ms` | milliseconds | how long a password takes to hash, two at a time (default 0) |
 | `slow` | rate | the body trickles for `slow_seconds` (default 30) |
 | `retry_after` | seconds | the `Retry-After` of a 429 (default 1) |
 | `url_limit` | bytes | the longest request line (default 8192), then 414 |
+| `newer` | 0, 1 | replies as PostgREST 16 and the gateway of late 2026 give them |
+| `unchecked` | 0, 1 | keys are not checked, as on the local stack: an unknown one counts as anon |
 | `method`, `path` | text | only requests with this method, or with this in their path, are hit |
 | `skip`, `times` | integer | spare the first so many; stop after so many faults |
 
@@ -27,15 +30,16 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tui.errors import ConfigurationError
 
 URL_LIMIT = 8192
 RATES = ("html", "refusal", "drop", "gave_up", "lost", "reset", "truncate", "slow")
-NUMBERS = ("latency", "jitter", "slow_seconds", "gave_up_seconds", "retry_after")
+NUMBERS = ("latency", "jitter", "slow_seconds", "gave_up_seconds", "hash_ms", "retry_after")
 INTEGERS = ("seed", "url_limit", "skip", "times")
+SWITCHES = ("newer", "unchecked")
 TEXTS = ("method", "path")
 
 
@@ -49,10 +53,13 @@ class FaultSpec:
     jitter: float = 0.0
     slow_seconds: float = 30.0
     gave_up_seconds: float = 0.05
+    hash_ms: float = 0.0
     retry_after: float = 1.0
     url_limit: int = URL_LIMIT
     skip: int = 0
     times: int = -1
+    newer: bool = False
+    unchecked: bool = False
     method: str = ""
     path: str = ""
 
@@ -84,6 +91,8 @@ def parse_faults(text: str) -> FaultSpec:
             values[name] = value.upper() if name == "method" else value
         elif name in INTEGERS:
             values[name] = int(_number(part, value, whole=True))
+        elif name in SWITCHES:
+            values[name] = bool(_number(part, value, whole=True, most=1.0))
         elif name in NUMBERS:
             values[name] = _number(part, value)
         elif name in RATES or re.fullmatch(r"e[45]\d\d", name):
@@ -113,16 +122,24 @@ def _bad(part: str, what: str) -> ConfigurationError:
 
 
 class FaultSwitch:
-    """Decides what befalls each request, in order, from the seed alone."""
+    """Decides what befalls each request, in order, from the seed alone.
 
-    def __init__(self, spec: FaultSpec | None = None) -> None:
-        self.spec = spec or FaultSpec()
-        self._seen = 0
-        self._injected = 0
+    Args:
+        spec: What may befall them; None injects nothing.
+        newer: Replies are of the newer kind whatever a specification says.
+
+    Attributes:
+        spec: What is in force.
+    """
+
+    def __init__(self, spec: FaultSpec | None = None, *, newer: bool = False) -> None:
+        self._newer = newer
+        self.set(spec)
 
     def set(self, spec: FaultSpec | None) -> None:
         """Start over with another specification; None injects nothing."""
-        self.spec = spec or FaultSpec()
+        spec = spec or FaultSpec()
+        self.spec = replace(spec, newer=spec.newer or self._newer)
         self._seen = 0
         self._injected = 0
 

@@ -11,6 +11,7 @@ import asyncio
 import hmac
 import json
 import logging
+import re
 import secrets
 import socket
 import struct
@@ -27,6 +28,7 @@ from yarl import URL
 
 from tui.errors import OperatorError, SandboxError
 from tui.sandbox.auth import ISSUER, sign
+from tui.sandbox.auth_server import AuthServer
 from tui.sandbox.client import CONTROL, described
 from tui.sandbox.faults import parse_faults
 
@@ -65,6 +67,12 @@ HOP_HEADERS = frozenset(
 # chosen for a request at the moment it closes.
 KEEP_ALIVE_SECONDS = 15.0
 SLOW_TICK_SECONDS = 0.1
+NEWER_VERSION = "16.2"
+# A ref of the hosted form: 20 letters.
+PROJECT_REF = "sandboxsandboxsandbo"
+FORMATS = {"smallint": "int32", "integer": "int32", "bigint": "int64"}
+MISSING_TABLE = re.compile(r'relation "(public\.\w+)" does not exist')
+REFUSED_CLAIMS = {"JWT expired", "JWT not yet valid", "JWT issued at future", "JWT not in audience"}
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Content-Encoding, Content-Location, Content-Range, "
@@ -175,7 +183,7 @@ class Gateway:
     Args:
         keys: The keys it accepts.
         rest_socket: PostgREST's Unix socket.
-        auth: Answers `/auth/v1`.
+        auth: Answers `/auth/v1`: the emulation, or the vendor's server.
         faults: Decides which requests go wrong.
         control: Does to the servers what the control route asks for.
 
@@ -187,7 +195,7 @@ class Gateway:
         self,
         keys: Keys,
         rest_socket: Path,
-        auth: AuthService,
+        auth: AuthService | AuthServer,
         faults: FaultSwitch,
         control: Callable[[str], Awaitable[None]],
     ) -> None:
@@ -198,20 +206,20 @@ class Gateway:
         self._control = control
         self.control_key = secrets.token_urlsafe(16)
         self._log: deque[Seen] = deque(maxlen=LOG_LENGTH)
-        self._upstream: aiohttp.ClientSession | None = None
+        self._rest: aiohttp.ClientSession | None = None
+        self._auth_server: aiohttp.ClientSession | None = None
         self._runner: web.ServerRunner | None = None
         self._given_up: set[asyncio.Task[web.Response]] = set()
 
     async def start(self, listener: socket.socket) -> None:
         """Serve on a bound socket."""
-        self._upstream = aiohttp.ClientSession(
-            connector=aiohttp.UnixConnector(
+        self._rest = _upstream(
+            aiohttp.UnixConnector(
                 str(self._rest_socket), limit=100, keepalive_timeout=KEEP_ALIVE_SECONDS
-            ),
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=120),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            )
         )
+        if isinstance(self._auth, AuthServer):
+            self._auth_server = _upstream(aiohttp.TCPConnector(limit=100))
         # The request line is judged by us: aiohttp would answer 400 where a gateway says 414.
         server = web.Server(
             self._handle,
@@ -231,8 +239,9 @@ class Gateway:
             task.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
-        if self._upstream is not None:
-            await self._upstream.close()
+        for upstream in (self._rest, self._auth_server):
+            if upstream is not None:
+                await upstream.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path.startswith(CONTROL):
@@ -253,6 +262,8 @@ class Gateway:
             response = await self._answer(request, body)
         if "Origin" in request.headers:
             response.headers.update(CORS)
+        if self._faults.spec.newer:
+            response.headers["sb-project-ref"] = PROJECT_REF
         seen.status = response.status
         if fault.kind in {"lost", "truncate", "reset", "slow"}:
             return await self._fault_after(request, response, fault.kind)
@@ -275,26 +286,31 @@ class Gateway:
             return refusal.response()
         if is_rest:
             target = (path.removeprefix(REST) or "/") + (f"?{query}" if query else "")
-            return await self._forward(request, target, bearer, body)
+            url = f"http://postgrest{target}"
+            response = await _forward(self._rest, url, request, bearer, body)
+            return _newer(response) if self._faults.spec.newer else response
         if path.startswith(AUTH + "/"):
-            answer = await self._auth.answer(
-                request.method,
-                path.removeprefix(AUTH),
-                query=request.query,
-                bearer=bearer,
-                body=body,
-                api_version=request.headers.get("x-supabase-api-version"),
-            )
-            return web.Response(
-                status=answer.status,
-                headers=answer.headers,
-                body=None if answer.body is None else json.dumps(answer.body).encode(),
-                content_type=None if answer.body is None else "application/json",
-            )
+            return await self._answer_auth(request, bearer, body)
         return _json(404, {"message": "no Route matched with those values"})
 
-    def _authorize(self, request: web.BaseRequest, *, is_root: bool) -> str:
-        """Return the JWT that goes upstream.
+    async def _answer_auth(
+        self, request: web.BaseRequest, bearer: str | None, body: bytes
+    ) -> web.Response:
+        target = request.raw_path.removeprefix(AUTH)
+        if isinstance(self._auth, AuthServer):
+            url = self._auth.url + target
+            return await _forward(self._auth_server, url, request, bearer, body)
+        answer = await self._auth.answer(
+            request.method,
+            target,
+            bearer=bearer,
+            body=body,
+            api_version=request.headers.get("x-supabase-api-version", ""),
+        )
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+
+    def _authorize(self, request: web.BaseRequest, *, is_root: bool) -> str | None:
+        """Return the JWT that goes upstream, or None: a legacy key alone is no authorization.
 
         Raises:
             Refusal: The platform refuses such a key here.
@@ -307,6 +323,8 @@ class Gateway:
                 "No `apikey` request header or url param was found.",
             )
         token = self._keys.jwt_for(key)
+        if token is None and self._faults.spec.unchecked:
+            token = self._keys.mint("anon") if key.startswith("sb_") else key
         if token is None:
             raise Refusal(
                 "INVALID_API_KEY",
@@ -334,36 +352,9 @@ class Gateway:
             )
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not bearer:
-            return token
+            return token if key.startswith("sb_") else None
         # Clients repeat an opaque key here, where upstream only a JWT is understood.
-        return self._keys.jwt_for(bearer) or bearer
-
-    async def _forward(
-        self, request: web.BaseRequest, target: str, bearer: str, body: bytes
-    ) -> web.Response:
-        assert self._upstream is not None  # noqa: S101 - set before the first request is served
-        headers = [
-            (name, value)
-            for name, value in request.headers.items()
-            if name.lower() not in HOP_HEADERS and name.lower() not in {"apikey", "authorization"}
-        ]
-        headers.append(("Authorization", f"Bearer {bearer}"))
-        url = URL(f"http://postgrest{target}", encoded=True)
-        try:
-            async with self._upstream.request(
-                request.method, url, headers=headers, data=body or None, allow_redirects=False
-            ) as upstream:
-                content = await upstream.read()
-                response = web.Response(status=upstream.status, body=content or None)
-                for name, value in upstream.headers.items():
-                    if name.lower() not in HOP_HEADERS:
-                        response.headers.add(name, value)
-                if request.method == "HEAD" and "Content-Length" in upstream.headers:
-                    response.headers["Content-Length"] = upstream.headers["Content-Length"]
-                return response
-        except (aiohttp.ClientError, TimeoutError):
-            message = "An invalid response was received from the upstream server"
-            return _json(502, {"message": message})
+        return token if bearer == key else self._keys.jwt_for(bearer) or bearer
 
     async def _answer_control(self, request: web.BaseRequest) -> web.Response:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -447,8 +438,101 @@ class Gateway:
         return stream
 
 
+def _upstream(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        auto_decompress=False,
+        timeout=aiohttp.ClientTimeout(total=120),
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+    )
+
+
+async def _forward(
+    upstream: aiohttp.ClientSession | None,
+    url: str,
+    request: web.BaseRequest,
+    bearer: str | None,
+    body: bytes,
+) -> web.Response:
+    assert upstream is not None  # noqa: S101 - set before the first request is served
+    headers = [
+        (name, value)
+        for name, value in request.headers.items()
+        if name.lower() not in HOP_HEADERS and name.lower() not in {"apikey", "authorization"}
+    ]
+    if bearer is not None:
+        headers.append(("Authorization", f"Bearer {bearer}"))
+    try:
+        async with upstream.request(
+            request.method,
+            URL(url, encoded=True),
+            headers=headers,
+            data=body or None,
+            allow_redirects=False,
+        ) as answer:
+            content = await answer.read()
+            response = web.Response(status=answer.status, body=content or None)
+            for name, value in answer.headers.items():
+                if name.lower() not in HOP_HEADERS:
+                    response.headers.add(name, value)
+            if request.method == "HEAD" and "Content-Length" in answer.headers:
+                response.headers["Content-Length"] = answer.headers["Content-Length"]
+            return response
+    except (aiohttp.ClientError, TimeoutError):
+        message = "An invalid response was received from the upstream server"
+        return _json(502, {"message": message})
+
+
 def _role(token: str) -> Any:
-    return jwt.decode(token, options={"verify_signature": False}).get("role")
+    try:
+        return jwt.decode(token, options={"verify_signature": False}).get("role")
+    except jwt.InvalidTokenError:
+        return None
+
+
+def _newer(response: web.Response) -> web.Response:
+    """Return a reply of PostgREST 12 as PostgREST 16 would give it."""
+    response.headers["Server"] = f"postgrest/{NEWER_VERSION}"
+    kind, body = response.headers.get("Content-Type", ""), response.body
+    if not isinstance(body, bytes) or "json" not in kind:
+        return response
+    if "openapi" in kind:
+        response.body = _newer_description(body)
+    elif response.status >= 400:
+        error = _newer_error(json.loads(body))
+        response.headers["Proxy-Status"] = f"PostgREST; error={error['code']}"
+        response.body = json.dumps(error).encode()
+    return response
+
+
+def _newer_description(body: bytes) -> bytes:
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            if value.get("format") in FORMATS:
+                value["format"] = FORMATS[value["format"]]
+            for each in value.values():
+                walk(each)
+        elif isinstance(value, list):
+            for each in value:
+                walk(each)
+
+    description = json.loads(body)
+    walk(description)
+    description["info"]["version"] = NEWER_VERSION
+    return json.dumps(description).encode()
+
+
+def _newer_error(error: dict[str, Any]) -> dict[str, Any]:
+    missing = MISSING_TABLE.fullmatch(error["message"])
+    if error["code"] == "42P01" and missing is not None:
+        message = f"Could not find the table '{missing[1]}' in the schema cache"
+        return {"code": "PGRST205", "details": None, "hint": None, "message": message}
+    if error["message"] in REFUSED_CLAIMS:
+        return error | {"code": "PGRST303"}
+    if error["message"] == "JWSError JWSInvalidSignature":
+        details = "None of the keys was able to decode the JWT"
+        return error | {"message": "No suitable key or wrong key type", "details": details}
+    return error
 
 
 def _refused_in_passing(request: web.BaseRequest) -> web.Response:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
 
 from tui.errors import SandboxError
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+AUTH_FROM = "20"
+FOR_THE_AUTH_SERVER = (
+    "create schema auth authorization supabase_auth_admin;"
+    " grant create on database postgres to supabase_auth_admin"
+)
 # The learners come last, so that triggers and policies treat them as they treat everybody.
 LEARNERS_FROM = "90"
 ANALYTICS = ("analytics_heatmap.sql", "analytics_heatmap_preflight.sql")
@@ -46,13 +55,19 @@ def sql_path(name: str, directory: Path) -> Path:
     return path
 
 
-async def apply_platform(superuser_url: str, owner_url: str, directory: Path) -> list[str]:
+async def apply_platform(
+    superuser_url: str,
+    owner_url: str,
+    directory: Path,
+    migrate: Callable[[], Awaitable[None]] | None = None,
+) -> list[str]:
     """Apply roles, auth schema and app tables as the superuser, the analytics as the owner.
 
     Args:
         superuser_url: A connection as the cluster's superuser.
         owner_url: A connection as the project's owner, who is no superuser on the platform either.
         directory: The directory of the SQL files.
+        migrate: Has an auth server fill the schema `auth`, which is empty then.
 
     Returns:
         The names of the files applied.
@@ -67,7 +82,13 @@ async def apply_platform(superuser_url: str, owner_url: str, directory: Path) ->
             hint="reinstall heatmap-tui: its wheel carries them",
         )
     analytics = [sql_path(name, directory) for name in ANALYTICS]
-    await _apply(superuser_url, files)
+    roles = [path for path in files if path.name < AUTH_FROM]
+    await _apply(superuser_url, roles)
+    if migrate is not None:
+        async with await psycopg.AsyncConnection.connect(superuser_url) as connection:
+            await connection.execute(FOR_THE_AUTH_SERVER)
+        await migrate()
+    await _apply(superuser_url, files[len(roles) :])
     await _apply(owner_url, analytics)
     return [path.name for path in files + analytics]
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tui.errors import ConfigurationError, OperatorError, SandboxError
 from tui.sandbox import download, processes, schema
 from tui.sandbox.auth import AuthService
+from tui.sandbox.auth_server import AuthServer
 from tui.sandbox.client import SandboxOptions, described
 from tui.sandbox.faults import FaultSwitch, parse_faults
 from tui.sandbox.gateway import Gateway, Keys
@@ -62,7 +63,14 @@ class Supervisor:
     def __init__(self, options: SandboxOptions, emit: Callable[[dict[str, Any]], None]) -> None:
         self._options = options
         self._emit = emit
-        self._faults = FaultSwitch(parse_faults(options.faults) if options.faults else None)
+        if (options.auth is None) != (options.auth_migrations is None):
+            raise ConfigurationError(
+                "HEATMAP_SANDBOX_AUTH and HEATMAP_SANDBOX_AUTH_MIGRATIONS go together",
+                hint="set both, or neither to have the auth service emulated",
+            )
+        self._faults = FaultSwitch(
+            parse_faults(options.faults) if options.faults else None, newer=options.newer
+        )
         self.died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._watching: set[asyncio.Task[None]] = set()
         self._undo = contextlib.AsyncExitStack()
@@ -94,8 +102,10 @@ class Supervisor:
                 starting = group.create_task(
                     _within(START_SECONDS, "PostgreSQL", self._start_postgres(run, watchdog))
                 )
-                applying = group.create_task(self._apply_sql(starting, directory))
-            server = applying.result()
+                applying = group.create_task(
+                    self._apply_sql(starting, directory, run, keys, watchdog)
+                )
+            server, auth_server = applying.result()
             rest = Postgrest(
                 finding.result().program,
                 run,
@@ -107,6 +117,8 @@ class Supervisor:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._start_postgrest(rest, finding.result()))
                 group.create_task(self._load_learners(server, directory))
+                if auth_server is not None:
+                    group.create_task(self._start_auth(auth_server))
         except BaseExceptionGroup as failures:
             raise _first(failures) from failures
         async with self._stage("gateway", "open the gateway") as detail:
@@ -115,7 +127,7 @@ class Supervisor:
             gateway = Gateway(
                 keys,
                 rest.socket,
-                AuthService(connections, keys.jwt_secret),
+                auth_server or AuthService(connections, keys.jwt_secret, self._faults),
                 self._faults,
                 _Control(self, server, rest, connections),
             )
@@ -158,12 +170,39 @@ class Supervisor:
         self.watch(server)
         return server
 
-    async def _apply_sql(self, starting: asyncio.Task[Postgres], directory: Path) -> Postgres:
+    async def _apply_sql(
+        self,
+        starting: asyncio.Task[Postgres],
+        directory: Path,
+        run: processes.RunDirectory,
+        keys: Keys,
+        watchdog: Watchdog | None,
+    ) -> tuple[Postgres, AuthServer | None]:
         server = await starting
+        auth: AuthServer | None = None
+        program, migrations = self._options.auth, self._options.auth_migrations
+        if program is not None and migrations is not None:
+            auth = AuthServer(
+                program,
+                migrations,
+                run,
+                database_url=server.url("supabase_auth_admin"),
+                jwt_secret=keys.jwt_secret,
+                watchdog=watchdog,
+            )
+            self._undo.push_async_callback(auth.stop)
         async with self._stage("sql", "apply the SQL") as detail:
-            files = await schema.apply_platform(server.url(), server.url("postgres"), directory)
+            files = await schema.apply_platform(
+                server.url(), server.url("postgres"), directory, auth.migrate if auth else None
+            )
             detail.append(f"{len(files)} files")
-        return server
+        return server, auth
+
+    async def _start_auth(self, auth: AuthServer) -> None:
+        async with self._stage("start-auth", "start the auth server") as detail:
+            await auth.start(START_SECONDS)
+            detail.append(str(self._options.auth))
+        self.watch(auth)
 
     async def _find_postgrest(self, scratch: Path) -> Found:
         begun: list[float] = []

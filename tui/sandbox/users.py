@@ -1,28 +1,65 @@
-"""The rows behind the auth emulation: `auth.users`, read and written as `supabase_auth_admin`."""
+"""The rows behind the auth emulation, read and written as `supabase_auth_admin`.
+
+A user is handled as the vendor's server handles it: read or made once, changed in memory, and each
+change written as an update of its own. So triggers see the same statements in the same order, and a
+reply shows what the server knew and not what the database computed since.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import select
+import uuid
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
 Row: TypeAlias = dict[str, Any]
 Database: TypeAlias = psycopg.AsyncConnection[Row]
 
-POOL_SIZE = 8
+# As many as the hosted server has.
+POOL_SIZE = 10
 CONNECT_SECONDS = 5
-MATCHES = (
-    "aud = 'authenticated' and (%(filter)s = '%%' or email like %(filter)s"
-    " or raw_user_meta_data ->> 'full_name' ilike %(filter)s)"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+# NULL in one of these, as hand-written SQL leaves it, is more than the vendor's server can read.
+NEVER_NULL = (
+    "aud",
+    "role",
+    "confirmation_token",
+    "recovery_token",
+    "email_change_token_new",
+    "email_change",
+    "email_change_token_current",
+    "email_change_confirm_status",
+    "phone_change",
+    "phone_change_token",
+    "reauthentication_token",
+    "created_at",
+    "updated_at",
+)
+TIMES = (
+    "email_confirmed_at",
+    "invited_at",
+    "phone_confirmed_at",
+    "confirmation_sent_at",
+    "confirmed_at",
+    "recovery_sent_at",
+    "email_change_sent_at",
+    "phone_change_sent_at",
+    "reauthentication_sent_at",
+    "last_sign_in_at",
+    "banned_until",
+    "deleted_at",
 )
 
 
@@ -43,14 +80,14 @@ class Connections:
         self._slots = asyncio.Semaphore(POOL_SIZE)
 
     @asynccontextmanager
-    async def transaction(self, what: str) -> AsyncIterator[Database]:
+    async def transaction(self, failure: str) -> AsyncIterator[Database]:
         """Lend a connection for one transaction, committed at the end.
 
         Args:
-            what: What it does, for the message when the database fails.
+            failure: What to say when the database refuses or is away.
 
         Raises:
-            StoreFailure: The database refused or is away.
+            StoreFailure: That happened; its cause is the database's error.
         """
         async with self._slots:
             try:
@@ -62,7 +99,7 @@ class Connections:
                     if not database.closed:
                         self._idle.append(database)
             except psycopg.Error as error:
-                raise StoreFailure(f"Database error {what}") from error
+                raise StoreFailure(failure) from error
 
     async def _connection(self) -> Database:
         while self._idle:
@@ -88,135 +125,319 @@ def _has_ended(database: Database) -> bool:
         return True
 
 
-async def email_is_taken(database: Database, email: str, *, but_for: str | None = None) -> bool:
-    """Return whether another user has this email address."""
-    found = await database.execute(
-        "select 1 from auth.users where email = %s and id is distinct from %s", [email, but_for]
+class User:
+    """One user and its identities, within one transaction.
+
+    Attributes:
+        row: Its columns in `auth.users`.
+        identities: Its rows in `auth.identities`; None where they were not read.
+    """
+
+    def __init__(self, database: Database, row: Row, identities: list[Row] | None = None) -> None:
+        self._database = database
+        self.row = row
+        self.identities = identities
+
+    @classmethod
+    async def create(cls, database: Database, **columns: Any) -> User:
+        """Insert a user with the given columns; the rest is empty, as the server leaves it."""
+        now = datetime.now(UTC)
+        row = dict.fromkeys(NEVER_NULL, "") | {
+            "instance_id": NOBODY,
+            "email_change_confirm_status": 0,
+            "is_anonymous": False,
+            "is_sso_user": False,
+            "created_at": now,
+            "updated_at": now,
+            **columns,
+        }
+        await _insert(database, "users", row)
+        return cls(database, row, [])
+
+    @classmethod
+    async def find(cls, database: Database, where: str, *values: Any) -> User | None:
+        """Return the user that a condition on `auth.users` names, or None."""
+        query = f"select * from auth.users where instance_id = %s and {where} limit 1"  # noqa: S608 - ours
+        found = await database.execute(query, [NOBODY, *values])
+        row = await found.fetchone()
+        if row is None:
+            return None
+        _read(row)
+        identities = await database.execute(
+            "select * from auth.identities where user_id = %s", [row["id"]]
+        )
+        return cls(database, row, await identities.fetchall())
+
+    @classmethod
+    async def with_email(cls, database: Database, email: str, aud: str) -> User | None:
+        """Return the user who signs in with this address, or None."""
+        where = "lower(email) = %s and aud = %s and is_sso_user = false"
+        return await cls.find(database, where, email.lower(), aud)
+
+    @classmethod
+    async def with_phone(cls, database: Database, phone: str, aud: str) -> User | None:
+        """Return the user who signs in with this number, or None."""
+        where = "phone = %s and aud = %s and is_sso_user = false"
+        return await cls.find(database, where, phone, aud)
+
+    @property
+    def id(self) -> str:
+        """Its id, in the usual form."""
+        return str(self.row["id"])
+
+    async def set(self, **columns: Any) -> None:
+        """Write columns, and remember them."""
+        self.row |= columns
+        names = [*columns, "updated_at"]
+        places = sql.SQL(", ").join(
+            sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in names
+        )
+        values = columns | {"updated_at": datetime.now(UTC), "id": self.row["id"]}
+        await self._database.execute(
+            sql.SQL("update auth.users set {} where id = %(id)s").format(places),
+            {name: _adapted(value) for name, value in values.items()},
+        )
+
+    async def merge(self, column: str, given: Row) -> None:
+        """Change metadata by its top keys; a null value removes one."""
+        await self.set(**{column: _merged(self.row.get(column), given)})
+
+    async def confirm(self, *, email: bool | None, phone: bool | None) -> None:
+        """Take its address, its number or both for confirmed."""
+        if email:
+            await self.set(confirmation_token="", email_confirmed_at=datetime.now(UTC))
+            await self.merge("raw_user_meta_data", {"email_verified": True})
+        if phone:
+            await self.set(confirmation_token="", phone_confirmed_at=datetime.now(UTC))
+
+    async def identify(self, provider: str, **data: Any) -> None:
+        """Make its identity with a provider, or change the data of the one it has.
+
+        A reply shows an identity as it was read: a change is seen from the next request on.
+        """
+        for identity in self.identities or []:
+            if identity["provider"] == provider:
+                changed = Jsonb({**identity["identity_data"], **data})
+                await self._database.execute(
+                    "update auth.identities set identity_data = %s where id = %s",
+                    [changed, identity["id"]],
+                )
+                return
+        now = datetime.now(UTC)
+        verified = {"email_verified": False, "phone_verified": False}
+        row = {
+            "id": uuid.uuid4(),
+            "provider_id": self.id,
+            "user_id": self.row["id"],
+            "identity_data": {"sub": self.id, **verified, **data},
+            "provider": provider,
+            "last_sign_in_at": now,
+            "created_at": now,
+            "updated_at": now,
+        }
+        await _insert(self._database, "identities", row)
+        self.identities = [*(self.identities or []), row | {"email": data.get("email")}]
+
+    async def sign_in(self) -> str:
+        """Open a session and return its id."""
+        now, session = datetime.now(UTC), str(uuid.uuid4())
+        await self.set(last_sign_in_at=now)
+        row = {"id": session, "user_id": self.row["id"], "created_at": now, "updated_at": now}
+        await _insert(self._database, "sessions", row)
+        return session
+
+    async def sign_out(self, *, but_for: str | None = None, only: str | None = None) -> None:
+        """Close its sessions: all, all but one, or one alone."""
+        await self._database.execute(
+            "delete from auth.sessions where user_id = %s"
+            " and (%s::uuid is null or id <> %s::uuid) and (%s::uuid is null or id = %s::uuid)",
+            [self.row["id"], but_for, but_for, only, only],
+        )
+
+    async def soft_delete(self) -> None:
+        """Keep the row without anything that says who it was."""
+        hashed = {
+            name: _hashed(self.id, self.row.get(name) or "")[:length]
+            for name, length in (
+                ("email", None),
+                ("phone", 15),
+                ("email_change", None),
+                ("phone_change", 15),
+            )
+        }
+        await self.set(**hashed, encrypted_password=None, deleted_at=datetime.now(UTC))
+        await self.set(raw_user_meta_data={})
+        await self.set(raw_app_meta_data={})
+        await self.sign_out()
+        for identity in self.identities or []:
+            name = f"{identity['provider']}:{identity['provider_id']}"
+            await self._database.execute(
+                "update auth.identities set identity_data = '{}', provider_id = %s where id = %s",
+                [_hashed(self.id, name), identity["id"]],
+            )
+
+    async def delete(self) -> None:
+        """Delete the row, and what hangs on it."""
+        await self._database.execute("delete from auth.users where id = %s", [self.row["id"]])
+
+    def as_json(self) -> Row:
+        """Return the user as a reply shows it: unset times are absent."""
+        row = self.row
+        shown = {
+            "id": self.id,
+            "aud": row["aud"],
+            "role": row["role"],
+            "email": row.get("email") or "",
+            "phone": row.get("phone") or "",
+            "app_metadata": row.get("raw_app_meta_data"),
+            "user_metadata": row.get("raw_user_meta_data"),
+            "identities": None
+            if self.identities is None
+            else [_identity_as_json(identity) for identity in self.identities],
+            "created_at": _moment(row["created_at"]),
+            "updated_at": _moment(row["updated_at"]),
+            "is_anonymous": row["is_anonymous"],
+        }
+        shown |= {name: _moment(row[name]) for name in TIMES if row.get(name) is not None}
+        changes = {"new_email": row.get("email_change"), "new_phone": row.get("phone_change")}
+        return shown | {name: value for name, value in changes.items() if value}
+
+
+async def page(
+    database: Database, aud: str, text: str, *, limit: int, offset: int, upwards: bool
+) -> tuple[int, list[User]]:
+    """Return how many users match, and one page of them, by the time they were made.
+
+    Args:
+        database: A connection.
+        aud: Their audience.
+        text: Part of the email address or of the full name; `%` and `_` are wild.
+        limit: The most users to return.
+        offset: How many to pass over.
+        upwards: The oldest first.
+    """
+    matches = (
+        "from auth.users where instance_id = %(nobody)s and aud = %(aud)s and (%(text)s = '%%'"
+        " or email like %(text)s or raw_user_meta_data ->> 'full_name' ilike %(text)s)"
     )
+    values = {
+        "nobody": NOBODY,
+        "aud": aud,
+        "text": f"%{text}%" if text else "%",
+        "limit": limit,
+        "offset": offset,
+    }
+    counted = await database.execute(f"select count(*) {matches}", values)
+    count = await counted.fetchone()
+    order = "asc" if upwards else "desc"
+    found = await database.execute(
+        f"select * {matches} order by created_at {order} limit %(limit)s offset %(offset)s",
+        values,
+    )
+    rows = await found.fetchall()
+    for row in rows:
+        _read(row)
+    return (count or {"count": 0})["count"], [User(database, row) for row in rows]
+
+
+async def session_exists(database: Database, session: str) -> bool:
+    """Return whether a session is open."""
+    found = await database.execute("select 1 from auth.sessions where id = %s", [session])
     return await found.fetchone() is not None
 
 
-async def insert(database: Database, **values: Any) -> None:
-    """Insert a user; the names are those of the columns."""
-    names = sql.SQL(", ").join(map(sql.Identifier, values))
-    places = sql.SQL(", ").join(map(sql.Placeholder, values))
-    await database.execute(
-        sql.SQL("insert into auth.users ({}) values ({})").format(names, places), values
-    )
-
-
-async def update(
+async def record(
     database: Database,
-    user_id: str,
+    action: str,
+    kind: str,
+    user: User,
     *,
-    email: str | None = None,
-    encrypted_password: str | None = None,
-    confirm: bool = False,
-    app_metadata: Row | None = None,
-    user_metadata: Row | None = None,
-) -> Row:
-    """Change a user and return it. Metadata is merged by its top keys; a null value removes one."""
-    found = await database.execute(
-        "update auth.users set"
-        " email = coalesce(%s, email),"
-        " encrypted_password = coalesce(%s, encrypted_password),"
-        " email_confirmed_at = case when %s then coalesce(email_confirmed_at, now())"
-        "   else email_confirmed_at end,"
-        " raw_app_meta_data = (raw_app_meta_data || %s) - %s::text[],"
-        " raw_user_meta_data = (raw_user_meta_data || %s) - %s::text[],"
-        " updated_at = now()"
-        " where id = %s returning *",
-        [
-            email,
-            encrypted_password,
-            confirm,
-            *_merged(app_metadata or {}),
-            *_merged(user_metadata or {}),
-            user_id,
-        ],
-    )
-    row = await found.fetchone()
-    if row is None:
-        raise StoreFailure("Database error updating user")
-    return as_json(row)
-
-
-def _merged(given: Row) -> tuple[Jsonb, list[str]]:
-    return Jsonb(given), [name for name, value in given.items() if value is None]
-
-
-async def find(database: Database, user_id: str) -> Row | None:
-    """Return a user, or None."""
-    found = await database.execute("select * from auth.users where id = %s", [user_id])
-    row = await found.fetchone()
-    return None if row is None else as_json(row)
-
-
-async def page(database: Database, text: str, *, limit: int, offset: int) -> tuple[int, list[Row]]:
-    """Return how many users match, and one page of them, newest first.
-
-    Args:
-        database: A connection.
-        text: Part of the email address or of the full name; `%` and `_` are wild, as in GoTrue.
-        limit: The most users to return.
-        offset: How many to pass over.
-    """
-    values = {"filter": f"%{text}%" if text else "%", "limit": limit, "offset": offset}
-    counted = await database.execute(f"select count(*) from auth.users where {MATCHES}", values)  # noqa: S608 - a constant
-    count = await counted.fetchone()
-    found = await database.execute(
-        f"select * from auth.users where {MATCHES}"  # noqa: S608 - a constant
-        " order by created_at desc, id limit %(limit)s offset %(offset)s",
-        values,
-    )
-    return (count or {"count": 0})["count"], [as_json(row) for row in await found.fetchall()]
-
-
-async def delete(database: Database, user_id: str) -> bool:
-    """Delete a user and return whether there was one."""
-    done = await database.execute("delete from auth.users where id = %s", [user_id])
-    return done.rowcount > 0
-
-
-async def sign_in(
-    database: Database, email: str, matches: Callable[[str | None], bool]
-) -> Row | None:
-    """Record and return the user who signs in, or None when the password does not match.
-
-    Args:
-        database: A connection.
-        email: The address, in lower case.
-        matches: Whether the stored hash is that of the password given.
-    """
-    found = await database.execute(
-        "select id, encrypted_password from auth.users where email = %s", [email]
-    )
-    row = await found.fetchone()
-    if row is None or not matches(row["encrypted_password"]):
-        return None
-    signed_in = await database.execute(
-        "update auth.users set last_sign_in_at = now() where id = %s returning *", [row["id"]]
-    )
-    user = await signed_in.fetchone()
-    return None if user is None else as_json(user)
-
-
-def as_json(row: Row) -> Row:
-    """Return a row as GoTrue shows a user."""
-    moments = {
-        name: None if row[name] is None else row[name].isoformat().replace("+00:00", "Z")
-        for name in ("email_confirmed_at", "last_sign_in_at", "created_at", "updated_at")
+    by_itself: bool = False,
+    **traits: str,
+) -> None:
+    """Write a row of the audit log: what the service role did to a user, or the user did."""
+    actor = (user.id, user.row["email"]) if by_itself else (NOBODY, "service_role")
+    if not by_itself:
+        traits |= {
+            "user_id": user.id,
+            "user_email": user.row.get("email") or "",
+            "user_phone": user.row.get("phone") or "",
+        }
+    payload: Row = {
+        "action": action,
+        "actor_id": actor[0],
+        "actor_username": actor[1],
+        "actor_via_sso": False,
+        "log_type": kind,
     }
-    return {
-        "id": str(row["id"]),
-        "aud": row["aud"],
-        "role": row["role"],
-        "email": row["email"],
-        "phone": "",
-        "confirmed_at": moments["email_confirmed_at"],
-        "app_metadata": row["raw_app_meta_data"],
-        "user_metadata": row["raw_user_meta_data"],
-        "identities": [],
-        "is_anonymous": False,
-        **moments,
+    if traits:
+        payload["traits"] = traits
+    await _insert(
+        database,
+        "audit_log_entries",
+        {
+            "instance_id": NOBODY,
+            "id": uuid.uuid4(),
+            "payload": Json(payload),
+            "created_at": datetime.now(UTC),
+            "ip_address": "",
+        },
+    )
+
+
+async def _insert(database: Database, table: str, row: Row) -> None:
+    names = sql.SQL(", ").join(map(sql.Identifier, row))
+    places = sql.SQL(", ").join(map(sql.Placeholder, row))
+    await database.execute(
+        sql.SQL("insert into {} ({}) values ({})").format(
+            sql.Identifier("auth", table), names, places
+        ),
+        {name: _adapted(value) for name, value in row.items()},
+    )
+
+
+def _adapted(value: Any) -> Any:
+    return Jsonb(value) if isinstance(value, dict) else value
+
+
+def _merged(known: Row | None, given: Row) -> Row:
+    if known is None:
+        return given
+    kept = {**known, **given}
+    return {name: value for name, value in kept.items() if given.get(name, value) is not None}
+
+
+def _read(row: Row) -> None:
+    """Take a row as the server reads one.
+
+    Raises:
+        psycopg.DataError: It holds a NULL that the server cannot read.
+    """
+    if any(row[name] is None for name in NEVER_NULL):
+        raise psycopg.DataError("converting NULL to string is unsupported")
+    for name in ("raw_app_meta_data", "raw_user_meta_data"):
+        row[name] = row[name] or {}
+
+
+def _hashed(user_id: str, value: str) -> str:
+    digest = hashlib.sha256((user_id + value).encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _identity_as_json(identity: Row) -> Row:
+    shown = {
+        "identity_id": str(identity["id"]),
+        "id": identity["provider_id"],
+        "user_id": str(identity["user_id"]),
+        "identity_data": identity["identity_data"],
+        "provider": identity["provider"],
+        "last_sign_in_at": _moment(identity["last_sign_in_at"]),
+        "created_at": _moment(identity["created_at"]),
+        "updated_at": _moment(identity["updated_at"]),
+        "email": identity["email"],
     }
+    return {name: value for name, value in shown.items() if value not in (None, "", {})}
+
+
+def _moment(value: datetime | None) -> str | None:
+    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,140 @@
+"""The vendor's own auth server, where the operator names one, in place of the emulation.
+
+It gets an empty schema `auth` of its own, applies its migrations there, and serves on loopback
+behind the sandbox's gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from tui.errors import ConfigurationError, SandboxError
+from tui.sandbox import processes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tui.sandbox.processes import RunDirectory
+    from tui.sandbox.watchdog import Watchdog
+
+SETTINGS = {
+    "GOTRUE_DB_DRIVER": "postgres",
+    "DB_NAMESPACE": "auth",
+    # As hosted. Without it the pool grows with the requests in flight.
+    "GOTRUE_DB_MAX_POOL_SIZE": "10",
+    "GOTRUE_JWT_AUD": "authenticated",
+    "GOTRUE_JWT_DEFAULT_GROUP_NAME": "authenticated",
+    "GOTRUE_JWT_ADMIN_ROLES": "supabase_admin,service_role",
+    "GOTRUE_SITE_URL": "http://127.0.0.1:3000",
+    "GOTRUE_API_HOST": "127.0.0.1",
+    "GOTRUE_LOG_LEVEL": "warn",
+}
+OTHER_PROGRAM = "name the vendor's auth server, 2.180 or newer, with the migrations of that version"
+
+
+class AuthServer(processes.Server):
+    """One auth server.
+
+    Args:
+        program: The executable (`HEATMAP_SANDBOX_AUTH`).
+        migrations: The directory of its migrations (`HEATMAP_SANDBOX_AUTH_MIGRATIONS`).
+        run: Where its log lies.
+        database_url: A connection as `supabase_auth_admin`.
+        jwt_secret: Verifies callers and signs what a sign-in returns.
+        watchdog: Ends it after a kill of ours, where the kernel cannot.
+
+    Attributes:
+        url: Where it serves.
+    """
+
+    def __init__(
+        self,
+        program: Path,
+        migrations: Path,
+        run: RunDirectory,
+        *,
+        database_url: str,
+        jwt_secret: str,
+        watchdog: Watchdog | None,
+    ) -> None:
+        super().__init__("the auth server", run, log="auth", watchdog=watchdog)
+        self._program = program
+        port = _free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._environment = SETTINGS | {
+            "DATABASE_URL": database_url,
+            "GOTRUE_DB_MIGRATIONS_PATH": str(migrations),
+            "GOTRUE_JWT_SECRET": jwt_secret,
+            "API_EXTERNAL_URL": self.url,
+            "PORT": str(port),
+        }
+
+    async def migrate(self) -> None:
+        """Fill its schema.
+
+        Raises:
+            SandboxError: It could not; the message ends with the end of its log.
+        """
+        await self._launch("migrate")
+        assert self._process is not None  # noqa: S101 - launched above
+        if await self._process.wait() != 0:
+            raise SandboxError(
+                f"the auth server's migrations failed: {self.last_words(1)}", hint=OTHER_PROGRAM
+            )
+
+    async def start(self, seconds: float) -> None:
+        """Start it and wait until it serves, this long at most.
+
+        Raises:
+            SandboxError: It did not; the message ends with the end of its log.
+        """
+        await self._launch("serve")
+        try:
+            await asyncio.wait_for(self._ready(), seconds)
+        except TimeoutError:
+            raise SandboxError(
+                f"the auth server does not serve after {seconds:.0f} s; "
+                f"the end of its log: {self.last_words()}",
+                hint=OTHER_PROGRAM,
+            ) from None
+
+    async def _ready(self) -> None:
+        async with aiohttp.ClientSession() as session:
+            while True:
+                if not self.is_running():
+                    raise SandboxError(
+                        f"the auth server stopped while starting: {self.last_words()}",
+                        hint=OTHER_PROGRAM,
+                    )
+                try:
+                    async with session.get(f"{self.url}/health") as answer:
+                        if answer.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    pass
+                await asyncio.sleep(0.02)
+
+    async def _launch(self, command: str) -> None:
+        try:
+            await self.launch([self._program, command], signal.SIGKILL, self._environment)
+        except OSError as error:
+            raise ConfigurationError(
+                f"HEATMAP_SANDBOX_AUTH: {self._program} cannot be executed: {error.strerror}",
+                hint=OTHER_PROGRAM,
+            ) from error
+
+    async def stop(self) -> None:
+        """End it at once; it keeps no state."""
+        await self.end(signal.SIGKILL)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
