@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.console.fakes import press, settle, text_of, until
-from tui.cli.connect import connect
+from tui.cli.commands import connect
 from tui.console.app import HeatmapApp
 from tui.settings import load_settings
 

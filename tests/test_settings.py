@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import hypothesis
+import jwt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.errors import ConfigurationError, ExitCode
+from tui.guard.environments import environments
+from tui.guard.target import TargetKind, target_of
+from tui.redact import Secret
 from tui.settings import MAX_RESPONSES, MAX_USERS, Volume, load_settings
 
 if TYPE_CHECKING:
@@ -138,8 +145,8 @@ SPELLINGS: Final = {
     "Windows line breaks": "A=1\r\n{n}={v}\r\nB=2\r\n",
     "old Macintosh line breaks": "A=1\r{n}={v}\rB=2\r",
     "byte order mark, Windows, export and quotes": "\ufeffexport {n}='{v}'\r\n",
-    "the last of two": "{n}=other\n{n}={v}\n",
-    "a line that means nothing": "what is this\n{n}={v}\n",
+    "twice the same": "{n}={v}\n{n}={v}\n",
+    "names of others, whatever they hold": "a.b-C=it's # that\n{n}={v}\nX=\n",
 }
 
 
@@ -158,7 +165,7 @@ def test_a_value_is_taken_to_the_letter(value: str) -> None:
     assert settings.anon_key.reveal() == value
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n", "SUPABASE_URL\n", "SUPABASE_URL=\n"])
+@pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n", " \t\n", "SUPABASE_URL=\n"])
 def test_an_empty_file_or_value_is_as_good_as_none(text: str) -> None:
     settings = load({"SUPABASE_SERVICE_ROLE_KEY": "", "SUPABASE_ANON_KEY": " "}, file=text)
     assert (settings.url, settings.service_role_key, settings.anon_key) == (None, None, None)
@@ -174,9 +181,11 @@ def test_the_example_file_is_read_as_it_stands() -> None:
     ("text", "items"),
     [
         ("a.example,b.example", ("a.example", "b.example")),
-        (" a.example , ,b.example,, ", ("a.example", "b.example")),
+        (" a.example , b.example ", ("a.example", "b.example")),
         ("a.example\n", ("a.example",)),
-        (",", ()),
+        # The guard refuses an empty entry: a list may have been cut.
+        (",", ("",)),
+        ("a.example,", ("a.example", "")),
         ("", ()),
     ],
 )
@@ -336,13 +345,305 @@ def test_a_path_that_cannot_be_one_is_refused(name: str, value: str) -> None:
     assert refusal(caught).startswith(f"{name} (flag) is ")
 
 
-@pytest.mark.parametrize("value", ["a\0b", "~nobody-of-this-name/x", "x" * 5_000])
+@pytest.mark.parametrize("value", ["a\0b", "~nobody-of-this-name/x", "x" * 5_000, "/dev/null"])
 def test_an_environment_file_whose_name_cannot_be_one_is_refused(value: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(env_file=Path(value))
     message = refusal(caught)
     assert message.startswith("--env-file ")
     assert message.isprintable()
+
+
+@pytest.mark.parametrize("kind", ["dangling link", "loop", "pipe"])
+def test_a_usual_file_that_is_there_and_cannot_be_read_is_no_missing_one(kind: str) -> None:
+    path = Path(".env")
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("nowhere" if kind == "dangling link" else ".env")
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+    assert refusal(caught).startswith(".env: ")
+
+
+HOMELESS: Final = """
+import os, pwd, sys
+from tui.cli.main import main
+
+def nobody(_):
+    raise KeyError
+
+pwd.getpwuid = nobody
+sys.exit(main(["--dry-run", "--json"]))
+"""
+
+
+def test_without_a_home_there_is_a_sentence_and_a_document() -> None:
+    environ = {k: v for k, v in os.environ.items() if k != "HOME" and not k.startswith("XDG_")}
+    done = subprocess.run(
+        [sys.executable, "-c", HOMELESS],
+        env={**environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert json.loads(done.stdout)["exit_code"] == 2
+    assert "HOME is not set" in done.stderr
+    assert "XDG_STATE_HOME" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(Path.cwd().iterdir()) == []
+
+
+# --- lines that cannot be read --------------------------------------------------------------------
+
+HIDDEN: Final = "hunter2.example"
+BROKEN: Final = (
+    f'HEATMAP_VERIFY_PROD_HOSTS="{HIDDEN}', f"HEATMAP_VERIFY_PROD_HOSTS='{HIDDEN}",
+    f"HEATMAP_VERIFY_PROD_HOSTS='{HIDDEN}';", f'HEATMAP_VERIFY_PROD_HOSTS="{HIDDEN}","b"',
+    f"HEATMAP_VERIFY_PROD_HOSTS: {HIDDEN}", f"HEATMAP_VERIFY_PROD_HOSTS {HIDDEN}",
+    f"set HEATMAP_VERIFY_PROD_HOSTS={HIDDEN}", f"HEATMAP_VERIFY_PROD_HOSTS #{HIDDEN}",
+    "HEATMAP_VERIFY_PROD_HOSTS", "export HEATMAP_VERIFY_PROD_HOSTS", f"={HIDDEN}",
+    f"HEATMAP_VERIFY_PROD_HOSTS=a.example,\n  {HIDDEN}", f"HEATMAP_VERIFY_PROD_HOSTS=#{HIDDEN}",
+    f'HEATMAP_VERIFY_PROD_HOSTS="a.example,\n{HIDDEN}"', f"; {HIDDEN}", f"HEATMAP\u200b={HIDDEN}",
+    f"HEATMAP_VERIFY_PROD_HOSTS=a\u2028HEATMAP_VERIFY_PROD_HOSTS={HIDDEN}",
+    f"# note\x0bHEATMAP_VERIFY_PROD_HOSTS={HIDDEN}", f"A=\0{HIDDEN}",
+    f"'HEATMAP_VERIFY_PROD_HOSTS'={HIDDEN}", f"HEATMAP_VERIFY_PROD_HOSTS='{HIDDEN}'#x",
+    f"SUPABASE_URL='https://{HIDDEN}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", BROKEN)
+def test_a_line_that_cannot_be_read_is_refused_by_its_number_alone(line: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(file=f"# first\n{line}\nSUPABASE_ANON_KEY=x\n")
+    first_broken = 3 if line.startswith("HEATMAP_VERIFY_PROD_HOSTS=a.example,\n") else 2
+    message = refusal(caught)
+    assert message == f"{Path.cwd() / '.env'}, line {first_broken}, cannot be read as NAME=value"
+    assert HIDDEN not in message + (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(("name", "near"), [
+    ("HEATMAP_VERIFY_PROD_HOST", "HEATMAP_VERIFY_PROD_HOSTS"),
+    ("heatmap_verify_prod_hosts", "HEATMAP_VERIFY_PROD_HOSTS"),
+    ("HEATMAP-VERIFY-PROD-HOSTS", "HEATMAP_VERIFY_PROD_HOSTS"),
+    ("HEATMP_VERIFY_PROD_HOSTS", "HEATMAP_VERIFY_PROD_HOSTS"),
+    ("VERIFY_PROD_HOSTS", "HEATMAP_VERIFY_PROD_HOSTS"),
+    ("HEATMAP_VERIFY_USER", "HEATMAP_VERIFY_USERS"),
+    ("HEATMAP_USERS", "HEATMAP_VERIFY_USERS"),
+])  # fmt: skip
+def test_a_slip_of_the_pen_is_told_with_the_nearest_name(name: str, near: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"sets {name}, which is no setting") as caught:
+        load(file=f"A=1\n{name}=x\n")
+    assert ".env, line 2," in refusal(caught)
+    assert caught.value.hint == f"did you mean {near}?"
+    Path(".env").unlink()
+    if name.startswith("HEATMAP_"):
+        with pytest.raises(ConfigurationError, match=f"the environment sets {name}"):
+            load({name: ""})
+
+
+@pytest.mark.parametrize("name", ["SUPABASE_URL", "HEATMAP_VERIFY_NON_PROD_HOSTS", USERS])
+def test_two_lines_that_say_different_things_are_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(file=f"{name}=1\n\n{name}=2\n")
+    assert refusal(caught).endswith(f"line 3, sets {name}, as line 1 does, to something else")
+
+
+def test_unattended_break_glass_is_heard_from_the_process_environment_alone() -> None:
+    name = "HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED"
+    assert load({name: " 127.0.0.1 "}).unattended == "127.0.0.1"
+    with pytest.raises(ConfigurationError, match="from the process environment alone"):
+        load(file=f"{name}=127.0.0.1\n")
+
+
+# --- production, declared anywhere ----------------------------------------------------------------
+
+PROD: Final = "HEATMAP_VERIFY_PROD_HOSTS"
+
+
+@pytest.mark.parametrize("shell", ["b.example", "", " ", "a.example"])
+def test_production_is_united_over_layers_and_lines(shell: str) -> None:
+    settings = load(
+        {PROD: shell},
+        file=f"{PROD}=a.example\n{PROD}='c.example, d.example'\n{PROD}=\n",
+    )
+    united = {"a.example", "c.example", "d.example", shell.strip()} - {""}
+    assert set(settings.prod_hosts) == united
+
+
+# A file as people and programs write it: each piece is spelled in many ways, whole lines are lost,
+# cut, doubled or commented out, and a reader of the text still sees which host is production.
+_HOST: Final = "learn.example.org"
+_SPELLED = st.sampled_from([_HOST, _HOST.upper(), f"https://{_HOST}", f"{_HOST}:443", f"{_HOST}."])
+_LISTS = st.builds(
+    lambda before, host, after: "".join((*before, host, *after)),
+    st.lists(st.sampled_from(["a.example,", "a.example, ", " ", ",", "${A},", "b;"]), max_size=2),
+    _SPELLED,
+    st.lists(
+        st.sampled_from([",b.example", " , b.example", ",", " ", ";", "\\", ",\\"]), max_size=2
+    ),
+)
+_ASSIGNED = st.sampled_from([
+    "{n}={v}", "{n}={v}", "{n}={v}", "export {n}={v}", "  {n} = {v}  ", "{n}='{v}'", '{n}="{v}"',
+    "{n}='{v}", '{n}="{v}', "{n}={v}'", '{n}={v}"', "{n}='{v}';", "{n}: {v}", "{n} {v}", "{n}:={v}",
+    "{n}={v} # live", "{n}='{v}' # live", "{n}={v}#live", "set {n}={v}", "'{n}'={v}", "{n}=={v}",
+    "{n}=\\\n{v}", "{n}=a.example,\n  {v}", '{n}="a.example,\n{v}"', "export\t{n}\t=\t{v}",
+    '{n}="a.example","{v}"', "{n}=$({v})", "{n}=`{v}`", "{n}=<{v}>", "\u00a0{n}={v}",
+    "{n}=\u200b{v}", "{n}\u200b={v}", "{n}=\u201c{v}\u201d", "- {n}={v}", "{n}=['{v}']",
+    "\ufeff{n}={v}", "[{n}]={v}",
+])  # fmt: skip
+_NAMES = st.sampled_from([
+    PROD, PROD, PROD, PROD, "HEATMAP_VERIFY_PROD_HOST", "HEATMAP_PROD_HOSTS", PROD.lower(),
+    "HEATMAP_VERIFY_PRODHOSTS", "HEATMAP_VERIFY_PRODUCTION_HOSTS", "HEATMAP.VERIFY.PROD.HOSTS",
+])  # fmt: skip
+_ASSIGNMENT = st.builds(lambda line, n, v: line.format(n=n, v=v), _ASSIGNED, _NAMES, _LISTS)
+_OTHERS = st.sampled_from([
+    "", "# a comment", "SUPABASE_ANON_KEY=sb_publishable_abcdefgh", "OTHER='it is'", 'OTHER="a b"',
+    'OTHER="quote lost', "OTHER='", f"{PROD}=", f"{PROD}=b.example", "OTHER=it's", "\\", "OTHER=\\",
+    "HEATMAP_VERIFY_USERS=5", "HEATMAP_VERIFY_NON_PROD_HOSTS=learn.example.org", "-----BEGIN-----",
+])  # fmt: skip
+_BREAKS = st.sampled_from(["\n", "\n", "\r\n", "\r", "\u2028", "\x0b", "\x85"])
+_FILES = st.builds(
+    lambda mark, before, line, after, between: mark + between.join((*before, line, *after, "")),
+    st.sampled_from(["", "", "\ufeff", "\ufeff\ufeff"]),
+    st.lists(_OTHERS, max_size=4),
+    _ASSIGNMENT,
+    st.lists(_OTHERS, max_size=4),
+    _BREAKS,
+)
+
+
+@hypothesis.settings(max_examples=1500, deadline=None)
+@given(_FILES, st.sampled_from([None, "", ",", "other.example", "learn.example.org"]))
+def test_whatever_host_a_reader_sees_as_production_is_so_or_the_file_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, text: str, shell: str | None
+) -> None:
+    directory = tmp_path_factory.mktemp("any")
+    (directory / ".env").write_bytes(text.encode())
+    environ = {
+        "SUPABASE_URL": f"https://{_HOST}",
+        "SUPABASE_SERVICE_ROLE_KEY": KEY,
+        "HEATMAP_VERIFY_NON_PROD_HOSTS": _HOST,
+    }
+    if shell is not None:
+        environ[PROD] = shell
+    try:
+        settings = load_settings(environ=environ, directory=directory)
+        target = target_of(replace(settings, anon_key=None))
+    except ConfigurationError as error:
+        told = f"{error.message} {error.hint}"
+        if ".env, line" in told:
+            assert _HOST not in told.lower()
+        return
+    assert target.kind is TargetKind.PRODUCTION, text
+    assert "HEATMAP_VERIFY_PROD_HOSTS" in target.reason
+
+
+def test_the_generated_files_are_read_as_well_as_refused() -> None:
+    read = []
+
+    @hypothesis.settings(max_examples=300, deadline=None, database=None)
+    @given(_FILES)
+    def look(text: str) -> None:
+        try:
+            read.append(bool(load(file=text).prod_hosts))
+        except ConfigurationError:
+            read.append(False)
+
+    look()
+    assert 20 < sum(read) < 280
+
+
+# --- one layer ------------------------------------------------------------------------------------
+
+
+def own(ref: str) -> str:
+    return jwt.encode({"role": "service_role", "ref": ref}, "x" * 40, "HS256")
+
+
+REF: Final = "stagestagestagestage"
+HOSTED: Final = f"https://{REF}.supabase.co"
+
+
+@pytest.mark.parametrize(("environ", "file", "named", "ok"), [
+    ({"SUPABASE_SERVICE_ROLE_KEY": KEY}, f"SUPABASE_URL={HOSTED}\n", False, False),
+    ({"SUPABASE_URL": HOSTED}, f"SUPABASE_SERVICE_ROLE_KEY={KEY}\n", False, False),
+    ({"SUPABASE_SERVICE_ROLE_KEY": own(REF)}, f"SUPABASE_URL={HOSTED}\n", False, True),
+    ({"SUPABASE_SERVICE_ROLE_KEY": own("other" * 4)}, f"SUPABASE_URL={HOSTED}\n", False, False),
+    ({"SUPABASE_SERVICE_ROLE_KEY": own(REF)}, "SUPABASE_URL=https://a.example\n", False, False),
+    ({"SUPABASE_SERVICE_ROLE_KEY": KEY}, f"SUPABASE_URL={HOSTED}\nSUPABASE_SERVICE_ROLE_KEY={KEY}x",
+     False, False),
+    ({"SUPABASE_SERVICE_ROLE_KEY": KEY}, f"SUPABASE_URL={HOSTED}\nSUPABASE_SERVICE_ROLE_KEY={KEY}x",
+     True, True),
+    ({"SUPABASE_SERVICE_ROLE_KEY": KEY}, f"SUPABASE_URL={HOSTED}\n", True, False),
+    ({"SUPABASE_ANON_KEY": KEY}, f"SUPABASE_URL={HOSTED}\nSUPABASE_SERVICE_ROLE_KEY={KEY}x\n",
+     False, False),
+    ({"SUPABASE_URL": HOSTED, "SUPABASE_SERVICE_ROLE_KEY": KEY}, "HEATMAP_VERIFY_USERS=7\n", True,
+     True),
+])  # fmt: skip
+def test_url_and_keys_are_of_one_layer_or_name_each_other(
+    environ: dict[str, str], file: str, named: bool, ok: bool
+) -> None:
+    path = Path("named.env" if named else ".env")
+    path.write_text(file)
+    settings = load(environ, env_file=path if named else None)
+    if ok:
+        assert target_of(settings).url in {HOSTED, "https://a.example"}
+        if named and "SUPABASE_URL" in file:
+            assert settings.service_role_key == Secret(f"{KEY}x")
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        target_of(settings)
+    message = refusal(caught)
+    told = ("is from the environment", f"is from {path.absolute()}", "does not name the project")
+    alone = f"is not set in {path.absolute()}, which was named and counts alone"
+    foreign = "but the key belongs to project"
+    assert all(each in message for each in told) or alone in message or foreign in message
+    assert KEY not in message
+
+
+@pytest.mark.parametrize(("value", "told"), [
+    (f'"{KEY}"', "quotes"), (f"'{KEY}'", "quotes"), ("sb_secret_Ab1...", "masked"),
+    ("sb_secret_Ab1••••••••", "masked"), ("eyJhbGci…", "masked"), ("${KEY}", "variables"),
+    (f"{KEY}\udcff", "invisible"), ("questions", "neither a JWT"),
+])  # fmt: skip
+@pytest.mark.parametrize("name", ["SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_ANON_KEY"])
+def test_a_key_that_went_wrong_on_its_way_is_told_as_just_that(
+    name: str, value: str, told: str
+) -> None:
+    settings = load({"SUPABASE_URL": HOSTED, "SUPABASE_SERVICE_ROLE_KEY": KEY, name: value})
+    with pytest.raises(ConfigurationError, match=f"^{name} ") as caught:
+        target_of(settings)
+    assert told in refusal(caught)
+    assert KEY not in str(caught.value)
+
+
+# --- the files there are --------------------------------------------------------------------------
+
+
+def test_the_environment_files_there_are_are_listed_with_their_projects(tmp_path: Path) -> None:
+    for name, text in {
+        ".env": f"SUPABASE_URL={HOSTED}\nSUPABASE_SERVICE_ROLE_KEY={KEY}\n",
+        ".env.staging": f"SUPABASE_URL={HOSTED}\nSUPABASE_SERVICE_ROLE_KEY={KEY}\n"
+        f"HEATMAP_VERIFY_NON_PROD_HOSTS={REF}\n",
+        ".env.broken": "what is this\n",
+        ".env.example": "",
+        ".envrc": "",
+        "env": "",
+    }.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / ".env.folder").mkdir()
+    found = environments(tmp_path, {"SUPABASE_SERVICE_ROLE_KEY": "of another project"})
+    assert [each.path.name for each in found] == [".env", ".env.broken", ".env.staging"]
+    kinds = [each.target.kind if each.target else None for each in found]
+    assert kinds == [TargetKind.PRODUCTION, None, TargetKind.STAGING]
+    assert "line 1, cannot be read" in (found[1].problem or "")
+    shell = environments(tmp_path, {PROD: REF})
+    assert shell[2].target
+    assert shell[2].target.kind is TargetKind.PRODUCTION
+    assert environments(tmp_path / "nowhere", {}) == []
 
 
 def test_the_settings_show_no_key() -> None:

@@ -11,7 +11,6 @@ from typing import Final
 
 import pytest
 
-from tui import env_file
 from tui.signals import REASONS, listen
 
 ROOT: Final = Path(__file__).parents[1]
@@ -67,11 +66,3 @@ def test_nothing_else_knows_of_signals() -> None:
         if isinstance(node, ast.Import) and any(name.name == "signal" for name in node.names)
     ]
     assert found == ["tui/signals.py"]
-
-
-def test_an_environment_file_is_written_where_there_is_no_close_on_exec(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(os, "O_CLOEXEC")
-    env_file.write_new(tmp_path / ".env", {"SUPABASE_URL": "https://x.example"})
-    assert (tmp_path / ".env").read_text() == "SUPABASE_URL=https://x.example\n"

@@ -1,12 +1,22 @@
 """Flags, environment and `.env` become one `Settings` value.
 
-This module and `tui.cli.main` are the only readers of the process environment. Precedence, highest
+This module and `tui.cli` are the only readers of the process environment. Precedence, highest
 first: flag, process environment, the file named by `--env-file`, else `.env` in the working
-directory. Every value remembers where it came from, so that a refusal can say so.
+directory. Every value remembers where it came from, so that a refusal can say so. Three exceptions,
+all on the safe side: lists of production hosts are united over all layers and lines; a file named
+by `--env-file` says alone which project it is; unattended break-glass is permitted by the process
+environment alone. What cannot be read for certain is refused, never taken for "not given".
 """
 
 from __future__ import annotations
 
+import contextlib
+import difflib
+import io
+import os
+import re
+import stat
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,7 +28,7 @@ from tui.errors import ConfigurationError
 from tui.redact import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 ENVIRONMENT_FILE: Final = ".env"
 
@@ -26,6 +36,49 @@ DEFAULT_USERS: Final = 50
 DEFAULT_QUESTIONS: Final = 200
 DEFAULT_BATCH: Final = 500
 DEFAULT_CONCURRENCY: Final = 8
+
+PROJECT_VARIABLES: Final = ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_ANON_KEY")
+"""What says which project it is."""
+
+PROD_HOSTS: Final = "HEATMAP_VERIFY_PROD_HOSTS"
+UNATTENDED: Final = "HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED"
+_PREFIX: Final = "HEATMAP_"
+_KNOWN: Final = frozenset(
+    {
+        PROD_HOSTS,
+        UNATTENDED,
+        "HEATMAP_VERIFY_NON_PROD_HOSTS",
+        "HEATMAP_VERIFY_USERS",
+        "HEATMAP_VERIFY_QUESTIONS",
+        "HEATMAP_VERIFY_BATCH",
+        "HEATMAP_VERIFY_CONCURRENCY",
+        "HEATMAP_DEPLOYMENT_LOG",
+        "HEATMAP_REFRESH_RUNS",
+        "HEATMAP_MAX_REFRESH_MS",
+        "HEATMAP_MAX_REGRESSION",
+        "HEATMAP_SANDBOX_PORT",
+        "HEATMAP_SANDBOX_POSTGREST",
+        "HEATMAP_SANDBOX_POSTGRES",
+    }
+)
+
+_ONE_VALUE: Final = (_KNOWN | {*PROJECT_VARIABLES}) - {PROD_HOSTS}
+
+# A line of an environment file: nothing, a comment, or one assignment whose value is plain or in
+# quotes that close on the line. python-dotenv takes more, and drops what it cannot take; here both
+# it and a reader can take a line in one way only.
+_LINE: Final = re.compile(
+    r"""
+    \s*(?:\#.*)?
+    | \s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*
+      (?: '(?:[^'\\]|\\.)*'(?:\s+\#.*|\s*)
+        | "(?:[^"\\]|\\.)*"(?:\s+\#.*|\s*)
+        | (?:[^\s'"\#].*)?
+      )
+    """,
+    re.VERBOSE,
+)
+_LONGEST_FILE: Final = 1_000_000
 
 # Bounds keep a slip of the finger from becoming a load test of somebody's project.
 MAX_USERS: Final = 10_000
@@ -90,6 +143,7 @@ class Settings:
         sandbox_postgres: A directory with PostgreSQL's programs for the sandbox, or None.
         sandbox_port: TCP port of the sandbox's front door; 0 takes a free one.
         sources: Where each variable was found ("flag", "environment" or a file's path).
+        project_source: Where URL and keys are looked for, in words.
     """
 
     url: str | None
@@ -111,6 +165,7 @@ class Settings:
     sandbox_postgres: Path | None = None
     sandbox_port: int = 0
     sources: Mapping[str, str] = field(default_factory=dict)
+    project_source: str = "the environment"
 
 
 def load_settings(
@@ -132,20 +187,22 @@ def load_settings(
         ConfigurationError: A value is malformed or out of bounds, or the file cannot be read.
     """
     path = _environment_file(env_file, directory)
-    lookup = _Lookup(flags or {}, environ, _read_file(path) if path else {}, str(path))
-    state_dir = user_state_path("heatmap-tui")
+    lookup = _Lookup(
+        flags or {}, environ, list(_read_file(path)) if path else [], path, env_file is not None
+    )
+    state_dir = _state_dir()
     log = lookup.path("HEATMAP_DEPLOYMENT_LOG")
     return Settings(
         url=lookup.text("SUPABASE_URL"),
         service_role_key=lookup.secret("SUPABASE_SERVICE_ROLE_KEY"),
         anon_key=lookup.secret("SUPABASE_ANON_KEY"),
         volume=_volume(lookup),
-        prod_hosts=lookup.items("HEATMAP_VERIFY_PROD_HOSTS"),
+        prod_hosts=lookup.union(PROD_HOSTS),
         non_prod_hosts=lookup.items("HEATMAP_VERIFY_NON_PROD_HOSTS"),
         state_dir=state_dir,
         deployment_log=log or state_dir / "deployment-log.jsonl",
         env_file=path,
-        unattended=lookup.text("HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED"),
+        unattended=environ.get(UNATTENDED, "").strip() or None,
         refresh_runs=lookup.number("HEATMAP_REFRESH_RUNS", 1, low=1, high=MAX_REFRESH_RUNS),
         max_refresh_ms=lookup.optional("HEATMAP_MAX_REFRESH_MS", low=1, high=3_600_000),
         max_regression_percent=lookup.optional("HEATMAP_MAX_REGRESSION", low=1, high=100_000),
@@ -155,6 +212,19 @@ def load_settings(
         sandbox_postgres=lookup.path("HEATMAP_SANDBOX_POSTGRES"),
         sandbox_port=lookup.number("HEATMAP_SANDBOX_PORT", 0, low=0, high=65_535),
         sources=lookup.sources,
+        project_source=lookup.project_source,
+    )
+
+
+def _state_dir() -> Path:
+    with contextlib.suppress(RuntimeError):
+        path = user_state_path("heatmap-tui")
+        if path.is_absolute():
+            return path
+    # Without HOME and without an entry in the list of users.
+    raise ConfigurationError(
+        "there is no home directory to keep journals and history in: HOME is not set",
+        hint="set HOME, or XDG_STATE_HOME, to a directory you may write to",
     )
 
 
@@ -162,32 +232,100 @@ def _environment_file(given: Path | None, directory: Path) -> Path | None:
     what = f"--env-file {str(given)[:200]!r}" if given else ENVIRONMENT_FILE
     try:
         path = directory / (given or Path(ENVIRONMENT_FILE)).expanduser()
-        if path.is_file():
-            return path
-    except (OSError, RuntimeError) as error:
-        # RuntimeError: "~name" of a user who does not exist.
-        why = getattr(error, "strerror", None) or "it starts with ~ and names no user"
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        if given is None and not os.path.lexists(directory / ENVIRONMENT_FILE):
+            return None
+        raise ConfigurationError(
+            f"{what}: there is no such file",
+            hint="name an existing file, or copy .env.example to it and fill it in",
+        ) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        # RuntimeError: "~name" of a user who does not exist; ValueError: a NUL.
+        why = getattr(error, "strerror", None) or "it is no path, or ~ names no user"
         raise ConfigurationError(
             f"{what}: the file cannot be read: {why}",
             hint="make it and the directories above it readable for you, or name another file",
         ) from error
-    if given is None:
+    if stat.S_ISREG(mode):
+        return path
+    if given is None and stat.S_ISDIR(mode):
+        # Some keep a virtual environment under that name.
         return None
     raise ConfigurationError(
-        f"{what}: there is no such file",
-        hint="name an existing file, or copy .env.example to it and fill it in",
+        f"{what}: it is no regular file", hint="name a file of NAME=value lines"
     )
 
 
-def _read_file(path: Path) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """An assignment in an environment file."""
+
+    number: int
+    name: str
+    value: str
+
+
+def _read_file(path: Path) -> Iterator[_Line]:
+    """The assignments of an environment file, in order.
+
+    Raises:
+        ConfigurationError: It cannot be read, or one of its lines can be taken in no way or in two.
+    """
     try:
-        values = dotenv_values(path, encoding="utf-8-sig", interpolate=False)
+        with path.open("rb") as file:
+            data = file.read(_LONGEST_FILE + 1)
+        text = data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}",
             hint="make it readable for you, as UTF-8 text with NAME=value lines",
         ) from error
-    return {name: value for name, value in values.items() if value is not None}
+    if len(data) > _LONGEST_FILE:
+        raise ConfigurationError(f"{path} is no environment file: it is too long", hint=_REWRITE)
+    for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1):
+        where = f"{path}, line {number},"
+        match = _LINE.fullmatch(line)
+        if match is None or any(_breaks(char) for char in line):
+            raise ConfigurationError(f"{where} cannot be read as NAME=value", hint=_REWRITE)
+        name = match["name"]
+        if name is not None:
+            _check_name(name, where)
+            value = dotenv_values(stream=io.StringIO(line), interpolate=False).get(name)
+            if value is None:
+                raise ConfigurationError(f"{where} cannot be read as NAME=value", hint=_REWRITE)
+            yield _Line(number, name, value)
+
+
+_REWRITE: Final = (
+    "write NAME=value on one line, with quotes around the whole value or none, a comment behind #"
+)
+
+
+def _breaks(char: str) -> bool:
+    """Whether a reader could take a character for the end of a line, or see it nowhere."""
+    return unicodedata.category(char) in {"Cc", "Zl", "Zp"} and char != "\t"
+
+
+def _check_name(name: str, where: str) -> None:
+    """Refuse a name in a file that means nothing here but was meant for one that does."""
+    if name == UNATTENDED:
+        raise ConfigurationError(
+            f"{where} sets {name}, which is heard from the process environment alone",
+            hint="take it out of the file; a supervised pipeline sets it for the one run",
+        )
+    spelled = re.sub(r"[.-]", "_", name.upper())
+    if name not in _KNOWN:
+        near = difflib.get_close_matches(spelled, _KNOWN, n=1, cutoff=0.8)
+        if near or spelled.startswith(_PREFIX):
+            _refuse_name(name, where)
+
+
+def _refuse_name(name: str, where: str) -> None:
+    near = difflib.get_close_matches(name.upper(), sorted(_KNOWN), n=1, cutoff=0.0)[0]
+    raise ConfigurationError(
+        f"{where} sets {name[:80]}, which is no setting", hint=f"did you mean {near}?"
+    )
 
 
 class _Lookup:
@@ -197,19 +335,28 @@ class _Lookup:
         self,
         flags: Mapping[str, str | None],
         environ: Mapping[str, str],
-        from_file: Mapping[str, str],
-        file_name: str,
+        lines: list[_Line],
+        path: Path | None,
+        file_was_named: bool,
     ) -> None:
-        self._layers: tuple[tuple[str, Mapping[str, str | None]], ...] = (
-            ("flag", flags),
-            ("environment", environ),
-            (file_name, from_file),
-        )
+        for name in environ:
+            if name.upper().startswith(_PREFIX) and name not in _KNOWN:
+                _refuse_name(name, "the environment")
+        self._lines = lines
+        file: tuple[str, Mapping[str, str | None]] = (str(path), _last_of_each(lines, path))
+        shell: tuple[str, Mapping[str, str | None]] = ("environment", environ)
+        self._layers = (("flag", flags), shell, file)
+        whole = file_was_named and any(file[1].get(name) for name in PROJECT_VARIABLES)
+        self._project_layers = (file,) if whole else self._layers
+        self.project_source = f"{path}, which was named and counts alone"
+        if not whole:
+            self.project_source = f"the environment or {path or ENVIRONMENT_FILE}"
         self.sources: dict[str, str] = {}
 
     def text(self, name: str) -> str | None:
         """The value without surrounding white space; an empty one counts as not given."""
-        for source, layer in self._layers:
+        layers = self._project_layers if name in PROJECT_VARIABLES else self._layers
+        for source, layer in layers:
             value = (layer.get(name) or "").strip()
             if value:
                 self.sources[name] = source
@@ -236,8 +383,13 @@ class _Lookup:
         )
 
     def items(self, name: str) -> tuple[str, ...]:
-        parts = (part.strip() for part in (self.text(name) or "").split(","))
-        return tuple(part for part in parts if part)
+        return _entries(self.text(name))
+
+    def union(self, name: str) -> tuple[str, ...]:
+        """The entries of a list in every layer, and in every line of the file."""
+        values = [layer.get(name) for _, layer in self._layers[:2]]
+        values += [line.value for line in self._lines if line.name == name]
+        return tuple(dict.fromkeys(entry for value in values for entry in _entries(value)))
 
     def optional(self, name: str, *, low: int, high: int) -> int | None:
         return None if self.text(name) is None else self.number(name, low, low=low, high=high)
@@ -261,6 +413,30 @@ class _Lookup:
                 hint=f"give a whole number from {low} to {high}, such as {max(default, low)}",
             )
         return number
+
+
+def _entries(value: str | None) -> tuple[str, ...]:
+    """The entries between commas, empty ones included: the guard refuses them."""
+    return tuple(part.strip() for part in value.split(",")) if value and value.strip() else ()
+
+
+def _last_of_each(lines: list[_Line], path: Path | None) -> dict[str, str]:
+    """Names and values of a file.
+
+    Raises:
+        ConfigurationError: Two lines say different things of one name, and it matters here.
+    """
+    found: dict[str, _Line] = {}
+    for line in lines:
+        before = found.get(line.name)
+        if before and before.value != line.value and line.name in _ONE_VALUE:
+            raise ConfigurationError(
+                f"{path}, line {line.number}, sets {line.name}, as line {before.number} does, to "
+                "something else",
+                hint="keep one of them",
+            )
+        found[line.name] = line
+    return {name: line.value for name, line in found.items()}
 
 
 def _volume(lookup: _Lookup) -> Volume:

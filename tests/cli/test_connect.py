@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tui import sandbox as sandboxes
-from tui.cli import connect as module
-from tui.cli.connect import connect
+from tui.cli import commands as module
+from tui.cli.commands import connect
 from tui.errors import ConfigurationError
 from tui.settings import Settings, load_settings
 from tui.verify.session import Session
@@ -61,11 +61,11 @@ async def test_what_fails_after_the_start_takes_the_sandbox_down(
 async def test_a_failure_to_classify_takes_it_down(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unclear(_: Settings) -> None:
+    def unclear(*_: object, **__: object) -> None:
         assert len(list(place.iterdir())) == 1, "it was up"
         raise ConfigurationError("unclear")
 
-    monkeypatch.setattr(module, "project_of", unclear)
+    monkeypatch.setattr(module, "target_of", unclear)
     with pytest.raises(ConfigurationError, match="unclear"):
         await start()
     assert list(place.iterdir()) == []

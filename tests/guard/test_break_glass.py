@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tui.errors import ExitCode, GuardRefused
 from tui.guard.break_glass import (
@@ -14,9 +16,14 @@ from tui.guard.break_glass import (
     WritePermission,
     authorize_write,
     confirm_unattended,
+    effects_of_cycle,
     grant,
+    judge_justification,
+    tidy,
 )
 from tui.guard.target import Target, classify, declared_by_database
+from tui.redact import remember
+from tui.settings import Volume
 
 REF = "prodprodprodprodprod"
 KEY = "sb_secret_abcdefghijklmnop"
@@ -25,7 +32,7 @@ NOW = Moment(1000.0, datetime(2026, 3, 1, 12, tzinfo=UTC))
 
 
 def target(url: str = f"https://{REF}.supabase.co", word: str | None = None) -> Target:
-    found = classify(url, KEY, non_prod_hosts=["staging.example.org"])
+    found = classify(url, KEY, non_prod_hosts=["staging.example.org", "localhost"])
     return declared_by_database(found, word)
 
 
@@ -148,9 +155,9 @@ def test_a_target_that_turns_out_to_be_production_closes_an_open_permission() ->
 
 
 def test_neither_permit_nor_permission_can_be_made_elsewhere() -> None:
-    with pytest.raises(TypeError, match=r"tui\.override alone"):
+    with pytest.raises(TypeError, match=r"tui\.guard\.break_glass alone"):
         Permit(object(), PROD, REASON, None, NOW)
-    with pytest.raises(TypeError, match=r"tui\.override alone"):
+    with pytest.raises(TypeError, match=r"tui\.guard\.break_glass alone"):
         WritePermission(None, PROD, None)
     for made in (permit(), authorize_write(LOCAL, allow_prod=False, now=NOW)):
         with pytest.raises(AttributeError):
@@ -196,7 +203,7 @@ def test_the_name_must_be_typed_to_the_letter(confirmation: str) -> None:
 
 
 def test_no_permit_without_a_ready_dry_run_or_a_reason() -> None:
-    with pytest.raises(GuardRefused, match="no dry run was ready"):
+    with pytest.raises(GuardRefused, match="no dry run was ready in this session"):
         grant(PROD, confirmation=REF, justification=REASON, dry_run_ready=False, now=NOW)
     with pytest.raises(GuardRefused, match="justification has 6 characters"):
         grant(PROD, confirmation=REF, justification="hotfix", dry_run_ready=True, now=NOW)
@@ -276,3 +283,57 @@ def test_a_pipeline_that_says_less_is_refused(value: str | None, told: str) -> N
         confirm_unattended(PROD, value)
     assert told in refusal(caught)
     assert f"HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED={REF}" in (caught.value.hint or "")
+
+
+# --- the justification ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [
+    "Hotfix for the broken accuracy column, agreed with the head of teaching",
+    "OPS-1412: refresh after restoring last night's backup",
+    "Restoring basic functionality of the admin heatmap after incident 4711",
+    "Stale cookie, session and caching layers hide the view: refreshing it",
+    "Überprüfung nach dem Wiederherstellen der Sicherung",
+    "дежурный проверяет витрину после восстановления базы",
+    "本番の集計ビューが更新されないため、緊急に検証を行います。",
+    "  Rebuilt   the view after  the failed migration, see runbook  ",
+])  # fmt: skip
+def test_a_reason_will_do(text: str) -> None:
+    assert judge_justification(text) is None
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("", "is empty"),
+    ("   \n\t \u200b\u202e ", "is empty"),
+    ("hotfix", "6 characters"),
+    ("hotfix" + " " * 40 + "now", "10 characters"),
+    ("fix" + "\u200b" * 11 + " the view", "12 characters"),
+    ("a" * 40, "different words"),
+    ("." * 40, "different words"),
+    ("hotfix deploy hotfix Deploy HOTFIX", "different words"),
+    ("あ" * 30, "different words"),
+    ("the key is sb_secret_abcdefghijklmnopqrstuvw_12345678", "holds a key"),
+    ("connect to postgresql://postgres:hunter2@db.example/x please", "holds a key"),
+])  # fmt: skip
+def test_what_is_no_reason_is_told_why(text: str, problem: str) -> None:
+    assert problem in (judge_justification(text) or "it was accepted")
+
+
+def test_our_own_key_is_no_reason_in_whatever_form() -> None:
+    remember("plainly-a-key-0123456789")
+    assert "holds a key" in (judge_justification("It is plainly-a-key-0123456789 of ours") or "")
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_judged_and_tidied_to_one_visible_line(text: str) -> None:
+    judge_justification(text)
+    tidied = tidy(text)
+    assert tidied.isprintable() or tidied == ""
+    assert len(tidied.splitlines()) <= 1
+    assert tidy(tidied) == tidied
+    assert len(tidied) >= 20 or judge_justification(text)
+
+
+def test_the_effects_are_counted_in_words() -> None:
+    told = " ".join(effects_of_cycle(Volume(users=1, questions=200)))
+    assert "1 user, 200 questions, 200 responses" in told

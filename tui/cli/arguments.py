@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from tui import __version__
 from tui.errors import ConfigurationError
@@ -16,16 +16,29 @@ CYCLE: Final = "cycle"
 WITH_EVIDENCE: Final = frozenset({CYCLE, "dry-run", "purge"})
 """What leaves a report behind."""
 
-# What a flag means something for. In the console, none of these does.
+_ON_A_PROJECT: Final = {*WITH_EVIDENCE, "heatmap"}
+_WRITING: Final = {CYCLE, "purge"}
+
+# What a flag means something for, and whether it does so in the console too.
 _MEANT_FOR: Final = {
-    "json": {*WITH_EVIDENCE, "heatmap"},
-    "report": WITH_EVIDENCE,
-    "confirm": {CYCLE, "purge"},
-    "justification": {CYCLE, "purge"},
-    "ticket": {CYCLE, "purge"},
-    "purge_unexplained": {"purge"},
-    "purge_run": {"purge"},
+    "json": (_ON_A_PROJECT, False),
+    "sandbox": (_ON_A_PROJECT, True),
+    "users": ({CYCLE, "dry-run"}, True),
+    "questions": ({CYCLE, "dry-run"}, True),
+    "batch": ({CYCLE, "dry-run"}, True),
+    "refresh_runs": ({CYCLE}, True),
+    "max_refresh_ms": ({CYCLE}, True),
+    "max_regression": ({CYCLE}, True),
+    "report": (WITH_EVIDENCE, False),
+    "purge_unexplained": ({"purge"}, False),
+    "purge_run": ({"purge"}, False),
+    "allow_prod": (_WRITING, True),
+    "confirm": (_WRITING, False),
+    "justification": (_WRITING, False),
+    "ticket": (_WRITING, False),
+    "sandbox_faults": ({*_ON_A_PROJECT, "serve-sandbox"}, True),
 }
+_WITH_ALLOW_PROD: Final = ("confirm", "justification", "ticket")
 
 EXAMPLES = """\
 examples:
@@ -43,9 +56,16 @@ exit codes:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Raises where argparse would end the process, so that `--json` still gets its document."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(message, hint="heatmap-tui --help lists the flags")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line: every flag, grouped, with examples and exit codes."""
-    flags = argparse.ArgumentParser(
+    flags = _Parser(
         prog="heatmap-tui",
         description="Prove that a Supabase analytics heatmap is right, locked down and fast.",
         epilog=EXAMPLES,
@@ -87,7 +107,7 @@ def parser() -> argparse.ArgumentParser:
     removal = flags.add_argument_group("purge: what it stops at, when it says so")
     removal.add_argument(
         "--purge-unexplained",
-        type=int,
+        type=_count,
         metavar="N",
         help="remove as well the N responses, no more and no fewer, that no run explains",
     )
@@ -141,18 +161,28 @@ def refuse_idle(options: argparse.Namespace, *, interactive: bool) -> None:
         ConfigurationError: One of them has no meaning for what is to be done.
     """
     mode = mode_of(options)
-    for name, modes in _MEANT_FOR.items():
+    for name, (modes, in_console) in _MEANT_FOR.items():
         flag = f"--{name.replace('_', '-')}"
         if getattr(options, name) in (None, False, []):
             continue
         if mode not in modes:
             where = "without --purge" if mode == CYCLE else f"with --{mode}"
             raise ConfigurationError(f"{flag} has no meaning {where}", hint="leave it out")
-        if interactive:
+        if interactive and not in_console:
             raise ConfigurationError(
                 f"{flag} has no meaning in the console, which has its own way for it",
                 hint="add --headless, or leave it out",
             )
+        if name in _WITH_ALLOW_PROD and not options.allow_prod:
+            raise ConfigurationError(
+                f"{flag} has no meaning without --allow-prod", hint="add it, or leave this out"
+            )
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 12) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of rows from 1 on")
+    return int(text)
 
 
 def variables(options: argparse.Namespace) -> dict[str, str | None]:

@@ -1,124 +1,327 @@
-"""Flags decide what runs. Imports what a choice needs once the choice is made."""
+"""What the flags choose: the console, a headless run, the deployment log, a served sandbox."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import stat
 import sys
+import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui.cli.arguments import CYCLE, WITH_EVIDENCE, mode_of, parser, refuse_idle, variables
-from tui.errors import ConfigurationError, Interrupted, OperatorError
+from tui.cli.arguments import CYCLE, mode_of, refuse_idle, variables
+from tui.errors import ConfigurationError, ExitCode, SandboxError
+from tui.guard.environments import environments
+from tui.guard.target import check_declarations, target_of
+from tui.redact import Secret
+from tui.settings import load_settings
+from tui.signals import listen
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
+
+    from tui.evidence.deployment_log import Record
+    from tui.sandbox import Sandbox, SandboxOptions
+    from tui.settings import Settings
+    from tui.verify.session import ConnectStage, Session
+
+    OnStage = Callable[[ConnectStage], None]
 
 
-def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run the command.
-
-    Args:
-        arguments: Command line without the program's name.
-        environ: The process environment.
+def dispatch(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Do what the flags say.
 
     Returns:
-        The exit code, see `tui.errors.ExitCode`.
+        The exit code.
+
+    Raises:
+        OperatorError: It ended before a run could begin.
     """
-    options = parser().parse_args(arguments)
-    try:
-        return _dispatch(options, environ)
-    except OperatorError as error:
-        return _tell(error, options, environ)
-    except KeyboardInterrupt:
-        return _tell(Interrupted("interrupted"), options, environ)
-    except Exception as error:  # noqa: BLE001 - the last resort: a report in place of a traceback
-        return _tell(_crashed(error), options, environ)
-
-
-def _dispatch(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from tui.settings import load_settings
-
-    interactive = _is_interactive(options)
+    interactive = _is_interactive(options, environ)
     refuse_idle(options, interactive=interactive)
-    directory = Path.cwd()
     settings = load_settings(
-        environ=environ, directory=directory, env_file=options.env_file, flags=variables(options)
+        environ=environ, directory=Path.cwd(), env_file=options.env_file, flags=variables(options)
     )
     if options.log:
-        from tui.cli.show_log import show_log
-
-        return int(show_log(settings))
-    import asyncio
-
+        return show_log(settings)
     if options.serve_sandbox:
-        from tui.cli.serve import serve
-
-        return int(asyncio.run(serve(settings, options.sandbox_faults)))
-    from tui.cli.connect import project_of
-
+        return asyncio.run(serve(settings, options.sandbox_faults))
     sandbox = options.sandbox or (settings.url is None and interactive)
-    if not sandbox:
-        project_of(settings)
-        if options.sandbox_faults:
-            raise ConfigurationError(
-                "--sandbox-faults has no meaning for a project that is no sandbox",
-                hint="add --sandbox, or leave it out",
-            )
+    if options.sandbox_faults and not sandbox:
+        raise ConfigurationError(
+            "--sandbox-faults has no meaning for a project that is no sandbox",
+            hint="add --sandbox, or leave it out",
+        )
+    # Told here, where no screen comes between.
+    opening = "starting the sandbox" if sandbox else f"opening {target_of(settings).url}"
     if interactive:
-        from tui.cli.interactive import open_console
-
-        return open_console(settings, options, environ, sandbox=sandbox)
+        return _open_console(settings, options, environ, sandbox=sandbox, opening=opening)
+    # The project's client takes long to load, and the console can be painted before.
     from tui.cli.headless import work
 
-    return int(asyncio.run(work(settings, options, sandbox=sandbox)))
+    return asyncio.run(work(settings, options, sandbox=sandbox))
 
 
-def _is_interactive(options: argparse.Namespace) -> bool:
+def _is_interactive(options: argparse.Namespace, environ: Mapping[str, str]) -> bool:
     """Whether there are to be screens: nothing says otherwise, and a terminal is at both ends."""
     return not (
         options.headless
         or options.json
         or mode_of(options) != CYCLE
+        or environ.get("TERM") in {"dumb", "unknown"}
         or not sys.stdout.isatty()
         or not sys.stdin.isatty()
     )
 
 
-def _tell(error: OperatorError, options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Tell what kept a run from beginning, and leave it as evidence where that was asked for."""
-    from tui.cli.output import Console, report_error
-    from tui.verify.events import Mode
+# --- a project ------------------------------------------------------------------------------------
+
+
+async def connect(
+    settings: Settings,
+    *,
+    sandbox: bool,
+    allow_prod: bool,
+    faults: str | None,
+    on_stage: OnStage,
+) -> Session:
+    """Start the sandbox if that is what runs, classify the target, ask the database what it is.
+
+    Args:
+        settings: As configured.
+        sandbox: Run against a sandbox of our own; it goes when the session is closed.
+        allow_prod: `--allow-prod` was given.
+        faults: Faults that the sandbox is to inject, or None.
+        on_stage: Told what is being waited for.
+
+    Returns:
+        The session, for the caller to close. Where this fails, or is cancelled, nothing stays up.
+
+    Raises:
+        ConfigurationError: URL, key or a declaration does not make sense.
+        SandboxError: The sandbox could not be started.
+    """
+    from tui.verify.session import ConnectStage, Session
+
+    # A declaration that cannot be read is told before anything is started.
+    check_declarations(settings.prod_hosts, settings.non_prod_hosts)
+    async with contextlib.AsyncExitStack() as undo:
+        if sandbox:
+            running = await _start_sandbox(sandbox_options(settings, faults), on_stage)
+            undo.push_async_callback(running.stop)
+            settings = replace(
+                settings,
+                url=running.url,
+                service_role_key=Secret(running.service_role_key),
+                anon_key=Secret(running.anon_key),
+            )
+        target, key = target_of(settings, sandbox=sandbox), settings.service_role_key
+        if key is None:
+            raise AssertionError("a target has a key")
+        session = Session(settings, target, key=key, is_sandbox=sandbox, allow_prod=allow_prod)
+        session.on_close(undo.pop_all().aclose)
+        undo.push_async_callback(session.aclose)
+        asking = "ask the project what it is"
+        on_stage(ConnectStage(asking, None))
+        began = time.perf_counter()
+        await session.ask_database()
+        on_stage(ConnectStage(asking, time.perf_counter() - began))
+        # From here on it is for the caller to close.
+        undo.pop_all()
+    return session
+
+
+def sandbox_options(settings: Settings, faults: str | None) -> SandboxOptions:
+    """How the settings want the sandbox started."""
+    from tui.sandbox import SandboxOptions
+
+    return SandboxOptions(
+        postgrest=settings.sandbox_postgrest,
+        postgres_bin=settings.sandbox_postgres,
+        port=settings.sandbox_port,
+        faults=faults,
+    )
+
+
+async def _start_sandbox(options: SandboxOptions, on_stage: OnStage) -> Sandbox:
+    from tui.sandbox import start_sandbox
+    from tui.verify.session import ConnectStage
+
+    return await start_sandbox(
+        options, lambda stage: on_stage(ConnectStage(stage.title, stage.seconds, stage.detail))
+    )
+
+
+# --- the console ----------------------------------------------------------------------------------
+
+
+def _open_console(
+    settings: Settings,
+    options: argparse.Namespace,
+    environ: Mapping[str, str],
+    *,
+    sandbox: bool,
+    opening: str,
+) -> int:
+    from tui.console.app import HeatmapApp
+    from tui.console.dialogs.environments import Environments
+
+    directory = Path.cwd()
+
+    async def open_session(chosen: Settings, on_stage: OnStage, *, sandbox: bool) -> Session:
+        return await connect(
+            chosen,
+            sandbox=sandbox,
+            allow_prod=options.allow_prod,
+            faults=options.sandbox_faults if sandbox else None,
+            on_stage=on_stage,
+        )
+
+    async def open_file(path: Path, on_stage: OnStage) -> Session:
+        chosen = load_settings(
+            environ=environ, directory=directory, env_file=path, flags=variables(options)
+        )
+        return await open_session(chosen, on_stage, sandbox=False)
+
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    app = HeatmapApp(
+        partial(open_session, settings, sandbox=sandbox),
+        allow_prod=options.allow_prod,
+        opening=opening,
+        ascii_only=encoding != "utf8",
+        state_dir=settings.state_dir,
+        environments=lambda: Environments(lambda: environments(directory, environ), open_file),
+    )
+    return app.run() or 0
+
+
+# --- the sandbox for others -----------------------------------------------------------------------
+
+
+async def serve(settings: Settings, faults: str | None) -> ExitCode:
+    """Keep a sandbox up until a signal comes; its environment goes to stdout as `.env` lines.
+
+    Args:
+        settings: How it is to be started.
+        faults: Faults that it is to inject, or None.
+
+    Raises:
+        SandboxError: It could not be started, or has died.
+    """
+    from tui.cli.output import Console
 
     console = Console()
-    try:
-        mode = mode_of(options)
-    except ConfigurationError:
-        mode = CYCLE
-    kind = Mode(mode) if mode in set(Mode) else Mode.CYCLE
-    code = report_error(error, console, mode=kind, as_json=options.json)
-    summary = environ.get("GITHUB_STEP_SUMMARY")
-    if mode in WITH_EVIDENCE and (options.report is not None or summary):
-        from tui.cli.headless import has_place, leave
-        from tui.evidence.gathered import without_run
-        from tui.verify.result import document, result_of_error
-
-        evidence = without_run(document(result_of_error(error, kind)), hint=error.hint)
-        report = options.report if options.report and has_place(options.report) else None
-        leave(evidence, report, Path(summary) if summary else None, console)
-    return code
-
-
-def _crashed(error: Exception) -> OperatorError:
-    """A mistake of ours, put into a file without secrets, and into words."""
-    from platformdirs import user_state_path
-
-    from tui.evidence.crash import save_crash
-
-    try:
-        report = f"the report is in {save_crash(error, user_state_path('heatmap-tui') / 'crashes')}"
-    except OSError as problem:
-        report = f"a report could not be written: {problem.strerror}"
-    return OperatorError(
-        f"a mistake of ours ended the command ({type(error).__name__}); {report}",
-        hint="send the report; heatmap-tui --purge removes what a run may have left",
+    stopped = asyncio.Event()
+    unlisten = listen(lambda _: stopped.set())
+    starting = asyncio.ensure_future(
+        _start_sandbox(
+            sandbox_options(settings, faults),
+            lambda stage: console.stage(stage.title, stage.seconds, stage.detail),
+        )
     )
+    waiting = asyncio.ensure_future(stopped.wait())
+    try:
+        await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            return ExitCode.INTERRUPTED
+        sandbox = await starting
+        _make_private(sys.stdout.fileno())
+        # These keys open a database that holds nothing and dies with this process.
+        console.plain(
+            f"SUPABASE_URL={sandbox.url}\n"
+            f"SUPABASE_SERVICE_ROLE_KEY={sandbox.service_role_key}\n"
+            f"SUPABASE_ANON_KEY={sandbox.anon_key}\n"
+            f"SUPABASE_DB_URL={sandbox.db_url}"
+        )
+        console.say("the sandbox is up; ctrl-c ends it")
+        while not stopped.is_set():
+            await asyncio.wait({waiting}, timeout=1.0)
+            if sandbox.failure:
+                raise SandboxError(sandbox.failure, hint="start it again")
+        return ExitCode.VERIFIED
+    finally:
+        waiting.cancel()
+        if not starting.done():
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await starting
+        elif starting.exception() is None:
+            await starting.result().stop()
+        unlisten()
+
+
+def _make_private(number: int) -> None:
+    """Shut a file that the shell made for the output to others, before keys go into it.
+
+    Raises:
+        ConfigurationError: Others may read it, and it belongs to somebody else.
+    """
+    mode = os.fstat(number).st_mode
+    if not stat.S_ISREG(mode) or not mode & 0o077 or sys.platform == "win32":
+        return
+    try:
+        os.fchmod(number, 0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"others may read the file that stdout goes to: {error.strerror}",
+            hint="send it to a file of your own",
+        ) from error
+
+
+# --- the deployment log ---------------------------------------------------------------------------
+
+
+def show_log(settings: Settings) -> ExitCode:
+    """Print the deployment log, and check it against what history and reports say of it.
+
+    Returns:
+        VERIFIED where it is whole, FAILED where it is not.
+
+    Raises:
+        OperatorError: It, or the history, cannot be read.
+    """
+    from tui.cli.output import Console
+    from tui.evidence.deployment_log import DeploymentLog
+    from tui.evidence.history import HistoryFile
+    from tui.evidence.report import anchors
+
+    console = Console()
+    path = settings.deployment_log
+    history = HistoryFile(settings.state_dir / "history.jsonl").read()
+    vouching = [*history.anchors(path), *anchors(settings.state_dir / "reports", path)]
+    log = DeploymentLog(path).check(vouching)
+    for record in log.records:
+        console.result(_line(record))
+    for remark in log.remarks:
+        console.say(f"note: {remark}")
+    others = {each.log for each in history.entries if each.log_head} - {str(path.absolute())}
+    for other in sorted(filter(None, others)):
+        console.say(f"note: runs in the history were recorded in another log, {other}")
+    for problem in log.problems:
+        console.say(f"PROBLEM: {problem}")
+    if log.problems:
+        return ExitCode.FAILED
+    if not log.records:
+        console.say(f"{path}: no record")
+        return ExitCode.VERIFIED
+    last = log.records[-1]
+    console.say(f"{path}: whole, {last.seq:,} records, last hash {last.hash}")
+    if log.anchored < last.seq:
+        after = f"after record {log.anchored:,}" if log.anchored else "in it"
+        console.say(
+            f"note: no run in the history and no report here vouches for what is {after}: "
+            "a changed or missing end would not be noticed there"
+        )
+    return ExitCode.VERIFIED
+
+
+def _line(record: Record) -> str:
+    what = f"{record.seq:>4}  {record.time}  {record.event:<7}  {record.target.get('identity')}"
+    who = f"{record.action} {record.run_id} by {record.user}@{record.host}"
+    why = record.justification if record.outcome is None else f"{record.outcome}: {record.detail}"
+    return f"{what}  {who}  {why}" + (f"  [{record.ticket}]" if record.ticket else "")

@@ -39,7 +39,7 @@ def judge_flags(session: Session, options: argparse.Namespace) -> None:
         confirmation=options.confirm or "",
         justification=options.justification or "",
     )
-    if not _is_at_terminal(session):
+    if not _is_at_terminal():
         confirm_unattended(session.target, session.settings.unattended)
 
 
@@ -60,10 +60,11 @@ async def break_glass(
     # It may be production since a moment ago only.
     judge_flags(session, options)
     identity = session.target.identity
-    if _is_at_terminal(session):
+    if _is_at_terminal():
         console.say(f"PRODUCTION: this writes to {identity} ({session.target.reason}).")
         for line in effects:
             console.say(f"  {line}")
+        _forget_typed()
         console.say(f"Type {identity} to go on, anything else to stop:")
         if (await _typed()).strip() != identity:
             raise GuardRefused("break-glass was not confirmed at the terminal", hint=None)
@@ -74,10 +75,18 @@ async def break_glass(
     )
 
 
-def _is_at_terminal(session: Session) -> bool:
-    """Whether somebody can be asked, and nothing says that nobody is there."""
-    both = sys.stdin.isatty() and sys.stderr.isatty()
-    return both and not session.settings.unattended
+def _is_at_terminal() -> bool:
+    """Whether somebody can be asked; then it is not for a variable to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _forget_typed() -> None:
+    """Throw away what was typed before the question was there to be read."""
+    if sys.platform != "win32":
+        import termios
+
+        with contextlib.suppress(termios.error):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 async def _typed() -> str:

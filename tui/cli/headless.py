@@ -7,13 +7,13 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from tui.cli.commands import connect
 from tui.cli.confirm import break_glass, judge_flags
-from tui.cli.connect import connect
 from tui.cli.output import Console, Interruptions, follow
 from tui.errors import ConfigurationError, ExitCode, Interrupted
 from tui.evidence.pipeline_files import leave_evidence
 from tui.evidence.thresholds import RUNS_TO_JUDGE
-from tui.guard.effects import of_cycle, of_purge
+from tui.guard.break_glass import effects_of_cycle, effects_of_purge
 from tui.guard.target import KeyKind
 from tui.verify.result import document as document_of
 
@@ -115,7 +115,7 @@ def _run_of(session: Session, options: argparse.Namespace, console: Console) -> 
         return session.dry_run()
     if options.heatmap:
         return session.heatmap()
-    effects = of_purge() if options.purge else of_cycle(session.settings.volume)
+    effects = effects_of_purge() if options.purge else effects_of_cycle(session.settings.volume)
 
     async def obtain_permit() -> Permit:
         return await break_glass(session, options, effects, console)

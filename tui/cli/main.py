@@ -1,4 +1,4 @@
-"""The command's entry: answers `--version` before anything else is loaded.
+"""The command's entry, and its last resort.
 
 Exit codes: 0 verified (or ready, or clean) - 1 verification failed - 2 bad usage or configuration -
 3 refused by the production guard - 4 interrupted, cleaned up - 5 something is left behind -
@@ -10,11 +10,17 @@ from __future__ import annotations
 import os
 import sys
 
-from tui import __version__
+if sys.version_info < (3, 11):  # noqa: UP036 - one line instead of a traceback
+    sys.exit(f"heatmap-tui needs Python 3.11 or newer; this is {sys.version.split()[0]}")
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # importing typing would take a tenth of the time that --version takes
-    from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tui.cli.arguments import CYCLE, WITH_EVIDENCE, mode_of, parser
+from tui.errors import ConfigurationError, Interrupted, OperatorError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,12 +30,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Command line without the program's name; None takes the process's own.
 
     Returns:
-        The exit code.
+        The exit code, see `tui.errors.ExitCode`.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
-    if given == ["--version"]:
-        print(f"heatmap-tui {__version__}")
-        return 0
-    from tui.cli.commands import run
+    # Where the flags cannot be read, this much of them decides how that is told.
+    options = parser().parse_args(["--json"] if "--json" in given else [])
+    try:
+        options = parser().parse_args(given)
+        # What --help and --version do not need is loaded here.
+        from tui.cli.commands import dispatch
 
-    return run(given, os.environ)
+        return dispatch(options, os.environ)
+    except OperatorError as error:
+        return _tell(error, options, os.environ)
+    except KeyboardInterrupt:
+        return _tell(Interrupted("interrupted"), options, os.environ)
+    except Exception as error:  # noqa: BLE001 - the last resort: a report in place of a traceback
+        return _tell(_crashed(error), options, os.environ)
+
+
+def _tell(error: OperatorError, options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Tell what kept a run from beginning, and leave it as evidence where that was asked for."""
+    from pathlib import Path
+
+    from tui.cli.output import Console, report_error
+    from tui.verify.events import Mode
+
+    console = Console()
+    try:
+        mode = mode_of(options)
+    except ConfigurationError:
+        mode = CYCLE
+    kind = Mode(mode) if mode in set(Mode) else Mode.CYCLE
+    code = report_error(error, console, mode=kind, as_json=options.json)
+    summary = environ.get("GITHUB_STEP_SUMMARY")
+    if mode in WITH_EVIDENCE and (options.report is not None or summary):
+        from tui.cli.headless import has_place, leave
+        from tui.evidence.gathered import without_run
+        from tui.verify.result import document, result_of_error
+
+        evidence = without_run(document(result_of_error(error, kind)), hint=error.hint)
+        report = options.report if options.report and has_place(options.report) else None
+        leave(evidence, report, Path(summary) if summary else None, console)
+    return code
+
+
+def _crashed(error: Exception) -> OperatorError:
+    """An internal error, put into a file without secrets, and into words."""
+    from platformdirs import user_state_path
+
+    from tui.evidence.crash import save_crash
+
+    try:
+        report = f"the report is in {save_crash(error, user_state_path('heatmap-tui') / 'crashes')}"
+    except OSError as problem:
+        report = f"a report could not be written: {problem.strerror}"
+    return OperatorError(
+        f"an internal error ended the command ({type(error).__name__}); {report}",
+        hint="send the report; heatmap-tui --purge removes what a run may have left",
+    )

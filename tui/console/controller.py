@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from tui.console.dialogs import questions
 from tui.console.dialogs.base import Question
 from tui.console.dialogs.break_glass import BreakGlass
-from tui.console.dialogs.environments import ChooseEnvironment, NewEnvironment
+from tui.console.dialogs.environments import ChooseEnvironment
 from tui.console.widgets.places import View
-from tui.guard import effects
+from tui.guard.break_glass import effects_of_cycle, effects_of_purge
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -66,10 +66,6 @@ class Workbench:
         """Let the operator choose an environment file, and open its project."""
         self._work("ask", self._choose_project())
 
-    def describe_project(self) -> None:
-        """Let the operator describe a project in a new environment file, and open it."""
-        self._work("ask", self._describe_project())
-
     def read_live(self) -> None:
         """Read the live view; what comes of it is on the desk."""
         self._work("read", self._desk.read_live())
@@ -121,7 +117,7 @@ class Workbench:
             return
         permit = None
         if session.target.is_production:
-            lines = effects.of_cycle(session.settings.volume)
+            lines = effects_of_cycle(session.settings.volume)
             permit = await self._break_glass("a verification run", lines)
             if permit is None:
                 return
@@ -159,7 +155,7 @@ class Workbench:
         """Remove leftovers and wait for the end; None where it was not begun."""
         permit = None
         if session.target.is_production:
-            permit = await self._break_glass("removing leftovers", effects.of_purge())
+            permit = await self._break_glass("removing leftovers", effects_of_purge())
             if permit is None:
                 return None
         self._follow(lambda: session.purge(permit=permit, unexplained=unexplained, runs=runs))
@@ -174,21 +170,12 @@ class Workbench:
             return
         files = environments.files()
         if not files:
-            self._app.tell("There is no environment file here; press n on Target to write one.")
+            self._app.tell("There is no environment file here: cp .env.example .env")
             return
         session = self._desk.session
         current = session.settings.env_file if session else None
         path = await self._app.push_screen_wait(ChooseEnvironment(files, current))
         if path is not None:
-            await self._open(environments, path)
-
-    async def _describe_project(self) -> None:
-        environments = self._environments()
-        if environments is None:
-            return
-        path = await self._app.push_screen_wait(NewEnvironment(environments))
-        if path is not None:
-            self._app.tell(f"Wrote {path}; opening it.", warning=False)
             await self._open(environments, path)
 
     def _environments(self) -> Environments | None:

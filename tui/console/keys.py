@@ -121,10 +121,6 @@ class Keys(TellsFailures, App[int]):
         """Choose another environment file, and open its project."""
         self._me.bench.choose_project()
 
-    def action_new_environment(self) -> None:
-        """Describe a project in a new environment file, and open it."""
-        self._me.bench.describe_project()
-
     def action_interrupt(self) -> None:
         """Ctrl+c: the first stops the run, the second asks, the third leaves."""
         if self._me.is_furnished:

@@ -39,9 +39,6 @@ def commands(app: HeatmapApp, screen: Screen[object]) -> Iterator[SystemCommand]
         yield SystemCommand(
             "Other project", "Open another environment file", app.action_other_project
         )
-        yield SystemCommand(
-            "New .env", "Describe a project in a new file", app.action_new_environment
-        )
     yield SystemCommand("Help", "Explain this screen", app.action_help)
     yield SystemCommand("Light or dark", "Change the theme", app.action_switch_theme)
     yield SystemCommand("Quit", "Leave the console", app.action_leave)

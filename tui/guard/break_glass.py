@@ -2,22 +2,25 @@
 
 Every write passes one gate, `authorize_write`, whose result the project client's write methods
 demand. For local and staging targets it opens at once. For production it takes `--allow-prod`, a
-permit that an operator obtained by typing, and an intent that is already in the deployment log.
+permission that an operator obtained by typing, and an intent that is already in the deployment log.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 import time
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from tui.errors import GuardRefused
-from tui.guard.justification import judge_justification, tidy
+from tui.redact import redact
 
 if TYPE_CHECKING:
     from tui.guard.target import Target
+    from tui.settings import Volume
 
 __all__ = [
     "PERMIT_LIFETIME",
@@ -27,12 +30,27 @@ __all__ = [
     "WritePermission",
     "authorize_write",
     "confirm_unattended",
+    "effects_of_cycle",
+    "effects_of_purge",
     "grant",
     "judge_justification",
+    "judge_typed",
+    "tidy",
 ]
 
 PERMIT_LIFETIME: Final = timedelta(minutes=15)
 UNATTENDED_VARIABLE: Final = "HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED"
+
+SHORTEST: Final = 20
+LONGEST: Final = 2000
+FEWEST_WORDS: Final = 4
+# Scripts written without spaces: each character counts as a word.
+_WORD: Final = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+"
+)
+# Control and format characters, surrogates, line and paragraph separators. They can break a line,
+# turn the reading direction or hide, and a reason needs none of them.
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 _TRUTHY: Final = frozenset({"1", "allow", "enable", "enabled", "ok", "on", "t", "true", "y", "yes"})
 
@@ -196,7 +214,7 @@ def grant(
         confirmation: What was typed as its name; must be `target.identity`, to the letter.
         justification: Why production must be written to.
         ticket: A ticket's name, optional.
-        dry_run_ready: Whether a dry run of this target was ready in this sitting.
+        dry_run_ready: Whether a dry run of this target was ready in this session.
         now: The present.
 
     Raises:
@@ -204,7 +222,7 @@ def grant(
     """
     if not dry_run_ready:
         raise GuardRefused(
-            f"break-glass on {target.identity} is refused: no dry run was ready in this sitting",
+            f"break-glass on {target.identity} is refused: no dry run was ready in this session",
             hint="run the dry run first, and repair what it finds",
         )
     judge_typed(target, confirmation=confirmation, justification=justification)
@@ -234,6 +252,54 @@ def judge_typed(target: Target, *, confirmation: str, justification: str) -> Non
             f"break-glass on {target.identity} is refused: the justification {problem}",
             hint="say in a sentence why production must be written to now",
         )
+
+
+def judge_justification(text: str) -> str | None:
+    """Judge whether a text can stand as the reason for writing to production; people read the rest.
+
+    Returns:
+        The problem in words that follow "the justification", or None when it will do.
+    """
+    text = tidy(text)
+    if not text:
+        return "is empty"
+    if len(text) < SHORTEST:
+        return f"has {len(text)} characters, and at least {SHORTEST} are needed"
+    if redact(text) != text:
+        return "holds a key, which tells no reason"
+    words = {match.group().casefold() for match in _WORD.finditer(text)}
+    if len(words) < FEWEST_WORDS:
+        return f"needs at least {FEWEST_WORDS} different words"
+    return None
+
+
+def tidy(text: str) -> str:
+    """One line of visible text: invisible characters gone, white space collapsed, length bounded.
+
+    Returns:
+        At most `LONGEST` characters, safe in a log line and on a terminal.
+    """
+    visible = (" " if unicodedata.category(char) in _UNSEEN else char for char in text)
+    return " ".join("".join(visible).split())[:LONGEST].rstrip()
+
+
+def effects_of_cycle(volume: Volume) -> list[str]:
+    """What a verification writes, refreshes and deletes, a line each, to agree to."""
+    return [
+        f"Writes {_counted(volume.users, 'user')}, {_counted(volume.questions, 'question')}, "
+        f"{_counted(volume.responses, 'response')}, all tagged.",
+        "Refreshes the view twice; admins see synthetic rows in between.",
+        "Deletes the tagged rows again, and nothing else.",
+    ]
+
+
+def effects_of_purge() -> list[str]:
+    """What a purge deletes and refreshes, a line each, to agree to."""
+    return ["Deletes every tagged row and refreshes the view."]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def confirm_unattended(target: Target, value: str | None) -> None:

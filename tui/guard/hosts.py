@@ -1,7 +1,8 @@
 """How hosts are spelled: one canonical form, or a refusal. Pure.
 
 What is classified must be what the HTTP client would contact, so nothing here guesses: a spelling
-that the client, the resolver and a reader could each take differently is refused.
+that the client, the resolver and a reader could each take differently is refused. A refusal shows
+nothing of what could not be read, which may be a password.
 """
 
 from __future__ import annotations
@@ -13,41 +14,19 @@ from typing import Final, NoReturn
 
 from tui.errors import ConfigurationError
 
-# The platform's domains below which the first or second label is a project's ref.
-PLATFORM_DOMAINS: Final = ("supabase.co", "supabase.in", "supabase.red")
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+WRITE_IT_AS: Final = "write it as https://host, such as https://<project ref>.supabase.co"
 
-_PLATFORM_SERVICES: Final = frozenset(
-    {"api", "app", "auth", "db", "functions", "pooler", "realtime", "rest", "status", "storage"}
-    | {"studio", "www"}
-)
+# The platform's domains below which a label of this form is a project's ref: alone, or as the name
+# of a read replica or of the load balancer before the replicas. Any other label is a mere name.
+_PLATFORM_DOMAINS: Final = ("supabase.co", "supabase.in", "supabase.red")
+_REF: Final = re.compile(r"([a-z0-9]{20})(-rr-[a-z0-9-]+|-all)?")
 
-# Domains whose names belong to different people, so that one declared says nothing of another.
-_SHARED_DOMAINS: Final = """
-    amazonaws.com appspot.com azure.com azurecontainerapps.io azurewebsites.net cloudflare.net
-    cloudfront.net digitaloceanspaces.com duckdns.org elasticbeanstalk.com firebaseapp.com fly.dev
-    github.io gitlab.io googleapis.com herokuapp.com loca.lt netlify.app ngrok-free.app
-    ngrok-free.dev ngrok.app ngrok.dev ngrok.io nip.io ondigitalocean.app onrender.com pages.dev
-    railway.app run.app serveo.net sslip.io supabase.com supabase.dev supabase.io supabase.net
-    trycloudflare.com ts.net up.railway.app vercel.app web.app windows.net workers.dev
-"""
-_SHARED: Final = frozenset(_SHARED_DOMAINS.split())
+# Domains that are never delegated to anybody: what is below them is on a private network.
+_PRIVATE_DOMAINS: Final = (".internal", ".local", ".localhost", ".test", ".home.arpa")
 
-# Second labels under which countries register names: `co.uk`, `com.au`, `or.jp`.
-_REGISTRY_LABELS: Final = frozenset(
-    {"ac", "co", "com", "edu", "go", "gob", "gov", "id", "info", "ltd", "mil", "ne", "net", "nom"}
-    | {"or", "org", "plc", "sch", "web"}
-)
-
-# Top-level domains long enough to be taken for a project's ref; shorter ones are told by length.
-_LONG_TOP_LEVEL_DOMAINS: Final = """
-    agency cloud codes digital education email example global group health hospital house
-    internal international invalid local medical museum network online school services site
-    solutions space store studio support systems technology today tools travel university website
-    world
-"""
-_LONG_TOP_LEVEL: Final = frozenset(_LONG_TOP_LEVEL_DOMAINS.split())
-_SHORTEST_REF: Final = 5
-
+# Shown where one is given; of any other, the first part may be anything.
+_OTHER_SCHEMES: Final = frozenset({"ftp", "postgres", "postgresql", "ws", "wss"})
 _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _DOTTED_QUAD: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
@@ -61,23 +40,23 @@ class Endpoint:
     """Where a URL leads.
 
     Attributes:
-        scheme: In lower case.
-        user: The user name in the URL, or None. A password is never kept.
+        scheme: http or https.
         host: Canonical: lower case, IDNA-encoded, no final dot, no brackets.
         port: As written, or None.
         rest: Path, query and fragment as written.
     """
 
     scheme: str
-    user: str | None
     host: str
     port: int | None
     rest: str
 
-
-def shown(text: str) -> str:
-    """A piece of input, fit for a message: bounded, printable, without what stands before an @."""
-    return ascii(text.rsplit("@", 1)[-1][:60])
+    @property
+    def origin(self) -> str:
+        """Scheme, host, and the port if it is not the scheme's own."""
+        address = f"[{self.host}]" if ":" in self.host else self.host
+        own = self.port in {None, DEFAULT_PORTS[self.scheme]}
+        return f"{self.scheme}://{address}" + ("" if own else f":{self.port}")
 
 
 def refuse(source: str, problem: str, hint: str) -> NoReturn:
@@ -86,29 +65,37 @@ def refuse(source: str, problem: str, hint: str) -> NoReturn:
 
 
 def parse_endpoint(text: str, source: str) -> Endpoint:
-    """Read an absolute URL.
+    """Read an http or https URL.
 
     Args:
         text: The URL as configured.
         source: The variable it comes from, for messages.
 
     Raises:
-        ConfigurationError: It is no URL, or it is spelled in a way that can be taken two ways.
+        ConfigurationError: It is no URL, names a user, or can be taken two ways.
     """
-    hint = "write it as https://host, such as https://<project ref>.supabase.co"
     if len(text) > _LONGEST:
-        refuse(source, f"is longer than {_LONGEST} characters", hint)
+        refuse(source, f"is longer than {_LONGEST} characters", WRITE_IT_AS)
     if any(not char.isprintable() or char.isspace() for char in text):
-        refuse(source, "contains white space or an invisible character", hint)
+        refuse(source, "contains white space or an invisible character", WRITE_IT_AS)
     if "\\" in text:
-        refuse(source, "contains a backslash, which programs read differently", hint)
+        refuse(source, "contains a backslash, which programs read differently", WRITE_IT_AS)
+    if text[:1] in {'"', "'"}:
+        refuse(source, "carries its quotes along", "leave the quotes out")
     match = _URL.fullmatch(text)
     if match is None:
-        refuse(source, "is not a URL with a scheme and a host", hint)
+        refuse(source, "is not a URL with a scheme and a host", WRITE_IT_AS)
     scheme, authority, rest = match.groups()
-    user, at, address = authority.rpartition("@")
-    host, port = parse_address(address, source)
-    return Endpoint(scheme.lower(), user.partition(":")[0] if at else None, host, port, rest)
+    scheme = scheme.lower()
+    if scheme not in DEFAULT_PORTS:
+        known = f"starts with {scheme}://, not" if scheme in _OTHER_SCHEMES else "does not start"
+        refuse(source, f"{known} with https://", WRITE_IT_AS)
+    if "@" in authority + rest:
+        # A password may hold a slash, so that what precedes it looks like the host.
+        where = "a user name before the host" if "@" in authority else "an @ after the host"
+        refuse(source, f"has {where}", WRITE_IT_AS)
+    host, port = parse_address(authority, source)
+    return Endpoint(scheme, host, port, rest)
 
 
 def parse_address(text: str, source: str) -> tuple[str, int | None]:
@@ -121,13 +108,13 @@ def parse_address(text: str, source: str) -> tuple[str, int | None]:
         ConfigurationError: It is spelled in a way that can be taken two ways.
     """
     if "@" in text:
-        refuse(source, f"has a user name before the host {shown(text)}", "leave the user name out")
+        refuse(source, "has a user name before the host", "leave the user name out")
     match = _AUTHORITY.fullmatch(text)
     if match is None:
-        refuse(source, f"has no valid host and port in {shown(text)}", "write host or host:port")
+        refuse(source, "has no valid host and port", "write host or host:port")
     host, port = match.group(1), match.group(2)
     if port and not 1 <= int(port) <= 65_535:
-        refuse(source, f"has the port {port}", "a port is a number from 1 to 65535")
+        refuse(source, "has a port that is none", "a port is a number from 1 to 65535")
     return canonical_host(host, source), int(port) if port else None
 
 
@@ -152,11 +139,7 @@ def canonical_host(text: str, source: str) -> str:
     host = host.removesuffix(".")
     labels = host.split(".")
     if not all(_LABEL.fullmatch(label) for label in labels) or len(host) > 253:
-        refuse(
-            source,
-            f"has the host {shown(text)}, which is no host name",
-            "check it for typing slips",
-        )
+        refuse(source, "has a host that is no host name", "check it for typing slips")
     if _NUMBER.fullmatch(labels[-1]):
         return _ipv4(host, source)
     return host
@@ -171,7 +154,7 @@ def _idna(host: str, source: str) -> str:
     except idna.IDNAError:
         refuse(
             source,
-            f"has the host {shown(host)}, which is no valid international name",
+            "has a host that is no valid international name",
             "write the host in plain letters, or in its xn-- form",
         )
 
@@ -183,7 +166,7 @@ def _ipv4(host: str, source: str) -> str:
         # The resolver reads 127.1, 0x7f.1 and 0177.0.0.1 as addresses, browsers some of them.
         refuse(
             source,
-            f"has the address {shown(host)}, which programs read differently",
+            "has an address that programs read differently",
             "write an IPv4 address as four decimal numbers, such as 127.0.0.1",
         )
     return _specific(address, source)
@@ -197,7 +180,7 @@ def _ipv6(text: str, source: str) -> str:
     if address is None or address.scope_id is not None:
         refuse(
             source,
-            f"has the address {shown(text)}, which is no plain IPv6 address",
+            "has an address that is no plain IPv6 address",
             "write an IPv6 address in brackets and without a zone, such as [::1]",
         )
     return _specific(address.ipv4_mapped or address, source)
@@ -224,38 +207,38 @@ def is_loopback(host: str) -> bool:
     return host == "localhost"
 
 
-def below(host: str, domain: str) -> bool:
-    """Whether a canonical host is `domain` or a name below it, on a dot boundary.
+def is_private(host: str) -> bool:
+    """Whether a canonical host is on a private network: its addresses, and names nobody owns."""
+    if is_address(host):
+        return ipaddress.ip_address(host).is_private
+    return ("." not in host and not is_ref(host)) or host.endswith(_PRIVATE_DOMAINS)
 
-    Nothing is below an address: no canonical name ends in a number.
-    """
-    return host == domain or host.endswith(f".{domain}")
+
+def is_ref(host: str) -> bool:
+    """Whether a canonical host has the form of a project ref, so that it declares no machine."""
+    match = _REF.fullmatch(host)
+    return match is not None and match[2] is None
 
 
 def project_ref(host: str) -> str | None:
     """The hosted project that a canonical host belongs to, or None.
 
-    Knows `<ref>.supabase.co`, `db.<ref>.supabase.co` and `<ref>.functions.supabase.co`.
+    Knows `<ref>.supabase.co`, what is below it or between (`db.`, `.functions`), and replicas.
     """
-    for domain in PLATFORM_DOMAINS:
+    return _hosted(host)[0]
+
+
+def replica_of(host: str) -> str | None:
+    """The hosted project whose read replicas a canonical host names, or None."""
+    ref, replica = _hosted(host)
+    return ref if replica else None
+
+
+def _hosted(host: str) -> tuple[str | None, bool]:
+    for domain in _PLATFORM_DOMAINS:
         if host.endswith(f".{domain}"):
-            labels = host.removesuffix(f".{domain}").split(".")
-            while labels and labels[-1] in _PLATFORM_SERVICES:
-                labels.pop()
-            return labels[-1] if labels else None
-    return None
-
-
-def is_shared(host: str) -> bool:
-    """Whether a canonical host names many people's projects, so that declaring it says nothing."""
-    if is_address(host) or host == "localhost":
-        return False
-    labels = host.split(".")
-    if len(labels) == 1:
-        return len(host) < _SHORTEST_REF or host in _LONG_TOP_LEVEL
-    if any(below(host, domain) for domain in (*PLATFORM_DOMAINS, "supabase.com")):
-        return project_ref(host) is None
-    registry = len(labels) == 2 and len(labels[1]) == 2 and labels[0] in _REGISTRY_LABELS
-    # A load balancer's own name has three labels or more before this domain, a region fewer.
-    region = below(host, "amazonaws.com") and len(labels) <= 4
-    return registry or region or host in _SHARED
+            for label in reversed(host.removesuffix(f".{domain}").split(".")):
+                match = _REF.fullmatch(label)
+                if match:
+                    return match[1], match[2] is not None
+    return None, False

@@ -6,28 +6,33 @@ a configuration error, never "not production".
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tui.errors import ConfigurationError
 from tui.guard.api_key import KeyFacts, KeyKind, read_key
 from tui.guard.hosts import (
+    DEFAULT_PORTS,
     Endpoint,
-    below,
     is_address,
     is_loopback,
-    is_shared,
+    is_private,
+    is_ref,
     parse_address,
     parse_endpoint,
     project_ref,
     refuse,
-    shown,
+    replica_of,
 )
+from tui.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from tui.settings import Settings
+
+T = TypeVar("T")
 
 __all__ = [
     "KeyFacts",
@@ -37,22 +42,23 @@ __all__ = [
     "check_declarations",
     "classify",
     "declared_by_database",
+    "named_by_reply",
     "read_key",
+    "target_of",
 ]
 
 URL_VARIABLE: Final = "SUPABASE_URL"
+KEY_VARIABLE: Final = "SUPABASE_SERVICE_ROLE_KEY"
+ANON_VARIABLE: Final = "SUPABASE_ANON_KEY"
 PROD_VARIABLE: Final = "HEATMAP_VERIFY_PROD_HOSTS"
 NON_PROD_VARIABLE: Final = "HEATMAP_VERIFY_NON_PROD_HOSTS"
-
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_POOLER_USER: Final = re.compile(r"[a-z_]+\.([a-z0-9]{5,40})")
-_REF: Final = re.compile(r"[a-z0-9]{20}")
-_BARE_POOLER_USER: Final = re.compile(r"postgres\.([a-z0-9]{20})")
 
 # Words by which a database says that it is not production. Any other word counts as production.
 _HARMLESS: Final = frozenset(
     {"dev", "development", "local", "preview", "sandbox", "stage", "staging", "test", "testing"}
 )
+# The spellings of this machine that are one. Others of 127.0.0.0/8 may be a tunnel's near end.
+_HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class TargetKind(StrEnum):
@@ -78,6 +84,7 @@ class Target:
         key: What the key says about itself.
         asked_database: Whether the database was asked to declare itself (see
             `declared_by_database`). Nothing may be written before.
+        production: Hosts and refs declared production, for what replies say later.
     """
 
     url: str
@@ -88,6 +95,7 @@ class Target:
     reason: str
     key: KeyFacts
     asked_database: bool = False
+    production: frozenset[str] = frozenset()
 
     @property
     def identity(self) -> str:
@@ -111,28 +119,73 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class _Declaration:
-    """One entry of a list of declared hosts; names below its host are included unless exact."""
-
-    host: str | None
-    ref: str | None
-    port: int | None
-    exact: bool = False
-
-    def names(self, host: str) -> bool:
-        if self.host is None:
-            return False
-        return host == self.host if self.exact else below(host, self.host)
-
-
-@dataclass(frozen=True, slots=True)
 class _Place:
     """What declarations are compared with."""
 
     host: str
     port: int
-    ref: str | None
-    loopback: bool
+    key: KeyFacts
+
+    @property
+    def ref(self) -> str | None:
+        return project_ref(self.host) or self.key.ref
+
+    @property
+    def names(self) -> list[str]:
+        """Every name that this project has, the most telling first."""
+        issuer = self.key.issuer_host
+        names = [self.ref, self.key.ref, self.host, issuer, project_ref(issuer or "")]
+        return list(dict.fromkeys(name for name in names if name))
+
+
+def target_of(settings: Settings, *, sandbox: bool = False) -> Target:
+    """Classify the configured project.
+
+    Raises:
+        ConfigurationError: As `classify`; or URL or key is not set, the anon key cannot be read,
+            or URL and keys come from different layers and do not name each other.
+    """
+    url = _required(URL_VARIABLE, settings.url, settings)
+    key = _required(KEY_VARIABLE, settings.service_role_key, settings)
+    target = classify(
+        url,
+        key.reveal(),
+        prod_hosts=settings.prod_hosts,
+        non_prod_hosts=settings.non_prod_hosts,
+        sandbox=sandbox,
+    )
+    keys = {KEY_VARIABLE: target.key}
+    if settings.anon_key is not None:
+        keys[ANON_VARIABLE] = read_key(settings.anon_key.reveal(), ANON_VARIABLE)
+    if not sandbox:
+        for name, facts in keys.items():
+            _check_layer(name, facts, target, settings)
+    return target
+
+
+def _required(name: str, value: T | None, settings: Settings) -> T:
+    if value is None:
+        raise ConfigurationError(
+            f"{name} is not set in {settings.project_source}",
+            hint="copy it from the project's API settings, or pass --sandbox",
+        )
+    return value
+
+
+def _check_layer(name: str, key: KeyFacts, target: Target, settings: Settings) -> None:
+    """Refuse a key from elsewhere than the URL, unless the key itself names the URL's project."""
+    url_from, key_from = settings.sources.get(URL_VARIABLE), settings.sources.get(name)
+    if url_from == key_from or (key.ref is not None and key.ref == project_ref(target.host)):
+        return
+    raise ConfigurationError(
+        f"{URL_VARIABLE} is from {_layer(url_from)}, but {name} is from {_layer(key_from)}, and "
+        "the key does not name the project of the URL",
+        hint="set both in one place; a file named by --env-file counts alone",
+    )
+
+
+def _layer(source: str | None) -> str:
+    return "the environment" if source == "environment" else str(source)
 
 
 def classify(
@@ -148,51 +201,69 @@ def classify(
     Args:
         url: SUPABASE_URL as configured.
         key: SUPABASE_SERVICE_ROLE_KEY as configured.
-        prod_hosts: Entries of HEATMAP_VERIFY_PROD_HOSTS: hosts (names below them included), URLs,
-            project refs, pooler user names. Ports are ignored: a wider match is the safer one.
+        prod_hosts: Entries of HEATMAP_VERIFY_PROD_HOSTS: hosts, URLs, project refs, each exact.
+            Ports are ignored: a wider match is the safer one.
         non_prod_hosts: Entries of HEATMAP_VERIFY_NON_PROD_HOSTS. One with a port means that port.
         sandbox: Whether this process started the target itself. A production declaration
             still wins.
 
     Raises:
         ConfigurationError: The URL, the key or a declaration cannot be read for certain, the URL
-            and the key belong to different projects, or http:// would leave this machine.
+            and the key belong to different projects, or http:// would leave this machine for
+            anything but a private host declared not to be production.
     """
     endpoint = parse_endpoint(url, URL_VARIABLE)
-    loopback = is_loopback(endpoint.host)
-    _check_url(endpoint, loopback=loopback)
+    _check_url(endpoint)
     facts = read_key(key)
-    production = [_declaration(entry, PROD_VARIABLE) for entry in prod_hosts]
-    harmless = [_declaration(entry, NON_PROD_VARIABLE) for entry in non_prod_hosts]
-    if sandbox and not loopback:
+    production, harmless = check_declarations(prod_hosts, non_prod_hosts)
+    if sandbox and not is_loopback(endpoint.host):
         raise ConfigurationError(
             f"the sandbox is on this machine, but {URL_VARIABLE} leads to {endpoint.host}",
             hint="leave out --sandbox, or the variable",
         )
-    ref = _ref(endpoint, facts)
-    port = endpoint.port or _DEFAULT_PORTS[endpoint.scheme]
-    at = _Place(endpoint.host, port, ref, loopback)
+    in_url = project_ref(endpoint.host)
+    if in_url and facts.ref and in_url != facts.ref:
+        raise ConfigurationError(
+            f"{URL_VARIABLE} is project {in_url}, but the key belongs to project {facts.ref}",
+            hint="take both from the same project's API settings",
+        )
+    at = _Place(endpoint.host, endpoint.port or DEFAULT_PORTS[endpoint.scheme], facts)
     kind, reason = _judge(at, production, harmless, sandbox=sandbox)
+    if endpoint.scheme == "http" and not is_loopback(at.host):
+        if not (is_private(at.host) and _names_host(at, harmless)) or kind is TargetKind.PRODUCTION:
+            refuse(
+                URL_VARIABLE,
+                f"would send the key unencrypted to {at.host}",
+                "use https://; http:// is for this machine, and for a private host that is "
+                f"declared in {NON_PROD_VARIABLE}",
+            )
+        reason += "; http:// sends the key unencrypted"
     return Target(
-        url=_origin(endpoint.scheme, endpoint.host, port),
-        host=endpoint.host,
-        port=port,
-        ref=ref,
+        url=endpoint.origin,
+        host=at.host,
+        port=at.port,
+        ref=at.ref,
         kind=kind,
         reason=reason,
         key=facts,
+        production=production,
     )
 
 
-def check_declarations(prod_hosts: Sequence[str], non_prod_hosts: Sequence[str]) -> None:
-    """Read what is declared production and what is not, as `classify` does.
+def check_declarations(
+    prod_hosts: Iterable[str], non_prod_hosts: Iterable[str]
+) -> tuple[frozenset[str], frozenset[tuple[str, int | None]]]:
+    """Read what is declared production and what is not.
+
+    Returns:
+        Names declared production; names and ports (None for any) declared not to be.
 
     Raises:
         ConfigurationError: An entry cannot be read for certain.
     """
-    for source, entries in ((PROD_VARIABLE, prod_hosts), (NON_PROD_VARIABLE, non_prod_hosts)):
-        for entry in entries:
-            _declaration(entry, source)
+    production = (_declaration(*each, PROD_VARIABLE) for each in enumerate(prod_hosts, 1))
+    harmless = (_declaration(*each, NON_PROD_VARIABLE) for each in enumerate(non_prod_hosts, 1))
+    return frozenset(name for name, _ in production), frozenset(harmless)
 
 
 def declared_by_database(target: Target, declared: str | None) -> Target:
@@ -211,117 +282,125 @@ def declared_by_database(target: Target, declared: str | None) -> Target:
         return replace(target, asked_database=True)
     reason = "the database declares itself production"
     if word.casefold() != "production":
-        reason = f"the database declares itself {shown(word)}, which counts as production"
+        reason = f"the database declares itself {word[:60]!a}, which counts as production"
     return replace(target, kind=TargetKind.PRODUCTION, reason=reason, asked_database=True)
 
 
-def _check_url(endpoint: Endpoint, *, loopback: bool) -> None:
-    hint = "write it as https://host, such as https://<project ref>.supabase.co"
-    if endpoint.scheme not in _DEFAULT_PORTS:
-        refuse(URL_VARIABLE, f"starts with {endpoint.scheme[:20]}://, not with https://", hint)
-    if endpoint.user is not None:
-        refuse(URL_VARIABLE, f"has a user name before the host {shown(endpoint.host)}", hint)
-    if endpoint.rest not in {"", "/"}:
-        refuse(URL_VARIABLE, "has something after the host and port", hint)
-    if endpoint.scheme == "http" and not loopback:
+def named_by_reply(target: Target, ref: str) -> Target:
+    """The target after a reply named the hosted project that it comes from.
+
+    Returns:
+        The target as it is; as production where that project is declared production, or where
+        the target was taken for this machine and is the near end of a tunnel.
+
+    Raises:
+        ConfigurationError: It is another project than URL and key name.
+    """
+    if target.ref is not None and ref != target.ref:
+        raise ConfigurationError(
+            f"{URL_VARIABLE} and its key are project {target.ref}, but the replies come from "
+            f"project {ref}",
+            hint="something in between leads elsewhere: use the project's own address",
+        )
+    if ref in target.production:
+        reason = f"replies come from project {ref}, which is declared in {PROD_VARIABLE}"
+    elif target.kind is TargetKind.LOCAL:
+        reason = f"replies come from hosted project {ref}: this is a tunnel"
+    else:
+        return target
+    return replace(target, kind=TargetKind.PRODUCTION, reason=reason)
+
+
+def _check_url(endpoint: Endpoint) -> None:
+    path = endpoint.rest.rstrip("/")
+    if path:
+        what = f"the path {path}" if path in _KNOWN_PATHS else "something"
+        refuse(URL_VARIABLE, f"has {what} after the host and port", f"write {_meant(endpoint)}")
+    replica = replica_of(endpoint.host)
+    if replica:
         refuse(
             URL_VARIABLE,
-            f"would send the key unencrypted to {shown(endpoint.host)}",
-            "use https://; http:// is for this machine alone",
+            f"names read replicas of project {replica}, which take no writes and lag behind",
+            f"write https://{replica}.supabase.co",
         )
 
 
-def _ref(endpoint: Endpoint, facts: KeyFacts) -> str | None:
-    in_url = project_ref(endpoint.host)
-    if in_url and facts.ref and in_url != facts.ref:
-        raise ConfigurationError(
-            f"{URL_VARIABLE} is project {in_url}, but the key belongs to project {facts.ref}",
-            hint="take both from the same project's API settings",
-        )
-    return in_url or facts.ref
+_KNOWN_PATHS: Final = frozenset(
+    {"/rest/v1", "/auth/v1", "/storage/v1", "/functions/v1", "/realtime/v1", "/graphql/v1"}
+)
+
+
+def _meant(endpoint: Endpoint) -> str:
+    """The URL that was meant by one with a path, be it the dashboard's address of a project."""
+    if endpoint.host in {"supabase.com", "app.supabase.com"}:
+        for part in endpoint.rest.partition("?")[0].split("/"):
+            if is_ref(part):
+                return f"https://{part}.supabase.co"
+    return endpoint.origin
 
 
 def _judge(
     at: _Place,
-    production: Sequence[_Declaration],
-    harmless: Sequence[_Declaration],
+    production: frozenset[str],
+    harmless: frozenset[tuple[str, int | None]],
     *,
     sandbox: bool,
 ) -> tuple[TargetKind, str]:
-    declared = _declared_production(at, production)
-    if declared:
-        return TargetKind.PRODUCTION, f"{declared} is declared in {PROD_VARIABLE}"
+    loopback = is_loopback(at.host)
+    for name in at.names:
+        # All spellings of this machine are one.
+        if name in production or (is_loopback(name) and any(map(is_loopback, production))):
+            return TargetKind.PRODUCTION, f"{_called(name, at)} is declared in {PROD_VARIABLE}"
     if sandbox:
         return TargetKind.LOCAL, "this console started it on this machine"
-    if at.loopback and at.ref is None:
-        return TargetKind.LOCAL, "it is on this machine, and the key names no hosted project"
-    declared = _declared_harmless(at, harmless)
-    if declared:
-        return TargetKind.STAGING, f"{declared} is declared in {NON_PROD_VARIABLE}"
+    if loopback and at.ref is None and at.key.is_demo:
+        return TargetKind.LOCAL, "it is on this machine, with a key of the local development stack"
+    if at.ref and (at.ref, None) in harmless:
+        return TargetKind.STAGING, f"project {at.ref} is declared in {NON_PROD_VARIABLE}"
+    # An address may be the near end of a tunnel: with a hosted key, only the project counts.
+    tunnel = at.key.ref is not None and (is_address(at.host) or is_private(at.host))
+    if _names_host(at, harmless) and not tunnel:
+        return TargetKind.STAGING, f"host {at.host} is declared in {NON_PROD_VARIABLE}"
     what = f"unknown project {at.ref}" if at.ref else f"unknown remote host {at.host}"
-    if at.loopback:
-        what = f"the key belongs to hosted project {at.ref}"
+    if loopback:
+        what = "it is on this machine, but the key is not one of the local development stack"
+        if at.ref:
+            what = f"the key belongs to hosted project {at.ref}"
     return TargetKind.PRODUCTION, f"{what}: production until declared in {NON_PROD_VARIABLE}"
 
 
-def _declared_production(at: _Place, entries: Sequence[_Declaration]) -> str | None:
-    for entry in entries:
-        if at.ref and entry.ref == at.ref:
-            return f"project {at.ref}"
-        # All spellings of this machine are one.
-        if entry.names(at.host) or (at.loopback and entry.host and is_loopback(entry.host)):
-            return f"host {at.host}"
-    return None
+def _called(name: str, at: _Place) -> str:
+    if name in {at.ref, at.key.ref}:
+        return f"project {name}"
+    return f"host {name}" if name == at.host else f"the key's issuer {name}"
 
 
-def _declared_harmless(at: _Place, entries: Sequence[_Declaration]) -> str | None:
-    # An address may be the near end of a tunnel: with a hosted key, only the project counts.
-    tunnel = at.ref is not None and (at.loopback or is_address(at.host))
-    for entry in entries:
-        if at.ref and entry.ref == at.ref:
-            return f"project {at.ref}"
-        if entry.names(at.host) and not tunnel and entry.port in {None, at.port}:
-            return f"host {at.host}"
-    return None
+def _names_host(at: _Place, harmless: frozenset[tuple[str, int | None]]) -> bool:
+    if is_ref(at.host):
+        return False
+    hosts = _HERE if at.host in _HERE else {at.host}
+    return any((host, port) in harmless for host in hosts for port in (None, at.port))
 
 
-def _declaration(entry: str, source: str) -> _Declaration:
-    """Read one declared host, URL, project ref or pooler user name."""
-    hint = "declare the host itself, or the project ref; names below a host are included"
+def _declaration(number: int, entry: str, source: str) -> tuple[str, int | None]:
+    """Read one declared host, URL or project ref; the name has the form of `_Place.names`."""
+    where = f"{source}, entry {number},"
+    hint = "declare hosts or project refs, separated by commas; each is exact"
     text = entry.strip()
+    if not text:
+        refuse(where, "is empty; a list that goes on in the next line is cut", hint)
     if text.startswith(("*", ".")):
-        refuse(source, f"has the entry {shown(text)}, which is a pattern", hint)
-    bare_user = _BARE_POOLER_USER.fullmatch(text.lower())
-    if bare_user:
-        return _Declaration(None, bare_user.group(1), None)
-    user: str | None = None
+        refuse(where, "is a pattern", hint)
+    if redact(text) != text:
+        refuse(where, "holds a key or a password", hint)
     if "://" in text:
-        endpoint = parse_endpoint(text, source)
-        user, host, port = endpoint.user, endpoint.host, endpoint.port
-        database = endpoint.scheme in {"postgres", "postgresql"}
-        if not database and (endpoint.scheme not in _DEFAULT_PORTS or user is not None):
-            refuse(source, f"has an entry for {shown(host)} that is no plain host or URL", hint)
-        # Its port is the database's, which says nothing about the project's HTTP port.
-        port = None if database else port
-        if endpoint.rest not in {"", "/"} and not database:
-            refuse(source, f"has an entry for {shown(host)} with a path", hint)
+        endpoint = parse_endpoint(text, where)
+        host, port = endpoint.host, endpoint.port
+        if endpoint.rest not in {"", "/"}:
+            refuse(where, "is a URL with a path", hint)
     else:
         address = f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text
-        host, port = parse_address(address, source)
-    pooler_user = _POOLER_USER.fullmatch((user or "").lower())
-    if pooler_user and below(host, "supabase.com"):
-        return _Declaration(None, pooler_user.group(1), None)
-    if is_shared(host):
-        refuse(source, f"has the entry {shown(text)}, which many projects share", hint)
+        host, port = parse_address(address, where)
     ref = project_ref(host)
-    if host == "localhost":
-        return _Declaration(host, None, port, exact=True)
-    if ref is None and "." not in host and ":" not in host:
-        # One label is a ref, or a machine of exactly this name; never a domain.
-        return _Declaration(None if _REF.fullmatch(host) else host, host, port, exact=True)
-    return _Declaration(host, ref, port)
-
-
-def _origin(scheme: str, host: str, port: int) -> str:
-    address = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{address}" + ("" if port == _DEFAULT_PORTS[scheme] else f":{port}")
+    # The port of a project's database says nothing about its HTTP port.
+    return (ref, None) if ref else (host, port)

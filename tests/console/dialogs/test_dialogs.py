@@ -276,7 +276,6 @@ async def test_every_binding_of_screens_and_dialogs_has_an_id_and_a_word() -> No
                     assert active.binding.tooltip, active.binding
         for view, key in (
             (View.TARGET, "p"),
-            (View.TARGET, "n"),
             (View.TARGET, "o"),
             (View.TARGET, "question_mark"),
             (View.HEATMAP, "w"),

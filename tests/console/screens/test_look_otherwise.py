@@ -26,7 +26,7 @@ from tests.console.fakes import (
 from tests.console.screens.test_look import SIZES, drawn, same_terminal, walk
 from tui.console.app import HeatmapApp
 from tui.console.dialogs.base import Question, TextDialog
-from tui.console.dialogs.environments import ChooseEnvironment, NewEnvironment
+from tui.console.dialogs.environments import ChooseEnvironment
 from tui.errors import ConfigurationError, ExitCode
 from tui.verify.events import (
     AuditFinished,
@@ -119,7 +119,7 @@ def test_picture_of_a_connection_that_failed(snap_compare: Compare, size: tuple[
     assert snap_compare(app, terminal_size=size, run_before=settle)
 
 
-DIALOGS = ["error", "purge", "form", "chooser", "export", "leave", "rows"]
+DIALOGS = ["error", "purge", "chooser", "export", "leave", "rows"]
 
 
 @pytest.mark.parametrize("which", DIALOGS)
@@ -140,19 +140,15 @@ def test_picture_of_a_dialog(snap_compare: Compare, which: str, size: tuple[int,
                     hint="apply sql/analytics_heatmap.sql again; it grants what is needed",
                 )
             )
-        keys = {"purge": "p", "form": "n", "chooser": "o", "leave": "ctrl+c"}
+        keys = {"purge": "p", "chooser": "o", "leave": "ctrl+c"}
         if which in keys:
             await pilot.press(keys[which])
         if which in {"export", "rows"}:
             await press(pilot, "h")
             await drawn(pilot, app)
             await pilot.press({"export": "w", "rows": "enter"}[which])
-        kinds = (Question, TextDialog, NewEnvironment, ChooseEnvironment)
+        kinds = (Question, TextDialog, ChooseEnvironment)
         await until(pilot, lambda: isinstance(app.screen, kinds))
-        if which == "form":
-            app.screen.query_one("#url", Input).value = "https://abcdefghijklmnopqrst.supabase.co"
-            app.screen.query_one("#service-key", Input).value = "sb_secret_" + "q" * 22
-            app.screen.query_one("#non-production").focus()
         for field in app.screen.query(Input):
             field.cursor_blink = False
         await settle(pilot)

@@ -59,9 +59,6 @@ class TargetScreen(ConsoleScreen):
         ),
         Binding("p", "app.purge", "Purge", id="target.purge", tooltip="Remove leftovers"),
         Binding(
-            "n", "new_environment", "New .env", id="target.new", tooltip="Describe your project"
-        ),
-        Binding(
             "o", "other_project", "Other", id="target.other", tooltip="Open another project's file"
         ),
     ]
@@ -77,13 +74,9 @@ class TargetScreen(ConsoleScreen):
         """Trying again makes sense only after a failure."""
         if action == "retry":
             return self.desk.connect_error is not None
-        if action in {"new_environment", "other_project"}:
+        if action == "other_project":
             return self.console_app.environments is not None
         return super().check_action(action, parameters)
-
-    def action_new_environment(self) -> None:
-        """Describe a project in a new environment file."""
-        self.console_app.action_new_environment()
 
     def action_other_project(self) -> None:
         """Choose another environment file."""
@@ -138,14 +131,9 @@ class TargetScreen(ConsoleScreen):
                 connected, NEXT, "\n\n",
                 "This checks that a project's analytics heatmap is right, safe and fast.\n"
                 "This is the sandbox: PostgreSQL and PostgREST, here, gone when you leave.\n"
-                f"Your own: {self._how()}.",
+                "Your own: cp .env.example .env, fill it in, and start again.",
             )  # fmt: skip
         return Content.assemble(connected, NEXT)
-
-    def _how(self) -> str:
-        if self.console_app.environments is not None:
-            return "n describes it and writes its .env file, o opens one there is"
-        return "put SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY into .env"
 
     def _facts(self, session: Session) -> list[tuple[str, str | Content]]:
         target, settings, volume = session.target, session.settings, session.settings.volume
