@@ -23,7 +23,7 @@ from tests.secrets_plugin import watch_for
 from tests.verify.conftest import contents
 from tui.cli.arguments import parser
 from tui.evidence.history import HistoryFile
-from tui.settings import load_settings
+from tui.settings import PROD_HOSTS, UNATTENDED, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,12 +84,14 @@ def shell(line: str, environment: Mapping[str, str]) -> subprocess.CompletedProc
 
 
 def of_a_hosted_project(sandbox: Sandbox) -> dict[str, str]:
-    """The key of the project that the README names, as a pipeline that may break glass has it."""
+    """URL and keys of the project that the README names, as a pipeline that may break glass has it."""
     claims = jwt.decode(sandbox.service_role_key, options={"verify_signature": False})
     key = jwt.encode({**claims, "iss": "supabase", "ref": REF}, sandbox.jwt_secret, "HS256")
     watch_for("the key of a hosted project", key)
     return {
+        "SUPABASE_URL": sandbox.url,
         "SUPABASE_SERVICE_ROLE_KEY": key,
+        "SUPABASE_ANON_KEY": sandbox.anon_key,
         "HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED": REF,
     }
 
@@ -250,7 +252,8 @@ def test_every_flag_it_names_exists_and_those_for_the_purge_are_named() -> None:
 def variables() -> set[str]:
     """Every variable that the settings look up."""
     source = (ROOT / "tui" / "settings.py").read_text(encoding="utf-8")
-    return set(re.findall(r'(?:lookup\.[a-z]+|environ\.get)\(\s*"([A-Z_]+)"', source))
+    found = re.findall(r'(?:lookup\.[a-z]+|environ\.get)\(\s*"([A-Z_]+)"', source)
+    return {*found, PROD_HOSTS, UNATTENDED}
 
 
 def test_each_variable_is_in_the_readme_and_in_the_example_and_no_other() -> None:

@@ -182,9 +182,8 @@ UNATTENDED: Final = "HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED"
 PLACES: Final = {
     "SUPABASE_URL": (2, 2),
     "HEATMAP_VERIFY_USERS": (2, 2),
-    # The opaque key has the form of a name, of which nobody's project is.
-    "HEATMAP_VERIFY_PROD_HOSTS": (2, 0),
-    "HEATMAP_VERIFY_NON_PROD_HOSTS": (2, 0),
+    "HEATMAP_VERIFY_PROD_HOSTS": (2, 2),
+    "HEATMAP_VERIFY_NON_PROD_HOSTS": (2, 2),
     "HEATMAP_SANDBOX_PORT": (2, 2),
     "HEATMAP_REFRESH_RUNS": (2, 2),
     UNATTENDED: (3, 3),
@@ -254,8 +253,8 @@ def test_a_run_with_all_its_records_holds_no_key(
         f"SUPABASE_URL={sandbox.url}\nSUPABASE_SERVICE_ROLE_KEY={getattr(sandbox, kind)}\n"
         f"SUPABASE_ANON_KEY={sandbox.anon_key}\nHEATMAP_VERIFY_USERS=8\n"
         "HEATMAP_VERIFY_QUESTIONS=8\nHEATMAP_VERIFY_PROD_HOSTS=127.0.0.1\n"
-        "HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED=127.0.0.1\n"
     )
+    monkeypatch.setenv(UNATTENDED, "127.0.0.1")
     sandbox.set_faults("seed=3,e503=0.04")
     try:
         code = main(

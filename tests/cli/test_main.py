@@ -134,7 +134,7 @@ def test_a_dry_run_is_ready_and_writes_nothing(sandbox: Sandbox) -> None:
         ({}, ("--users", "5000", "--questions", "5000"), "25,000,000 responses"),
         ({}, ("--env-file", "nowhere.env"), "there is no such file"),
         ({}, ("--dry-run", "--purge"), "exclude each other"),
-        ({"HEATMAP_VERIFY_NON_PROD_HOSTS": "supabase.co"}, (), "HEATMAP_VERIFY_NON_PROD_HOSTS"),
+        ({"HEATMAP_VERIFY_NON_PROD_HOSTS": "*.example.org"}, (), "HEATMAP_VERIFY_NON_PROD_HOSTS"),
     ],
 )
 def test_bad_configuration_is_said_in_two_lines(

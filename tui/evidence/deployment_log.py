@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from tui import __version__
 from tui.errors import ExitCode, GuardRefused, OperatorError
 from tui.files import append, locked, read_all, read_locked, require_writable, why
-from tui.guard.justification import tidy
+from tui.guard.break_glass import tidy
 from tui.redact import redact
 
 if TYPE_CHECKING:
