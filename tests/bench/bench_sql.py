@@ -50,7 +50,7 @@ SERVER = {
 }
 
 BARE = """
-select r.question_id, date_bin('7 days', r.created_at, timestamptz '1900-01-01 00:00:00+00'),
+select r.question_id, date_bin('7 days', r.created_at, timestamptz '2000-01-03 00:00:00+00'),
   count(*)
 from public.responses r group by 1, 2
 """
@@ -348,7 +348,7 @@ def main() -> None:
     arguments = parser.parse_args()
     # Ended from outside, the server is still stopped and its directory removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with running(versions[arguments.server], SERVER) as cluster:
+    with running(versions[arguments.server](), SERVER) as cluster:
         print(f"server {arguments.server}, {arguments.runs} runs each", flush=True)
         reached = [
             bench(cluster, size, arguments.questions or max(1, size // 1_000), arguments.runs)

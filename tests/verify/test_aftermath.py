@@ -46,6 +46,9 @@ def at(stage: Stage, act: Callable[[], None]) -> Callable[[Event], None]:
     return watch
 
 
+IN_THE_WAY = "refreshing the view: another refresh of the heatmap is still running (55P03)"
+
+
 @pytest.fixture
 def others_refresh(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Have the next refreshes meet another one, so many times."""
@@ -59,7 +62,7 @@ def others_refresh(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             for _ in range(5):
                 # Whoever listens gets a turn, as while a server is asked.
                 await asyncio.sleep(0)
-            raise TimedOut("refreshing the view: lock timeout (55P03)", code="55P03", status=500)
+            raise TimedOut(IN_THE_WAY, code="55P03", status=500)
         return await refresh(self)
 
     def begin(times: int) -> None:
@@ -118,7 +121,7 @@ async def test_a_purge_waits_for_the_refresh_that_is_in_its_way(
         )
     assert purged.finished is not None
     assert purged.finished.outcome is Outcome.CLEAN, purged.finished
-    assert notices == ["another refresh is still running; asking again"] * 3
+    assert notices == [f"{IN_THE_WAY}; asking again"] * 3
     untouched()
 
 
