@@ -137,12 +137,18 @@ class Bench:
         )
 
     def refreshing(self, name: str, query: str) -> float:
-        """Measure a query with the work_mem that the refresh function sets."""
-        self.connection.execute("set work_mem = '16MB'")
+        """Measure a query with the planner's settings that the refresh function carries."""
+        carried = self.connection.execute(
+            "select split_part(c, '=', 1), split_part(c, '=', 2) from pg_proc, unnest(proconfig) c "
+            "where proname = 'analytics_refresh_heatmap' and c !~ '^(search_path|.*_timeout)='"
+        ).fetchall()
+        for setting, value in carried:
+            self.connection.execute("select set_config(%s, %s, false)", (setting, value))
         try:
             return self.query(name, query)
         finally:
-            self.connection.execute("reset work_mem")
+            for setting, _ in carried:
+                self.connection.execute(f"reset {setting}".encode())
 
     def statement(self, name: str, statement: str) -> float:
         """Measure a statement as it is."""

@@ -14,6 +14,7 @@ from .cluster import OWNER, SQL
 from .conftest import ANALYTICS
 from .test_numbers import EDGES, Question, Response, insert
 from .test_refresh import attempts, refresh
+from .test_upgrade import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,18 +141,34 @@ def test_a_member_of_the_owner_is_told_to_switch(ready: Database, member: str) -
     assert owners.fetchall() == [(OWNER,)]
 
 
-@pytest.mark.parametrize("taken", [
+TAKEN = (
     "function public.analytics_refresh_heatmap()",
-    "function analytics_private.heatmap_caller_is_allowed()",
+    "function public.analytics_heatmap_environment()",
     "materialized view public.analytics_heatmap_agg",
+)
+
+
+@pytest.mark.parametrize("taken", TAKEN)
+def test_what_a_member_owns_in_public_is_replaced(ready: Database, member: str, taken: str) -> None:
+    before = catalogue(ready)
+    ready.connect("supabase_admin").execute(f"alter {taken} owner to {member}".encode())
+    ready.apply("analytics_heatmap.sql", user=OWNER)
+    assert catalogue(ready) == before
+
+
+@pytest.mark.parametrize("taken", [
+    *TAKEN,
+    "function analytics_private.heatmap_caller_is_allowed()",
     "table analytics_private.environment",
     "schema analytics_private",
 ])  # fmt: skip
-def test_what_a_member_owns_is_named_with_its_repair(
+def test_what_cannot_be_replaced_is_named_with_its_repair(
     ready: Database, member: str, taken: str
 ) -> None:
     admin = ready.connect("supabase_admin")
     admin.execute(f"alter {taken} owner to {member}".encode())
+    # Here the project's owner does not own the schema, as on projects of long ago.
+    admin.execute("alter schema public owner to supabase_admin")
     with pytest.raises(psycopg.Error, match="do not belong to postgres") as error:
         ready.apply("analytics_heatmap.sql", user=OWNER)
     hint = error.value.diag.message_hint or ""
