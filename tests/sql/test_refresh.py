@@ -170,7 +170,7 @@ def test_shipped_limits_are_stated_on_the_function(owner: psycopg.Connection) ->
         "statement_timeout=5min",
         "search_path=pg_catalog, pg_temp",
         "work_mem=16MB",
-        "enable_indexscan=off",
+        "enable_indexscan=on",
     }
 
 

@@ -38,6 +38,7 @@ _LET_IN: Final = frozenset({"00000", "25006"})
 # authorization.
 _RAISED: Final = "P0001"
 _REFUSALS: Final = ("PT401", "PT403", "28")
+_REPAIR_IS_ADMIN: Final = f"repair is_admin(), which the caller check asks: {APPLY}, which says how"
 _NEEDED: Final = {
     "questions": ("select", "insert", "delete"),
     "responses": ("select", "insert", "delete"),
@@ -104,8 +105,11 @@ def _judge_gate(preflight: Preflight, who: str, spoken: str) -> Finding:
     problems = [_told(name, code, spoken) for name, code in there.items() if code != _DENIED]
     if not problems:
         return passed(f"{' and '.join(there)} refuse {spoken} ({_DENIED})")
-    by_another_way = all(code == _DENIED or _refuses(code) for code in there.values())
-    return (warned if by_another_way else failed)("; ".join(problems))
+    if all(code == _DENIED or _refuses(code) for code in there.values()):
+        return warned("; ".join(problems))
+    # An error that is no refusal comes from what the caller check asks.
+    let_in = any(code in _LET_IN for code in there.values())
+    return failed("; ".join(problems), None if let_in else _REPAIR_IS_ADMIN)
 
 
 def _refuses(code: str) -> bool:
@@ -141,6 +145,8 @@ async def admin(facts: Facts) -> Finding:
             locked.append(f"the {name} ({code})")
     if locked:
         return failed(f"administrators are locked out of {' and '.join(locked)}")
+    if not asked and preflight.at("gate", "reader", "learner") not in {_DENIED, None}:
+        return skipped("whoever asks gets an error", "see permissions.learner_gate")
     if not asked:
         return skipped(
             "authenticated may call both; there is no user whom is_admin() takes for an "
@@ -345,7 +351,7 @@ PROBES: Final = (
         "authenticated",
         "the caller check does not let an administrator in, as where is_admin() fails inside it "
         "(fails); authenticated lacks EXECUTE: the administrators' page stays empty (warns)",
-        f"let it stand as it is shipped, or repair is_admin(): {APPLY}, which says how",
+        _REPAIR_IS_ADMIN,
         _FAIL,
         admin,
     ),
