@@ -31,8 +31,8 @@ from tui.heatmap.axes import GridSpec, RowAxis
 from tui.heatmap.grid import build_grid
 from tui.heatmap.rows import AggregateRow
 from tui.project import READER
-from tui.verify.comparison import row_of
 from tui.verify.events import SampleTaken
+from tui.verify.view import row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,7 +50,7 @@ PRESSES: Final = 21
 MILLISECONDS: Final = 1_000.0
 # Longer than two of Textual's frames: nothing more comes of a key after this without any paint.
 REST_SECONDS: Final = 0.05
-# As `tui.verify.heatmap_read` reads them.
+# As `tui.verify.view` reads them.
 PAGE: Final = 1_000
 TICK_SECONDS: Final = 0.001
 GIVE_UP_SECONDS: Final = 60.0
@@ -232,7 +232,7 @@ def _documents(questions: int, weeks: int) -> list[dict[str, object]]:
 
 
 class PagedSession(FakeSession):
-    """A session whose project answers at once, page by page, as `tui.verify.heatmap_read` reads it.
+    """A session whose project answers at once, page by page, as `tui.verify.view` reads it.
 
     Args:
         pages: What the project answers.

@@ -19,9 +19,8 @@ import psycopg
 
 from tests.bench import stack
 from tests.bench.figures import Line, Options, Table, Target, in_pairs, say, seconds
-from tui.verify import tags
-from tui.verify.dataset import Dataset
-from tui.verify.feed import batched, largest
+from tui.verify.dataset import Dataset, batches
+from tui.verify.leftovers import email, new_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -43,7 +42,7 @@ def run(options: Options) -> Table:
             ("bare concurrent HTTP", post, Target(0.9, at_least=True)),
             (
                 "the same, in our largest batches",
-                lambda sandbox, size: post(sandbox, replace(size, batch=largest(size.batch))),
+                lambda sandbox, size: post(sandbox, replace(size, batch=size.batch)),
                 None,
             ),
             ("the same, rows made as they are sent", made_and_posted, None),
@@ -58,9 +57,7 @@ def run(options: Options) -> Table:
             )
             judged = None if options.quick else target
             table.lines.append(Line(f"ours / {name}", "rows/s", mine, other, judged))
-    table.notes.append(
-        f"ours begin with batches of {size.batch}; {size.concurrency} requests in flight"
-    )
+    table.notes.append(f"batches of {size.batch}; {size.concurrency} requests in flight")
     return table
 
 
@@ -71,7 +68,7 @@ def ours(sandbox: Sandbox, size: Volume) -> float:
 
 def post(sandbox: Sandbox, size: Volume) -> float:
     """Rows a second of bare requests whose bodies are ready."""
-    data = Dataset(tags.new_run_id(), users=size.users, questions=size.questions)
+    data = Dataset(new_run_id(), users=size.users, questions=size.questions)
     bodies = list(_bodies(_rows(data), size.batch))
     with Prepared(sandbox, data):
         taken = asyncio.run(_post(sandbox, bodies, size.concurrency))
@@ -79,16 +76,16 @@ def post(sandbox: Sandbox, size: Volume) -> float:
 
 
 def made_and_posted(sandbox: Sandbox, size: Volume) -> float:
-    """Rows a second of bare requests, in our largest batches, whose rows are made between them."""
-    data = Dataset(tags.new_run_id(), users=size.users, questions=size.questions)
+    """Rows a second of bare requests whose rows are made between them."""
+    data = Dataset(new_run_id(), users=size.users, questions=size.questions)
     with Prepared(sandbox, data):
-        bodies = _bodies(_rows(data, expect=True), largest(size.batch))
+        bodies = _bodies(_rows(data, expect=True), size.batch)
         taken = asyncio.run(_post(sandbox, bodies, size.concurrency))
     return size.responses / taken
 
 
 def _bodies(rows: Iterator[dict[str, Any]], batch: int) -> Iterator[bytes]:
-    for each in batched(rows, batch):
+    for each in batches(rows, lambda: batch):
         yield json.dumps(each, separators=(",", ":")).encode()
 
 
@@ -121,7 +118,7 @@ async def _post(sandbox: Sandbox, bodies: Iterable[bytes], concurrency: int) -> 
 
 def copy(sandbox: Sandbox, size: Volume) -> float:
     """Rows a second of one COPY whose rows are ready."""
-    data = Dataset(tags.new_run_id(), users=size.users, questions=size.questions)
+    data = Dataset(new_run_id(), users=size.users, questions=size.questions)
     rows = [tuple(row.values()) for row in _rows(data)]
 
     def work(connection: psycopg.Connection) -> None:
@@ -150,7 +147,7 @@ class Prepared:
         with psycopg.connect(self._url) as connection, connection.cursor() as cursor:
             cursor.executemany(
                 "insert into auth.users (id, email) values (%s, %s)",
-                [(each, tags.email(data.run_id, n)) for n, each in enumerate(data.user_ids)],
+                [(each, email(data.run_id, n)) for n, each in enumerate(data.user_ids)],
             )
             cursor.executemany(
                 f"insert into public.questions ({', '.join(columns)}) "

@@ -45,7 +45,6 @@ from tui.evidence.entry import entry_of
 from tui.evidence.history import HistoryFile
 from tui.evidence.keeper import Keeper, Thresholds
 from tui.settings import Settings, Volume
-from tui.verify.driver import Cancellation
 from tui.verify.events import (
     Event,
     Mode,
@@ -54,6 +53,7 @@ from tui.verify.events import (
     SampleTaken,
 )
 from tui.verify.result import Result
+from tui.verify.run import Cancellation
 from tui.verify.session import ConnectStage
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class FakeRun:
                 await self._hold(item, self._abandoned)
             else:
                 yield item
-            if self.cancellation.abandoned:
+            if self._abandoned.is_set():
                 yield RunFinished(
                     Outcome.LEFTOVERS,
                     ExitCode.LEFTOVERS,

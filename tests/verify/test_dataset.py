@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.settings import WEEKS
-from tui.verify import tags
+from tui.verify import leftovers
 from tui.verify.dataset import Answer, Dataset, median, normalize_lesion, rate
 
 RUN = "20260131-9f3c21aa"
@@ -132,7 +132,7 @@ def test_the_rows_are_hard_on_the_sql() -> None:
     day=st.dates(date(1990, 1, 1), date(2100, 1, 1)),
 )
 def test_expectations_add_up(users: int, questions: int, day: date) -> None:
-    run_id = tags.new_run_id(datetime(day.year, day.month, day.day, tzinfo=UTC))
+    run_id = leftovers.new_run_id(datetime(day.year, day.month, day.day, tzinfo=UTC))
     data = Dataset(run_id, users=users, questions=questions)
     assert data.question_ids == sorted(data.question_ids)
     for number in range(questions):
@@ -172,7 +172,7 @@ def test_expectations_add_up(users: int, questions: int, day: date) -> None:
     ],
 )
 def test_which_slugs_are_synthetic(text: str, run: str | None) -> None:
-    assert tags.run_of_slug(text) == run
+    assert leftovers.run_of_slug(text) == run
 
 
 @pytest.mark.parametrize(
@@ -189,4 +189,4 @@ def test_which_slugs_are_synthetic(text: str, run: str | None) -> None:
     ],
 )
 def test_which_emails_are_synthetic(text: str, run: str | None) -> None:
-    assert tags.run_of_email(text) == run
+    assert leftovers.run_of_email(text) == run

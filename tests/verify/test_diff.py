@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from tests.verify.test_cleanup import add_response
+from tests.verify.test_clean_up import add_response
 from tui.project import Project
 from tui.redact import Secret
 from tui.verify.diff import RealRows, judge_view, real_rows
@@ -17,7 +17,7 @@ from tui.verify.diff import RealRows, judge_view, real_rows
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tests.verify.test_cleanup import Connection
+    from tests.verify.test_clean_up import Connection
     from tui.sandbox import Sandbox
 
 # A run's questions; there are none in the view.

@@ -17,7 +17,7 @@ from tui.verify.dataset import Dataset
 if TYPE_CHECKING:
     from pathlib import Path
 
-TARGET = classify("http://127.0.0.1:54321", OPAQUE)
+TARGET = classify("http://127.0.0.1:54321", OPAQUE, sandbox=True)
 RUN = "20260131-9f3c21aa"
 
 
@@ -80,7 +80,7 @@ def test_a_run_that_was_left_tells_its_last_stage(begun: journal.Journal, tmp_pa
 def test_journals_of_another_port_are_another_projects(
     begun: journal.Journal, tmp_path: Path
 ) -> None:
-    other = classify("http://127.0.0.1:54322", OPAQUE)
+    other = classify("http://127.0.0.1:54322", OPAQUE, sandbox=True)
     assert journal.open_journals(tmp_path, other.place) == []
     assert begun.leave() is None
 

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 
 from tests.verify.conftest import contents, finish, open_session
-from tests.verify.test_cleanup import add_question, add_response, add_user
+from tests.verify.test_clean_up import add_question, add_response, add_user
 from tui.errors import ExitCode
-from tui.verify import purge, tags
-from tui.verify.events import Event, Notice, Outcome, Stage, StageStarted
+from tui.verify import leftovers
+from tui.verify.events import Event, Outcome, Stage, StageStarted
 from tui.verify.leftovers import may_be_under_way
 from tui.verify.result import document
 
@@ -57,41 +57,15 @@ def left_elsewhere(sandbox: Sandbox) -> Callable[[Path], Awaitable[str]]:
     return leave
 
 
-async def test_a_dead_run_of_another_home_is_watched_and_purged(
+async def test_a_young_run_of_another_home_is_spared_until_it_is_named(
     sandbox: Sandbox,
     untouched: Callable[[], None],
     left_elsewhere: Callable[[Path], Awaitable[str]],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(purge, "WATCH_S", 0.5)
-    run_id = await left_elsewhere(tmp_path)
-    told: list[str] = []
-    async with open_session(sandbox) as here:
-        purged = await finish(here.purge(), lambda event: told.append(str(event)))
-    assert purged.finished is not None
-    assert purged.finished.outcome is Outcome.CLEAN, purged.finished
-    assert any(run_id in each and "watching" in each for each in told)
-    untouched()
-
-
-async def test_a_run_of_another_home_whose_rows_change_is_spared_until_it_is_named(
-    sandbox: Sandbox,
-    untouched: Callable[[], None],
-    left_elsewhere: Callable[[Path], Awaitable[str]],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(purge, "WATCH_S", 0.5)
     run_id = await left_elsewhere(tmp_path)
     async with open_session(sandbox) as here:
-
-        def write_on(event: Event) -> None:
-            if isinstance(event, Notice) and "watching" in event.text:
-                with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
-                    add_question(connection, tags.slug(run_id, 9_999))
-
-        spared = await finish(here.purge(), write_on)
+        spared = await finish(here.purge())
         assert spared.finished is not None
         assert spared.finished.exit_code is ExitCode.LEFTOVERS, spared.finished
         assert spared.finished.spared == (run_id,)
@@ -103,6 +77,30 @@ async def test_a_run_of_another_home_whose_rows_change_is_spared_until_it_is_nam
         purged = await finish(here.purge(runs=[run_id]))
         assert purged.finished is not None
         assert purged.finished.outcome is Outcome.CLEAN, purged.finished
+    untouched()
+
+
+@pytest.mark.parametrize(("hours", "spared"), [(-2, True), (0, True), (0.9, True), (1.1, False)])
+async def test_how_old_a_run_is_the_projects_clock_says(
+    sandbox: Sandbox,
+    untouched: Callable[[], None],
+    left_elsewhere: Callable[[Path], Awaitable[str]],
+    tmp_path: Path,
+    hours: float,
+    spared: bool,
+) -> None:
+    run_id = await left_elsewhere(tmp_path)
+    with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
+        connection.execute(
+            "update auth.users set created_at = now() - %s where email like %s",
+            (timedelta(hours=hours), f"heatmap-{run_id}-%"),
+        )
+    async with open_session(sandbox) as here:
+        purged = await finish(here.purge())
+        assert purged.finished is not None
+        assert (purged.finished.spared == (run_id,)) is spared
+        assert (purged.finished.outcome is Outcome.CLEAN) is not spared
+        await finish(here.purge(runs=[run_id]))
     untouched()
 
 
@@ -137,8 +135,8 @@ async def test_what_the_tag_does_not_explain_goes_at_its_exact_number_alone(
     sandbox: Sandbox, untouched: Callable[[], None]
 ) -> None:
     with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
-        question = add_question(connection, tags.slug("odd", 0))
-        add_user(connection, tags.email("odd", 0), None)
+        question = add_question(connection, leftovers.slug("odd", 0))
+        add_user(connection, leftovers.email("odd", 0), None)
         learners = connection.execute(
             "select id::text from app_users where role = 'student' "
             "and id not in (select id from auth.users where email like 'heatmap-odd-%') limit 30"

@@ -14,7 +14,7 @@ from tests.dry_run.contexts import OPAQUE, context_on
 from tests.verify.conftest import QUICK, finish, open_session
 from tui.dry_run.registry import PROBES
 from tui.errors import ExitCode, GuardRefused
-from tui.guard.target import TargetKind
+from tui.guard.target import TargetKind, classify
 from tui.redact import Secret
 from tui.verify.events import DryRunFinished, Event, Mode, Outcome, ProbeStarted, RunStarted
 from tui.verify.result import document
@@ -38,7 +38,7 @@ async def session_on(handler: Handler, tmp_path: Path) -> AsyncIterator[Session]
         context_on(handler) as context,
         Session(
             context.settings,
-            context.target,
+            classify(context.target.url, OPAQUE, sandbox=True),
             key=Secret(OPAQUE),
             is_sandbox=False,
             policy=QUICK,
@@ -243,7 +243,7 @@ async def test_a_purge_stopped_before_it_found_anything_deletes_nothing(
         looking.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("tui.verify.purge.find", forever)
+    monkeypatch.setattr("tui.verify.leftovers.find", forever)
     async with open_session(sandbox) as session:
         run = session.purge()
         following = asyncio.create_task(finish(run))

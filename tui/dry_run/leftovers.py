@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from tui.dry_run.facts import is_user_list
@@ -14,8 +13,9 @@ from tui.verify.leftovers import (
     RESPONSES_WITH_SLUG,
     joined_slug,
     may_be_under_way,
-    tagged_questions,
-    tagged_users,
+    questions_of,
+    server_time,
+    users_of,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _PURGE: Final = "heatmap-tui --purge removes them"
 async def questions(facts: Facts) -> Finding:
     """Are there synthetic questions, and responses to them?"""
     project = await facts.ready()
-    found = await tagged_questions(project, None)
+    found = await questions_of(project, None)
     left, under_way = _apart(found.values(), facts.context.alive)
     if not left:
         return passed(f"no synthetic question is left{under_way}")
@@ -53,11 +53,11 @@ async def users(facts: Facts) -> Finding:
     project = await facts.ready()
     if not await _lists_users(facts):
         return skipped("the auth admin API lists no users", "see authentication.admin")
-    found, begun = await tagged_users(project, None)
+    found, begun = await users_of(project, None)
     left, under_way = _apart(found.values(), facts.context.alive)
     if not left:
         return passed(f"no synthetic user is left{under_way}")
-    recent = [run for run in may_be_under_way(begun, datetime.now(UTC)) if run in left]
+    recent = [run for run in may_be_under_way(begun, await server_time(project)) if run in left]
     seen = _per_run(left, "users") + under_way
     if recent:
         seen += f"; {listed(recent, most=4)} began within the hour, perhaps elsewhere"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from tui.errors import GuardRefused, OperatorError
 from tui.guard.break_glass import Moment, Permit, authorize_write
 from tui.project import Writer
-from tui.verify.driver import Cancelled
 from tui.verify.events import Outcome
+from tui.verify.run import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,51 +1,35 @@
-"""Is every synthetic aggregate what it must be?"""
+"""Is every synthetic aggregate what it must be? And if not, in what and why most likely?"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
 
 from tui.heatmap.rows import COLUMNS, AggregateRow
-from tui.project import PAGE, READER, VIEW, Filter, ProjectError, Truncated
-from tui.settings import WEEKS
-from tui.verify.events import CheckFinished, SampleTaken
+from tui.project import VIEW
+from tui.verify.dataset import normalize_lesion
+from tui.verify.events import CheckFinished, Difference, DifferenceGroup
+from tui.verify.view import ORDER, key_of, pages_of, row_of, within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from uuid import UUID
 
     from tui.project import Project
+    from tui.verify.view import Key
 
-# A total order of the view's rows; pages overlap without one.
-ORDER: Final = ("week_start", "question_id")
-# One page holds this many questions with an answer in every week.
-_QUESTIONS_PER_READ: Final = PAGE // WEEKS
-_SAMPLE_ROWS: Final = 5_000
-_EXAMPLES: Final = 2
-Key = tuple[UUID, str]
-
-
-def row_of(raw: Mapping[str, Any], source: str) -> AggregateRow:
-    """A row as the project returned it.
-
-    Raises:
-        ProjectError: It is not as the view's columns are documented.
-    """
-    try:
-        return AggregateRow.from_json(raw)
-    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
-        raise ProjectError(
-            f"{source} returned a row that is not as documented: {type(error).__name__}: {error}",
-            hint="apply sql/analytics_heatmap.sql, or see the probes schema.view and schema.reader",
-        ) from error
-
-
-def within(ids: Sequence[UUID]) -> list[Filter]:
-    """Rows of questions whose ids are neighbours, as one condition of fixed length."""
-    return [
-        Filter("question_id", "gte", str(ids[0])),
-        Filter("question_id", "lte", str(ids[-1])),
-    ]
+_CENT: Final = Decimal("0.01")
+_LOOK_AT_THE_SQL: Final = "no cause is known that makes just these"
+_REASONS: Final = {
+    "missing": "the view leaves rows out: a filter, a join, or a refresh that did not happen",
+    "unexpected": "the view holds rows twice, or groups by more than question and week",
+    "accuracy_rate": "rates are counted otherwise: they are correct_attempts / attempts",
+    "topic": "topics are to be as stored, without normalization",
+    "median_duration_ms": "the median counts missing durations, or does not take the mean of the "
+    "middle two",
+}
 
 
 async def compare(
@@ -60,112 +44,115 @@ async def compare(
         project: Where to read.
         question_ids: The run's questions, in ascending order.
         expected: The rows that must be there.
-        advance: Told how many rows have been read.
+        advance: Called with the number of rows that have been read.
 
     Raises:
         ProjectError: The view could not be read.
     """
     wanted = {key_of(row): row for row in expected}
-    surplus: list[str] = []
-    wrong: list[str] = []
+    differences: list[Difference] = []
+    surplus: list[AggregateRow] = []
     seen: set[Key] = set()
-    matched = mismatched = unexpected = 0
+    matched = 0
 
     async def read(ids: Sequence[UUID]) -> None:
-        nonlocal matched, mismatched, unexpected
+        nonlocal matched
         async for page in project.pages(VIEW, COLUMNS, within(ids), order=ORDER):
             for raw in page:
                 row = row_of(raw, VIEW)
                 key = key_of(row)
                 want = wanted.get(key)
-                if want == row and key not in seen:
+                if want is None or key in seen:
+                    surplus.append(row)
+                elif want == row:
                     matched += 1
-                elif want is None or key in seen:
-                    unexpected += 1
-                    surplus.append(f"unexpected: {_name(row)}")
                 else:
-                    mismatched += 1
-                    wrong.append(f"{_name(row)}: {_difference(want, row)}")
+                    differences.append(_difference(want, row))
                 seen.add(key)
             advance(len(page))
 
-    chunks = [
-        question_ids[start : start + _QUESTIONS_PER_READ]
-        for start in range(0, len(question_ids), _QUESTIONS_PER_READ)
-    ]
-    await project.each(chunks, read)
+    await project.each(pages_of(question_ids), read)
     absent = [row for key, row in wanted.items() if key not in seen]
-    missing = [f"missing: {_name(row)}" for row in absent[:_EXAMPLES]]
-    # A few of each kind say more than many of one.
-    examples = [each for kind in (wrong, missing, surplus) for each in kind[:_EXAMPLES]]
+    mismatched = len(differences)
+    differences += _paired(absent, surplus)
     return CheckFinished(
         expected=len(wanted),
         matched=matched,
         mismatched=mismatched,
         missing=len(absent),
-        unexpected=unexpected,
-        examples=tuple(examples),
+        unexpected=len(surplus),
+        differences=tuple(differences),
+        groups=grouped(differences),
     )
 
 
-def key_of(row: AggregateRow) -> Key:
-    """What tells a row of the view from every other."""
-    return row.question_id, row.week_start
-
-
-def _name(row: AggregateRow) -> str:
-    return f"question {row.question_id}, week {row.week_start}"
-
-
-def _difference(want: AggregateRow, got: AggregateRow) -> str:
-    parts = [
-        f"{field.name} is {getattr(got, field.name)!s}, expected {getattr(want, field.name)!s}"
+def _difference(want: AggregateRow | None, got: AggregateRow | None) -> Difference:
+    if want is None or got is None:
+        return Difference(want, got, ())
+    columns = tuple(
+        field.name
         for field in fields(AggregateRow)
-        if getattr(got, field.name) != getattr(want, field.name)
-    ]
-    return "; ".join(parts)
+        if getattr(want, field.name) != getattr(got, field.name)
+    )
+    return Difference(want, got, columns)
 
 
-async def sample(project: Project, question_ids: Sequence[UUID]) -> SampleTaken:
-    """The run's heatmap as the admin page would get it: through `analytics_heatmap_admin()`.
+def _paired(absent: Iterable[AggregateRow], surplus: Iterable[AggregateRow]) -> list[Difference]:
+    """Missing and unexpected rows, two of a question as one where only their week is off."""
+    left: dict[UUID, list[AggregateRow]] = defaultdict(list)
+    for row in surplus:
+        left[row.question_id].append(row)
+    found = []
+    for want in absent:
+        near = [row for row in left[want.question_id] if _near(row, want)]
+        got = min(near, key=lambda row: abs(row.attempts - want.attempts), default=None)
+        if got is not None:
+            left[want.question_id].remove(got)
+        found.append(_difference(want, got))
+    return found + [_difference(None, row) for rows in left.values() for row in rows]
 
-    At most `_SAMPLE_ROWS` rows, of whole questions, so that no week is cut off; the total is that
-    of all the run's questions.
 
-    Raises:
-        ProjectError: It could not be read.
-        Truncated: Fewer rows came than the server counts.
-    """
-    chosen = question_ids[: _SAMPLE_ROWS // WEEKS]
-    chunks = [
-        chosen[start : start + _QUESTIONS_PER_READ]
-        for start in range(0, len(chosen), _QUESTIONS_PER_READ)
-    ]
-    rows: list[AggregateRow] = []
+def _near(one: AggregateRow, other: AggregateRow) -> bool:
+    """Whether two weeks overlap without being the same."""
+    if one.week is None or other.week is None:
+        return False
+    return 0 < abs((one.week - other.week).days) < 7
 
-    async def read(ids: Sequence[UUID]) -> None:
-        found: list[Any] = []
-        expected = 1
-        while len(found) < expected:
-            page, counted = await project.call_read_only(
-                READER,
-                filters=within(ids),
-                order=ORDER,
-                offset=len(found),
-                limit=PAGE,
-                count=not found,
-            )
-            expected = counted if counted is not None else expected
-            if not page:
-                break
-            found += page
-        if found and len(found) != expected:
-            raise Truncated(f"calling {READER}: {len(found):,} rows came of {expected:,}")
-        rows.extend(row_of(raw, READER) for raw in found)
 
-    await project.each(chunks, read)
-    rows.sort(key=lambda row: (row.week_start, row.question_id))
-    total = len(rows)
-    if len(chosen) < len(question_ids):
-        total = await project.count(VIEW, within(question_ids))
-    return SampleTaken(tuple(rows), total, frozenset(question_ids))
+def grouped(differences: Iterable[Difference]) -> tuple[DifferenceGroup, ...]:
+    """Differences by the columns that differ, the most frequent first, each with its reason."""
+    groups: dict[str, list[Difference]] = defaultdict(list)
+    for each in differences:
+        groups[each.kind].append(each)
+    return tuple(
+        DifferenceGroup(kind, len(those), _reason(those), those[0])
+        for kind, those in sorted(groups.items(), key=lambda item: -len(item[1]))
+    )
+
+
+def _reason(differences: Sequence[Difference]) -> str:
+    """What is known to make such differences; else where to look."""
+    kind, columns = differences[0].kind, differences[0].columns
+    if "week_start" in columns:
+        return "weeks begin elsewhere: truncated in a time zone that is not UTC, or not on Monday"
+    if "attempts" in columns:
+        return "responses are not counted, or counted twice: a filter or a join"
+    if kind == "accuracy_rate" and all(_off_by_a_cent(each) for each in differences):
+        return "rates are rounded otherwise than round(numeric, 2) does"
+    if kind == "lesion" and all(_same_once_normalized(each) for each in differences):
+        return "lesions differ in case, spacing or Unicode form only: they are not normalized"
+    return _REASONS.get(kind, _LOOK_AT_THE_SQL)
+
+
+def _off_by_a_cent(difference: Difference) -> bool:
+    want, got = difference.expected, difference.found
+    if want is None or got is None:
+        return False
+    return abs(want.accuracy_rate - got.accuracy_rate) <= _CENT
+
+
+def _same_once_normalized(difference: Difference) -> bool:
+    want, got = difference.expected, difference.found
+    if want is None or got is None:
+        return False
+    return normalize_lesion(got.lesion) == want.lesion

@@ -12,7 +12,7 @@ from tui.evidence.deployment_log import DeploymentLog
 from tui.guard import break_glass
 from tui.guard.target import Target, declared_by_database
 from tui.project import Project, ProjectError, RetryPolicy
-from tui.verify.purge_command import PurgeCommand
+from tui.verify.purge import PurgeCommand
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

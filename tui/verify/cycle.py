@@ -1,96 +1,80 @@
 """The cycle: write, refresh, check, sample, clean up, refresh again, audit.
 
 Clean-up belongs to the cycle, not to its success: whatever stops the first half, the second half
-runs, see `aftermath`. Questions are written while users are made, the sample is read while the
-check compares, and users are deleted while the final refresh runs: those depend on nothing of each
-other.
+runs. Questions are written while users are made, the sample is read while the check compares, and
+users are deleted while the final refresh runs: those depend on nothing of each other.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tui.errors import OperatorError
-from tui.project import IDS_PER_REQUEST, ProjectError, ProjectUnreachable, TimedOut, one_of
-from tui.verify import comparison, diff, tags
-from tui.verify.aftermath import Aftermath
-from tui.verify.driver import Cancelled, together
-from tui.verify.events import (
-    AuditFinished,
-    Cancelling,
-    Notice,
-    Outcome,
-    RunFinished,
-    Stage,
+from tui.project import (
+    VIEW,
+    ProjectError,
+    ProjectUnreachable,
+    TimedOut,
 )
-from tui.verify.feed import BatchSize, Row, batched, batches_ahead
-from tui.verify.leftovers import find
-from tui.verify.progress import stage
-from tui.verify.refresh import refresh_once
+from tui.verify import comparison, diff, leftovers, view
+from tui.verify.clean_up import CleanUp, Unexplained
+from tui.verify.dataset import batches
+from tui.verify.events import AuditFinished, Cancelling, Notice, Outcome, Stage
+from tui.verify.run import Cancelled, together
 from tui.verify.verdict import CycleState, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from tui.project import Project, Writer
     from tui.settings import Volume
-    from tui.verify.dataset import Dataset
-    from tui.verify.driver import Cancellation
-    from tui.verify.events import Event
-    from tui.verify.journal import Journal
-    from tui.verify.purge_command import PurgeCommand
+    from tui.verify.dataset import Dataset, Row
+    from tui.verify.events import RunFinished, Tally
+    from tui.verify.purge import PurgeCommand
+    from tui.verify.run import OpenStage, RunContext
 
 STAGES: Final = tuple(Stage)
 # A trigger fills app_users from auth.users; on some projects it does so a moment later.
 _LEARNERS_APPEAR_S: Final = 10.0
 _FOREIGN_KEY_VIOLATION: Final = "23503"
-_PAYLOAD_TOO_LARGE: Final = 413
+# A body that is too large, and gateways that give up waiting.
+_TOO_MUCH: Final = frozenset({413, 504, 524})
 
 
 class Cycle:
     """One verification of one project.
 
     Args:
-        project: Where to read.
-        writer: Where to write; its permission is the guard's.
+        context: The run; its journal is opened before the first write, closed by a clean audit.
         dataset: What to write and what must come of it.
         volume: Batch size.
-        journal: Opened before the first write, closed by a clean audit.
-        cancellation: The operator's wish to stop.
         refresh_runs: How often the refresh is timed after the write, at least once.
         command: What removes the rows of a run that could not clean up.
-        report_crash: Told of a mistake of ours; says where its report is.
-        emit: Where events go.
+        report_crash: Writes an internal error's report; says where it is.
     """
 
     def __init__(
         self,
-        project: Project,
-        writer: Writer,
+        context: RunContext,
         dataset: Dataset,
         *,
         volume: Volume,
-        journal: Journal,
-        cancellation: Cancellation,
         refresh_runs: int,
         command: PurgeCommand,
         report_crash: Callable[[Exception], str],
-        emit: Callable[[Event], None],
     ) -> None:
-        self._project = project
-        self._writer = writer
+        self._context = context
+        self._project = context.project
+        self._writer = context.writer
+        self._cancellation = context.cancellation
+        self._emit = context.emit
         self._dataset = dataset
         self._volume = volume
-        self._journal = journal
-        self._cancellation = cancellation
         self._refresh_runs = refresh_runs
         self._command = command
         self._report_crash = report_crash
-        self._emit = emit
         self._state = CycleState()
 
     async def run(self) -> RunFinished:
@@ -101,34 +85,29 @@ class Cycle:
             ConfigurationError: The journal cannot be written; nothing was written to the project.
             ProjectError: The project could not even be read; nothing was written to it.
         """
-        state = self._state
+        state, journal = self._state, self._context.journal
         state.real = await self._cancellation.race(diff.count_real(self._project))
-        self._journal.open()
+        if journal is None:
+            raise ValueError("a cycle needs a journal")
+        journal.open()
         finished: RunFinished | None = None
         try:
             await self._first_half()
-            audit = await self._second_half()
+            await self._second_half()
             if state.defect is not None:
                 state.crash = self._report_crash(state.defect)
             finished = judge(
-                self._dataset.run_id,
-                state,
-                audit,
-                self._cancellation.reason,
-                purge=self._command.line(),
+                self._dataset.run_id, state, self._cancellation.reason, purge=self._command.line()
             )
         finally:
-            self._leave_journal(finished)
+            # A disk that is in the way changes no verdict.
+            problem = None
+            if finished is not None and finished.outcome is not Outcome.LEFTOVERS:
+                problem = journal.close()
+            problem = journal.leave() or problem
+            if problem is not None:
+                self._emit(Notice(problem, warning=True))
         return finished
-
-    def _leave_journal(self, finished: RunFinished | None) -> None:
-        """Close it where nothing is left; a disk that is in the way changes no verdict."""
-        told = None
-        if finished is not None and finished.outcome is not Outcome.LEFTOVERS:
-            told = self._journal.close()
-        told = self._journal.leave() or told
-        if told is not None:
-            self._emit(Notice(told, warning=True))
 
     async def _first_half(self) -> None:
         state = self._state
@@ -140,23 +119,20 @@ class Cycle:
         except OperatorError as error:
             state.failure = error
             self._emit(Notice(f"stopping: {error.message}", warning=True))
-        except Exception as error:  # noqa: BLE001 - told in the verdict, once cleaned up
+        except Exception as error:  # noqa: BLE001 - in the verdict, once cleaned up
             state.defect = error
-            self._emit(Notice("stopping: a mistake of ours", warning=True))
+            self._emit(Notice("stopping: internal error", warning=True))
 
     async def _write_and_check(self) -> None:
         await together(self._create_users(), self._write_questions())
         await self._write_responses()
         await self._refresh()
         # Nothing more is written under this tag: what clean-up needs can be looked up meanwhile.
-        await together(
-            self._check(), self._sample(), self._remember_real_rows(), self._find_tagged()
-        )
+        await together(self._check(), self._sample(), self._read_others(), self._find_own())
 
     async def _create_users(self) -> None:
-        self._journal.note(Stage.USERS)
         total = self._volume.users
-        with stage(Stage.USERS, total, "creating synthetic users", self._emit) as progress:
+        with self._context.stage(Stage.USERS, total, "creating synthetic users") as progress:
 
             async def create(number: int) -> None:
                 await self._writer.create_user(self._dataset.user(number))
@@ -170,116 +146,101 @@ class Cycle:
 
     async def _write_questions(self) -> None:
         total = self._volume.questions
-        with stage(Stage.QUESTIONS, total, "writing synthetic questions", self._emit) as progress:
-            batches = batched(map(self._dataset.question, range(total)), self._volume.batch)
+        with self._context.stage(Stage.QUESTIONS, total, "writing synthetic questions") as progress:
+            rows = map(self._dataset.question, range(total))
+            await self._write_rows("questions", rows, progress)
 
-            async def write(rows: list[Row]) -> None:
-                await self._writer.insert("questions", rows)
-                progress.advance(len(rows))
+    async def _write_responses(self) -> None:
+        total = self._volume.responses
+        with self._context.stage(Stage.RESPONSES, total, "writing synthetic responses") as progress:
+            await self._write_rows("responses", self._responses(), progress)
 
-            await self._project.each(self._cancellation.until(batches), write)
+    async def _write_rows(self, table: str, rows: Iterable[Row], progress: OpenStage) -> None:
+        """Write rows in batches; where one is too much, it and all later ones are halved."""
+        size = self._volume.batch
+
+        async def write(batch: list[Row]) -> None:
+            nonlocal size
+            self._cancellation.check()
+            try:
+                await self._insert(table, batch)
+            except ProjectError as error:
+                if len(batch) == 1 or not _is_too_much(error):
+                    raise
+                half = len(batch) // 2
+                size = min(size, half)
+                await write(batch[:half])
+                await write(batch[half:])
+            else:
+                progress.advance(len(batch))
+
+        await self._project.each(batches(rows, lambda: size), write)
+
+    async def _insert(self, table: str, rows: list[Row]) -> None:
+        try:
+            await self._writer.insert(table, rows)
+        except ProjectError as error:
+            if table != "responses" or error.code != _FOREIGN_KEY_VIOLATION:
+                raise
+            await self._await_learners()
+            await self._writer.insert(table, rows)
+
+    def _responses(self) -> Iterator[Row]:
+        """All responses, made when they are needed; their aggregates are kept, the rows are not."""
+        for number in range(self._volume.questions):
+            answers = self._dataset.answers(number)
+            self._state.expected += self._dataset.expected(number, answers)
+            yield from self._dataset.responses(number, answers)
 
     async def _await_learners(self) -> None:
         """Wait until `app_users` knows the new users: responses refer to it."""
         ids = self._dataset.user_ids
         deadline = time.perf_counter() + _LEARNERS_APPEAR_S
-        for start in range(0, len(ids), IDS_PER_REQUEST):
-            chunk = ids[start : start + IDS_PER_REQUEST]
-            while (known := await self._project.count("app_users", [one_of("id", chunk)])) < len(
-                chunk
-            ):
-                self._cancellation.check()
-                if time.perf_counter() > deadline:
-                    raise ProjectError(
-                        f"app_users knows {known} of {len(chunk)} new users after "
-                        f"{_LEARNERS_APPEAR_S:.0f} s",
-                        hint="look at the trigger on auth.users that fills app_users",
-                    )
-                await asyncio.sleep(0.1)
-
-    async def _write_responses(self) -> None:
-        self._journal.note(Stage.RESPONSES)
-        total = self._volume.responses
-        with stage(Stage.RESPONSES, total, "writing synthetic responses", self._emit) as progress:
-            volume = self._volume
-            size = BatchSize(volume.batch, volume.concurrency, total)
-            batches = batches_ahead(
-                self._responses(), size, ahead=volume.batch * volume.concurrency
-            )
-
-            async def write(rows: list[Row]) -> None:
-                # Some rows are ready ahead of the socket: they must not go out any more.
-                self._cancellation.check()
-                began = time.perf_counter()
-                try:
-                    await self._insert_responses(rows)
-                except ProjectError as error:
-                    if len(rows) == 1 or not _is_too_much(error):
-                        raise
-                    size.refused(len(rows))
-                    middle = len(rows) // 2
-                    await write(rows[:middle])
-                    await write(rows[middle:])
-                    return
-                size.answered(len(rows), time.perf_counter() - began)
-                progress.advance(len(rows))
-
-            async with contextlib.aclosing(batches):
-                await self._project.each(batches, write)
-
-    async def _insert_responses(self, rows: list[Row]) -> None:
-        try:
-            await self._writer.insert("responses", rows)
-        except ProjectError as error:
-            if error.code != _FOREIGN_KEY_VIOLATION:
-                raise
-            await self._await_learners()
-            await self._writer.insert("responses", rows)
-
-    def _responses(self) -> Iterator[Row]:
-        """All responses, made when they are needed; their aggregates are kept, the rows are not."""
-        for number in self._cancellation.until(range(self._volume.questions)):
-            answers = self._dataset.answers(number)
-            self._state.expected += self._dataset.expected(number, answers)
-            yield from self._dataset.responses(number, answers)
+        while (known := await self._project.count("app_users", leftovers.these("id", ids))) < len(
+            ids
+        ):
+            self._cancellation.check()
+            if time.perf_counter() > deadline:
+                raise ProjectError(
+                    f"app_users knows {known} of {len(ids)} new users after "
+                    f"{_LEARNERS_APPEAR_S:.0f} s",
+                    hint="look at the trigger on auth.users that fills app_users",
+                )
+            await asyncio.sleep(0.1)
 
     async def _refresh(self) -> None:
-        self._journal.note(Stage.REFRESH)
-        with stage(
-            Stage.REFRESH, self._refresh_runs, "refreshing the view", self._emit
+        with self._context.stage(
+            Stage.REFRESH, self._refresh_runs, "refreshing the view"
         ) as progress:
             for number in range(1, self._refresh_runs + 1):
-                await refresh_once(
-                    self._writer,
-                    self._emit,
-                    number=number,
-                    final=False,
-                    check=self._cancellation.check,
-                )
+                await self._context.refresh(number=number)
                 progress.advance()
 
     async def _check(self) -> None:
-        self._journal.note(Stage.CHECK)
         expected = self._state.expected
-        with stage(Stage.CHECK, len(expected), "comparing every aggregate", self._emit) as progress:
+        with self._context.stage(
+            Stage.CHECK, len(expected), "comparing every aggregate"
+        ) as progress:
             result = await comparison.compare(
                 self._project, self._dataset.question_ids, expected, progress.advance
             )
+            if not result.right:
+                progress.fail(f"{result.wrong:,} of {result.expected:,} differ")
         self._state.checked = result
         self._emit(result)
 
     async def _sample(self) -> None:
-        with stage(Stage.SAMPLE, None, "reading the heatmap", self._emit) as progress:
+        with self._context.stage(Stage.SAMPLE, None, "reading the heatmap") as progress:
             dataset = self._dataset
-            taken = await comparison.sample(self._project, dataset.question_ids)
+            taken = await view.sample(self._project, dataset.question_ids)
             progress.advance(len(taken.rows))
         names = {
-            question: tags.label(tags.slug(dataset.run_id, number))
+            question: leftovers.label(leftovers.slug(dataset.run_id, number))
             for number, question in enumerate(dataset.question_ids)
         }
         self._emit(replace(taken, names=names))
 
-    async def _remember_real_rows(self) -> None:
+    async def _read_others(self) -> None:
         state = self._state
         try:
             state.before = await diff.real_rows(self._project, self._dataset.question_ids)
@@ -289,32 +250,119 @@ class Cycle:
             # Says nothing about the run's own rows; the audit will say that it cannot compare.
             state.unread = error.message
 
-    async def _find_tagged(self) -> None:
-        self._state.tagged = await find(self._project, self._dataset.run_id)
+    async def _find_own(self) -> None:
+        self._state.found = await leftovers.find(self._project, self._dataset.run_id)
 
-    async def _second_half(self) -> AuditFinished | None:
-        """Clean up, refresh, audit; None when what is left could not be counted."""
+    async def _second_half(self) -> None:
+        """Clean up, refresh, audit; what is left stays unknown where it could not be counted."""
         state = self._state
-        after = Aftermath(
-            self._project,
-            self._writer,
-            self._dataset,
-            state=state,
-            journal=self._journal,
-            command=self._command,
-            emit=self._emit,
-        )
         try:
-            await self._cancellation.guard_clean_up(after.run())
+            await self._cancellation.guard_clean_up(self._clean_up())
         except Cancelled:
             state.problems.append("the clean-up was left before it was done")
         except OperatorError as error:
             state.problems.append(error.message)
-        except Exception as error:  # noqa: BLE001 - told in the verdict, with what it left
+        except Exception as error:  # noqa: BLE001 - in the verdict, with what it left
             state.defect = state.defect or error
-        return after.audit
+
+    async def _clean_up(self) -> None:
+        """Each part by itself: what fails keeps none of the rest from being done.
+
+        Raises:
+            ProjectError: What there is could not be found out.
+        """
+        state, context = self._state, self._context
+        found = state.found or await leftovers.find(self._project, self._dataset.run_id)
+        clean_up = CleanUp(context, found)
+        problems: list[str] = []
+        try:
+            clean_up.check_cap(command=lambda count: self._command.line(unexplained=count))
+        except Unexplained as error:
+            problems.append(error.message)
+        else:
+            await together(
+                *(
+                    (self._questions_then_refresh(clean_up), clean_up.users())
+                    if await clean_up.responses()
+                    else (self._final_refresh(clean_up),)
+                )
+            )
+        problems += clean_up.problems
+        state.remedy = clean_up.remedy()
+        with context.stage(Stage.AUDIT, None, "counting what is left") as progress:
+            audit = state.audit = await self._count()
+            progress.advance(audit.leftovers.total)
+        self._emit(audit)
+        unknown = audit.in_view is None and not state.refreshed
+        if audit.leftovers.total or audit.in_view or unknown:
+            state.problems += problems
+        else:
+            # A delete that failed for good may have been carried out all the same: the audit says.
+            for text in problems:
+                self._emit(Notice(f"overcome: {text}"))
+
+    async def _questions_then_refresh(self, clean_up: CleanUp) -> None:
+        await clean_up.questions()
+        await self._final_refresh(clean_up)
+
+    async def _final_refresh(self, clean_up: CleanUp) -> None:
+        with self._context.stage(Stage.FINAL_REFRESH, 1, "refreshing the view again") as progress:
+            try:
+                # However the run was stopped: only leaving it for good drops this refresh.
+                await self._context.refresh(final=True)
+            except ProjectError as error:
+                clean_up.problems.append(f"final refresh: {error.message}")
+                progress.fail()
+                return
+            progress.advance()
+        self._state.refreshed = True
+
+    async def _count(self) -> AuditFinished:
+        left, in_view, (judged, why), real = await asyncio.gather(
+            leftovers.count_run(self._project, self._dataset.run_id),
+            self._in_view(),
+            self._judge_view(),
+            self._count_real(),
+        )
+        if in_view:
+            judged, why = False, f"the view still holds {in_view:,} rows of this run"
+        elif in_view is None and judged:
+            judged, why = None, "the view could not be read"
+        before = self._state.real
+        if before is not None and real is not None:
+            for table in ("questions", "responses"):
+                lost = getattr(before, table) - getattr(real, table)
+                if lost > 0:
+                    self._state.problems.append(
+                        f"{lost:,} {table} that are not synthetic went away during the run"
+                    )
+        return AuditFinished(left, judged, why, in_view)
+
+    async def _in_view(self) -> int | None:
+        try:
+            return await self._project.count(VIEW, view.within(self._dataset.question_ids))
+        except ProjectError as error:
+            self._emit(Notice(f"the view could not be audited: {error.message}", warning=True))
+            return None
+
+    async def _judge_view(self) -> tuple[bool | None, str]:
+        if self._state.unread is not None:
+            return None, f"the view could not be compared: {self._state.unread}"
+        try:
+            return await diff.judge_view(
+                self._project, self._dataset.question_ids, self._state.before
+            )
+        except ProjectError as error:
+            return None, f"the view could not be compared: {error.message}"
+
+    async def _count_real(self) -> Tally | None:
+        try:
+            return await diff.count_real(self._project)
+        except ProjectError as error:
+            self._emit(Notice(f"real rows could not be counted: {error.message}", warning=True))
+            return None
 
 
 def _is_too_much(error: ProjectError) -> bool:
     """Whether fewer rows in one request may get through where these did not."""
-    return isinstance(error, TimedOut) or error.status == _PAYLOAD_TOO_LARGE
+    return isinstance(error, TimedOut) or error.status in _TOO_MUCH

@@ -11,23 +11,25 @@ median, and shares nothing with the SQL but the definition of the columns.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import statistics
 import unicodedata
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
-from uuid import UUID
 
 from tui.heatmap.rows import AggregateRow
 from tui.project import NewUser
 from tui.settings import WEEKS
-from tui.verify import tags
+from tui.verify.leftovers import email, id_of, marker, run_date, slug
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+    from uuid import UUID
+
+Row = dict[str, Any]
 
 _HUNDREDTH: Final = Decimal("0.01")
 _WEEK: Final = timedelta(days=7)
@@ -100,7 +102,7 @@ class Dataset:
     """The synthetic data of one run.
 
     Args:
-        run_id: As made by `tags.new_run_id`.
+        run_id: As made by `leftovers.new_run_id`.
         users: Synthetic users, at least 1.
         questions: Synthetic questions, at least 1.
     """
@@ -109,7 +111,7 @@ class Dataset:
         self.run_id = run_id
         self.users = users
         self.questions = questions
-        day = tags.run_date(run_id)
+        day = run_date(run_id)
         this_monday = datetime.combine(day - timedelta(days=day.weekday()), time(), UTC)
         # Whole weeks before the run's own: nothing synthetic ever lies in the future.
         self._mondays = [this_monday - _WEEK * n for n in range(WEEKS, 0, -1)]
@@ -128,26 +130,26 @@ class Dataset:
     @cached_property
     def user_ids(self) -> list[str]:
         """Ids of the users, in order."""
-        return [str(self._id("user", n)) for n in range(self.users)]
+        return [str(id_of(self.run_id, "user", n)) for n in range(self.users)]
 
     @cached_property
     def question_ids(self) -> list[UUID]:
         """Ids of the questions, in ascending order and next to each other."""
-        return [self._id("question", n) for n in range(self.questions)]
+        return [id_of(self.run_id, "question", n) for n in range(self.questions)]
 
     def user(self, number: int) -> NewUser:
         """A user to create."""
         return NewUser(
             id=self.user_ids[number],
-            email=tags.email(self.run_id, number),
-            marker=tags.marker(self.run_id),
+            email=email(self.run_id, number),
+            marker=marker(self.run_id),
         )
 
     def question(self, number: int) -> dict[str, Any]:
         """A row of `questions`: published, with every column filled that has no default."""
         return {
             "id": str(self.question_ids[number]),
-            "slug": tags.slug(self.run_id, number),
+            "slug": slug(self.run_id, number),
             "status": "published",
             "stem_md": f"Synthetic question {number} of verification run {self.run_id}.",
             "lead_in": "This question is synthetic and will be deleted.",
@@ -189,7 +191,7 @@ class Dataset:
         first = number * self.users
         users, written = self.user_ids, self._written
         # All ids of a kind share everything but the last group, which is the counter.
-        head = str(self._id("response", 0))[:-12]
+        head = str(id_of(self.run_id, "response", 0))[:-12]
         return [
             {
                 "id": f"{head}{first + user:012x}",
@@ -227,12 +229,6 @@ class Dataset:
                 )
             )
         return rows
-
-    def _prefix(self, kind: str) -> bytes:
-        return hashlib.sha256(f"{self.run_id}:{kind}".encode()).digest()[:10]
-
-    def _id(self, kind: str, number: int) -> UUID:
-        return _uuid(self._prefix(kind), number)
 
 
 def normalize_lesion(text: str | None) -> str | None:
@@ -275,12 +271,8 @@ def _duration(draw: Callable[[], float]) -> int | None:
     return ms // 500 * 500 if pick < 0.5 else ms
 
 
-def _uuid(prefix: bytes, number: int) -> UUID:
-    """A version 8 UUID (RFC 9562): ten bytes of the run, then a counter of six.
-
-    Ids of one run and kind are therefore neighbours: a range condition selects exactly them.
-    """
-    raw = bytearray(prefix + number.to_bytes(6, "big"))
-    raw[6] = (raw[6] & 0x0F) | 0x80
-    raw[8] = (raw[8] & 0x3F) | 0x80
-    return UUID(bytes=bytes(raw))
+def batches(rows: Iterable[Row], size: Callable[[], int]) -> Iterator[list[Row]]:
+    """Rows in lists of the size that is right when they are asked for."""
+    left = iter(rows)
+    while batch := list(islice(left, size())):
+        yield batch

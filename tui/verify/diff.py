@@ -17,10 +17,9 @@ from tui.project import (
     one_of,
     outside,
 )
-from tui.verify import tags
-from tui.verify.comparison import ORDER, Key, key_of, row_of
 from tui.verify.events import Tally
-from tui.verify.leftovers import RESPONSES_WITH_SLUG
+from tui.verify.leftovers import ANY_SLUG, RESPONSES_WITH_SLUG, run_of_slug
+from tui.verify.view import ORDER, Key, key_of, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -170,7 +169,7 @@ async def _still_real(project: Project, changed: Sequence[UUID]) -> list[tuple[U
         found.extend(
             (by_id[row["id"]], row["status"] == "published")
             for row in rows
-            if row["id"] in by_id and not tags.run_of_slug(row["slug"] or "")
+            if row["id"] in by_id and not run_of_slug(row["slug"] or "")
         )
 
     await project.each(_chunks(changed), look)
@@ -191,8 +190,8 @@ async def count_real(project: Project) -> Tally | None:
     Raises:
         ProjectError: The tables could not be read.
     """
-    real = Filter("slug", "not.match", tags.ANY_SLUG)
-    joined = Filter("questions.slug", "not.match", tags.ANY_SLUG)
+    real = Filter("slug", "not.match", ANY_SLUG)
+    joined = Filter("questions.slug", "not.match", ANY_SLUG)
     try:
         questions, responses = await asyncio.gather(
             project.count("questions", [real]),

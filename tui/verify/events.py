@@ -175,12 +175,13 @@ class StageProgress:
 
 @dataclass(frozen=True, slots=True)
 class StageFinished:
-    """A stage is over, having handled `count` items in `seconds`."""
+    """A stage is over, having handled `count` items in `seconds`; `note` says what came of it."""
 
     stage: Stage
     seconds: float
     count: int
     failed: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,57 @@ class RefreshTimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """One aggregate that is not as expected.
+
+    Attributes:
+        expected: The row that must be there; None for one that nobody expects.
+        found: The row that is there; None for one that is missing.
+        columns: Those that differ; empty where one of the two rows is lacking.
+    """
+
+    expected: AggregateRow | None
+    found: AggregateRow | None
+    columns: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        """The columns that differ, or `missing`, or `unexpected`."""
+        if self.columns:
+            return ", ".join(self.columns)
+        return "missing" if self.found is None else "unexpected"
+
+    def __str__(self) -> str:
+        row = self.expected or self.found
+        name = "" if row is None else f"question {row.question_id}, week {row.week_start}"
+        if not self.columns:
+            return f"{self.kind}: {name}"
+        told = [
+            f"{column} is {getattr(self.found, column)!s}, "
+            f"expected {getattr(self.expected, column)!s}"
+            for column in self.columns
+        ]
+        return f"{name}: {'; '.join(told)}"
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceGroup:
+    """Differences of one kind.
+
+    Attributes:
+        kind: As `Difference.kind`.
+        count: How many there are.
+        reason: What most likely makes them.
+        first: One of them.
+    """
+
+    kind: str
+    count: int
+    reason: str
+    first: Difference
+
+
+@dataclass(frozen=True, slots=True)
 class CheckFinished:
     """Every synthetic aggregate has been compared with its expectation.
 
@@ -210,7 +262,8 @@ class CheckFinished:
         mismatched: Those present with another value.
         missing: Those absent from the view.
         unexpected: Rows of the run's questions that nobody expects.
-        examples: A few differences in words.
+        differences: All that is not as expected.
+        groups: The same by kind, the most frequent first.
     """
 
     expected: int
@@ -218,7 +271,13 @@ class CheckFinished:
     mismatched: int
     missing: int
     unexpected: int
-    examples: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    groups: tuple[DifferenceGroup, ...] = ()
+
+    @property
+    def wrong(self) -> int:
+        """Aggregates that are not as expected, and rows that nobody expects."""
+        return self.expected - self.matched + self.unexpected
 
     @property
     def right(self) -> bool:
@@ -235,7 +294,7 @@ class SampleTaken:
         total: Rows there are, as the server counts them.
         synthetic: Ids of the questions that are synthetic.
         refreshed_at: When the view was last refreshed, ISO 8601 in UTC; None where nobody knows.
-        names: What questions are called, see `tags.label`; those without are called by their id.
+        names: What questions are called; those without are called by their id.
     """
 
     rows: tuple[AggregateRow, ...]
@@ -284,13 +343,28 @@ class Tally:
         """Rows in all."""
         return self.users + self.questions + self.responses
 
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.users + other.users,
+            self.questions + other.questions,
+            self.responses + other.responses,
+        )
+
+    def at_least(self, other: Tally) -> Tally:
+        """The larger count of each table."""
+        return Tally(
+            max(self.users, other.users),
+            max(self.questions, other.questions),
+            max(self.responses, other.responses),
+        )
+
     def __str__(self) -> str:
         return f"{self.users:,} users, {self.questions:,} questions, {self.responses:,} responses"
 
 
 @dataclass(frozen=True, slots=True)
 class AuditFinished:
-    """What the run left in the project, counted live.
+    """What the run left in the project.
 
     Attributes:
         leftovers: Rows that still carry this run's tag.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.errors import ConfigurationError
 from tui.files import hold, release, try_lock, write_private
-from tui.verify import tags
+from tui.verify.leftovers import slug
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,7 +183,7 @@ def of_run(directory: Path, dataset: Dataset, target: Target) -> Journal:
         directory,
         Record(
             run_id=dataset.run_id,
-            slug_prefix=tags.slug(dataset.run_id, 0)[:-1],
+            slug_prefix=slug(dataset.run_id, 0)[:-1],
             identity=target.place,
             url=target.url,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,18 +1,28 @@
-"""What carries the tag, found live: by the exact pattern of `tags`, and by that alone.
+"""How synthetic rows are told from real ones, and what of them is there.
 
-It needs no journal, so it works from any machine.
+The tag is kept from the script this console replaces, so that its orphans are found as well:
+question slug `heatmap-verification-<run>-<n>`, user email `heatmap-<run>-<n>@example.com`. The
+domain example.com is reserved (RFC 2606), so no learner can have such an address. Rows are found
+by the exact pattern, which needs no journal and so works from any machine.
+
+Ids follow from the run id, and those of one kind are neighbours: the rows of a run are counted by
+a range of ids as well, whatever has become of the rows they belong to.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import re
+import secrets
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from tui.project import IDS_PER_REQUEST, Filter, one_of
-from tui.verify import tags
 from tui.verify.events import Tally
 
 if TYPE_CHECKING:
@@ -20,16 +30,126 @@ if TYPE_CHECKING:
 
     from tui.project import Project
 
+PURPOSE: Final = "heatmap-verification"
+_RUN: Final = r"[0-9A-Za-z]+(?:[-_][0-9A-Za-z]+)*"
+_NUMBER: Final = r"[0-9]+"
+_OURS: Final = re.compile(r"[0-9]{8}-[0-9a-f]{8}\Z", re.ASCII)
+# The same text is sent to PostgreSQL (`match`), whose regular expressions agree with Python's
+# here, except that `$` there never means "before a final newline": hence \Z in Python.
+_SLUG: Final = re.compile(rf"heatmap-verification-({_RUN})-({_NUMBER})\Z", re.ASCII)
+_EMAIL: Final = re.compile(rf"heatmap-({_RUN})-({_NUMBER})@example\.com\Z", re.ASCII)
+
+SLUG_PREFIX: Final = "heatmap-verification-"
+EMAIL_FRAGMENT: Final = "heatmap-"
+ANY_SLUG: Final = rf"^heatmap-verification-{_RUN}-{_NUMBER}$"
+
+
 # Longer than a run takes; see the bounds of a volume in `tui.settings`.
 _LONGEST_RUN: Final = timedelta(hours=1)
 _QUESTION_ORDER: Final = ("id",)
-# PostgREST joins the question, so that its slug can be a condition.
-RESPONSES_WITH_SLUG: Final = ("id", "questions!inner(slug)")
+# PostgREST joins the question, so that its slug can be a condition. The column names the key to
+# join by, where the two tables are connected by more than one.
+RESPONSES_WITH_SLUG: Final = ("id", "questions!question_id!inner(slug)")
+
+
+# A counter of six bytes.
+_MOST: Final = 2**48 - 1
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """A name for a run: its date in UTC, then 32 random bits, as in `20260131-9f3c21aa`."""
+    return f"{(now or datetime.now(UTC)):%Y%m%d}-{secrets.token_hex(4)}"
+
+
+def is_ours(run_id: str) -> bool:
+    """Whether a run id has the form of `new_run_id`; those of the script before have another."""
+    return _OURS.match(run_id) is not None
+
+
+def run_date(run_id: str) -> date:
+    """The date a run id of ours begins with.
+
+    Raises:
+        ValueError: The run id was not made by `new_run_id`.
+    """
+    return datetime.strptime(run_id.partition("-")[0], "%Y%m%d").replace(tzinfo=UTC).date()
+
+
+def slug(run_id: str, number: int) -> str:
+    """Slug of a run's question."""
+    return f"heatmap-verification-{run_id}-{number}"
+
+
+def label(text: str) -> str:
+    """A slug as a question is called on a screen: ours without what all of them begin with."""
+    return text.removeprefix(SLUG_PREFIX)
+
+
+def email(run_id: str, number: int) -> str:
+    """Email of a run's user."""
+    return f"heatmap-{run_id}-{number}@example.com"
+
+
+def marker(run_id: str) -> dict[str, Any]:
+    """What a run's users carry as `app_metadata` and `user_metadata`."""
+    return {"synthetic": True, "purpose": PURPOSE, "run": run_id}
+
+
+def slug_pattern(run_id: str | None) -> str:
+    """Regular expression, for PostgreSQL, of the slugs of one run, or of any when None."""
+    if run_id is None:
+        return ANY_SLUG
+    return rf"^heatmap-verification-{re.escape(run_id)}-{_NUMBER}$"
+
+
+def run_of_slug(text: str) -> str | None:
+    """The run a question belongs to, or None when it is not synthetic."""
+    found = _SLUG.match(text)
+    return found[1] if found else None
+
+
+def run_of_email(text: str) -> str | None:
+    """The run a user belongs to, or None when the address is not synthetic."""
+    found = _EMAIL.match(text)
+    return found[1] if found else None
+
+
+def id_of(run_id: str, kind: str, number: int) -> UUID:
+    """The id of a run's user, question or response: a version 8 UUID (RFC 9562).
+
+    Ten bytes of the run, then a counter of six.
+    """
+    raw = bytearray(hashlib.sha256(f"{run_id}:{kind}".encode()).digest()[:10])
+    raw += number.to_bytes(6, "big")
+    raw[6] = (raw[6] & 0x0F) | 0x80
+    raw[8] = (raw[8] & 0x3F) | 0x80
+    return UUID(bytes=bytes(raw))
+
+
+def between(column: str, first: object, last: object) -> list[Filter]:
+    """Rows whose id lies between two ids of one run and kind, as conditions of fixed length."""
+    return [Filter(column, "gte", str(first)), Filter(column, "lte", str(last))]
+
+
+def ids_of_run(column: str, run_id: str, kind: str) -> list[Filter]:
+    """Every row of a run and kind, by its id or by a column that refers to it."""
+    return between(column, id_of(run_id, kind, 0), id_of(run_id, kind, _MOST))
+
+
+def these(column: str, ids: Sequence[str]) -> list[Filter]:
+    """Rows with one of some ids of one run: a range where they are neighbours, else a list.
+
+    Raises:
+        ValueError: A list longer than `IDS_PER_REQUEST`.
+    """
+    if len(ids) > 1 and len({each[:-12] for each in ids}) == 1:
+        return between(column, min(ids), max(ids))
+    return [one_of(column, ids)]
 
 
 @dataclass(frozen=True, slots=True)
-class Tagged:
-    """What carries the tag, found live.
+class Leftovers:
+    """Rows that carry a run's tag.
 
     Attributes:
         questions: Question id to run id.
@@ -40,7 +160,7 @@ class Tagged:
 
     questions: Mapping[str, str]
     users: Mapping[str, str]
-    responses: Mapping[str, int]
+    responses: Counter[str]
     begun: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
@@ -50,7 +170,7 @@ class Tagged:
 
     @property
     def foreign(self) -> int:
-        """Responses to tagged questions beyond what tagged users can have given.
+        """Responses to synthetic questions beyond what synthetic users can have given.
 
         A user answers a question once, so a run explains users x questions of them.
         """
@@ -64,66 +184,87 @@ class Tagged:
         questions = Counter(self.questions.values())
         users = Counter(self.users.values())
         return {
-            run: Tally(users[run], questions[run], self.responses.get(run, 0))
+            run: Tally(users[run], questions[run], self.responses[run])
             for run in sorted({*questions, *users})
         }
 
-    def without(self, runs: Collection[str]) -> Tagged:
+    def chunks(self, size: int) -> list[list[str]]:
+        """Question ids in chunks that each belong to one run, neighbours together."""
+        by_run: dict[str, list[str]] = defaultdict(list)
+        for question_id, run in sorted(self.questions.items()):
+            by_run[run].append(question_id)
+        return [
+            ids[start : start + size]
+            for ids in by_run.values()
+            for start in range(0, len(ids), size)
+        ]
+
+    def without(self, runs: Collection[str]) -> Leftovers:
         """The same, but for the rows of some runs."""
-        return Tagged(
+        return Leftovers(
             questions={key: run for key, run in self.questions.items() if run not in runs},
             users={key: run for key, run in self.users.items() if run not in runs},
-            responses={run: count for run, count in self.responses.items() if run not in runs},
+            responses=Counter({run: n for run, n in self.responses.items() if run not in runs}),
             begun={run: when for run, when in self.begun.items() if run not in runs},
         )
 
 
-async def find(project: Project, run_id: str | None = None) -> Tagged:
+async def find(project: Project, run_id: str | None = None) -> Leftovers:
     """Everything that carries the tag of one run, or of any run when None.
 
     Raises:
         ProjectError: The project could not be asked.
     """
-    if run_id is not None:
-        questions, (users, begun), count_of_run = await asyncio.gather(
-            tagged_questions(project, run_id),
-            tagged_users(project, run_id),
-            project.count("responses", [joined_slug(run_id)], columns=RESPONSES_WITH_SLUG),
-        )
-        return Tagged(questions, users, {run_id: count_of_run}, begun)
     questions, (users, begun) = await asyncio.gather(
-        tagged_questions(project, run_id), tagged_users(project, run_id)
+        questions_of(project, run_id), users_of(project, run_id)
     )
-    responses: Counter[str] = Counter()
+    found = Leftovers(questions, users, Counter(), begun)
 
     async def count(chunk: Sequence[str]) -> None:
         # Not `+= await`: that reads the old value before the wait, and loses others' counts.
-        found = await project.count("responses", [one_of("question_id", chunk)])
-        responses[questions[chunk[0]]] += found
+        there = await project.count("responses", these("question_id", chunk))
+        found.responses[questions[chunk[0]]] += there
 
-    await project.each(chunks_by_run(questions, IDS_PER_REQUEST), count)
-    return Tagged(questions, users, responses, begun)
+    await project.each(found.chunks(IDS_PER_REQUEST), count)
+    return found
+
+
+async def count_run(project: Project, run_id: str) -> Tally:
+    """What there is of a run of this console, by its ids in each table and by its users' tag.
+
+    Leans on no other row: a response is counted though its question is gone.
+
+    Raises:
+        ProjectError: The project could not be asked.
+    """
+    responses, questions, learners, (users, _) = await asyncio.gather(
+        project.count("responses", ids_of_run("id", run_id, "response")),
+        project.count("questions", ids_of_run("id", run_id, "question")),
+        project.count("app_users", ids_of_run("id", run_id, "user")),
+        users_of(project, run_id),
+    )
+    return Tally(max(learners, len(users)), questions, responses)
 
 
 def joined_slug(run_id: str | None) -> Filter:
     """Responses to the questions of one run, or of any; goes with `RESPONSES_WITH_SLUG`."""
-    return Filter("questions.slug", "match", tags.slug_pattern(run_id))
+    return Filter("questions.slug", "match", slug_pattern(run_id))
 
 
-async def tagged_users(
+async def users_of(
     project: Project, run_id: str | None
 ) -> tuple[dict[str, str], dict[str, datetime]]:
-    """Tagged users of one run, or of any: id to run id; and when each run's newest was created.
+    """Synthetic users of one run, or of any: id to run id; and when each run's newest was created.
 
     Raises:
         ProjectError: The project could not be asked.
     """
     users: dict[str, str] = {}
     begun: dict[str, datetime] = {}
-    fragment = tags.EMAIL_FRAGMENT + (f"{run_id}-" if run_id else "")
+    fragment = EMAIL_FRAGMENT + (f"{run_id}-" if run_id else "")
     async for page in project.users_matching(fragment):
         for user in page:
-            run = tags.run_of_email(user.get("email") or "")
+            run = run_of_email(user.get("email") or "")
             if run is None or run_id not in (None, run):
                 continue
             users[user["id"]] = run
@@ -133,20 +274,33 @@ async def tagged_users(
     return users, begun
 
 
-def may_be_under_way(begun: Mapping[str, datetime], now: datetime) -> tuple[str, ...]:
+async def server_time(project: Project) -> datetime | None:
+    """The present by the project's own clock; None where its replies do not tell.
+
+    Raises:
+        ProjectError: The project could not be asked.
+    """
+    told = (await project.get("/auth/v1/health")).headers.get("Date")
+    try:
+        return parsedate_to_datetime(told).astimezone(UTC) if told else None
+    except ValueError:
+        return None
+
+
+def may_be_under_way(begun: Mapping[str, datetime], now: datetime | None) -> tuple[str, ...]:
     """Runs that another machine, user or home may be in the middle of.
 
     Those of this console whose newest user was created within the hour. The script before it made
     other run ids, and has no part in this.
 
     Args:
-        begun: When a run's newest user was created, per run.
-        now: The present.
+        begun: When a run's newest user was created, per run, by the project's clock.
+        now: The present by that clock; None, where it is not known, makes every run a young one.
     """
     return tuple(
         run
         for run, created in sorted(begun.items())
-        if tags.is_ours(run) and now - created < _LONGEST_RUN
+        if is_ours(run) and (now is None or now - created < _LONGEST_RUN)
     )
 
 
@@ -158,31 +312,21 @@ def _instant(text: Any) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-async def tagged_questions(project: Project, run_id: str | None) -> dict[str, str]:
-    """Tagged questions of one run, or of any: id to run id.
+async def questions_of(project: Project, run_id: str | None) -> dict[str, str]:
+    """Synthetic questions of one run, or of any: id to run id.
 
     Raises:
         ProjectError: The project could not be asked.
     """
     # `like` can use an index on the slug; `match` then makes it exact.
     conditions = [
-        Filter("slug", "like", f"{tags.SLUG_PREFIX}{run_id or ''}*"),
-        Filter("slug", "match", tags.slug_pattern(run_id)),
+        Filter("slug", "like", f"{SLUG_PREFIX}{run_id or ''}*"),
+        Filter("slug", "match", slug_pattern(run_id)),
     ]
     found: dict[str, str] = {}
     async for page in project.pages("questions", ("id", "slug"), conditions, order=_QUESTION_ORDER):
         for row in page:
-            run = tags.run_of_slug(row["slug"])
+            run = run_of_slug(row["slug"])
             if run is not None and run_id in (None, run):
                 found[row["id"]] = run
     return found
-
-
-def chunks_by_run(questions: Mapping[str, str], size: int) -> list[list[str]]:
-    """Question ids in chunks that each belong to one run."""
-    by_run: dict[str, list[str]] = defaultdict(list)
-    for question_id, run in questions.items():
-        by_run[run].append(question_id)
-    return [
-        ids[start : start + size] for ids in by_run.values() for start in range(0, len(ids), size)
-    ]

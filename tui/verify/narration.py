@@ -58,15 +58,22 @@ def narrate(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line for 
                 event.verdict if event.ready else "\n".join(["because", *_indented(event.reasons)])
             )
         case StageFinished():
-            state = "stopped" if event.failed else "done"
-            return f"  {event.stage}: {event.count:,} {state} in {event.seconds:.2f} s"
+            state = "failed" if event.failed else "done"
+            note = f": {event.note}" if event.note else ""
+            return f"  {event.stage}: {event.count:,} {state} in {event.seconds:.2f} s{note}"
         case RefreshTimed():
             server = "" if event.server_ms is None else f" (server {event.server_ms:,.0f} ms)"
             which = "final refresh" if event.final else f"refresh {event.number}"
             return f"  {which}: {event.ms:,.0f} ms{server}"
         case CheckFinished():
             first = f"  check: {event.matched:,} of {event.expected:,} aggregates are right"
-            return "\n".join([first, *_indented(event.examples)])
+            groups = [
+                f"{each.count:,} differ in {each.kind}: {each.reason}; first {each.first}"
+                if each.first.columns
+                else f"{each.count:,} {each.kind}: {each.reason}; first {each.first}"
+                for each in event.groups
+            ]
+            return "\n".join([first, *_indented(groups)])
         case SampleTaken():
             known = f", refreshed {event.refreshed_at}" if event.refreshed_at else ""
             return f"  heatmap: {len(event.rows):,} of {event.total:,} rows read{known}"

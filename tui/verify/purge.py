@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+import shlex
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
 
 from tui.errors import ExitCode
 from tui.project import ProjectError
-from tui.verify.cleanup import CleanUp
-from tui.verify.driver import Cancelled
+from tui.settings import ENVIRONMENT_FILE
+from tui.verify import leftovers
+from tui.verify.clean_up import CleanUp, Unexplained
 from tui.verify.events import (
     AuditFinished,
     Cancelling,
@@ -19,23 +20,17 @@ from tui.verify.events import (
     Outcome,
     RunFinished,
     Stage,
+    Tally,
 )
-from tui.verify.leftovers import find, may_be_under_way
-from tui.verify.progress import stage
-from tui.verify.refresh import refresh_once
+from tui.verify.run import Cancelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection, Sequence
 
-    from tui.project import Project, Writer
-    from tui.verify.driver import Cancellation
-    from tui.verify.events import Event, Tally
-    from tui.verify.leftovers import Tagged
-    from tui.verify.purge_command import PurgeCommand
-
-WATCH_S: Final = 10.0
-"""How long a run that may be under way elsewhere is watched: one that is, changes its rows or is
-within the refresh and the check, which take less at any usual volume."""
+    from tui.guard.target import Target
+    from tui.settings import Settings
+    from tui.verify.leftovers import Leftovers
+    from tui.verify.run import RunContext
 
 STAGES: Final = (
     Stage.CLEANUP_RESPONSES,
@@ -44,6 +39,81 @@ STAGES: Final = (
     Stage.CLEANUP_USERS,
     Stage.AUDIT,
 )
+
+_PURGE: Final = ("heatmap-tui", "--purge")
+# Where nobody has given a reason yet: the guard refuses this one, so it has to be replaced.
+_REASON_TO_GIVE: Final = '"..."'
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeCommand:
+    """How to purge one project from the command line.
+
+    Attributes:
+        env_file: The environment file to name, or None where the default one is in use.
+        is_sandbox: The project is the sandbox.
+        identity: What break-glass has to name, on production; else None.
+        justification: The reason given for break-glass, or None where none is known.
+        ticket: The ticket given with it, or None.
+    """
+
+    env_file: Path | None = None
+    is_sandbox: bool = False
+    identity: str | None = None
+    justification: str | None = None
+    ticket: str | None = None
+
+    @classmethod
+    def on(
+        cls,
+        settings: Settings,
+        target: Target,
+        *,
+        is_sandbox: bool,
+        justification: str | None = None,
+        ticket: str | None = None,
+    ) -> Self:
+        """The command for the project that these settings lead to."""
+        env_file = settings.env_file
+        if is_sandbox or (env_file is not None and _is_default(env_file)):
+            env_file = None
+        return cls(
+            env_file,
+            is_sandbox,
+            target.identity if target.is_production else None,
+            justification,
+            ticket,
+        )
+
+    def line(self, *, unexplained: int | None = None, runs: Sequence[str] = ()) -> str:
+        """The command line, quoted for a POSIX shell.
+
+        Args:
+            unexplained: Accept that the tag does not explain so many responses.
+            runs: Runs to remove although they may be under way elsewhere.
+        """
+        words = list(_PURGE)
+        if self.is_sandbox:
+            words.append("--sandbox")
+        if self.env_file is not None:
+            words += ["--env-file", str(self.env_file)]
+        if self.identity is not None:
+            words += ["--allow-prod", "--confirm", self.identity]
+        if unexplained is not None:
+            words += ["--purge-unexplained", str(unexplained)]
+        for run in runs:
+            words += ["--purge-run", run]
+        if self.ticket is not None:
+            words += ["--ticket", self.ticket]
+        line = shlex.join(words)
+        if self.identity is None:
+            return line
+        reason = _REASON_TO_GIVE if self.justification is None else shlex.quote(self.justification)
+        return f"{line} --justification {reason}"
+
+
+def _is_default(path: Path) -> bool:
+    return path.absolute() == Path.cwd() / ENVIRONMENT_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +132,6 @@ class Scope:
     named: Collection[str] = ()
     unexplained: int | None = None
 
-    def doubtful(self, tagged: Tagged) -> tuple[str, ...]:
-        """Runs that another machine, user or home may be in the middle of."""
-        known = {*self.dead, *self.named}
-        return tuple(
-            run for run in may_be_under_way(tagged.begun, datetime.now(UTC)) if run not in known
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Purged:
@@ -83,120 +146,143 @@ class Purged:
     left: frozenset[str] | None
 
 
-async def purge(
-    project: Project,
-    writer: Writer,
-    *,
-    scope: Scope,
-    command: PurgeCommand,
-    cancellation: Cancellation,
-    emit: Callable[[Event], None],
-) -> Purged:
-    """Delete everything tagged that is in scope, refresh, and count what is left.
+class Purge:
+    """One purge: delete all leftovers in scope, refresh, and count what is left.
 
     Args:
-        project: Where to read.
-        writer: Where to delete.
+        context: The run.
         scope: What to spare, and what not to.
         command: How to go on from the command line.
-        cancellation: The operator's wish to stop; what was deleted stays deleted.
-        emit: Where events go.
-
-    Raises:
-        Cancelled: A stop was asked for before anything was deleted.
-        ProjectError: What there is could not be found out.
-        Unexplained: There is more than the tag explains; nothing was deleted.
     """
-    began = time.perf_counter()
-    found = (await cancellation.race(find(project))).without(scope.alive)
-    spared: tuple[str, ...] = ()
-    if doubtful := scope.doubtful(found):
-        emit(
-            Notice(
-                f"{', '.join(doubtful)} began within the hour, not on this machine: watching "
-                f"for {WATCH_S:.0f} s whether rows change"
-            )
-        )
-        await cancellation.race(asyncio.sleep(WATCH_S))
-        before = found.by_run()
-        found = (await cancellation.race(find(project))).without(scope.alive)
-        now = found.by_run()
-        spared = tuple(run for run in doubtful if run in now and now[run] != before[run])
-    for run, tally in found.by_run().items():
-        told = "; spared, its rows change: it is under way elsewhere" if run in spared else ""
-        emit(Notice(f"run {run}: {tally}{told}", warning=run in spared))
-    tagged = found.without(spared)
-    clean_up = CleanUp(project, writer, tagged, emit)
-    clean_up.check_cap(
-        accepted=scope.unexplained,
-        command=lambda count: command.line(unexplained=count, runs=tuple(scope.named)),
-    )
-    problems: list[str] = []
-    left: Tagged | None = None
 
-    async def work() -> None:
-        nonlocal left
-        for step in (clean_up.responses, clean_up.questions, clean_up.users):
-            cancellation.check()
-            await step()
+    def __init__(self, context: RunContext, scope: Scope, command: PurgeCommand) -> None:
+        self._context = context
+        self._project = context.project
+        self._emit = context.emit
+        self._scope = scope
+        self._command = command
+        self._left: dict[str, Tally] | None = None
+        self._problems: list[str] = []
+
+    async def run(self) -> Purged:
+        """Do it all; what was deleted when a stop is asked for stays deleted.
+
+        Raises:
+            Cancelled: A stop was asked for before anything was deleted.
+            ProjectError: What there is could not be found out.
+        """
+        began = time.perf_counter()
+        race = self._context.cancellation.race
+        found = (await race(leftovers.find(self._project))).without(self._scope.alive)
+        spared = await race(self._under_way(found))
+        for run, tally in found.by_run().items():
+            told = "; spared, it may be under way elsewhere" if run in spared else ""
+            self._emit(Notice(f"run {run}: {tally}{told}", warning=run in spared))
+        chosen = found.without(spared)
+        clean_up = CleanUp(self._context, chosen)
+        try:
+            clean_up.check_cap(
+                accepted=self._scope.unexplained,
+                command=lambda count: self._command.line(
+                    unexplained=count, runs=tuple(self._scope.named)
+                ),
+            )
+        except Unexplained as error:
+            seconds = time.perf_counter() - began
+            ended = RunFinished(
+                Outcome.LEFTOVERS,
+                ExitCode.LEFTOVERS,
+                error.message,
+                error.hint,
+                seconds,
+                (error.message,),
+                unexplained=error.count,
+            )
+            return Purged(ended, None)
+        try:
+            await self._context.cancellation.guard_clean_up(self._remove(clean_up, found))
+        except Cancelled:
+            self._emit(Cancelling(self._context.cancellation.reason or "stopped"))
+        finished = self._verdict(chosen.tally, spared, clean_up)
+        finished = replace(finished, seconds=time.perf_counter() - began)
+        known = self._left is not None and not self._problems
+        return Purged(finished, frozenset(self._left or ()) if known else None)
+
+    async def _under_way(self, found: Leftovers) -> tuple[str, ...]:
+        """Runs that another machine, user or home may be in the middle of."""
+        if not found.begun:
+            return ()
+        now = await leftovers.server_time(self._project)
+        known = {*self._scope.dead, *self._scope.named}
+        young = leftovers.may_be_under_way(found.begun, now)
+        return tuple(run for run in young if run not in known)
+
+    async def _remove(self, clean_up: CleanUp, found: Leftovers) -> None:
+        check = self._context.cancellation.check
+        check()
+        if await clean_up.responses():
+            check()
+            await clean_up.questions()
+            check()
+            await clean_up.users()
         # Always: a run that died after its last delete left nothing but its rows in the view.
-        problems.extend(await _refresh(writer, emit))
-        with stage(Stage.AUDIT, None, "counting what is left", emit) as progress:
-            now, known = await find(project), found.by_run()
+        with self._context.stage(Stage.FINAL_REFRESH, 1, "refreshing the view") as progress:
+            try:
+                await self._context.refresh(final=True)
+                progress.advance()
+            except ProjectError as error:
+                progress.fail()
+                self._problems.append(f"the view may still show what was removed: {error.message}")
+        with self._context.stage(Stage.AUDIT, None, "counting what is left") as progress:
             # A run that began meanwhile is not what this purge is about.
-            left = now.without([run for run in now.by_run() if run not in known])
-            progress.advance(left.tally.total)
-        if left.without(spared).tally.total:
-            problems.extend(clean_up.report.problems)
+            left = await self._count({*found.by_run(), *self._scope.dead})
+            progress.advance(sum(each.total for each in left.values()))
+        self._left = left
+        if any(run in clean_up.runs for run in left):
+            self._problems += clean_up.problems
         else:
             # A delete that failed for good may have been carried out all the same.
-            for text in clean_up.report.problems:
-                emit(Notice(f"overcome: {text}"))
-        emit(AuditFinished(left.tally, None, "a purge does not judge the view"))
+            for text in clean_up.problems:
+                self._emit(Notice(f"overcome: {text}"))
+        total = sum(left.values(), Tally())
+        self._emit(AuditFinished(total, None, "a purge does not judge the view"))
 
-    try:
-        await cancellation.guard_clean_up(work())
-    except Cancelled:
-        emit(Cancelling(cancellation.reason or "stopped"))
-    finished = _verdict(tagged.tally, left, spared, tuple(problems), command)
-    finished = replace(finished, seconds=time.perf_counter() - began)
-    return Purged(finished, None if left is None or problems else frozenset(left.by_run()))
+    async def _count(self, runs: Collection[str]) -> dict[str, Tally]:
+        """What is left of each run: by tag, and of runs of ours by their ids as well."""
+        left = {
+            run: tally
+            for run, tally in (await leftovers.find(self._project)).by_run().items()
+            if run in runs
+        }
 
+        async def count(run: str) -> None:
+            there = await leftovers.count_run(self._project, run)
+            if there.total:
+                left[run] = there.at_least(left.get(run, Tally()))
 
-def _verdict(
-    found: Tally,
-    left: Tagged | None,
-    spared: tuple[str, ...],
-    problems: tuple[str, ...],
-    command: PurgeCommand,
-) -> RunFinished:
-    outcome, code = Outcome.LEFTOVERS, ExitCode.LEFTOVERS
-    removed = f"removed {found}" if found.total else "nothing to remove"
-    hint = f"run {command.line()} again"
-    if left is None:
-        message = "stopped before everything was removed and counted"
-    elif left.without(spared).tally.total:
-        message = f"still there: {left.tally}"
-    elif problems:
-        outcome, code, message = Outcome.FAILED, ExitCode.FAILED, problems[0]
-    elif left.tally.total:
-        named = ", ".join(left.by_run())
-        message = (
-            f"{removed}; still there: {left.tally} of {named}, whose rows change: under way "
-            "elsewhere"
-        )
-        hint = f"once it is dead for certain: {command.line(runs=tuple(left.by_run()))}"
-    else:
-        message = f"clean: {removed}" if found.total else removed
-        return RunFinished(Outcome.CLEAN, ExitCode.VERIFIED, message, None, 0.0)
-    return RunFinished(outcome, code, message, hint, 0.0, problems, spared=spared)
+        await self._project.each([run for run in runs if leftovers.is_ours(run)], count)
+        return left
 
-
-async def _refresh(writer: Writer, emit: Callable[[Event], None]) -> list[str]:
-    with stage(Stage.FINAL_REFRESH, 1, "refreshing the view", emit) as progress:
-        try:
-            await refresh_once(writer, emit, final=True)
-        except ProjectError as error:
-            return [f"the view may still show what was removed: {error.message}"]
-        progress.advance()
-    return []
+    def _verdict(self, found: Tally, spared: Sequence[str], clean_up: CleanUp) -> RunFinished:
+        outcome, code = Outcome.LEFTOVERS, ExitCode.LEFTOVERS
+        removed = f"removed {found}" if found.total else "nothing to remove"
+        hint = f"run {self._command.line()} again"
+        left = self._left
+        if left is None:
+            message = "stopped before everything was removed and counted"
+        elif stays := {run: tally for run, tally in left.items() if run not in spared}:
+            message = f"still there: {sum(stays.values(), Tally())}"
+            hint = clean_up.remedy() or hint
+        elif self._problems:
+            outcome, code, message = Outcome.FAILED, ExitCode.FAILED, self._problems[0]
+        elif left:
+            message = (
+                f"{removed}; still there: {sum(left.values(), Tally())} of {', '.join(left)}, "
+                "which began within the hour, not on this machine"
+            )
+            hint = f"once it is over for certain: {self._command.line(runs=tuple(left))}"
+        else:
+            message = f"clean: {removed}" if found.total else removed
+            return RunFinished(Outcome.CLEAN, ExitCode.VERIFIED, message, None, 0.0)
+        problems = tuple(self._problems)
+        return RunFinished(outcome, code, message, hint, 0.0, problems, spared=tuple(spared))

@@ -82,6 +82,7 @@ class StageResult:
         total: Items there are, None where that is not known.
         began: When it began, on the clock of the result.
         seconds: How long it took, once it is over.
+        note: What came of it, in a few words.
     """
 
     stage: Stage
@@ -91,6 +92,7 @@ class StageResult:
     total: int | None = None
     began: float | None = None
     seconds: float | None = None
+    note: str = ""
 
     def elapsed(self, now: float) -> float | None:
         """Seconds since it began, or that it took; None before it begins."""
@@ -257,6 +259,7 @@ class Result:
                 # A stage may begin twice, when clean-up is tried again: it starts afresh.
                 line.state, line.began, line.seconds = StageState.RUNNING, self._clock(), None
                 line.what, line.total, line.done = event.what, event.total, 0
+                line.note = ""
             case StageProgress():
                 if event.done > line.done:
                     self.retry = None
@@ -264,6 +267,7 @@ class Result:
             case StageFinished():
                 line.state = StageState.FAILED if event.failed else StageState.DONE
                 line.seconds, line.done = event.seconds, event.count
+                line.note = event.note
                 self.retry = None
 
     def _finish(self, event: RunFinished) -> None:

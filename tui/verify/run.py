@@ -1,25 +1,181 @@
-"""One piece of work under way: its events, its result so far, and the ways to stop it."""
+"""One piece of work under way: its task, its events, its result so far, the ways to stop it.
+
+The work runs in a task of its own and never waits for whoever listens. It never dies with the
+listener either: when that goes away the work is asked to stop and is awaited, so that it cleans up.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tui.errors import ExitCode, OperatorError
-from tui.verify.cleanup import Unexplained
-from tui.verify.driver import Cancellation, Cancelled, stream
-from tui.verify.events import Event, Mode, Outcome, Retrying, RunFinished
+from tui.project import ProjectError, TimedOut
+from tui.verify.events import (
+    Event,
+    Mode,
+    Notice,
+    Outcome,
+    RefreshTimed,
+    Retrying,
+    RunFinished,
+    Stage,
+    StageFinished,
+    StageProgress,
+    StageStarted,
+)
 from tui.verify.result import Result, finished_by
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 
-    from tui.project import Project, RetryNotice
+    from tui.project import Project, RetryNotice, Writer
+    from tui.verify.journal import Journal
 
     Emit = Callable[[Event], None]
 
+T = TypeVar("T")
+
+# Requests in flight may still commit on the server. They are given this long to come back before
+# they are dropped, so that clean-up does not race them. PostgREST's own statement timeout is 8 s.
+DRAIN_S: Final = 9.0
+# The refresh itself waits up to 15 s for another one: this is five minutes in all.
+BUSY_TRIES: Final = 20
+_LOCK_NOT_AVAILABLE: Final = "55P03"
 _ONLY_READS: Final = frozenset({Mode.DRY_RUN, Mode.HEATMAP})
+
+
+class Cancelled(Exception):
+    """Raised in a run once the operator has asked to stop."""
+
+
+class Cancellation:
+    """The operator's wish to stop, in two degrees.
+
+    Attributes:
+        reason: Why, in words; None as long as nobody asked.
+    """
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self._requested = asyncio.Event()
+        self._abandoned = asyncio.Event()
+
+    @property
+    def requested(self) -> bool:
+        """Stop writing, then clean up."""
+        return self._requested.is_set()
+
+    def request(self, reason: str) -> None:
+        """Ask to stop; the first reason counts."""
+        self.reason = self.reason or reason
+        self._requested.set()
+
+    def abandon(self, reason: str) -> None:
+        """Ask to leave without finishing the clean-up."""
+        self.request(reason)
+        self._abandoned.set()
+
+    def check(self) -> None:
+        """Raise `Cancelled` once a stop was asked for."""
+        if self.requested:
+            raise Cancelled
+
+    def until(self, items: Iterable[T]) -> Iterator[T]:
+        """The items, as long as nobody asks to stop.
+
+        Raises:
+            Cancelled: A stop was asked for.
+        """
+        for item in items:
+            self.check()
+            yield item
+
+    async def race(self, work: Awaitable[T]) -> T:
+        """Do work that writes nothing; once a stop is asked for, drop it at once.
+
+        Raises:
+            Cancelled: It was dropped. Work that just managed to finish is not.
+        """
+        return await _race(work, self._requested, 0.0)
+
+    async def guard(self, work: Awaitable[None]) -> None:
+        """Do the writing half of a run; once a stop is asked for, let it drain, then drop it.
+
+        Raises:
+            Cancelled: A stop was asked for, even if the work just managed to finish.
+        """
+        await _race(work, self._requested, DRAIN_S)
+        self.check()
+
+    async def guard_clean_up(self, work: Awaitable[None]) -> None:
+        """Do the clean-up; only abandoning drops it.
+
+        Raises:
+            Cancelled: The operator chose to leave.
+        """
+        await _race(work, self._abandoned, 0.0)
+
+
+async def _race(work: Awaitable[T], stop: asyncio.Event, drain_s: float) -> T:
+    task = asyncio.ensure_future(work)
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            await asyncio.wait({task}, timeout=drain_s)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        if task.cancelled():
+            raise Cancelled
+        return await task
+    finally:
+        stopped.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+
+
+async def stream(
+    work: Callable[[Emit], Awaitable[None]], cancellation: Cancellation
+) -> AsyncGenerator[Event, None]:
+    """The events of `work`, which is called with the function to emit them by.
+
+    Whatever `work` raises is raised here after its last event. When the generator is closed or
+    its consumer cancelled, the work is asked to cancel, and awaited.
+    """
+    queue: asyncio.Queue[Event | None] = asyncio.Queue()
+
+    async def body() -> None:
+        try:
+            await work(queue.put_nowait)
+        finally:
+            queue.put_nowait(None)
+
+    task = asyncio.create_task(body())
+    try:
+        while (event := await queue.get()) is not None:
+            yield event
+        await task
+    finally:
+        cancellation.request("the run was left")
+        # A second cancellation of the consumer must not cut the clean-up short either.
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+
+
+async def together(*work: Awaitable[None]) -> None:
+    """Await all, then raise the first failure: nothing is dropped with a request in flight."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    failures = [each for each in results if isinstance(each, BaseException)]
+    # A failure says more than the cancellation that may have come with it.
+    for failure in sorted(failures, key=lambda each: isinstance(each, Cancelled)):
+        raise failure
 
 
 class Run:
@@ -90,7 +246,7 @@ class Run:
                 )
             )
         except OperatorError as error:
-            fold(_failed(error, time.perf_counter() - began))
+            fold(finished_by(error, time.perf_counter() - began))
 
     def cancel(self, reason: str) -> None:
         """Stop: what was written is cleaned up, what only reads ends at once.
@@ -104,10 +260,108 @@ class Run:
         self.cancellation.abandon(reason)
 
 
-def _failed(error: OperatorError, seconds: float) -> RunFinished:
-    count = error.count if isinstance(error, Unexplained) else None
-    return replace(finished_by(error, seconds), unexplained=count)
-
-
 def _retrying(notice: RetryNotice) -> Retrying:
     return Retrying(notice.what, notice.attempt, notice.attempts, notice.wait_s, notice.reason)
+
+
+class OpenStage:
+    """A stage under way.
+
+    Attributes:
+        done: Items handled so far.
+        failed: It does not end well.
+        note: What came of it, in a few words.
+    """
+
+    def __init__(self, stage: Stage, total: int | None, emit: Emit) -> None:
+        self._stage = stage
+        self._total = total
+        self._emit = emit
+        self.done = 0
+        self.failed = False
+        self.note = ""
+
+    def fail(self, note: str = "") -> None:
+        """Note that it does not end well, and what came of it."""
+        self.failed, self.note = True, note or self.note
+
+    def advance(self, items: int = 1) -> None:
+        """Note that so many more items are done."""
+        self.done += items
+        self._emit(StageProgress(self._stage, self.done, self._total))
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What the parts of a run that writes share.
+
+    Attributes:
+        project: Where to read.
+        writer: Where to write and delete; its permission is the guard's.
+        emit: Where events go.
+        cancellation: The operator's wish to stop.
+        journal: Told of each stage; None where nothing is written but deleted.
+    """
+
+    project: Project
+    writer: Writer
+    emit: Emit
+    cancellation: Cancellation
+    journal: Journal | None = None
+
+    @contextlib.contextmanager
+    def stage(self, which: Stage, total: int | None, what: str) -> Iterator[OpenStage]:
+        """Emit the beginning and, however it goes, the end of a stage.
+
+        Args:
+            which: The stage.
+            total: Items it has, None where that is not known yet.
+            what: What it does, for the progress line.
+        """
+        if self.journal is not None:
+            self.journal.note(which)
+        self.emit(StageStarted(which, total, what))
+        began = time.perf_counter()
+        current = OpenStage(which, total, self.emit)
+        try:
+            yield current
+        except BaseException:
+            current.fail()
+            raise
+        finally:
+            seconds = time.perf_counter() - began
+            self.emit(StageFinished(which, seconds, current.done, current.failed, current.note))
+
+    async def refresh(self, *, number: int = 1, final: bool = False) -> None:
+        """Refresh the view ourselves, however many others are at it, and emit the time.
+
+        Joining another's refresh gives right rows but not our time, which only the final one can
+        do without. A stop is heard between two tries, but for the final one.
+
+        Args:
+            number: 1 for the first refresh after the write, then 2, 3 ...
+            final: The refresh after clean-up.
+
+        Raises:
+            Cancelled: A stop was asked for.
+            ProjectError: The refresh failed, or others were always in the way.
+        """
+        for _ in range(BUSY_TRIES):
+            if not final:
+                self.cancellation.check()
+            try:
+                result = await self.writer.refresh()
+            except TimedOut as error:
+                if error.code != _LOCK_NOT_AVAILABLE:
+                    raise
+                self.emit(Notice("another refresh is still running; asking again"))
+                continue
+            if result.details.get("status") == "joined" and not final:
+                self.emit(Notice("another refresh did the work; refreshing again to time it"))
+                continue
+            self.emit(RefreshTimed(result.ms, result.server_ms, number, final))
+            return
+        raise ProjectError(
+            f"another refresh was in the way {BUSY_TRIES} times",
+            hint="see pg_stat_activity for REFRESH MATERIALIZED VIEW, and the pg_cron jobs",
+        )

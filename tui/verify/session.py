@@ -16,7 +16,7 @@ from tui.evidence.crash import save_crash
 from tui.evidence.history import HistoryFile
 from tui.evidence.keeper import Keeper, Thresholds, server_versions
 from tui.guard import break_glass
-from tui.verify import cycle, heatmap_read, journal, purge, tags
+from tui.verify import cycle, journal, purge, view
 from tui.verify.approval import TABLES, LeaveToWrite, leave_to_write
 from tui.verify.connected import Connected
 from tui.verify.cycle import Cycle
@@ -31,7 +31,8 @@ from tui.verify.events import (
     RunStarted,
     SampleTaken,
 )
-from tui.verify.run import Run
+from tui.verify.leftovers import new_run_id
+from tui.verify.run import Run, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -105,7 +106,7 @@ class Session(Connected):
 
     def dry_run(self) -> Run:
         """Ask every probe. Writes nothing."""
-        run_id = tags.new_run_id()
+        run_id = new_run_id()
 
         async def work(emit: Emit) -> None:
             began = time.perf_counter()
@@ -124,7 +125,7 @@ class Session(Connected):
         """
         probe_of(probe_id)
         known = self.last_dry_run
-        run_id = known.run_id if known and known.run_id else tags.new_run_id()
+        run_id = known.run_id if known and known.run_id else new_run_id()
 
         async def work(emit: Emit) -> None:
             began = time.perf_counter()
@@ -158,7 +159,7 @@ class Session(Connected):
 
         On production without a permit the run ends at once, refused.
         """
-        run_id = tags.new_run_id()
+        run_id = new_run_id()
         volume = self.settings.volume
 
         async def work(emit: Emit) -> None:
@@ -171,17 +172,20 @@ class Session(Connected):
             with await self._leave(run, allowed, planned) as leave:
                 versions = asyncio.create_task(server_versions(self._project, self.preflight))
                 try:
-                    finished = await Cycle(
+                    context = RunContext(
                         self._project,
                         leave.writer,
+                        emit,
+                        run.cancellation,
+                        journal.of_run(self._journal_dir, dataset, self.target),
+                    )
+                    finished = await Cycle(
+                        context,
                         dataset,
                         volume=volume,
-                        journal=journal.of_run(self._journal_dir, dataset, self.target),
-                        cancellation=run.cancellation,
                         refresh_runs=refresh_runs,
                         command=self._purge_command(),
                         report_crash=self._report_crash,
-                        emit=emit,
                     ).run()
                     served = await versions
                 finally:
@@ -211,7 +215,7 @@ class Session(Connected):
         """Remove what earlier runs left.
 
         On production, a dry run comes first where there is no permit yet; without one the run ends
-        there, refused. Runs that are under way elsewhere are spared, see `purge.WATCH_S`.
+        there, refused. Runs that may be under way elsewhere are spared.
 
         Args:
             permit: Break-glass permission; needed on production.
@@ -219,7 +223,7 @@ class Session(Connected):
             unexplained: Delete what the tag does not explain too, if it is exactly so many rows.
             runs: Runs to delete whether or not they are under way elsewhere.
         """
-        run_id = tags.new_run_id()
+        run_id = new_run_id()
 
         async def work(emit: Emit) -> None:
             emit(RunStarted(run_id, Mode.PURGE, self.target, self.settings.volume, purge.STAGES))
@@ -231,14 +235,11 @@ class Session(Connected):
             alive, journals = self._journals()
             dead = [each.run_id for each in journals]
             with await self._leave(run, allowed, {}) as leave:
-                purged = await purge.purge(
-                    self._project,
-                    leave.writer,
-                    scope=purge.Scope(alive, dead, runs, unexplained),
-                    command=self._purge_command(),
-                    cancellation=run.cancellation,
-                    emit=emit,
-                )
+                purged = await purge.Purge(
+                    RunContext(self._project, leave.writer, emit, run.cancellation),
+                    purge.Scope(alive, dead, runs, unexplained),
+                    self._purge_command(),
+                ).run()
                 finished = record(leave, purged.finished, emit)
             if purged.left is not None:
                 try:
@@ -254,7 +255,7 @@ class Session(Connected):
 
     def heatmap(self) -> Run:
         """Read the live heatmap. Writes nothing."""
-        run_id = tags.new_run_id()
+        run_id = new_run_id()
 
         async def work(emit: Emit) -> None:
             began = time.perf_counter()
@@ -273,7 +274,7 @@ class Session(Connected):
         Raises:
             ProjectError: The view cannot be read.
         """
-        return await heatmap_read.read(self._project)
+        return await view.read(self._project)
 
     @property
     def _journal_dir(self) -> Path:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tui.errors import OperatorError
     from tui.heatmap.rows import AggregateRow
     from tui.verify import diff
-    from tui.verify.leftovers import Tagged
+    from tui.verify.leftovers import Leftovers
 
 
 @dataclass(slots=True)
@@ -27,14 +27,15 @@ class CycleState:
         before: The view's rows of others, or None while they have not been read.
         unread: Why those rows could not be read, or None.
         real: Rows that are not synthetic, counted before the first write; None where too many.
-        tagged: What the run wrote, found live, or None.
+        found: What the run wrote, as found before the clean-up, or None.
         checked: The comparison, or None.
+        audit: What is left, or None when that could not be found out.
+        remedy: What removes rows that the clean-up could not, or None.
         failure: What stopped the first half, or None.
-        defect: A mistake of ours, in whichever half, or None.
-        crash: Where the mistake is reported, in words.
+        defect: An internal error, in whichever half, or None.
+        crash: Where its report is, in words.
         cancelled: The operator stopped it.
         refreshed: The final refresh has been done.
-        on_the_way: What failed during the clean-up, and may have been overcome.
         problems: What is wrong in the end.
     """
 
@@ -43,21 +44,21 @@ class CycleState:
     before: diff.RealRows | None = None
     unread: str | None = None
     real: Tally | None = None
-    tagged: Tagged | None = None
+    found: Leftovers | None = None
     checked: CheckFinished | None = None
+    audit: AuditFinished | None = None
+    remedy: str | None = None
     failure: OperatorError | None = None
     defect: Exception | None = None
     crash: str = ""
     cancelled: bool = False
     refreshed: bool = False
-    on_the_way: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 def judge(
     run_id: str,
     state: CycleState,
-    audit: AuditFinished | None,
     reason: str | None,
     *,
     purge: str = "heatmap-tui --purge",
@@ -67,7 +68,6 @@ def judge(
     Args:
         run_id: The run.
         state: What it came to know.
-        audit: What is left, or None when that could not be found out.
         reason: Why the operator stopped it, or None.
         purge: The command line that removes what is left.
     """
@@ -75,9 +75,9 @@ def judge(
     if state.failure is not None:
         problems.insert(0, state.failure.message)
     if state.defect is not None:
-        problems.insert(0, f"a mistake of ours ({type(state.defect).__name__}); {state.crash}")
+        problems.insert(0, f"internal error ({type(state.defect).__name__}); {state.crash}")
     hint: str | None
-    left = _left(run_id, state, audit, purge)
+    left = _left(run_id, state, purge)
     if left is not None:
         outcome, code = Outcome.LEFTOVERS, ExitCode.LEFTOVERS
         message, hint = left
@@ -95,20 +95,20 @@ def judge(
         outcome, code = Outcome.INTERRUPTED, ExitCode.INTERRUPTED
         message, hint = f"{reason}; everything written was cleaned up", None
     else:
-        outcome, code, message, hint = _by_numbers(state.checked, audit, problems)
+        outcome, code, message, hint = _by_numbers(state.checked, state.audit, problems)
     seconds = time.perf_counter() - state.began
     return RunFinished(outcome, code, message, hint, seconds, tuple(problems))
 
 
-def _left(
-    run_id: str, state: CycleState, audit: AuditFinished | None, purge: str
-) -> tuple[str, str] | None:
+def _left(run_id: str, state: CycleState, purge: str) -> tuple[str, str] | None:
     """What is left behind and what removes it, in words; None where nothing is."""
+    audit = state.audit
     remove, refresh = f"run {purge} to remove it", f"run {purge}, which refreshes the view"
     if audit is None:
         return f"what run {run_id} left behind could not be removed or counted", remove
     if audit.leftovers.total:
-        return f"left behind by run {run_id}: {audit.leftovers}", remove
+        why = f"; {problems[0]}" if (problems := state.problems) else ""
+        return f"left behind by run {run_id}: {audit.leftovers}{why}", state.remedy or remove
     if audit.in_view:
         return f"all rows are deleted, but {audit.explanation}", refresh
     if audit.in_view is None and not state.refreshed:
@@ -122,9 +122,12 @@ def _by_numbers(
     """How a cycle ended that nothing stopped and that left nothing behind."""
     failed = Outcome.FAILED, ExitCode.FAILED
     if checked is None or not checked.right:
-        wrong = checked.examples[0] if checked and checked.examples else "nothing was compared"
-        hint = "compare sql/analytics_heatmap.sql with what the project has"
-        return *failed, f"the view is wrong: {wrong}", hint
+        if checked is None or not checked.groups:
+            return *failed, "the view is wrong: nothing was compared", None
+        most = checked.groups[0]
+        words = f"{checked.wrong:,} of {checked.expected:,} aggregates differ"
+        hint = f"{most.reason}; compare sql/analytics_heatmap.sql with what the project has"
+        return *failed, f"the view is wrong: {words}, first {most.first}", hint
     if problems:
         return *failed, problems[0], None
     if audit is not None and audit.view_restored is False:

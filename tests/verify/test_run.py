@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from tui.verify import driver
-from tui.verify.driver import Cancellation, Cancelled, stream
+from tui.verify import run
 from tui.verify.events import Notice
+from tui.verify.run import Cancellation, Cancelled, stream
 
 
 async def test_events_come_in_order_and_the_error_last() -> None:
@@ -31,7 +31,7 @@ async def never_ending() -> None:
 async def test_closing_the_stream_asks_the_work_to_stop_and_awaits_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(driver, "DRAIN_S", 0.02)
+    monkeypatch.setattr(run, "DRAIN_S", 0.02)
     cancellation = Cancellation()
     cleaned = asyncio.Event()
 
@@ -65,7 +65,7 @@ async def test_a_stop_lets_requests_in_flight_come_back() -> None:
 
 
 async def test_what_does_not_come_back_in_time_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "DRAIN_S", 0.02)
+    monkeypatch.setattr(run, "DRAIN_S", 0.02)
     cancellation = Cancellation()
 
     async def work() -> None:

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from tui.project import PAGE, Missing, Truncated
-from tui.verify import heatmap_read
-from tui.verify.comparison import ORDER
+from tui.verify import view
+from tui.verify.view import ORDER
 
 if TYPE_CHECKING:
     from tui.project import Project
@@ -46,8 +46,8 @@ class EarlierReader:
         return page, len(self._rows) if asked["count"] else None
 
 
-async def rows_of(reader: EarlierReader, most: int = heatmap_read.MOST_ROWS) -> int:
-    return len(await heatmap_read._rows(cast("Project", reader), most))
+async def rows_of(reader: EarlierReader, most: int = view.MOST_ROWS) -> int:
+    return len(await view._rows(cast("Project", reader), most))
 
 
 @pytest.mark.parametrize("rows", [0, 1, PAGE, PAGE + 1, 2 * PAGE + 5])

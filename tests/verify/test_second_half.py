@@ -13,7 +13,7 @@ from tests.verify.conftest import contents, finish, open_session
 from tests.verify.test_journal import FullDisk, no_space
 from tui.errors import ExitCode
 from tui.project import VIEW, Project, ProjectError, TimedOut, Truncated, Writer
-from tui.verify import comparison, diff, journal, session
+from tui.verify import comparison, diff, journal, session, view
 from tui.verify.approval import LeaveToWrite
 from tui.verify.events import (
     Event,
@@ -46,9 +46,6 @@ def at(stage: Stage, act: Callable[[], None]) -> Callable[[Event], None]:
     return watch
 
 
-IN_THE_WAY = "refreshing the view: another refresh of the heatmap is still running (55P03)"
-
-
 @pytest.fixture
 def others_refresh(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Have the next refreshes meet another one, so many times."""
@@ -62,7 +59,7 @@ def others_refresh(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             for _ in range(5):
                 # Whoever listens gets a turn, as while a server is asked.
                 await asyncio.sleep(0)
-            raise TimedOut(IN_THE_WAY, code="55P03", status=500)
+            raise TimedOut("refreshing the view: lock timeout (55P03)", code="55P03", status=500)
         return await refresh(self)
 
     def begin(times: int) -> None:
@@ -121,7 +118,7 @@ async def test_a_purge_waits_for_the_refresh_that_is_in_its_way(
         )
     assert purged.finished is not None
     assert purged.finished.outcome is Outcome.CLEAN, purged.finished
-    assert notices == [f"{IN_THE_WAY}; asking again"] * 3
+    assert notices == ["another refresh is still running; asking again"] * 3
     untouched()
 
 
@@ -287,7 +284,7 @@ async def broken(*_: object) -> None:
     raise RuntimeError("a mistake")
 
 
-async def test_a_mistake_of_ours_strands_nothing_and_is_reported(
+async def test_an_internal_error_strands_nothing_and_is_reported(
     sandbox: Sandbox, untouched: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comparison, "compare", broken)
@@ -298,16 +295,16 @@ async def test_a_mistake_of_ours_strands_nothing_and_is_reported(
     told = document(result)
     assert (told["outcome"], told["exit_code"]) == ("failed", 1)
     assert told["leftovers"] == NOTHING_LEFT
-    assert "a mistake of ours (RuntimeError)" in told["message"]
+    assert "internal error (RuntimeError)" in told["message"]
     assert str(reports[0]) in told["problems"][0]
     assert "a mistake" in reports[0].read_text()
     untouched()
 
 
-async def test_a_mistake_of_ours_does_not_hide_what_is_left(
+async def test_an_internal_error_does_not_hide_what_is_left(
     sandbox: Sandbox, untouched: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.verify.cleanup.CleanUp.responses", broken)
+    monkeypatch.setattr("tui.verify.clean_up.CleanUp.responses", broken)
     async with open_session(sandbox) as opened:
         result = await finish(opened.cycle())
         assert result.finished is not None
@@ -368,7 +365,7 @@ async def test_no_request_of_a_run_outlives_it(
 async def test_a_sample_says_how_much_more_there_is(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparison, "_SAMPLE_ROWS", 64)
+    monkeypatch.setattr(view, "_SAMPLE_ROWS", 64)
     async with open_session(sandbox) as opened:
         result = await finish(opened.cycle())
     assert result.sample is not None

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from tests.sandbox.helpers import users_sql
 from tests.verify.conftest import contents, finish, open_session
 from tui.errors import ExitCode
-from tui.verify import tags
+from tui.verify import leftovers
 from tui.verify.events import Notice, Outcome
 from tui.verify.result import document
 
@@ -63,7 +63,7 @@ def crowded() -> Iterator[tuple[Sandbox, Connection]]:
             add_question(connection, slug)
         for email in LOOK_ALIKE_EMAILS:
             add_user(connection, email, {"synthetic": True, "purpose": "heatmap-verification"})
-        add_user(connection, "real@learners.example.org", tags.marker("a"))
+        add_user(connection, "real@learners.example.org", leftovers.marker("a"))
         yield sandbox, connection
     sandbox.stop_sync()
 
@@ -118,10 +118,10 @@ async def test_orphans_of_the_old_script_are_listed_and_purged(
     before = contents(sandbox)
     for run in ("m3x9k2", "1700000000000"):
         users = [
-            add_user(connection, tags.email(run, n), tags.marker(run) if marked else None)
+            add_user(connection, leftovers.email(run, n), leftovers.marker(run) if marked else None)
             for n in range(3)
         ]
-        questions = [add_question(connection, tags.slug(run, n)) for n in range(4)]
+        questions = [add_question(connection, leftovers.slug(run, n)) for n in range(4)]
         for user in users:
             for question in questions:
                 add_response(connection, user, question)
@@ -169,10 +169,10 @@ async def test_exactly_the_tagged_rows_go(
     assert purged.finished.outcome is Outcome.CLEAN, purged.finished
     left_slugs = {row[0] for row in connection.execute("select slug from questions")}
     left_emails = {row[0] for row in connection.execute("select email from auth.users")}
-    assert left_slugs >= {slug for slug in slugs if tags.run_of_slug(slug) is None}
-    assert not {slug for slug in left_slugs if tags.run_of_slug(str(slug))}
-    assert left_emails >= {email for email in emails if tags.run_of_email(email) is None}
-    assert not {email for email in left_emails if tags.run_of_email(str(email))}
+    assert left_slugs >= {slug for slug in slugs if leftovers.run_of_slug(slug) is None}
+    assert not {slug for slug in left_slugs if leftovers.run_of_slug(str(slug))}
+    assert left_emails >= {email for email in emails if leftovers.run_of_email(email) is None}
+    assert not {email for email in left_emails if leftovers.run_of_email(str(email))}
     connection.execute("delete from questions where slug = any(%s)", (list(slugs),))
     connection.execute("delete from auth.users where email = any(%s)", (list(emails),))
 
@@ -183,7 +183,7 @@ async def test_more_questions_than_fit_a_url_are_purged_under_its_limit(
     sandbox = start_private_sandbox(seed_learners=False)
     before = contents(sandbox)
     with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
-        user = add_user(connection, tags.email("old", 0), None)
+        user = add_user(connection, leftovers.email("old", 0), None)
         connection.execute(
             "insert into questions (slug, status, stem_md, explanation_brief_md) "
             "select 'heatmap-verification-old-' || n, 'published', '', '' "
@@ -206,8 +206,8 @@ async def test_more_responses_than_the_tag_explains_stop_the_clean_up_and_ask(
 ) -> None:
     sandbox, connection = crowded
     before = contents(sandbox)
-    user = add_user(connection, tags.email("odd", 0), None)
-    question = add_question(connection, tags.slug("odd", 0))
+    user = add_user(connection, leftovers.email("odd", 0), None)
+    question = add_question(connection, leftovers.slug("odd", 0))
     add_response(connection, user, question)
     learners = [
         str(row[0])
