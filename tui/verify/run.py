@@ -346,6 +346,7 @@ class RunContext:
             Cancelled: A stop was asked for.
             ProjectError: The refresh failed, or others were always in the way.
         """
+        reason = ""
         for _ in range(BUSY_TRIES):
             if not final:
                 self.cancellation.check()
@@ -354,14 +355,16 @@ class RunContext:
             except TimedOut as error:
                 if error.code != _LOCK_NOT_AVAILABLE:
                     raise
-                self.emit(Notice("another refresh is still running; asking again"))
+                self.emit(Notice(f"{error.message}; asking again"))
+                reason = error.message
                 continue
             if result.details.get("status") == "joined" and not final:
                 self.emit(Notice("another refresh did the work; refreshing again to time it"))
+                reason = "another refresh did the work"
                 continue
             self.emit(RefreshTimed(result.ms, result.server_ms, number, final))
             return
         raise ProjectError(
-            f"another refresh was in the way {BUSY_TRIES} times",
+            f"not refreshed in {BUSY_TRIES} tries: {reason}",
             hint="see pg_stat_activity for REFRESH MATERIALIZED VIEW, and the pg_cron jobs",
         )
