@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tui.errors import ExitCode, OperatorError
 from tui.project import ProjectError, TimedOut
+from tui.verify.causes import Causes
 from tui.verify.events import (
     Event,
     Mode,
@@ -300,7 +301,8 @@ class RunContext:
         writer: Where to write and delete; its permission is the guard's.
         emit: Where events go.
         cancellation: The operator's wish to stop.
-        journal: Told of each stage; None where nothing is written but deleted.
+        journal: Notes each stage; None where nothing is written but deleted.
+        causes: Names what of the project may be behind a refusal.
     """
 
     project: Project
@@ -308,6 +310,7 @@ class RunContext:
     emit: Emit
     cancellation: Cancellation
     journal: Journal | None = None
+    causes: Causes = field(default_factory=lambda: Causes({}))
 
     @contextlib.contextmanager
     def stage(self, which: Stage, total: int | None, what: str) -> Iterator[OpenStage]:
