@@ -40,6 +40,23 @@ def row(
     )
 
 
+def luminance(colour: tuple[int, int, int]) -> float:
+    """Relative luminance, 0 to 1, as WCAG 2.2 defines it."""
+
+    def linear(channel: int) -> float:
+        share = channel / 255
+        return share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
+
+    red, green, blue = map(linear, colour)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:
+    """Contrast ratio of two colours, 1 to 21, as WCAG 2.2 defines it."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
 TAGS = st.sampled_from([None, "", "tear", "Tear", "cyst", "(no lesion)", "a b", "œdème"])
 
 

@@ -18,7 +18,7 @@ from tui.sandbox import Sandbox, SandboxOptions, start_sandbox_sync
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tui.heatmap.cells import Cell
+    from tui.heatmap.grid import Cell
 
 LESION = r"nullif(btrim(regexp_replace(lower(normalize(q.lesion, NFKC)), '\s+', ' ', 'g')), '')"
 ROWS = {
@@ -129,10 +129,13 @@ def by_sql(
           mark || case when ms < 1000 then round(ms)::text || 'ms'
             else round(ms / 1000, 1)::text || 's' end,
           concat_ws(' · ', 'accuracy ' || pct,
-            to_char(ok, 'FM999,999,999') || ' correct of ' || attempts || ' attempts',
+            to_char(ok, 'FM999,999,999') || ' correct of ' || attempts || ' attempt'
+              || case n when 1 then '' else 's' end,
             case when groups = 0 then 'no durations recorded'
-              when groups = 1 then 'median time ' || trim_scale(ms) || ' ms'
-              else 'weighted median time ≈ ' || round(ms, 1) || ' ms' end)
+              when groups = 1 and ms < 1000 then 'median time ' || trim_scale(ms) || ' ms'
+              when groups = 1 then 'median time ' || trim_scale(ms / 1000) || ' s'
+              when ms < 1000 then 'weighted median time ≈ ' || round(ms, 1) || ' ms'
+              else 'weighted median time ≈ ' || round(ms / 1000, 1) || ' s' end)
         from told
         """,  # type: ignore[arg-type]
         (words,),
@@ -182,7 +185,7 @@ def test_every_figure_shown_is_what_sql_finds(
     cells: dict[tuple[Any, Any], Figures] = {}
     totals: dict[tuple[Any, Any], Figures] = {}
     for row in range(len(grid.rows)):
-        for column, cell in enumerate(grid.row_cells(row)):
+        for column, cell in enumerate(grid.row_cells(grid.rows[row])):
             if cell is None:
                 continue
             one = cell.rows[0]

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from tests.heatmap.samples import many_rows, row
 from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, RowAxis
@@ -18,17 +20,18 @@ from tui.heatmap.charts import (
     trend_chart,
 )
 from tui.heatmap.grid import build_grid
-from tui.heatmap.text import text_width
 
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
+if TYPE_CHECKING:
+    from rich.text import Text
+
 BRAILLE = re.compile("[\u2801-\u28ff]")
 VALUES = st.one_of(st.none(), st.floats(0, 1), st.floats(0, 1e9), st.just(0.0))
 WIDTHS, HEIGHTS = st.integers(1, 120), st.integers(1, 30)
 
 
-def assert_size(drawn: str, width: int, height: int) -> list[str]:
-    lines = ANSI.sub("", drawn).split("\n")
-    assert [text_width(line) for line in lines] == [width] * height
+def assert_size(drawn: Text, width: int, height: int) -> list[str]:
+    lines = drawn.plain.split("\n")
+    assert [cell_len(line) for line in lines] == [width] * height
     assert "\x1b" not in "".join(lines)
     return lines
 
@@ -38,7 +41,7 @@ def assert_size(drawn: str, width: int, height: int) -> list[str]:
 def test_a_trend_has_the_size_asked_for(values, metric, colour, width, height):
     points = [(f"2026-01-{place:02}", value) for place, value in enumerate(values)]
     drawn = trend_chart(
-        points, metric=metric.value, title="knee", width=width, height=height, colour=colour
+        points, metric=metric, title="knee", width=width, height=height, colour=colour
     )
     assert_size(drawn, width, height)
 
@@ -53,7 +56,7 @@ def test_a_trend_has_the_size_asked_for(values, metric, colour, width, height):
 )
 def test_a_distribution_has_the_size_asked_for(values, metric, colour, width, height):
     drawn = distribution_chart(
-        values, metric=metric.value, title="cells", width=width, height=height, colour=colour
+        values, metric=metric, title="cells", width=width, height=height, colour=colour
     )
     assert_size(drawn, width, height)
 
@@ -68,19 +71,23 @@ def test_a_refresh_chart_has_the_size_asked_for(values, baseline, width, height)
     assert_size(drawn, width, height)
 
 
-def test_plain_charts_hold_no_escape_sequences():
+def test_plain_charts_hold_no_colour():
     points = [("a", 0.2), ("b", 0.9)]
-    drawn = trend_chart(points, metric="accuracy", title="x", width=40, height=8, colour=False)
-    assert "\x1b" not in drawn
-    assert "\x1b[38;2" in trend_chart(points, metric="accuracy", title="x", width=40, height=8)
+    drawn = trend_chart(points, metric=Metric.ACCURACY, title="x", width=40, height=8, colour=False)
+    assert not drawn.spans
+    coloured = trend_chart(points, metric=Metric.ACCURACY, title="x", width=40, height=8)
+    assert coloured.plain == drawn.plain
+    assert coloured.spans
 
 
 def test_a_week_without_data_is_a_gap_in_the_trend():
     def inked(values):
         points = [(str(place), value) for place, value in enumerate(values)]
-        drawn = trend_chart(points, metric="accuracy", title="", width=45, height=9, colour=False)
+        drawn = trend_chart(
+            points, metric=Metric.ACCURACY, title="", width=45, height=9, colour=False
+        )
         columns = set()
-        for line in drawn.split("\n")[1:-2]:
+        for line in drawn.plain.split("\n")[1:-2]:
             columns |= {place for place, char in enumerate(line) if BRAILLE.match(char)}
         return columns
 
@@ -93,20 +100,20 @@ def test_a_week_without_data_is_a_gap_in_the_trend():
 
 def test_a_lonely_week_is_seen():
     points = [("a", None), ("b", 0.5), ("c", None)]
-    assert "•" in trend_chart(points, metric="accuracy", title="", width=40, height=9)
+    assert "•" in trend_chart(points, metric=Metric.ACCURACY, title="", width=40, height=9).plain
 
 
 def test_an_accuracy_trend_always_runs_from_0_to_100():
     points = [("a", 0.50), ("b", 0.51)]
-    drawn = trend_chart(points, metric="accuracy", title="", width=40, height=10, colour=False)
-    assert "100%┤" in drawn
-    assert "0%┤" in drawn
+    drawn = trend_chart(points, metric=Metric.ACCURACY, title="", width=40, height=10, colour=False)
+    assert "100%┤" in drawn.plain
+    assert "0%┤" in drawn.plain
 
 
 def test_hostile_titles_are_cut_and_cleaned():
     title = "\x1b[2J腕\n[/red]" + "長" * 60
     drawn = trend_chart(
-        [("a", 1.0), ("b", 2.0)], metric="attempts", title=title, width=40, height=8
+        [("a", 1.0), ("b", 2.0)], metric=Metric.ATTEMPTS, title=title, width=40, height=8
     )
     lines = assert_size(drawn, 40, 8)
     assert lines[0].rstrip().endswith("…")
@@ -114,11 +121,11 @@ def test_hostile_titles_are_cut_and_cleaned():
 
 def test_charts_without_data_say_so():
     for drawn in (
-        trend_chart([("a", None)], metric="median", title="t", width=30, height=6),
-        distribution_chart([], metric="median", title="t", width=30, height=6),
+        trend_chart([("a", None)], metric=Metric.MEDIAN, title="t", width=30, height=6),
+        distribution_chart([], metric=Metric.MEDIAN, title="t", width=30, height=6),
     ):
-        assert "no data" in drawn
-    assert "no runs yet" in refresh_chart([], labels=[], title="t", width=30, height=6)
+        assert "no data" in drawn.plain
+    assert "no runs yet" in refresh_chart([], labels=[], title="t", width=30, height=6).plain
 
 
 @given(st.lists(st.floats(0, 1), max_size=200), st.integers(1, 30))
@@ -153,14 +160,14 @@ TOPICS = ["腕" * 20, "anterior shoulder", "anterior sacroiliac", "x\x1b[2J", ""
 )
 def test_bars_have_the_size_asked_for(points, metric, colour, width, height):
     drawn = bar_chart(
-        points, metric=metric.value, title="tear", width=width, height=height, colour=colour
+        points, metric=metric, title="tear", width=width, height=height, colour=colour
     )
     assert_size(drawn, width, height)
 
 
 def test_a_bar_is_as_long_as_its_value_and_says_it():
     points = [("hip", 0.5), ("knee", 1.0), ("wrist", None), ("spine", 0.0)]
-    drawn = bar_chart(points, metric="accuracy", title="t", width=60, height=8, colour=False)
+    drawn = bar_chart(points, metric=Metric.ACCURACY, title="t", width=60, height=8, colour=False)
     lines = assert_size(drawn, 60, 8)
     half, whole = lines[1].count("█"), lines[2].count("█")
     assert whole > 30
@@ -170,9 +177,9 @@ def test_a_bar_is_as_long_as_its_value_and_says_it():
 
 def test_bars_without_room_are_counted():
     points = [(f"topic {n}", 0.5) for n in range(30)]
-    drawn = bar_chart(points, metric="accuracy", title="t", width=60, height=9, colour=False)
-    assert drawn.count("█ 50%") == 7
-    assert "and 23 more" in drawn
+    drawn = bar_chart(points, metric=Metric.ACCURACY, title="t", width=60, height=9, colour=False)
+    assert drawn.plain.count("█ 50%") == 7
+    assert "and 23 more" in drawn.plain
 
 
 def of_topics():
@@ -190,9 +197,9 @@ def test_beside_topics_stand_bars_with_whole_names_and_no_line():
     first, _ = beside(grid, 0, 72, 10, colour=False)
     lines = assert_size(first, 72, 10)
     assert lines[0].startswith("accuracy by topic: ")
-    assert not BRAILLE.search(first)
-    assert "anterior shoulder " in first
-    assert "anterior sacroiliac " in first
+    assert not BRAILLE.search(first.plain)
+    assert "anterior shoulder " in first.plain
+    assert "anterior sacroiliac " in first.plain
 
 
 def test_both_charts_follow_the_cursor():
@@ -201,14 +208,14 @@ def test_both_charts_follow_the_cursor():
     for place in (0, 1):
         assert one[place] != other[place]
         for charts, named in ((one, grid.rows[0]), (other, grid.rows[1])):
-            assert charts[place].split("\n")[0].rstrip().endswith(f": {named.label}")
+            assert charts[place].plain.split("\n")[0].rstrip().endswith(f": {named.label}")
 
 
 def test_charts_in_ascii_are_ascii_and_keep_their_size():
     weeks = build_grid(many_rows(30, 8), GridSpec(RowAxis.LESION, metric=Metric.MEDIAN))
     for grid in (weeks, of_topics()):
         for drawn in beside(grid, 0, 60, 10, colour=True, ascii_only=True):
-            assert drawn.isascii()
+            assert drawn.plain.isascii()
             assert_size(drawn, 60, 10)
 
 
@@ -216,10 +223,10 @@ def test_drawing_at_once_from_several_threads_gives_what_one_gives():
     grid = build_grid(many_rows(30, 8), GridSpec(RowAxis.LESION))
     jobs = [place % len(grid.rows) for place in range(48)]
 
-    def draw(place: int) -> str:
+    def draw(place: int) -> Text:
         return trend_chart(
             row_points(grid, place),
-            metric="accuracy",
+            metric=Metric.ACCURACY,
             title=grid.rows[place].label,
             width=40 + place,
             height=8,

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import asyncio
-from dataclasses import fields
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -11,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.heatmap.samples import aggregate_rows, many_rows, row
-from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, Order, Origin, RowAxis
-from tui.heatmap.grid import Grid, build_grid, build_grid_async, build_steps
+from tests.heatmap.samples import aggregate_rows, row
+from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, Order, Origin, RowAxis, Scale
+from tui.heatmap.grid import FADED, LEVELS, ZERO, build_grid, wilson_lower
 from tui.heatmap.rows import AggregateRow
 
 
@@ -121,19 +120,28 @@ def test_every_cell_equals_a_naive_computation(
     assert seen == set(expected)
 
     values = [v for v in (naive_value(each, metric) for each in expected.values()) if v is not None]
-    assert close(grid.low, min(values, default=None))
-    assert close(grid.high, max(values, default=None))
-    assert (grid.total.attempts if grid.total else 0) == sum(each.attempts for each in kept)
-    for column in grid.columns:
+    scaled = [
+        naive_value(each, metric)
+        for each in expected.values()
+        if sum(one.attempts for one in each) >= 5 and naive_value(each, metric) is not None
+    ]
+    assert close(grid.low, min(scaled or values, default=None))
+    assert close(grid.high, max(scaled or values, default=None))
+    assert (grid.whole.total.attempts if grid.whole else 0) == sum(each.attempts for each in kept)
+    for column, total in zip(grid.columns, column_totals(grid), strict=True):
         mine = [
             each
             for each in kept
             if (each.week if columns is ColumnAxis.WEEK else each.topic)
             == (column.week if columns is ColumnAxis.WEEK else column.key)
         ]
-        assert (column.total.attempts if column.total else 0) == sum(e.attempts for e in mine)
-        if column.total:
-            assert close(column.total.value(metric), naive_value(mine, metric))
+        assert (total.attempts if total else 0) == sum(e.attempts for e in mine)
+        if total:
+            assert close(total.value(metric), naive_value(mine, metric))
+
+
+def column_totals(grid) -> list:
+    return grid.row_cells(grid.whole) if grid.whole else []
 
 
 def close(value: float | None, expected: Fraction | None) -> bool:
@@ -143,24 +151,13 @@ def close(value: float | None, expected: Fraction | None) -> bool:
 
 
 @given(rows=aggregate_rows(), order=st.sampled_from(Order), metric=st.sampled_from(Metric))
-def test_order_does_not_depend_on_the_order_of_reading_or_the_size_of_steps(rows, order, metric):
+def test_order_does_not_depend_on_the_order_of_reading(rows, order, metric):
     spec = GridSpec(RowAxis.LESION_TOPIC, metric=metric, order=order)
-
-    def labels(steps) -> list[object]:
-        while True:
-            try:
-                next(steps)
-            except StopIteration as done:
-                return [each.key for each in done.value.rows]
-
-    whole = [each.key for each in build_grid(rows, spec).rows]
-    assert labels(build_steps(rows, spec, step_rows=1)) == whole
-    shuffled = labels(build_steps(rows[::-1], spec, step_rows=3))
-    keys = {key: place for place, key in enumerate(whole)}
-    # Pairs that read the same, such as a stored "(no lesion)" and an absent one, may swap.
     grid = build_grid(rows, spec)
+    shuffled = [each.key for each in build_grid(rows[::-1], spec).rows]
+    # Pairs that read the same, such as a stored "(no lesion)" and an absent one, may swap.
     looks = {each.key: (each.label, each.total.attempts) for each in grid.rows}
-    assert [looks[key] for key in shuffled] == [looks[key] for key in sorted(keys, key=keys.get)]
+    assert [looks[key] for key in shuffled] == [looks[each.key] for each in grid.rows]
 
 
 def test_accuracy_comes_from_summed_counts_not_from_rates():
@@ -175,14 +172,14 @@ def test_a_median_over_several_rows_is_weighted_and_says_so():
     cell = build_grid(rows, GridSpec()).cell(0, 0)
     assert (cell.median_ms, cell.median_exact) == (Decimal(1250), False)
     assert cell.short(Metric.MEDIAN, 6).startswith("≈")
-    assert "weighted median time ≈ 1250.0 ms" in cell.describe()
+    assert "weighted median time ≈ 1.3 s" in cell.describe()
 
 
 def test_a_median_is_exact_when_one_row_holds_all_durations():
     rows = [row(1, median="1500.5"), row(2, median=None)]
     cell = build_grid(rows, GridSpec()).cell(0, 0)
     assert (cell.median_ms, cell.median_exact) == (Decimal("1500.5"), True)
-    assert "median time 1500.5 ms" in cell.describe()
+    assert "median time 1.5005 s" in cell.describe()
     assert "weighted" not in cell.describe()
 
 
@@ -199,7 +196,7 @@ def test_weeks_without_rows_are_columns_without_data():
     assert [column.week for column in grid.columns] == [
         date(2025, 12, 1) + timedelta(weeks=number) for number in range(6)
     ]
-    assert [column.total is None for column in grid.columns] == [False, *[True] * 4, False]
+    assert [total is None for total in column_totals(grid)] == [False, *[True] * 4, False]
     assert grid.cell(0, 3) is None
 
 
@@ -263,74 +260,118 @@ def test_a_filter_on_questions_also_finds_id_lesion_and_topic():
 
 def test_scale_of_each_metric():
     rows = [row(1, week=0, attempts=4, median=100), row(1, week=1, attempts=8, median=300)]
-    scales = {m: build_grid(rows, GridSpec(metric=m)).scale for m in Metric}
-    assert scales == {
-        Metric.ACCURACY: (0.0, 1.0),
-        Metric.ATTEMPTS: (0.0, 8.0),
-        Metric.MEDIAN: (100.0, 300.0),
+    scales = {
+        (metric, scale): build_grid(rows, GridSpec(metric=metric, scale=scale, least=1)).scale
+        for metric in Metric
+        for scale in Scale
     }
-    grid = build_grid(rows, GridSpec(metric=Metric.MEDIAN))
+    assert scales == {
+        (Metric.ACCURACY, Scale.FIXED): (0.0, 1.0),
+        (Metric.ACCURACY, Scale.RANGE): (0.25, 0.5),
+        (Metric.ACCURACY, Scale.DEVIATION): (pytest.approx(1 / 6), 0.5),
+        (Metric.ATTEMPTS, Scale.FIXED): (0.0, 8.0),
+        (Metric.ATTEMPTS, Scale.RANGE): (4.0, 8.0),
+        (Metric.ATTEMPTS, Scale.DEVIATION): (4.0, 8.0),
+        (Metric.MEDIAN, Scale.FIXED): (0.0, 300.0),
+        (Metric.MEDIAN, Scale.RANGE): (100.0, 300.0),
+        (Metric.MEDIAN, Scale.DEVIATION): (100.0, pytest.approx(1100 / 3)),
+    }
+    spec = GridSpec(metric=Metric.MEDIAN, scale=Scale.RANGE, least=1)
+    grid = build_grid(rows, spec)
     assert [grid.position(value) for value in (0, 100, 200, 300, 999)] == [0, 0, 0.5, 1, 1]
-    assert build_grid(rows[:1], GridSpec(metric=Metric.MEDIAN)).position(100) == 0.5
+    assert build_grid(rows[:1], spec).position(100) == 0.5
 
 
 def test_an_empty_grid_is_empty():
     grid = build_grid([], GridSpec())
-    assert (grid.rows, grid.columns, grid.total, grid.scale) == ((), (), None, None)
+    assert (grid.rows, grid.columns, grid.whole, grid.scale) == ((), (), None, None)
     assert build_grid([row()], GridSpec(text="nothing like it")).rows_read == 1
 
 
-@pytest.mark.parametrize("axis", list(RowAxis))
-def test_no_step_handles_more_rows_than_asked(axis):
-    """What keeps an event loop free is that work between two pauses is bounded."""
-    taken = 0
-    rows = many_rows(120, 10)
-
-    def counted():
-        nonlocal taken
-        for each in rows:
-            taken += 1
-            yield each
-
-    steps = build_steps(counted(), GridSpec(axis), step_rows=50)
-    pauses, before = 0, 0
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            grid: Grid = done.value
-            break
-        assert taken - before <= 50
-        before = taken
-        pauses += 1
-    assert grid.rows_read == taken == len(rows)
-    # Reading takes 24 pauses; summing and ordering take some more.
-    assert pauses > 24
+def test_cells_of_few_attempts_are_faded_and_do_not_stretch_the_scale():
+    rows = [
+        row(1, week=0, attempts=10, correct=4),
+        row(1, week=1, attempts=10, correct=6),
+        row(1, week=2, attempts=1, correct=0),
+        row(1, week=3, attempts=5, correct=0),
+    ]
+    spec = GridSpec(scale=Scale.RANGE, least=5)
+    [levels] = [each.levels for each in build_grid(rows, spec).rows]
+    assert build_grid(rows[:3], spec).scale == (0.4, 0.6)
+    assert list(levels) == [1 + int(0.4 / 0.6 * LEVELS), LEVELS, ZERO + FADED, ZERO]
+    everything = build_grid(rows[2:3], spec)
+    assert everything.scale == (0.0, 0.0), "where all are faded, they have the scale to themselves"
+    unfaded = build_grid(rows, GridSpec(least=1))
+    assert not any(level >= FADED for level in unfaded.rows[0].levels)
 
 
-async def test_the_event_loop_runs_while_a_grid_is_built():
-    ticks = 0
-
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            ticks += 1
-            await asyncio.sleep(0)
-
-    ticker = asyncio.create_task(tick())
-    rows = many_rows(200, 10)
-    grid = await build_grid_async(rows, GridSpec(RowAxis.QUESTION), hold_seconds=0)
-    ticker.cancel()
-    at_once = build_grid(rows, GridSpec(RowAxis.QUESTION))
-    assert all(getattr(grid, each.name) == getattr(at_once, each.name) for each in fields(Grid))
-    assert ticks >= 8
+@given(st.integers(1, 10**7).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
+def test_the_lower_bound_is_below_the_rate_and_nears_it(counts):
+    count, of = counts
+    assert 0 <= wilson_lower(count, of) <= count / of
+    assert wilson_lower(count * 100, of * 100) >= wilson_lower(count, of)
 
 
-async def test_building_can_be_cancelled():
-    task = asyncio.create_task(
-        build_grid_async(many_rows(200, 10), GridSpec(), hold_seconds=0),
+def test_the_lower_bound_by_hand():
+    assert wilson_lower(1, 1) == pytest.approx(0.2065, abs=1e-4)
+    assert wilson_lower(40, 50) == pytest.approx(0.6696, abs=1e-4)
+    assert wilson_lower(0, 7) == 0
+
+
+def test_single_attempts_do_not_rank_worst():
+    rows = [
+        row(1, lesion="single", attempts=1, correct=0),
+        row(2, lesion="weak", attempts=50, correct=10),
+        row(3, lesion="fair", attempts=50, correct=30),
+        row(4, lesion="perfect", attempts=50, correct=50),
+    ]
+    labels = [each.label for each in build_grid(rows, GridSpec()).rows]
+    assert labels == ["weak", "fair", "single", "perfect"]
+
+
+def test_the_slowest_of_few_attempts_come_last():
+    rows = [
+        row(1, lesion="one slow answer", attempts=1, median=600_000),
+        row(2, lesion="slow", attempts=50, median=60_000),
+        row(3, lesion="quick", attempts=50, median=1_000),
+        row(4, lesion="untimed", attempts=50, median=None),
+    ]
+    grid = build_grid(rows, GridSpec(metric=Metric.MEDIAN))
+    assert [each.label for each in grid.rows] == ["slow", "quick", "one slow answer", "untimed"]
+
+
+IMPOSSIBLE = ["infinity", "-infinity", "0044-03-13 BC", "55840-01-01"]
+
+
+@pytest.mark.parametrize("columns", list(ColumnAxis))
+def test_weeks_that_no_calendar_holds_are_counted_named_and_left_out(columns):
+    rows = [row(1), *(replace(row(n), week_start=week) for n, week in enumerate(IMPOSSIBLE, 2))]
+    grid = build_grid([*rows, replace(row(9), week_start="infinity")], GridSpec(columns=columns))
+    assert (grid.rows_read, grid.rows_used) == (6, 1)
+    assert grid.undated == {"infinity": 2} | dict.fromkeys(IMPOSSIBLE[1:], 1)
+    assert len(grid.columns) == 1
+    assert grid.rows[0].total.attempts == 4
+    assert grid.describe_undated() == (
+        "left out: 5 rows of impossible weeks (-infinity, 0044-03-13 BC, 55840-01-01 and 1 more)"
     )
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    alone = build_grid(rows[1:], GridSpec(columns=columns))
+    assert (alone.rows, alone.columns, alone.rows_used) == ((), (), 0)
+    assert "4 rows" in alone.describe_undated()
+    assert build_grid([row(1)], GridSpec()).describe_undated() == ""
+
+
+def test_a_week_far_from_all_others_does_not_make_columns_of_the_years_between():
+    rows = [replace(row(1), week_start="0001-01-01"), row(2, week=0), row(2, week=4)]
+    grid = build_grid([*rows, replace(row(3), week_start="9998-12-28")], GridSpec())
+    assert [column.label for column in grid.columns] == [
+        "0001-01-01", "2025-12-01", "2025-12-08", "2025-12-15", "2025-12-22", "2025-12-29",
+        "9998-12-28",
+    ]  # fmt: skip
+
+
+def test_what_is_shown_and_kept_out_is_said():
+    spec = GridSpec(text=" knee\x1b[2J  burn ", origin=Origin.REAL, scale=Scale.DEVIATION)
+    assert spec.filters == ["real only", 'matching "knee\ufffd[2J burn"']
+    assert spec.words == [
+        "lesion by week", "accuracy", "worst first", "deviation from the mean", *spec.filters,
+    ]  # fmt: skip

@@ -192,16 +192,18 @@ def _drawn(sample: SampleTaken, *, colour: bool) -> str:
     """The heatmap for a plain terminal or a log."""
     import shutil
 
+    from rich.console import Console as RichConsole
+
     from tui.heatmap.axes import GridSpec
-    from tui.heatmap.colours import ASCII_SHADES, SHADES
     from tui.heatmap.grid import build_grid
-    from tui.heatmap.printed import print_heatmap
+    from tui.heatmap.palette import ASCII_SHADES, SHADES, Depth, depth_of
+    from tui.heatmap.plain_text import print_heatmap
 
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     return print_heatmap(
         build_grid(sample.rows, GridSpec(synthetic=sample.synthetic, names=sample.names)),
         shutil.get_terminal_size((100, 24)).columns,
-        colour and sys.stdout.isatty(),
+        depth_of(RichConsole().color_system) if colour and sys.stdout.isatty() else Depth.NONE,
         glyphs=SHADES if encoding == "utf8" else ASCII_SHADES,
         total=sample.total,
         refreshed_at=sample.refreshed_at,

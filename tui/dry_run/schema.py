@@ -15,8 +15,8 @@ from tui.dry_run.probe import (
     skipped,
     warned,
 )
+from tui.heatmap.formatting import utc_iso
 from tui.heatmap.rows import COLUMNS
-from tui.heatmap.text import utc_iso
 from tui.project import (
     PREFLIGHT,
     READER,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui.errors import ConfigurationError
 from tui.evidence.saving import save_text
-from tui.heatmap.export import csv_pieces, json_pieces
+from tui.heatmap.rows import rows_as_csv, rows_as_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,11 +28,11 @@ def write_rows(path: Path, rows: Iterable[AggregateRow]) -> Path:
     Raises:
         ConfigurationError: The suffix is neither, or the file cannot be written.
     """
-    formats = {".csv": csv_pieces, ".json": json_pieces}
-    pieces = formats.get(path.suffix.lower())
-    if pieces is None:
+    formats = {".csv": rows_as_csv, ".json": rows_as_json}
+    written = formats.get(path.suffix.lower())
+    if written is None:
         raise ConfigurationError(
             f"Cannot export to {path}: the name must end in .csv or .json.",
             hint="Choose a file name that ends in .csv or .json.",
         )
-    return save_text(path, "".join(pieces(rows)))
+    return save_text(path, written(rows))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.heatmap.text import ELLIPSIS, clean_label
+from tui.heatmap.formatting import ELLIPSIS, clean_label
 from tui.redact import redact
 
 if TYPE_CHECKING:

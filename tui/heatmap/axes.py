@@ -1,4 +1,4 @@
-"""What a heatmap can show: axes, metric, order and the filters, and the key each gives a row.
+"""What a heatmap can show: axes, metric, order, scale, filters; the key each gives a row.
 
 A key identifies a grid row or column; None inside a key is an absent tag, which is a group of its
 own and never mixed up with a tag that happens to read the same.
@@ -6,23 +6,25 @@ own and never mixed up with a tag that happens to read the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tui.heatmap.rows import AggregateRow
-from tui.heatmap.text import clean_label
+from tui.heatmap.formatting import clean_label, short_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
     from uuid import UUID
+
+    from tui.heatmap.rows import AggregateRow
 
 NO_LESION = "(no lesion)"
 NO_TOPIC = "(no topic)"
 EMPTY_TAG = "(empty)"
 PAIR_SEPARATOR = " · "
-
-RowKey = Callable[[AggregateRow], Hashable]
+LEAST_CHOICES = (1, 3, 5, 10, 20, 50, 100)
+"""Numbers of attempts below which cells can be faded; below 1 there is none."""
 
 
 class RowAxis(StrEnum):
@@ -68,10 +70,20 @@ class Metric(StrEnum):
         """The name as it is shown."""
         return "median time" if self is Metric.MEDIAN else self.value
 
-    @property
-    def high_is_bad(self) -> bool:
-        """Whether the largest value is the worst: so for time, not for accuracy or attempts."""
-        return self is Metric.MEDIAN
+    def figure(self, value: float) -> str:
+        """A value with its unit: a share as a percentage, a count, or a time."""
+        if self is Metric.ACCURACY:
+            return f"{value * 100:.0f}%"
+        if self is Metric.ATTEMPTS:
+            return f"{value:,.0f}"
+        return short_duration(Decimal(value), exact=True)[0]
+
+    def difference(self, value: float) -> str:
+        """A difference of two values with its sign and unit; a share's in points of 100."""
+        sign = "-" if value < 0 else "+"
+        if self is Metric.ACCURACY:
+            return f"{sign}{abs(value) * 100:.0f} points"
+        return f"{sign}{self.figure(abs(value))}"
 
 
 class Order(StrEnum):
@@ -90,6 +102,24 @@ class Origin(StrEnum):
     REAL = "real"
 
 
+class Scale(StrEnum):
+    """What the two ends of the colours stand for."""
+
+    FIXED = "fixed"
+    """From zero to 100%, or to the largest value."""
+    RANGE = "range"
+    """From the smallest to the largest value."""
+    DEVIATION = "deviation"
+    """As far below as above the mean."""
+
+    @property
+    def heading(self) -> str:
+        """The name as it is shown."""
+        if self is Scale.DEVIATION:
+            return "deviation from the mean"
+        return "fixed scale" if self is Scale.FIXED else "scale of the range"
+
+
 @dataclass(frozen=True, slots=True)
 class GridSpec:
     """Everything that decides what a grid shows, apart from the rows themselves.
@@ -104,6 +134,8 @@ class GridSpec:
         origin: Whether to keep synthetic questions, the others, or all.
         synthetic: The questions that count as synthetic for `origin`.
         names: Labels for questions (their slugs); a question without one shows its short id.
+        scale: What the colours stand for.
+        least: Cells with fewer attempts are faded and do not stretch the scale.
     """
 
     axis: RowAxis = RowAxis.LESION
@@ -114,6 +146,27 @@ class GridSpec:
     origin: Origin = Origin.ALL
     synthetic: frozenset[UUID] = frozenset()
     names: Mapping[UUID, str] = field(default_factory=dict)
+    scale: Scale = Scale.FIXED
+    least: int = 5
+
+    @property
+    def filters(self) -> list[str]:
+        """What keeps rows out, in words; empty where nothing does."""
+        return [
+            *([f"{self.origin.value} only"] if self.origin is not Origin.ALL else []),
+            *([f'matching "{clean_label(self.text)}"'] if self.text.split() else []),
+        ]
+
+    @property
+    def words(self) -> list[str]:
+        """What is shown, in words, filters included."""
+        return [
+            f"{self.axis.heading} by {self.columns.value}",
+            self.metric.heading,
+            self.order.value,
+            self.scale.heading,
+            *self.filters,
+        ]
 
 
 def tag_label(tag: str | None, absent: str) -> str:
@@ -123,9 +176,9 @@ def tag_label(tag: str | None, absent: str) -> str:
     return clean_label(tag) or EMPTY_TAG
 
 
-def row_key(axis: RowAxis) -> RowKey:
+def row_key(axis: RowAxis) -> Callable[[AggregateRow], Hashable]:
     """The function that tells which grid row an aggregate row belongs to."""
-    keys: dict[RowAxis, RowKey] = {
+    keys: dict[RowAxis, Callable[[AggregateRow], Hashable]] = {
         RowAxis.LESION: lambda row: row.lesion,
         RowAxis.TOPIC: lambda row: row.topic,
         RowAxis.QUESTION: lambda row: row.question_id.int,
@@ -134,27 +187,15 @@ def row_key(axis: RowAxis) -> RowKey:
     return keys[axis]
 
 
-def column_key(columns: ColumnAxis) -> RowKey:
-    """The function that tells which grid column an aggregate row belongs to.
-
-    A week's key is the number of ISO weeks since 0001-01-01, which was a Monday.
-    """
-    if columns is ColumnAxis.WEEK:
-        return lambda row: None if row.week is None else (row.week.toordinal() - 1) // 7
-    return lambda row: row.topic
-
-
-def row_label(axis: RowAxis, row: AggregateRow, names: Mapping[UUID, str]) -> str:
-    """The label of the grid row that `row` belongs to, safe to print."""
-    if axis is RowAxis.LESION:
-        return tag_label(row.lesion, NO_LESION)
-    if axis is RowAxis.TOPIC:
-        return tag_label(row.topic, NO_TOPIC)
+def row_labels(axis: RowAxis, row: AggregateRow, names: Mapping[UUID, str]) -> tuple[str, ...]:
+    """The label of the grid row of `row`, safe to print: one part, or two of a pair."""
     if axis is RowAxis.QUESTION:
         name = names.get(row.question_id)
-        return (clean_label(name) if name else "") or str(row.question_id)[:8]
+        return ((clean_label(name) if name else "") or str(row.question_id)[:8],)
     lesion, topic = tag_label(row.lesion, NO_LESION), tag_label(row.topic, NO_TOPIC)
-    return f"{lesion}{PAIR_SEPARATOR}{topic}"
+    if axis is RowAxis.LESION_TOPIC:
+        return (lesion, topic)
+    return (lesion if axis is RowAxis.LESION else topic,)
 
 
 def row_filter(spec: GridSpec) -> Callable[[AggregateRow], bool] | None:
@@ -164,11 +205,12 @@ def row_filter(spec: GridSpec) -> Callable[[AggregateRow], bool] | None:
         return None
     wants_synthetic = spec.origin is Origin.SYNTHETIC
     checks_origin = spec.origin is not Origin.ALL
+    by_question = spec.axis is RowAxis.QUESTION
     remembered: dict[Hashable, bool] = {}
 
     def matches(row: AggregateRow) -> bool:
-        haystack = row_label(spec.axis, row, spec.names)
-        if spec.axis is RowAxis.QUESTION:
+        haystack = PAIR_SEPARATOR.join(row_labels(spec.axis, row, spec.names))
+        if by_question:
             tags = f"{tag_label(row.lesion, NO_LESION)} {tag_label(row.topic, NO_TOPIC)}"
             haystack = f"{haystack} {row.question_id} {tags}"
         folded = haystack.casefold()
@@ -179,11 +221,7 @@ def row_filter(spec: GridSpec) -> Callable[[AggregateRow], bool] | None:
             return False
         if not words:
             return True
-        key = (
-            row.lesion,
-            row.topic,
-            row.question_id.int if spec.axis is RowAxis.QUESTION else None,
-        )
+        key = (row.lesion, row.topic, row.question_id.int if by_question else None)
         kept = remembered.get(key)
         if kept is None:
             kept = remembered[key] = matches(row)

@@ -1,25 +1,33 @@
-"""Charts as strings: weekly trend, bars over topics, distribution, refresh times.
+"""Charts: weekly trend, bars over topics, distribution, refresh times. The only use of plotext.
 
-Every chart is exactly `height` lines of `width` terminal cells, joined by line breaks and
-without one at the end: ANSI when `colour` is true, plain text otherwise. All may be called from
-any thread.
+Every chart is exactly `height` lines of `width` terminal cells, without a line break at the end.
+plotext's figures are mutable and look at the terminal's size, so each drawing makes its own, with
+the size clamp off, under a lock: all may be called from any thread.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from tui.heatmap.axes import ColumnAxis
-from tui.heatmap.figures import Canvas, Draw, render
-from tui.heatmap.text import ascii_only as in_ascii
-from tui.heatmap.text import clean_label, figure, fit, text_width
+from plotext import _utility
+from plotext._figure import _figure_class
+from rich.cells import cell_len
+from rich.color import Color
+from rich.style import Style
+from rich.text import Text
+
+from tui.heatmap.axes import ColumnAxis, Metric
+from tui.heatmap.formatting import ascii_only as in_ascii
+from tui.heatmap.formatting import clean_label, fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tui.heatmap.colours import Rgb
     from tui.heatmap.grid import Grid
+    from tui.heatmap.palette import Rgb
 
 ACCENT: Rgb = (33, 145, 140)
 BASELINE: Rgb = (184, 134, 11)
@@ -30,10 +38,22 @@ LEAST_WIDTH = 16
 LEAST_HEIGHT = 5
 """A title, an axis with its labels and two lines of chart; below that only the title is shown."""
 
+_Draw = Callable[[Any], None]
+_DRAWING = Lock()
+
+
+def _in_order(data: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(data))
+
+
+# plotext 5.3.2 drops duplicates by way of a set: where a label goes would follow the process's hash
+# seed, and the same chart look different from one start to the next.
+_utility.no_duplicates = _in_order
+
 
 def beside(
     grid: Grid, row: int, width: int, height: int, *, colour: bool, ascii_only: bool = False
-) -> tuple[str, str]:
+) -> tuple[Text, Text]:
     """The two charts of one grid row: its values in the order of the columns, and how they spread.
 
     Args:
@@ -50,33 +70,34 @@ def beside(
     """
     metric, label = grid.metric, grid.rows[row].label
     over_weeks = grid.spec.columns is ColumnAxis.WEEK
+    points = row_points(grid, row)
     first = trend_chart if over_weeks else bar_chart
     charts = (
         first(
-            row_points(grid, row),
-            metric=metric.value,
+            points,
+            metric=metric,
             title=f"{metric.heading} by {grid.spec.columns.value}: {label}",
             width=width,
             height=height,
             colour=colour,
         ),
         distribution_chart(
-            [value for _, value in row_points(grid, row) if value is not None],
-            metric=metric.value,
+            [value for _, value in points if value is not None],
+            metric=metric,
             title=f"{grid.spec.columns.plural} by {metric.heading}: {label}",
             width=width,
             height=height,
             colour=colour,
         ),
     )
-    return (in_ascii(charts[0]), in_ascii(charts[1])) if ascii_only else charts
+    return (_ascii(charts[0]), _ascii(charts[1])) if ascii_only else charts
 
 
 def row_points(grid: Grid, row: int) -> list[tuple[str, float | None]]:
     """Label and value of every column in one row."""
     return [
         (column.label, None if cell is None else cell.value(grid.metric))
-        for column, cell in zip(grid.columns, grid.row_cells(row), strict=True)
+        for column, cell in zip(grid.columns, grid.row_cells(grid.rows[row]), strict=True)
     ]
 
 
@@ -93,24 +114,24 @@ def histogram(values: Sequence[float], low: float, high: float, bins: int) -> li
 def trend_chart(
     points: Sequence[tuple[str, float | None]],
     *,
-    metric: str,
+    metric: Metric,
     title: str,
     width: int,
     height: int,
     colour: bool = True,
-) -> str:
+) -> Text:
     """A line over weeks, with a gap where a week has no value.
 
     Args:
         points: Label and value of each week in order; see `row_points`.
-        metric: Name of the metric, for the scale: accuracy runs from 0 to 100%.
+        metric: What it shows, for the scale: accuracy runs from 0 to 100%.
         title: What the line stands for; may come from the database.
         width: Width in cells.
         height: Height in lines.
         colour: Whether to colour the line.
     """
     # plotext interpolates a line far outside its scale point by point, for minutes.
-    most = 1.0 if metric == "accuracy" else math.inf
+    most = 1.0 if metric is Metric.ACCURACY else math.inf
     values = [None if value is None else min(value, most) for _, value in points]
     known = [value for value in values if value is not None]
     if not known:
@@ -130,17 +151,17 @@ def trend_chart(
 def bar_chart(
     points: Sequence[tuple[str, float | None]],
     *,
-    metric: str,
+    metric: Metric,
     title: str,
     width: int,
     height: int,
     colour: bool = True,
-) -> str:
+) -> Text:
     """A bar to the right for each point, with its label and its figure.
 
     Args:
         points: Label and value of each; labels may come from the database.
-        metric: Name of the metric, for the scale: accuracy runs from 0 to 100%.
+        metric: What it shows, for the scale: accuracy runs from 0 to 100%.
         title: What the bars stand for.
         width: Width in cells.
         height: Height in lines; points that find no room are counted on the last.
@@ -151,41 +172,39 @@ def bar_chart(
         return _message(title, "no data", width, height)
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return _message(title, "", width, height)
-    lines = height - 1
-    shown = points if len(points) <= lines else points[: lines - 1]
+    shown = points if len(points) < height else points[: height - 2]
     labels = [clean_label(label) for label, _ in shown]
-    figures = ["no data" if value is None else figure(metric, value) for _, value in shown]
-    margin = min(max(map(text_width, labels)), width // 3) + 1
+    figures = ["no data" if value is None else metric.figure(value) for _, value in shown]
+    margin = min(max(map(cell_len, labels)), width // 3) + 1
     room = max(1, width - margin - max(map(len, figures)) - 1)
-    top = 1.0 if metric == "accuracy" else max(known) or 1.0
-    canvas = Canvas(width, height)
-    canvas.text(0, 0, fit(clean_label(title), width))
-    for y, (label, (_, value), shown_figure) in enumerate(
-        zip(labels, shown, figures, strict=True), 1
-    ):
-        canvas.text(0, y, fit(label, margin - 1))
+    top = 1.0 if metric is Metric.ACCURACY else max(known) or 1.0
+    ink = Style.from_color(Color.from_rgb(*ACCENT)) if colour else Style.null()
+    lines = [Text(fit(clean_label(title), width))]
+    for label, (_, value), shown_figure in zip(labels, shown, figures, strict=True):
         long = 0 if not value else max(1, round(min(1.0, value / top) * room))
-        canvas.text(margin, y, BAR * long, ink=ACCENT)
-        canvas.text(margin + long + (1 if long else 0), y, shown_figure)
+        line = Text.assemble(fit(label, margin - 1), " ", (BAR * long, ink))
+        said = f" {shown_figure}" if long else shown_figure
+        lines.append(line.append(fit(said, width - line.cell_len)))
     if len(shown) < len(points):
-        canvas.text(0, lines, fit(f"and {len(points) - len(shown):,} more", width))
-    return canvas.draw(colour=colour)
+        lines.append(Text(fit(f"and {len(points) - len(shown):,} more", width)))
+    lines += [Text(" " * width)] * (height - len(lines))
+    return Text("\n").join(lines)
 
 
 def distribution_chart(
     values: Sequence[float],
     *,
-    metric: str,
+    metric: Metric,
     title: str,
     width: int,
     height: int,
     colour: bool = True,
-) -> str:
+) -> Text:
     """How many cells hold which value, as vertical bars.
 
     Args:
         values: One value for each cell that has data.
-        metric: Name of the metric, for the scale.
+        metric: What it shows, for the scale.
         title: What is counted.
         width: Width in cells.
         height: Height in lines.
@@ -193,7 +212,7 @@ def distribution_chart(
     """
     if not values:
         return _message(title, "no data", width, height)
-    low, high = (0.0, 1.0) if metric == "accuracy" else (min(values), max(values))
+    low, high = (0.0, 1.0) if metric is Metric.ACCURACY else (min(values), max(values))
     bins = 20 if width >= 66 else 10
     counts = histogram(values, low, high, bins)
     tallest = max(counts)
@@ -211,7 +230,7 @@ def distribution_chart(
         chart.yticks(steps, [f"{count:,}" for count in steps])
         end = bins * step - 1
         marks = [(0, low), (end // 2, (low + high) / 2), (end, high)]
-        chart.xticks([at for at, _ in marks], [figure(metric, value) for _, value in marks])
+        chart.xticks([at for at, _ in marks], [metric.figure(value) for _, value in marks])
 
     return _chart(title, draw, width, height, colour=colour)
 
@@ -225,7 +244,7 @@ def refresh_chart(
     height: int,
     baseline: float | None = None,
     colour: bool = True,
-) -> str:
+) -> Text:
     """Refresh times of one run after the other, with a line for the baseline.
 
     Args:
@@ -248,7 +267,7 @@ def refresh_chart(
             ends = [-0.5, len(places) - 0.5]
             chart.plot(ends, [baseline, baseline], marker="·", color=BASELINE)
         _line(chart, milliseconds)
-        _ticks(chart, "median", 0.0, top, height)
+        _ticks(chart, Metric.MEDIAN, 0.0, top, height)
         chart.xlim(-0.5, len(places) - 0.5)
         shown = _spread(len(places), max(2, width // 14))
         chart.xticks(shown, [clean_label(labels[place])[:12] for place in shown])
@@ -256,23 +275,48 @@ def refresh_chart(
     return _chart(title, draw, width, height, colour=colour)
 
 
-def _chart(title: str, draw: Draw, width: int, height: int, *, colour: bool) -> str:
+def _chart(title: str, draw: _Draw, width: int, height: int, *, colour: bool) -> Text:
+    """A title, and below it what plotext draws."""
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return _message(title, "", width, height)
-    head = fit(clean_label(title), width)
-    return "\n".join([head, *render(draw, width, height - 1, colour=colour)])
+    with _DRAWING:
+        chart: Any = _figure_class()
+        chart._limit_size(False, False)
+        chart.plot_size(width, height - 1)
+        chart.canvas_color("default")
+        chart.axes_color("default")
+        chart.ticks_color("default")
+        chart.xaxes(True, False)
+        chart.yaxes(True, False)
+        draw(chart)
+        drawn = Text.from_ansi(str(chart.build()).removesuffix("\n"))
+    return Text("\n").join(
+        [Text(fit(clean_label(title), width)), drawn if colour else Text(drawn.plain)]
+    )
 
 
-def _message(title: str, message: str, width: int, height: int) -> str:
+def _message(title: str, message: str, width: int, height: int) -> Text:
     lines = [clean_label(title), message, *[""] * height][: max(0, height)]
-    return "\n".join(fit(line, max(0, width)) for line in lines)
+    return Text("\n".join(fit(line, max(0, width)) for line in lines))
 
 
-def _ticks(chart: Any, metric: str, low: float, high: float, height: int) -> None:
+def _ascii(chart: Text) -> Text:
+    """A chart in ASCII, coloured as it was."""
+    lines = []
+    for line in chart.split("\n", allow_blank=True):
+        ends = sorted({end for span in line.spans for end in span[:2]})
+        pieces = [(in_ascii(each.plain), each.spans) for each in line.divide(ends)]
+        lines.append(
+            Text.assemble(*((said, spans[0].style if spans else "") for said, spans in pieces))
+        )
+    return Text("\n").join(lines)
+
+
+def _ticks(chart: Any, metric: Metric, low: float, high: float, height: int) -> None:
     count = 2 if height < 8 else 3 if height < 14 else 5
     steps = [low + (high - low) * place / (count - 1) for place in range(count)]
     chart.ylim(low, high)
-    chart.yticks(steps, [figure(metric, step) for step in steps])
+    chart.yticks(steps, [metric.figure(step) for step in steps])
 
 
 def _above(value: float) -> float:

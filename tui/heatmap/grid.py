@@ -1,45 +1,184 @@
-"""Aggregate rows to a grid: grouped, summed, ordered.
-
-`build_steps` does the work in small steps, so that an event loop can breathe between them;
-`build_grid` and `build_grid_async` run it to the end.
-"""
+"""Aggregate rows to a grid: grouped, summed, ordered, with the ends of its scale."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from dataclasses import dataclass
+import math
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from itertools import islice
+from decimal import Decimal
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
 
 from tui.heatmap.axes import (
     NO_TOPIC,
+    PAIR_SEPARATOR,
     ColumnAxis,
     GridSpec,
     Metric,
-    column_key,
+    Order,
+    Scale,
     row_filter,
     row_key,
-    row_label,
+    row_labels,
     tag_label,
 )
-from tui.heatmap.cells import Cell, Entry, Pile, Tally, cell_of
-from tui.heatmap.ordering import merge_in_order, row_order
-from tui.heatmap.text import text_width
+from tui.heatmap.formatting import (
+    first_fitting,
+    full_duration,
+    percent,
+    plural,
+    short_count,
+    short_duration,
+    short_percent,
+)
+from tui.heatmap.rows import AggregateRow, week_date
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
-    from tui.heatmap.rows import AggregateRow
+_GAP_WEEKS = 53
+"""Weeks without rows are columns; a longer gap, as a wrong date makes one, is left out."""
 
-STEP_ROWS = 250
-"""Aggregate rows handled between two pauses: about a millisecond of work."""
+LEVELS = 64
+"""Steps of the colour scale that cells are sorted into."""
+ZERO = LEVELS + 1
+"""The level of a value of exactly 0 that lies at the low end: it is told from one above it."""
+FADED = 128
+"""Added to the level of a cell with few attempts."""
 
-HOLD_SECONDS = 0.010
-"""How long `build_grid_async` works before it lets the event loop run."""
+_Z = 1.959964
+"""Of the normal distribution: 95% lie within so many standard deviations."""
 
-_Table = dict["Hashable", dict["Hashable", "Entry"]]
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Attempts of one group, summed.
+
+    Attributes:
+        attempts: Sum of attempts; at least 1.
+        correct: Sum of correct attempts.
+        median_ms: Median time to answer in milliseconds, None when no duration was recorded.
+        median_exact: Whether `median_ms` is the median of the durations. It is when all of them
+            are in one aggregate row; otherwise `median_ms` is the mean of the rows' medians
+            weighted by their attempts, which is not a median and is shown as such.
+        rows: The aggregate rows behind the cell, as read; empty for the totals of rows, columns
+            and grid, whose rows are those of their cells.
+    """
+
+    attempts: int
+    correct: int
+    median_ms: Decimal | None
+    median_exact: bool
+    rows: Sequence[AggregateRow] = ()
+
+    def value(self, metric: Metric) -> float | None:
+        """The figure that `metric` asks for: 0 to 1, a count, or milliseconds; None if absent."""
+        if metric is Metric.ACCURACY:
+            return self.correct / self.attempts
+        if metric is Metric.ATTEMPTS:
+            return float(self.attempts)
+        return None if self.median_ms is None else float(self.median_ms)
+
+    def short(self, metric: Metric, width: int) -> str | None:
+        """The figure in at most `width` characters; None when absent or when it cannot fit."""
+        if metric is Metric.ACCURACY:
+            return first_fitting(short_percent(self.correct, self.attempts), width)
+        if metric is Metric.ATTEMPTS:
+            return first_fitting(short_count(self.attempts), width)
+        if self.median_ms is None:
+            return None
+        return first_fitting(short_duration(self.median_ms, exact=self.median_exact), width)
+
+    def describe(self) -> str:
+        """All figures on one line, exact medians apart from weighted ones."""
+        parts = [
+            f"accuracy {percent(self.correct, self.attempts)}%",
+            f"{self.correct:,} correct of {plural(self.attempts, 'attempt')}",
+        ]
+        if self.median_ms is None:
+            parts.append("no durations recorded")
+        else:
+            shown = full_duration(self.median_ms, exact=self.median_exact)
+            kind = "median time" if self.median_exact else "weighted median time"
+            parts.append(f"{kind} {shown}")
+        return " · ".join(parts)
+
+
+class Sum:
+    """A running sum of aggregate rows that turns into a `Cell`."""
+
+    __slots__ = ("_medians", "_only", "_weight", "_weighted", "attempts", "correct_attempts")
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.correct_attempts = 0
+        self._medians = 0
+        self._only: Decimal | None = None
+        self._weighted = Decimal(0)
+        self._weight = 0
+
+    def add(self, row: AggregateRow) -> None:
+        """Count one aggregate row."""
+        self.attempts += row.attempts
+        self.correct_attempts += row.correct_attempts
+        median = row.median_duration_ms
+        if median is not None:
+            self._medians += 1
+            self._only = median
+            self._weighted += median * row.attempts
+            self._weight += row.attempts
+
+    def include(self, entry: AggregateRow | Sum) -> None:
+        """Count what is behind one cell."""
+        if not isinstance(entry, Sum):
+            self.add(entry)
+            return
+        self.attempts += entry.attempts
+        self.correct_attempts += entry.correct_attempts
+        self._medians += entry._medians
+        self._only = entry._only if self._only is None else self._only
+        self._weighted += entry._weighted
+        self._weight += entry._weight
+
+    def cell(self, rows: Sequence[AggregateRow] = ()) -> Cell:
+        """The cell that was counted; there must have been a row."""
+        exact = self._medians <= 1
+        median = self._only if exact else self._weighted / self._weight
+        return Cell(self.attempts, self.correct_attempts, median, exact, rows)
+
+
+class Pile(Sum):
+    """Several aggregate rows behind one cell, and their sum."""
+
+    __slots__ = ("rows",)
+
+    def __init__(self, first: AggregateRow) -> None:
+        super().__init__()
+        self.rows: list[AggregateRow] = []
+        self.add(first)
+
+    def add(self, row: AggregateRow) -> None:
+        """Keep and count one more aggregate row."""
+        self.rows.append(row)
+        super().add(row)
+
+
+Source = AggregateRow | Pile
+"""What is behind one cell: most often a single row, which is kept as it is."""
+
+Entry = Source | Sum
+"""What is behind one cell, or behind a whole column."""
+
+
+def cell_of(entry: Entry) -> Cell:
+    """The cell that `entry` makes. Quick: the sums are there already."""
+    if isinstance(entry, Sum):
+        return entry.cell(entry.rows if isinstance(entry, Pile) else ())
+    return Cell(entry.attempts, entry.correct_attempts, entry.median_duration_ms, True, (entry,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +189,11 @@ class GridColumn:
         key: What identifies the column's group: a topic, or a number of weeks.
         label: What the column is called: an ISO date or a topic.
         week: The Monday of the week, None on the topic axis.
-        total: The column's cells together, None when it has none.
     """
 
     key: Hashable
     label: str
     week: date | None
-    total: Cell | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +202,23 @@ class GridRow:
 
     Attributes:
         key: What identifies the row's group: a tag, a pair of tags, or a question id as a number.
-        label: What the row is called, safe to print.
+        labels: What the row is called, safe to print; two parts for a pair of tags.
         entries: What is behind each cell, by the key of the column; `Grid.cell` reads it.
         total: The row's cells together.
+        levels: Where each cell lies on the colour scale: 0 without data, else 1 to `LEVELS` or
+            `ZERO`, and `FADED` more with few attempts. In the order of the columns.
     """
 
     key: Hashable
-    label: str
+    labels: tuple[str, ...]
     entries: Mapping[Hashable, Entry]
     total: Cell
+    levels: bytes = b""
+
+    @property
+    def label(self) -> str:
+        """What the row is called, in one piece."""
+        return PAIR_SEPARATOR.join(self.labels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,24 +228,29 @@ class Grid:
     Attributes:
         spec: What was asked for.
         rows: The rows in the order asked for.
-        columns: The columns; weeks are continuous from the first to the last.
-        total: All cells together, None in an empty grid.
-        low: Smallest value of the metric in any cell, None without one.
-        high: Largest value of the metric in any cell, None without one.
+        columns: The columns; weeks are continuous but for gaps of more than a year.
+        whole: All rows together, column by column; None in an empty grid.
+        low: Smallest value of the metric in any cell that is not faded, or in any; None without.
+        high: Largest value likewise.
+        mean: What the deviation is measured from, None without a value: the accuracy or the time
+            of all cells together, or the attempts of an average cell.
         rows_read: Aggregate rows given.
-        rows_used: Aggregate rows that passed the filters.
-        label_width: Terminal cells that the widest row label takes.
+        rows_used: Aggregate rows that passed the filters and have a week.
+        undated: Aggregate rows left out for a week that no calendar holds, by that week.
+        label_widths: Terminal cells that the widest label takes, for each part of the labels.
     """
 
     spec: GridSpec
     rows: tuple[GridRow, ...] = ()
     columns: tuple[GridColumn, ...] = ()
-    total: Cell | None = None
+    whole: GridRow | None = None
     low: float | None = None
     high: float | None = None
+    mean: float | None = None
     rows_read: int = 0
     rows_used: int = 0
-    label_width: int = 0
+    undated: Mapping[str, int] = field(default_factory=dict)
+    label_widths: tuple[int, ...] = (0,)
 
     @property
     def metric(self) -> Metric:
@@ -109,25 +259,25 @@ class Grid:
 
     @property
     def scale(self) -> tuple[float, float] | None:
-        """The values at the two ends of the colour scale, None in a grid without values.
-
-        Accuracy always runs from 0 to 1 and attempts from 0, so that grids can be compared; the
-        median runs from its smallest to its largest value.
-        """
-        if self.low is None or self.high is None:
+        """The values at the two ends of the colour scale, None in a grid without values."""
+        if self.low is None or self.high is None or self.mean is None:
             return None
-        if self.metric is Metric.ACCURACY:
-            return (0.0, 1.0)
-        return (0.0 if self.metric is Metric.ATTEMPTS else self.low, self.high)
+        if self.spec.scale is Scale.RANGE:
+            return (self.low, self.high)
+        if self.spec.scale is Scale.DEVIATION:
+            reach = max(abs(self.high - self.mean), abs(self.mean - self.low))
+            return (self.mean - reach, self.mean + reach)
+        return (0.0, 1.0 if self.metric is Metric.ACCURACY else self.high)
 
     def cell(self, row: int, column: int) -> Cell | None:
         """The cell at a position, None where there is no data."""
         entry = self.rows[row].entries.get(self.columns[column].key)
         return None if entry is None else cell_of(entry)
 
-    def row_cells(self, row: int) -> list[Cell | None]:
+    def row_cells(self, row: GridRow) -> list[Cell | None]:
         """The cells of one row, None where there is no data."""
-        return [self.cell(row, column) for column in range(len(self.columns))]
+        found = [row.entries.get(column.key) for column in self.columns]
+        return [None if entry is None else cell_of(entry) for entry in found]
 
     def position(self, value: float) -> float:
         """Where `value` lies on the colour scale, 0 to 1; the middle when all are the same."""
@@ -136,167 +286,195 @@ class Grid:
             return 0.5
         return min(1.0, max(0.0, (value - scale[0]) / (scale[1] - scale[0])))
 
+    def level(self, entry: Entry) -> int:
+        """Where a cell lies on the colour scale, see `GridRow.levels`."""
+        value = cell_of(entry).value(self.metric)
+        if value is None:
+            return 0
+        level = 1 + min(LEVELS - 1, int(self.position(value) * LEVELS))
+        faded = FADED if entry.attempts < self.spec.least else 0
+        return (ZERO if value == 0 and level == 1 else level) + faded
+
+    def levels(self, entries: Mapping[Hashable, Entry]) -> bytes:
+        """The levels of a row of these entries."""
+        found = [entries.get(column.key) for column in self.columns]
+        return bytes([0 if entry is None else self.level(entry) for entry in found])
+
+    def describe_undated(self) -> str:
+        """How many aggregate rows no calendar holds, and their weeks; empty without any."""
+        if not self.undated:
+            return ""
+        count = sum(self.undated.values())
+        weeks = sorted(self.undated)
+        named = ", ".join(weeks[:3]) + (f" and {len(weeks) - 3:,} more" if len(weeks) > 3 else "")
+        return f"left out: {plural(count, 'row')} of impossible weeks ({named})"
+
+
+@lru_cache(maxsize=65_536)
+def _week_number(text: str) -> int | None:
+    """ISO weeks since 0001-01-01, which was a Monday; None where it is no date."""
+    week = week_date(text)
+    return None if week is None else (week.toordinal() - 1) // 7
+
 
 def build_grid(rows: Iterable[AggregateRow], spec: GridSpec) -> Grid:
-    """Group `rows` into the grid that `spec` asks for, in one go."""
-    steps = build_steps(rows, spec)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            grid: Grid = done.value
-            return grid
-
-
-async def build_grid_async(
-    rows: Iterable[AggregateRow], spec: GridSpec, *, hold_seconds: float = HOLD_SECONDS
-) -> Grid:
-    """Group `rows` into a grid, letting the event loop run every `hold_seconds`.
-
-    Cancelling the task stops it at the next pause. Nothing else is affected.
-    """
-    steps = build_steps(rows, spec)
-    since = time.monotonic()
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            grid: Grid = done.value
-            return grid
-        if time.monotonic() - since >= hold_seconds:
-            await asyncio.sleep(0)
-            since = time.monotonic()
-
-
-def build_steps(
-    rows: Iterable[AggregateRow], spec: GridSpec, *, step_rows: int = STEP_ROWS
-) -> Generator[int, None, Grid]:
-    """Group `rows` step by step.
-
-    Yields:
-        The aggregate rows read so far, after every small piece of work.
-
-    Returns:
-        The grid, as the value of `StopIteration`.
-    """
-    table: _Table = {}
-    columns: dict[Hashable, Tally] = {}
+    """Group `rows` into the grid that `spec` asks for. 100,000 rows take about half a second."""
+    key_of, keep = row_key(spec.axis), row_filter(spec)
+    by_week = spec.columns is ColumnAxis.WEEK
+    table: dict[Hashable, dict[Hashable, Source]] = {}
+    undated: Counter[str] = Counter()
     read = used = 0
-    for used_now, read_now in _group(rows, spec, table, columns, step_rows):
-        read += read_now
-        used += used_now
-        yield read
+    for row in rows:
+        read += 1
+        if keep is not None and not keep(row):
+            continue
+        number = _week_number(row.week_start)
+        if number is None:
+            undated[row.week_start] += 1
+            continue
+        used += 1
+        column: Hashable = number if by_week else row.topic
+        entries = table.setdefault(key_of(row), {})
+        entry = entries.get(column)
+        if entry is None:
+            entries[column] = row
+        elif isinstance(entry, Pile):
+            entry.add(row)
+        else:
+            pile = entries[column] = Pile(entry)
+            pile.add(row)
+    return _summed(table, spec, read, used, undated)
 
-    whole = Tally()
-    extremes = _Extremes(spec.metric)
-    grid_rows: list[GridRow] = []
-    label_width = worked = 0
+
+def _summed(
+    table: Mapping[Hashable, Mapping[Hashable, Source]],
+    spec: GridSpec,
+    read: int,
+    used: int,
+    undated: Mapping[str, int],
+) -> Grid:
+    whole = Sum()
+    columns: dict[Hashable, Sum] = {}
+    totals: dict[Hashable, Cell] = {}
+    # Of cells in full colour, and of faded ones.
+    values: tuple[list[float], list[float]] = ([], [])
     for key, entries in table.items():
-        total = Tally()
+        total = Sum()
         for column, entry in entries.items():
             total.include(entry)
-            columns[column].include(entry)
-            extremes.note(entry)
-            worked += 1
-            if worked >= step_rows:
-                worked = 0
-                yield read
-        label = row_label(spec.axis, _any_row(entries), spec.names)
-        label_width = max(label_width, text_width(label))
-        whole.merge(total)
-        grid_rows.append(GridRow(key, label, entries, total.cell()))
-
-    ordered: list[GridRow] = []
-    merged = merge_in_order(grid_rows, row_order(spec), run_length=step_rows)
-    while piece := list(islice(merged, step_rows)):
-        ordered += [row for row in piece if row is not None]
-        yield read
-    return Grid(
+            columns.setdefault(column, Sum()).include(entry)
+            value = cell_of(entry).value(spec.metric)
+            if value is not None:
+                values[entry.attempts < spec.least].append(value)
+        whole.include(total)
+        totals[key] = total.cell()
+    if not totals:
+        return Grid(spec, rows_read=read, rows_used=used, undated=undated)
+    mean = whole.cell().value(spec.metric)
+    if spec.metric is Metric.ATTEMPTS:
+        mean = whole.attempts / sum(map(len, table.values()))
+    scaled = values[0] or values[1]
+    empty = Grid(
         spec=spec,
-        rows=tuple(ordered),
         columns=tuple(_columns(spec, columns)),
-        total=whole.cell() if whole.attempts else None,
-        low=extremes.low,
-        high=extremes.high,
+        low=min(scaled, default=None),
+        high=max(scaled, default=None),
+        mean=mean,
         rows_read=read,
         rows_used=used,
-        label_width=label_width,
+        undated=undated,
+    )
+    sums = [cell_of(each).value(spec.metric) for each in columns.values()]
+    ends = [each for each in sums if each is not None]
+    # Columns as a whole have a range of their own: their sums are beyond every cell's.
+    own = replace(
+        empty,
+        spec=replace(spec, scale=Scale.RANGE),
+        low=min(ends, default=None),
+        high=max(ends, default=None),
+    )
+    rows = [
+        GridRow(
+            key,
+            row_labels(spec.axis, _any_row(entries), spec.names),
+            entries,
+            totals[key],
+            empty.levels(entries),
+        )
+        for key, entries in table.items()
+    ]
+    widths = zip(*([cell_len(part) for part in row.labels] for row in rows), strict=True)
+    return replace(
+        empty,
+        rows=tuple(sorted(rows, key=_row_order(spec))),
+        whole=GridRow(None, ("all",), columns, whole.cell(), own.levels(columns)),
+        label_widths=tuple(max(each) for each in widths),
     )
 
 
-class _Extremes:
-    """Smallest and largest value of a metric over cells."""
-
-    __slots__ = ("_metric", "high", "low")
-
-    def __init__(self, metric: Metric) -> None:
-        self._metric = metric
-        self.low: float | None = None
-        self.high: float | None = None
-
-    def note(self, entry: Entry) -> None:
-        """Take in one cell."""
-        value = cell_of(entry).value(self._metric)
-        if value is None:
-            return
-        if self.low is None or value < self.low:
-            self.low = value
-        if self.high is None or value > self.high:
-            self.high = value
-
-
-def _group(
-    rows: Iterable[AggregateRow],
-    spec: GridSpec,
-    table: _Table,
-    columns: dict[Hashable, Tally],
-    step_rows: int,
-) -> Generator[tuple[int, int], None, None]:
-    """Put rows into `table` and note the columns seen.
-
-    Yields:
-        How many rows were used and read, after every `step_rows`.
-    """
-    key_of, column_of, keep = row_key(spec.axis), column_key(spec.columns), row_filter(spec)
-    remaining = iter(rows)
-    while piece := list(islice(remaining, step_rows)):
-        kept = piece if keep is None else [row for row in piece if keep(row)]
-        for row in kept:
-            key, column = key_of(row), column_of(row)
-            entries = table.get(key)
-            if entries is None:
-                entries = table[key] = {}
-            entry = entries.get(column)
-            if entry is None:
-                entries[column] = row
-                if column not in columns:
-                    columns[column] = Tally()
-            elif isinstance(entry, Pile):
-                entry.add(row)
-            else:
-                pile = entries[column] = Pile(entry)
-                pile.add(row)
-        yield len(kept), len(piece)
-
-
-def _any_row(entries: Mapping[Hashable, Entry]) -> AggregateRow:
+def _any_row(entries: Mapping[Hashable, Source]) -> AggregateRow:
     entry = next(iter(entries.values()))
     return entry.rows[0] if isinstance(entry, Pile) else entry
 
 
-def _columns(spec: GridSpec, tallies: Mapping[Hashable, Tally]) -> Iterator[GridColumn]:
-    """The columns in order, with the weeks between the first and the last that have no rows."""
+def _columns(spec: GridSpec, keys: Iterable[Hashable]) -> Iterator[GridColumn]:
+    """The columns in order; between weeks, those that have no rows."""
     if spec.columns is ColumnAxis.TOPIC:
-        for topic in sorted(tallies, key=_topic_order):
+        for topic in sorted(keys, key=_topic_order):
             label = tag_label(topic if isinstance(topic, str) else None, NO_TOPIC)
-            yield GridColumn(topic, label, None, tallies[topic].cell())
+            yield GridColumn(topic, label, None)
         return
-    numbers = [key for key in tallies if isinstance(key, int)]
-    for number in range(min(numbers), max(numbers) + 1) if numbers else ():
-        monday = date.min + timedelta(weeks=number)
-        tally = tallies.get(number)
-        yield GridColumn(number, monday.isoformat(), monday, tally.cell() if tally else None)
+    numbers = sorted(key for key in keys if isinstance(key, int))
+    for number, following in pairwise([*numbers, numbers[-1] + 1]):
+        filled = following if following - number <= _GAP_WEEKS else number + 1
+        for each in range(number, filled):
+            monday = date.min + timedelta(weeks=each)
+            yield GridColumn(each, monday.isoformat(), monday)
 
 
 def _topic_order(topic: Hashable) -> tuple[bool, str, str]:
     return (topic is None, str(topic).casefold(), str(topic))
+
+
+def wilson_lower(count: int, of: int) -> float:
+    """The least share that `count` out of `of` speak for, at 95%: Wilson's lower bound.
+
+    1 of 1 is worth 0.21 and 40 of 50 is worth 0.67: few attempts do not outrank many.
+    """
+    if not count:
+        return 0.0
+    share, square = count / of, _Z * _Z
+    spread = _Z * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
+    return (share + square / (2 * of) - spread) / (1 + square / of)
+
+
+def _row_order(spec: GridSpec) -> Callable[[GridRow], tuple[float | bool | str, ...]]:
+    """The sort key that `spec.order` asks for.
+
+    Worst first is, for accuracy, by the lower bound of the share of wrong answers; for the time,
+    the longest, those of few attempts last; for attempts, the fewest. Ties fall to the larger
+    number of attempts, then to the label. An absent tag comes last where the order is by label.
+    """
+
+    def by_label(row: GridRow) -> tuple[float | bool | str, ...]:
+        parts = row.key if isinstance(row.key, tuple) else (row.key,)
+        return (*(part is None for part in parts), row.label.casefold(), row.label)
+
+    def by_attempts(row: GridRow) -> tuple[float | bool | str, ...]:
+        return (-row.total.attempts, row.label.casefold(), row.label)
+
+    def by_worst(row: GridRow) -> tuple[float | bool | str, ...]:
+        total = row.total
+        if spec.metric is Metric.ACCURACY:
+            return (
+                -wilson_lower(total.attempts - total.correct, total.attempts),
+                *by_attempts(row),
+            )
+        if spec.metric is Metric.ATTEMPTS:
+            return (total.attempts, row.label.casefold(), row.label)
+        value = total.value(spec.metric)
+        if value is None:
+            return (True, True, 0.0, *by_attempts(row))
+        return (False, total.attempts < spec.least, -value, *by_attempts(row))
+
+    return {Order.LABEL: by_label, Order.ATTEMPTS: by_attempts, Order.WORST: by_worst}[spec.order]

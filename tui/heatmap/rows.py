@@ -1,7 +1,10 @@
-"""One row of `analytics_heatmap_agg`, as the view's eight columns define it."""
+"""One row of `analytics_heatmap_agg`: read from JSON, written as JSON and as CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -10,8 +13,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from tui.heatmap.formatting import plain
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 COLUMNS = (
     "question_id",
@@ -24,6 +29,10 @@ COLUMNS = (
     "median_duration_ms",
 )
 
+JsonRow = dict[str, str | int | float | None]
+
+# A spreadsheet runs a cell that begins with one of these as a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _KEPT_QUESTIONS = 65_536
 # A question has a row for each of its weeks. One id for all of them is less for the garbage
 # collector to walk over, and quicker to read.
@@ -101,3 +110,61 @@ class AggregateRow:
             accuracy_rate=Decimal(str(row["accuracy_rate"])),
             median_duration_ms=None if median is None else Decimal(str(median)).normalize(),
         )
+
+
+def row_as_json(row: AggregateRow) -> JsonRow:
+    """The eight columns of a row with the types that PostgREST gives them."""
+    return {
+        "question_id": str(row.question_id),
+        "lesion": row.lesion,
+        "topic": row.topic,
+        "week_start": row.week_start,
+        "attempts": row.attempts,
+        "correct_attempts": row.correct_attempts,
+        "accuracy_rate": float(row.accuracy_rate),
+        "median_duration_ms": _number(row.median_duration_ms),
+    }
+
+
+def rows_as_json(rows: Iterable[AggregateRow]) -> str:
+    """A JSON array with one row on each line."""
+    lines = ",\n".join(json.dumps(row_as_json(row), ensure_ascii=False) for row in rows)
+    return f"[\n{lines}\n]\n" if lines else "[]\n"
+
+
+def rows_as_csv(rows: Iterable[AggregateRow]) -> str:
+    """RFC 4180 CSV with a header.
+
+    An absent lesion, topic or median is an empty field. A lesion or topic that a spreadsheet would
+    take for a formula has an apostrophe before it; JSON has it as it is.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        median = row.median_duration_ms
+        writer.writerow(
+            (
+                row.question_id,
+                _harmless(row.lesion),
+                _harmless(row.topic),
+                row.week_start,
+                row.attempts,
+                row.correct_attempts,
+                format(row.accuracy_rate, "f"),
+                "" if median is None else plain(median),
+            )
+        )
+    return text.getvalue()
+
+
+def _harmless(text: str | None) -> str:
+    if text is None:
+        return ""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _number(value: Decimal | None) -> int | float | None:
+    if value is None:
+        return None
+    return int(value) if value == value.to_integral_value() else float(value)

@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.errors import ExitCode
-from tui.heatmap.export import row_as_json
+from tui.heatmap.rows import row_as_json
 from tui.verify.events import (
     CLEAN_UP,
     AuditFinished,

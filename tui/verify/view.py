@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from tui.dry_run.facts import Preflight
+from tui.heatmap.formatting import utc_iso
 from tui.heatmap.rows import AggregateRow
-from tui.heatmap.text import utc_iso
 from tui.project import PAGE, PREFLIGHT, READER, VIEW, Missing, ProjectError, Truncated
 from tui.settings import WEEKS
 from tui.verify import leftovers

@@ -30,13 +30,13 @@ from tests.console.fakes import (
     text_of,
     until,
 )
+from tests.heatmap.samples import contrast
 from tui.console import theme
 from tui.console.widgets.glyphs import ASCII, UNICODE
-from tui.console.widgets.heatmap_charts import HeatmapCharts
+from tui.console.widgets.heatmap_aside import HeatmapCharts
 from tui.console.widgets.heatmap_grid import HeatmapGrid
 from tui.console.widgets.key_bar import KeyBar
 from tui.console.widgets.places import View
-from tui.heatmap.colours import contrast
 from tui.verify.events import (
     Retrying,
     Stage,
@@ -147,8 +147,8 @@ async def drawn(pilot: Pilot[int], app: HeatmapApp) -> None:
     await until(pilot, lambda: grid.grid.rows)
     await settle(pilot)
     # The detail line follows the cursor by a message of its own.
-    await until(pilot, lambda: any(word in text_of(app) for word in (" attempts", ": no data")))
-    await until(pilot, lambda: not charts.display or (trend.content and charts.is_settled))
+    await until(pilot, lambda: any(word in text_of(app) for word in (" attempt", ": no data")))
+    await until(pilot, lambda: not charts.display or trend.content)
     await settle(pilot)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import html
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -26,10 +28,13 @@ from tests.console.fakes import (
 from tui.console.dialogs.base import TextDialog
 from tui.console.screens.evidence import EvidenceScreen
 from tui.console.screens.heatmap import HeatmapScreen
+from tui.console.widgets.heatmap_aside import HeatmapLegend
 from tui.console.widgets.heatmap_grid import HeatmapGrid
 from tui.console.widgets.places import View
 from tui.evidence.report import report
-from tui.heatmap.axes import ColumnAxis, Metric, Order, Origin, RowAxis
+from tui.heatmap.axes import LEAST_CHOICES, ColumnAxis, Metric, Order, Origin, RowAxis, Scale
+from tui.heatmap.grid import FADED, wilson_lower
+from tui.heatmap.palette import SHADES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +43,9 @@ if TYPE_CHECKING:
 
     from tui.console.app import HeatmapApp
     from tui.verify.events import SampleTaken
+
+
+UNICODE_MARK = SHADES.mark
 
 
 async def look(pilot: Pilot[int], app: HeatmapApp) -> HeatmapScreen:
@@ -65,6 +73,7 @@ def marked(count: int) -> SampleTaken:
         ("x", "columns", ColumnAxis),
         ("m", "metric", Metric),
         ("s", "order", Order),
+        ("c", "scale", Scale),
     ],
 )
 async def test_a_key_goes_round_what_there_is_to_choose_and_the_grid_follows(
@@ -94,11 +103,99 @@ async def test_rows_follow_their_order_and_figures_their_metric() -> None:
         assert len(labels) > 1
         while screen.spec.order is not Order.WORST:
             await press(pilot, "s")
-        rates = [row.total.value(Metric.ACCURACY) for row in grid_of(app).grid.rows]
-        assert rates == sorted(rates, key=lambda rate: (rate is None, rate))
+        totals = [row.total for row in grid_of(app).grid.rows]
+        proved = [wilson_lower(each.attempts - each.correct, each.attempts) for each in totals]
+        assert proved == sorted(proved, reverse=True)
         assert "accuracy" in text_of(app)
         await press(pilot, "m")
         assert "attempts" in text_of(app).splitlines()[4]
+
+
+async def test_n_fades_cells_of_few_attempts_and_the_legend_says_from_where() -> None:
+    app = make_app(FakeSession())
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await look(pilot, app)
+
+        def faded() -> int:
+            return sum(each >= FADED for row in grid_of(app).grid.rows for each in row.levels)
+
+        counts = {screen.spec.least: faded()}
+        for _ in LEAST_CHOICES:
+            await press(pilot, "n")
+            least = screen.spec.least
+            counts[least] = faded()
+            assert (f"under {least} attempts" in text_of(app)) is (least > 1)
+        assert tuple(sorted(counts)) == LEAST_CHOICES
+        assert [counts[least] for least in LEAST_CHOICES] == sorted(counts.values())
+        assert counts[1] == 0 < counts[100]
+        await press(pilot, "N")
+        assert screen.spec.least == LEAST_CHOICES[LEAST_CHOICES.index(least) - 1]
+
+
+async def test_the_legend_follows_the_cursor_and_a_deviation_is_told() -> None:
+    app = make_app(FakeSession())
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await look(pilot, app)
+        legend = screen.query_one(HeatmapLegend)
+        assert legend.region.y < grid_of(app).region.y, "the legend is under the header"
+        while screen.spec.scale is not Scale.DEVIATION:
+            await press(pilot, "c")
+        seen = set()
+        for key in ("ctrl+home", "right", "down", "end"):
+            await press(pilot, key)
+            cell = grid_of(app).cursor_cell
+            if cell is None:
+                continue
+            assert legend.value == cell.value(Metric.ACCURACY)
+            seen.add(legend.render().plain.index(UNICODE_MARK))
+            assert grid_of(app).grid.mean is not None
+            difference = Metric.ACCURACY.difference(legend.value - grid_of(app).grid.mean)
+            assert f"{difference} from the mean" in " ".join(text_of(app).split())
+        assert len(seen) > 1
+
+
+async def test_weeks_that_no_calendar_holds_are_told_on_the_screen() -> None:
+    session = FakeSession()
+    first, *others = session.live.rows
+    session.live = replace(session.live, rows=(replace(first, week_start="infinity"), *others))
+    app = make_app(session)
+    async with app.run_test(size=(200, 60)) as pilot:
+        await look(pilot, app)
+        assert "left out: 1 row of impossible weeks (infinity)" in text_of(app)
+        assert len(grid_of(app).grid.rows) > 0
+    session.live = replace(session.live, rows=(replace(first, week_start="infinity"),), total=1)
+    app = make_app(session)
+    async with app.run_test(size=(200, 60)) as pilot:
+        await look(pilot, app)
+        assert "left out: 1 row of impossible weeks (infinity)" in text_of(app)
+        assert "No row" in text_of(app)
+
+
+async def test_what_is_saved_is_what_is_shown_and_says_so(tmp_path: Path) -> None:
+    session = FakeSession(settings=make_settings(tmp_path))
+    app = make_app(session)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        screen = await look(pilot, app)
+        await press(pilot, "slash", *"burn", "enter", "c")
+        kept = grid_of(app).grid.rows_used
+        assert 0 < kept < len(session.live.rows)
+        await press(pilot, "w")
+        assert f"{kept} of {len(session.live.rows)} rows" in text_of(app)
+        assert 'matching "burn"' in text_of(app)
+        await press(pilot, "r")
+        [path] = (tmp_path / "exports").glob("*.json")
+        assert "matching-burn" in path.name
+        saved = json.loads(path.read_text())
+        assert len(saved) == kept
+        assert all("burn" in f"{row['lesion']}" for row in saved)
+        with path.with_suffix(".csv").open() as file:
+            assert len(list(csv.DictReader(file))) == kept
+        await press(pilot, "w", "p")
+        [picture] = (tmp_path / "exports").glob("*.svg")
+        drawn = html.unescape(picture.read_text()).replace("\xa0", " ")
+        for words in ('matching "burn"', screen.spec.scale.heading, "lesion × topic by week"):
+            assert words in drawn
+        assert "matching-burn" in picture.name
 
 
 async def test_whose_answers_count_goes_round_and_never_locks_out() -> None:

@@ -29,8 +29,8 @@ from tui.console.dialogs.base import TextDialog
 from tui.console.screens.evidence import EvidenceScreen
 from tui.console.screens.heatmap import HeatmapScreen
 from tui.console.widgets.banner import Banner
+from tui.console.widgets.heatmap_aside import HeatmapLegend
 from tui.console.widgets.heatmap_grid import HeatmapGrid
-from tui.console.widgets.heatmap_legend import HeatmapLegend
 from tui.console.widgets.places import View
 from tui.console.widgets.steps import StepState
 from tui.errors import ExitCode

@@ -1,22 +1,36 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.cells import cell_len
+from rich.color import Color, ColorSystem
+from rich.console import COLOR_SYSTEMS, Console
+from rich.segment import Segment
+from rich.style import Style
 from textual.app import App, ComposeResult
-from textual.geometry import Region
+from textual.strip import Strip
 
 from tests.heatmap.samples import many_rows, row
-from tui.console.widgets.heatmap_bar import QuickScrollBar
+from tui.console.widgets.heatmap_aside import HeatmapLegend
 from tui.console.widgets.heatmap_grid import HeatmapGrid
-from tui.console.widgets.heatmap_legend import HeatmapLegend
-from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, Order, RowAxis
-from tui.heatmap.colours import ASCII_SHADES, NO_DATA_HATCH, SHADES, Depth, Glyphs, palette
+from tui.console.widgets.heatmap_paint import Line, Part, lay_out
+from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, Order, RowAxis, Scale
 from tui.heatmap.grid import Grid, build_grid
+from tui.heatmap.palette import (
+    ASCII_SHADES,
+    NO_DATA_HATCH,
+    SHADES,
+    Depth,
+    Glyphs,
+    palette_for,
+)
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
 
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
 MARKUP = "[bold red]knee[/] [/]"
 
 
@@ -64,13 +78,26 @@ def fill_at(widget: HeatmapGrid, x: int, y: int) -> tuple[int, int, int] | None:
     return None
 
 
+def paints(*, dark: bool = True, depth: Depth = Depth.FULL):
+    return palette_for(Scale.FIXED, dark=dark, depth=depth, glyphs=SHADES).paints
+
+
+def layout_of(widget: HeatmapGrid):
+    return lay_out(widget.grid, *widget.size)
+
+
 def left_of_cells(widget: HeatmapGrid) -> int:
     return widget.virtual_size.width - len(widget.grid.columns) * cell_width(widget)
 
 
+def first_figures(widget: HeatmapGrid) -> int:
+    """The line with the figures of the first row."""
+    layout = layout_of(widget)
+    return layout.header + (layout.row_height - 1) // 2
+
+
 def cell_width(widget: HeatmapGrid) -> int:
-    """From the header, which has one segment for each column beside the corner."""
-    return list(widget.render_line(1))[1].cell_length
+    return layout_of(widget).cell_width
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
@@ -125,7 +152,13 @@ async def test_every_figure_is_where_its_cell_is():
         shown = lines(heatmap)
         assert shown[0].split() == ["2", "lesions", "Dec", "2025"]
         assert shown[1].split() == ["all", "1", "8", "15", "22"]
-        assert shown[3].split() == ["cyst", "50%", "0%", "50%", NO_DATA_HATCH * 10, "100%"]
+        assert shown[2].split() == ["all", "50%", "0%", "50%", "100%"]
+        cells = [" 0%", " 50%", NO_DATA_HATCH * 9, "100%"]
+        line = shown[first_figures(heatmap)]
+        assert line.split()[:2] == ["cyst", "50%"]
+        for place, cell in enumerate(cells):
+            at = left_of_cells(heatmap) + place * cell_width(heatmap)
+            assert cell in line[at : at + cell_width(heatmap)]
         assert next(line for line in shown if line.strip().startswith("tear")).split() == [
             "tear", "50%", "0%", "50%", "▐", "▌", "100%",
         ]  # fmt: skip
@@ -137,13 +170,17 @@ async def test_no_data_is_unpainted_and_zero_is_painted_darkest():
         await pilot.pause()
         heatmap, width = app.heatmap, cell_width(app.heatmap)
         left = left_of_cells(heatmap)
-        paints = palette(dark=True).paints
         fills = [fill_at(heatmap, left + place * width, 3) for place in range(4)]
-        assert fills == [paints[0].fill, paints[32].fill, None, paints[-1].fill]
+        assert fills == [
+            paints()[0].fill,
+            paints()[32].fill,
+            None,
+            paints()[-1].fill,
+        ]
 
 
 async def test_zero_is_told_by_a_figure_even_in_the_narrowest_cells():
-    rows = [row(week=week, attempts=4, correct=week % 2) for week in range(60)]
+    rows = [row(week=week, attempts=8, correct=week % 2) for week in range(60)]
     app = Harness(build_grid(rows, GridSpec()))
     async with app.run_test(size=(60, 10)) as pilot:
         await pilot.pause()
@@ -162,14 +199,14 @@ async def test_the_theme_decides_the_palette():
             app.theme = theme
             await pilot.pause()
             fill = fill_at(heatmap, left_of_cells(heatmap), 3)
-            assert fill == palette(dark=dark).paints[0].fill
+            assert fill == paints(dark=dark)[0].fill
 
 
 async def test_sixteen_colours_use_only_those():
     app = Harness(small(), depth=Depth.SIXTEEN)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        allowed = {paint.fill for paint in palette(dark=True, depth=Depth.SIXTEEN).paints}
+        allowed = {paint.fill for paint in paints(depth=Depth.SIXTEEN)}
         fills = {fill_at(app.heatmap, x, 3) for x in range(80)}
         assert len(fills - {None}) == 3
         assert fills - {None} <= allowed
@@ -224,7 +261,7 @@ async def assert_ascii(grid):
 
 
 async def test_the_cursor_never_hides_part_of_a_figure():
-    rows = [row(week=week, attempts=4, correct=4) for week in range(12)]
+    rows = [row(week=week, attempts=8, correct=8) for week in range(12)]
     app = Harness(build_grid(rows, GridSpec()))
     for width in range(30, 130, 7):
         async with app.run_test(size=(width, 8)) as pilot:
@@ -331,6 +368,8 @@ async def test_two_thousand_questions_and_two_years_scroll_under_frozen_headers(
             assert marked[0].startswith(heatmap.grid.rows[heatmap.cursor[0]].label)
             bold = [s.text.strip() for s in heatmap.render_line(1) if s.style and s.style.bold]
             assert bold == [str(heatmap.grid.columns[heatmap.cursor[1]].week.day)]
+            first = heatmap._layout.first_column(heatmap.scroll_offset.x) + 1
+            assert f"weeks {first}-" in shown[1]
 
 
 async def test_the_wheel_scrolls_and_leaves_the_cursor():
@@ -338,12 +377,12 @@ async def test_the_wheel_scrolls_and_leaves_the_cursor():
     app = Harness(grid)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        before = lines(app.heatmap)[2]
+        before = lines(app.heatmap)[3]
         app.heatmap.scroll_to(0, 9, animate=False)
         await pilot.pause()
         after = lines(app.heatmap)
-        assert after[2] != before
-        assert after[2].startswith(grid.rows[9].label)
+        assert after[3] != before
+        assert after[3].startswith(grid.rows[9].label)
         assert app.heatmap.cursor[0] == 0
 
 
@@ -361,8 +400,10 @@ async def test_every_line_ends_where_the_scroll_bar_begins(size, columns, count)
             heatmap.move_cursor(*position)
             await pilot.pause()
             strips = [heatmap.render_line(y) for y in range(heatmap.size.height)]
-            room = heatmap.scrollable_content_region.width
-            assert {strip.cell_length for strip in strips} == {room}
+            assert {strip.cell_length for strip in strips} == {heatmap.size.width}
+            # What the terminal gets is as wide as what Textual is told.
+            drawn = {cell_len(ANSI.sub("", strip.render(app.console))) for strip in strips}
+            assert drawn == {heatmap.size.width}
             assert "\x1b" not in "".join(strip.text for strip in strips)
 
 
@@ -422,22 +463,175 @@ async def test_the_legend_fits_and_tells_scale_and_no_data(width, metric, depth)
             assert text.cell_len <= width
             assert "no data" in text.plain
             assert metric.heading in text.plain
-            assert {Metric.ACCURACY: "0% ", Metric.ATTEMPTS: "0 ", Metric.MEDIAN: "s "}[
-                metric
-            ] in text.plain
+            low = {Metric.ACCURACY: "0% ", Metric.ATTEMPTS: "0 ", Metric.MEDIAN: "0ms "}[metric]
+            assert low in text.plain
 
 
-@pytest.mark.parametrize("keys", [(), ("pagedown",), ("pagedown", "down", "down"), ("ctrl+end",)])
-async def test_the_scroll_bar_looks_like_textuals_own(keys: tuple[str, ...]):
-    app = Harness(build_grid(many_rows(90, 8), GridSpec(RowAxis.QUESTION)))
-    async with app.run_test(size=(60, 20)) as pilot:
+async def test_the_crosshair_marks_the_row_and_the_column_of_the_cursor():
+    rows = [
+        row(n, lesion=f"kind {n}", week=week, attempts=9, correct=5)
+        for n in range(12)
+        for week in range(8)
+    ]
+    for depth in Depth:
+        app = Harness(build_grid(rows, GridSpec(order=Order.LABEL)), depth=depth)
+        async with app.run_test(size=(100, 24)) as pilot:
+            heatmap = app.heatmap
+            heatmap.move_cursor(4, 3)
+            await pilot.pause()
+            layout = layout_of(heatmap)
+            at = layout.gutter + 3 * layout.cell_width
+            column = slice(at, at + layout.cell_width)
+            edges = SHADES.cross[0] if depth is not Depth.NONE else SHADES.cross[1]
+            for place, line in enumerate(lines(heatmap)[layout.header :][:12]):
+                assert (edges in line[column]) is (place != 4)
+                assert edges not in line[: at - 1] + line[at + layout.cell_width + 1 :]
+            strip = heatmap.render_line(layout.header + 4)
+            lined = [s for s in strip if s.style and s.style.underline]
+            assert sum(s.cell_length for s in lined) == 8 * layout.cell_width
+            other = heatmap.render_line(layout.header + 5)
+            assert not any(s.style and s.style.underline for s in other)
+
+
+def pairs():
+    tags = [("basal cell carcinoma", "dermoscopy"), ("basal cell carcinoma", "histology")]
+    tags += [("nevus", "histology"), ("nevus", "surgical margins")]
+    rows = [
+        row(n, lesion=lesion, topic=topic, week=week, attempts=9, correct=5)
+        for n, (lesion, topic) in enumerate(tags)
+        for week in range(8)
+    ]
+    return build_grid(rows, GridSpec(RowAxis.LESION_TOPIC, order=Order.LABEL))
+
+
+async def test_lesion_and_topic_are_columns_and_repeats_are_dimmed():
+    app = Harness(pairs())
+    async with app.run_test(size=(120, 10)) as pilot:
+        await pilot.pause()
+        heatmap = app.heatmap
+        heatmap.move_cursor(0, 0)
+        await pilot.pause()
+        layout = layout_of(heatmap)
+        assert layout.label_widths == (20, 16), "labels take the free width"
+        styles = []
+        for place in range(4):
+            strip = heatmap.render_line(layout.header + place * layout.row_height)
+            first, second = list(strip)[:2]
+            styles.append((first.style, second.style))
+            assert first.text.strip() == heatmap.grid.rows[place].labels[0]
+            assert second.text.strip() == heatmap.grid.rows[place].labels[1]
+        whole, dimmed = styles[1][1], styles[1][0]
+        assert whole != dimmed
+        assert styles[2] == (whole, dimmed), "histology is as in the row above"
+        assert styles[3] == (dimmed, whole)
+
+
+@pytest.mark.parametrize("width", range(30, 200, 7))
+def test_labels_never_take_the_room_of_figures(width):
+    layout = lay_out(pairs(), width, 20)
+    assert sum(layout.label_widths) <= 20 + 16
+    if width >= 100:
+        assert layout.label_widths == (20, 16)
+    if width >= 70:
+        assert layout.cell_width >= 5
+        assert layout.columns_shown == 8
+
+
+@pytest.mark.parametrize("glyphs", [SHADES, ASCII_SHADES])
+async def test_a_sparkline_shows_each_rows_course(glyphs):
+    rows = [
+        row(n, lesion=lesion, week=week, attempts=10, correct=correct)
+        for n, (lesion, course) in enumerate({"up": (1, 5, 9, 9), "level": (4, 4, 4, 4)}.items())
+        for week, correct in zip((0, 1, 2, 4), course, strict=True)
+    ]
+    app = Harness(build_grid(rows, GridSpec(order=Order.LABEL)), glyphs=glyphs)
+    async with app.run_test(size=(100, 10)) as pilot:
+        await pilot.pause()
+        layout = layout_of(app.heatmap)
+        assert layout.spark_width == 5
+        low, middle, high = glyphs.spark[0], glyphs.spark[len(glyphs.spark) // 2], glyphs.spark[-1]
+        shown = "\n".join(line[: layout.gutter] for line in lines(app.heatmap)[layout.header :])
+        assert f" {low}{middle}{high} {high} " in shown
+        assert f" {low * 3} {low} " in shown
+
+
+async def test_a_faded_cell_has_a_chip_of_its_colour_and_no_fill():
+    rows = [row(1, week=0, attempts=9, correct=9), row(1, week=1, attempts=2, correct=2)]
+    for depth in Depth:
+        app = Harness(build_grid(rows, GridSpec(least=5)), depth=depth)
+        async with app.run_test(size=(80, 24)) as pilot:
+            heatmap = app.heatmap
+            heatmap.move_cursor(0, 0)
+            await pilot.pause()
+            at = left_of_cells(heatmap) + cell_width(heatmap)
+            y = first_figures(heatmap)
+            cell = lines(heatmap)[y][at : at + cell_width(heatmap)]
+            assert "100%" in cell
+            if depth is Depth.NONE:
+                assert cell.startswith(":")
+                continue
+            assert fill_at(heatmap, at, y) is None
+            chip = [s for s in heatmap.render_line(y) if s.text == "▌" and s.style][-1]
+            assert tuple(chip.style.color.get_truecolor()) == paints(depth=depth)[-1].fill
+
+
+async def test_the_scroll_bar_shows_where_and_takes_clicks():
+    grid = build_grid(many_rows(200, 4), GridSpec(RowAxis.QUESTION, order=Order.LABEL))
+    for glyphs in (SHADES, ASCII_SHADES):
+        app = Harness(grid, glyphs=glyphs)
+        async with app.run_test(size=(80, 24)) as pilot:
+            heatmap = app.heatmap
+            await pilot.pause()
+
+            def thumb(heatmap: HeatmapGrid = heatmap, sign: str = glyphs.thumb) -> list[int]:
+                return [y for y, line in enumerate(lines(heatmap)) if line.endswith(sign)]
+
+            assert thumb()[0] == layout_of(heatmap).header
+            heatmap.focus()
+            await press(pilot, "ctrl+end")
+            assert thumb()[-1] == heatmap.size.height - 1
+            await pilot.click(HeatmapGrid, offset=(heatmap.size.width - 1, 13))
+            await pilot.pause()
+            assert 60 < heatmap.scroll_offset.y < 130
+            assert 9 < thumb()[0] < 16
+    short = Harness(small())
+    async with short.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert layout_of(short.heatmap).thumb(0) == range(0)
+
+
+@pytest.mark.parametrize("colours", [None, "standard", "256", "truecolor"])
+def test_a_line_is_sent_as_textual_would_send_it(colours: str | None) -> None:
+    console = Console(color_system=colours, force_terminal=True)  # type: ignore[arg-type]
+    system = COLOR_SYSTEMS.get(console.color_system or "", ColorSystem.TRUECOLOR)
+    segments = [
+        Segment("none", Style()),
+        Segment("bold 橈骨", Style(bold=True)),
+        Segment("  ", Style(color=Color.from_rgb(250, 10, 20), bgcolor=Color.from_rgb(1, 2, 3))),
+    ]
+    parts = [
+        Part((each,), Strip.render_style(each.style or Style(), each.text, system))
+        for each in segments
+    ]
+    # Styles remember the first terminal they were drawn for: the comparison has its own.
+    theirs = Strip([Segment(text, style and style.copy()) for text, style, _ in segments])
+    line = Line(parts, theirs.cell_length)
+    assert line.render(console) == theirs.render(console)
+    assert line == theirs
+    assert [piece.text for piece in line.divide([3, line.cell_length])] == [
+        piece.text for piece in theirs.divide([3, theirs.cell_length])
+    ]
+
+
+async def test_with_another_grid_nothing_of_the_first_is_left() -> None:
+    app = Harness(build_grid(many_rows(400, 12), GridSpec(axis=RowAxis.QUESTION)))
+    async with app.run_test(size=(80, 24)) as pilot:
         app.heatmap.focus()
-        await press(pilot, *keys)
-        bar = app.heatmap.vertical_scrollbar
-        assert isinstance(bar, QuickScrollBar)
-        whole = bar.size.region
-        mine = bar.render_lines(whole)
-        theirs = super(QuickScrollBar, bar).render_lines(whole)
-        assert len(mine) == whole.height > 10
-        assert [list(strip) for strip in mine] == [list(strip) for strip in theirs]
-        assert bar.render_lines(Region(0, 3, 1, 2)) == mine[3:5]
+        await press(pilot, "pagedown", "pagedown")
+        app.heatmap.grid = build_grid(many_rows(40, 12), GridSpec(axis=RowAxis.TOPIC))
+        await pilot.pause()
+        await press(pilot, "pagedown", "pageup")
+        text = "\n".join(s.text for s in app.heatmap.render_lines(app.heatmap.size.region))
+        labels = {row.label for row in app.heatmap.grid.rows}
+        assert len(labels) > 3
+        assert all(label in text for label in labels)

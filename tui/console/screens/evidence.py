@@ -6,7 +6,6 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
@@ -144,7 +143,7 @@ class EvidenceScreen(ConsoleScreen):
             baseline=self._baseline_ms,
             colour=not self.app.no_color,
         )
-        chart.update(Text.from_ansi(drawn))
+        chart.update(drawn)
 
     def action_trend(self) -> None:
         """Show the trend, or the report again, where there is room for one of them only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,24 +20,23 @@ from tui.console.screens.base import ConsoleScreen
 from tui.console.screens.heatmap_export import export, export_name
 from tui.console.widgets.block import Block
 from tui.console.widgets.glyphs import ASCII
-from tui.console.widgets.heatmap_charts import HeatmapCharts
+from tui.console.widgets.heatmap_aside import HeatmapCharts, HeatmapLegend
 from tui.console.widgets.heatmap_grid import HeatmapGrid
-from tui.console.widgets.heatmap_legend import HeatmapLegend
-from tui.console.widgets.heatmap_rows import rows_as_text
 from tui.console.widgets.places import View
-from tui.console.widgets.words import duration, plural
+from tui.console.widgets.words import duration
 from tui.errors import OperatorError
-from tui.heatmap.axes import GridSpec, Origin, RowAxis
-from tui.heatmap.colours import ASCII_SHADES, SHADES
-from tui.heatmap.grid import Grid, build_grid_async
-from tui.heatmap.text import ascii_only
+from tui.heatmap.axes import LEAST_CHOICES, GridSpec, Origin, RowAxis, Scale
+from tui.heatmap.formatting import ascii_only
+from tui.heatmap.grid import Grid, build_grid
+from tui.heatmap.palette import ASCII_SHADES, SHADES
+from tui.heatmap.plain_text import rows_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from textual.widget import Widget
 
-    from tui.heatmap.cells import Cell
+    from tui.heatmap.grid import Cell
     from tui.verify.events import SampleTaken
 
 E = TypeVar("E", bound=StrEnum)
@@ -64,8 +64,12 @@ class HeatmapScreen(ConsoleScreen):
         "x   columns: weeks (Mondays, UTC) or topics\n"
         "m   metric: accuracy, attempts, median time\n"
         "s   order: worst first, by label, most attempts first\n"
+        "c   colours: a fixed scale, the range there is, deviation from the mean\n"
+        "n   cells of fewer attempts than so many are faded, off the scale's ends (N goes back)\n"
         "o   all answers, synthetic only, real only\n"
         "/   keep rows whose label holds every word typed\n\n"
+        "Worst first is by what the wrong answers prove: the lower bound of their share at 95% "
+        "(Wilson), so that 40 wrong of 50 come before 1 of 1.\n\n"
         "Arrows move, enter lists the rows behind a cell. No data is hatched; zero is a colour."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -74,6 +78,9 @@ class HeatmapScreen(ConsoleScreen):
         Binding("x", "columns", "Cols", id="heatmap.columns", tooltip="Weeks or topics"),
         Binding("m", "metric", "Metric", id="heatmap.metric", tooltip="What a cell shows"),
         Binding("s", "order", "Sort", id="heatmap.order", tooltip="Worst first, label, attempts"),
+        Binding("c", "scale", "Scale", id="heatmap.scale", tooltip="What the colours stand for"),
+        Binding("n", "least(1)", "Fade", id="heatmap.least", tooltip="Fade cells of few attempts"),
+        Binding("N", "least(-1)", "Fade less", show=False, id="heatmap.least-back"),
         Binding("o", "origin", "Whose", id="heatmap.origin", tooltip="All, synthetic or real"),
         Binding("slash", "filter", "Filter", id="heatmap.filter", tooltip="Keep matching rows"),
         Binding("w", "export", "Save", id="heatmap.export", tooltip="Save rows or a picture"),
@@ -83,18 +90,19 @@ class HeatmapScreen(ConsoleScreen):
     shown: SampleTaken | None = None
     is_live = True
     _offered: SampleTaken | None = None
+    _building = False
 
     def body(self) -> Iterable[Widget]:
-        """Headline, grid and charts, detail, legend, filter."""
+        """Headline, legend, grid and charts, detail, filter."""
         shades = ASCII_SHADES if self.glyphs is ASCII else SHADES
         yield Block("heatmap-lead")
+        yield HeatmapLegend(glyphs=shades, id="legend")
         with Horizontal(id="heatmap-frame"):
             with Vertical(id="heatmap-main"):
                 yield HeatmapGrid(glyphs=shades, id="grid")
                 yield Block("heatmap-empty")
             yield HeatmapCharts(ascii_only=self.glyphs is ASCII, id="charts")
         yield Block("heatmap-detail")
-        yield HeatmapLegend(glyphs=shades, id="legend")
         yield Input(id="heatmap-filter", placeholder="words a row's label must hold", compact=True)
 
     def on_mount(self) -> None:
@@ -138,21 +146,14 @@ class HeatmapScreen(ConsoleScreen):
             return Content("")
         source = "live view" if self.is_live else "sample of the last run"
         read, total = len(self.shown.rows), self.shown.total
-        whole = f"{plural(read, 'row')}, all of them" if total else "no rows"
+        whole = f"all {read:,} rows" if total > 1 else "its only row" if total else "no rows"
         count = (
             Content.styled(whole, "$muted")
             if read >= total
             else Content.styled(f"{signs.warn} {read:,} of {total:,} rows read", "$warn bold")
         )
-        spec = self.spec
-        parts = [
-            f"{spec.axis.heading} by {spec.columns.value}",
-            spec.metric.heading,
-            spec.order.value,
-            *([f"{spec.origin.value} only"] if spec.origin is not Origin.ALL else []),
-            *([f'"{spec.text}"'] if spec.text else []),
-        ]
-        line = f" {signs.sep} ".join(parts)
+        undated = self.query_one(HeatmapGrid).grid.describe_undated()
+        line = f" {signs.sep} ".join([*self.spec.words, *([undated] if undated else [])])
         return Content.assemble(
             (source.capitalize(), "bold"), "  ", count,
             (f" {signs.sep} {self._age()}", "$muted"), "\n",
@@ -193,15 +194,27 @@ class HeatmapScreen(ConsoleScreen):
         self.paint()
         self._rebuild()
 
-    @work(group="heatmap-grid", exclusive=True, exit_on_error=False)
-    async def _rebuild(self) -> None:
-        shown = self.shown
-        if shown is None:
-            return
-        grid = await build_grid_async(shown.rows, self.spec)
-        # Another project may have been opened meanwhile.
-        if shown is self.shown:
-            self._put(grid)
+    def _rebuild(self) -> None:
+        if not self._building:
+            self._building = True
+            self._build()
+
+    @work(group="heatmap-grid", exit_on_error=False)
+    async def _build(self) -> None:
+        """Build what is wanted, one grid at a time, until nothing else was asked for meanwhile."""
+        built: tuple[SampleTaken, GridSpec] | None = None
+        try:
+            while self.shown is not None:
+                shown, spec = self.shown, self.spec
+                if built is not None and built[0] is shown and built[1] is spec:
+                    return
+                grid = await asyncio.to_thread(build_grid, shown.rows, spec)
+                built = (shown, spec)
+                # Another project may have been opened, or a key pressed, meanwhile.
+                if shown is self.shown and spec is self.spec:
+                    self._put(grid)
+        finally:
+            self._building = False
 
     def _put(self, grid: Grid) -> None:
         """Show a grid, or nothing at all where there is nothing to show."""
@@ -210,6 +223,7 @@ class HeatmapScreen(ConsoleScreen):
         legend.grid = grid
         legend.display = self.shown is not None
         self._show_emptiness(grid)
+        self.query_one("#heatmap-lead", Block).show(self._lead())
         if self.focused is None:
             # It was hidden for want of rows, and could not hold the keys.
             self.query_one(HeatmapGrid).focus()
@@ -223,7 +237,9 @@ class HeatmapScreen(ConsoleScreen):
             return
         self.query_one("#heatmap-detail", Block).show("")
         self.query_one(HeatmapCharts).clear()
-        if grid.rows_read:
+        if grid.rows_read and not grid.spec.filters:
+            note.show("No row has a week that a calendar holds.")
+        elif grid.rows_read:
             note.show(
                 "No row matches. Press / to change the filter, o to change whose answers count."
             )
@@ -242,10 +258,14 @@ class HeatmapScreen(ConsoleScreen):
         if grid is not event.heatmap.grid or not grid.rows:
             return
         row, column = grid.rows[event.row], grid.columns[event.column]
+        value = event.cell.value(grid.metric) if event.cell else None
         told = event.cell.describe() if event.cell else "no data"
+        if value is not None and grid.mean is not None and grid.spec.scale is Scale.DEVIATION:
+            told += f" · {grid.metric.difference(value - grid.mean)} from the mean"
         self.query_one("#heatmap-detail", Block).show(
             Content.assemble((row.label, "bold"), f", {column.label}: ", (told, "$ink"))
         )
+        self.query_one(HeatmapLegend).value = value
         self.query_one(HeatmapCharts).follow(grid, event.row)
 
     @on(HeatmapGrid.CellSelected)
@@ -281,6 +301,16 @@ class HeatmapScreen(ConsoleScreen):
     def action_order(self) -> None:
         """The next order."""
         self._respec(replace(self.spec, order=_next(self.spec.order)))
+
+    def action_scale(self) -> None:
+        """The next meaning of the colours."""
+        self._respec(replace(self.spec, scale=_next(self.spec.scale)))
+
+    def action_least(self, step: int) -> None:
+        """Fade cells of fewer attempts, or of more."""
+        at = LEAST_CHOICES.index(self.spec.least)
+        least = LEAST_CHOICES[(at + step) % len(LEAST_CHOICES)]
+        self._respec(replace(self.spec, least=least))
 
     def action_origin(self) -> None:
         """The next set of answers."""
@@ -322,9 +352,10 @@ class HeatmapScreen(ConsoleScreen):
             self.console_app.tell("There is nothing to save yet: no rows were read.")
             return
         folder = session.settings.state_dir / "exports"
-        name = export_name(session.target, self.shown, live=self.is_live, at=datetime.now(UTC))
+        grid, now = self.query_one(HeatmapGrid).grid, datetime.now(UTC)
+        name = export_name(session.target, self.shown, grid, live=self.is_live, at=now)
         try:
-            saved = await export(self.console_app, self.shown, folder, name)
+            saved = await export(self.console_app, self.shown, grid, folder, name)
         except OperatorError as error:
             self.console_app.show_error(error)
             return

@@ -10,6 +10,8 @@ from tui.console.dialogs.base import Question
 from tui.errors import ConfigurationError
 from tui.evidence.export import write_rows
 from tui.evidence.saving import save_text
+from tui.heatmap.axes import row_filter
+from tui.heatmap.formatting import plural
 from tui.redact import redact
 
 if TYPE_CHECKING:
@@ -19,33 +21,41 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from tui.guard.target import Target
+    from tui.heatmap.grid import Grid
     from tui.verify.events import SampleTaken
 
+_FILTER_IN_NAME: Final = 40
 REPAIR: Final = "make room on the disk, or let yourself write to that directory"
 
 
-def export_name(target: Target, sample: SampleTaken, *, live: bool, at: datetime) -> str:
-    """What an export is called: whose rows, which, when, and whether they are all of them.
+def export_name(
+    target: Target, sample: SampleTaken, grid: Grid, *, live: bool, at: datetime
+) -> str:
+    """What an export is called: whose rows, which, when, filtered by what, and if they are all.
 
     Args:
         target: The project they were read from.
         sample: The rows.
+        grid: What is shown of them.
         live: Whether they are the live view's rather than a run's sample.
         at: Now, in UTC.
     """
-    project = re.sub(r"[^A-Za-z0-9.-]+", "-", target.identity)
-    parts = ["heatmap", project, "live" if live else "run", at.strftime("%Y%m%dT%H%M%SZ")]
+    parts = ["heatmap", target.identity, "live" if live else "run", at.strftime("%Y%m%dT%H%M%SZ")]
     if len(sample.rows) < sample.total:
         parts.append(f"first-{len(sample.rows)}-of-{sample.total}")
-    return "_".join(parts)
+    parts += [each[:_FILTER_IN_NAME] for each in grid.spec.filters]
+    return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", part).strip("-") for part in parts)
 
 
-async def export(app: App[int], sample: SampleTaken, folder: Path, name: str) -> str | None:
+async def export(
+    app: App[int], sample: SampleTaken, grid: Grid, folder: Path, name: str
+) -> str | None:
     """Ask what to save, and save it; private files.
 
     Args:
         app: The application, showing the heatmap.
-        sample: The rows on show.
+        sample: The rows that were read.
+        grid: What is shown of them: rows that its filters keep out are not saved.
         folder: Where to save.
         name: The files' name without its ending.
 
@@ -55,12 +65,19 @@ async def export(app: App[int], sample: SampleTaken, folder: Path, name: str) ->
     Raises:
         ConfigurationError: A file cannot be written.
     """
+    keep = row_filter(grid.spec)
+    rows = sample.rows
+    if keep is not None:
+        rows = await asyncio.to_thread(lambda: tuple(filter(keep, sample.rows)))
     read, total = len(sample.rows), sample.total
-    rows = f"{read:,} rows" if read >= total else f"{read:,} rows read, of {total:,},"
+    which = f"{plural(read, 'row')}" if read >= total else f"{read:,} rows read, of {total:,},"
+    if keep is not None:
+        which = f"{len(rows):,} of {which} {' and '.join(grid.spec.filters)},"
+    picture = f"this screen as a picture ({grid.spec.metric.heading}, {grid.spec.scale.heading})"
     answer = await app.push_screen_wait(
         Question(
             "Save the heatmap",
-            f"The {rows} or this screen as a picture.\n\nTo {folder}",
+            f"The {which} or {picture}.\n\nTo {folder}",
             [("rows", "Rows: CSV and JSON"), ("picture", "Picture: SVG"), ("close", "Close")],
             keys={"r": "rows", "p": "picture"},
         )
@@ -68,11 +85,14 @@ async def export(app: App[int], sample: SampleTaken, folder: Path, name: str) ->
     try:
         if answer == "rows":
             for suffix in (".csv", ".json"):
-                await asyncio.to_thread(write_rows, folder / f"{name}{suffix}", sample.rows)
-            return f"Saved the rows to {folder / name}.csv and .json"
+                await asyncio.to_thread(write_rows, folder / f"{name}{suffix}", rows)
+            filtered = f" {' and '.join(grid.spec.filters)}" if keep is not None else ""
+            said = plural(len(rows), "row")
+            return f"Saved {said}{filtered} to {folder / name}.csv and .json"
         if answer == "picture":
-            picture = redact(app.export_screenshot(title="heatmap-tui"))
-            path = await asyncio.to_thread(save_text, folder / f"{name}.svg", picture)
+            title = " · ".join(["heatmap-tui", *grid.spec.words])
+            drawn = redact(app.export_screenshot(title=title))
+            path = await asyncio.to_thread(save_text, folder / f"{name}.svg", drawn)
             return f"Saved the picture to {path}"
     except ConfigurationError as error:
         # Where to is not asked here.

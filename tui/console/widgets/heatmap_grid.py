@@ -1,9 +1,4 @@
-"""The heatmap widget: a frozen header, frozen row labels, cells between which a cursor moves.
-
-Drawn line by line. A line that has been drawn is kept until its grid, size, theme or cursor
-changes, and after a step the page that a further one leads to is drawn ahead, so that scrolling
-mostly repeats what is there already.
-"""
+"""The heatmap widget: a frozen header, frozen row labels, cells between which a cursor moves."""
 
 from __future__ import annotations
 
@@ -11,31 +6,42 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 
-from tui.console.widgets.heatmap_bar import start
-from tui.console.widgets.heatmap_cursor import follow, start_column
-from tui.console.widgets.heatmap_layout import HEADER_HEIGHT, Layout, lay_out
-from tui.console.widgets.heatmap_line import Lines
-from tui.console.widgets.heatmap_paint import colour_depth, painter_of
-from tui.heatmap.axes import GridSpec
-from tui.heatmap.colours import SHADES, Depth, Glyphs
+from tui.console.widgets.heatmap_paint import STYLES, Layout, Marks, Painter, lay_out, palette_of
+from tui.heatmap.axes import ColumnAxis, GridSpec
 from tui.heatmap.grid import Grid
+from tui.heatmap.palette import SHADES, Depth, Glyphs
 
 if TYPE_CHECKING:
     from textual import events
-    from textual.scrollbar import ScrollBar
     from textual.strip import Strip
-    from textual.timer import Timer
 
-    from tui.heatmap.cells import Cell
+    from tui.heatmap.grid import Cell
 
-# Drawn ahead in slices that no key has to wait for, until the page is there: some 30 ms later.
-_AHEAD_EVERY_S = 0.01
-_AHEAD_FOR_S = 0.004
+
+def _start_column(grid: Grid) -> int:
+    """The newest week, or the first topic."""
+    by_week = grid.spec.columns is ColumnAxis.WEEK
+    return max(0, len(grid.columns) - 1) if by_week else 0
+
+
+def _follow(old: Grid, new: Grid, row: int, column: int) -> tuple[int, int]:
+    """Where the cursor of `old` belongs in `new`."""
+    new_row = 0
+    same_order = (old.spec.axis, old.spec.order) == (new.spec.axis, new.spec.order)
+    if same_order and row < len(old.rows):
+        wanted = old.rows[row].key
+        new_row = next((place for place, each in enumerate(new.rows) if each.key == wanted), 0)
+    new_column = _start_column(new)
+    if old.spec.columns is new.spec.columns and column < len(old.columns):
+        key = old.columns[column].key
+        places = (place for place, each in enumerate(new.columns) if each.key == key)
+        new_column = next(places, new_column)
+    return new_row, new_column
 
 
 class HeatmapGrid(ScrollView, can_focus=True):
@@ -53,29 +59,26 @@ class HeatmapGrid(ScrollView, can_focus=True):
     HeatmapGrid {
         background: $background;
         color: $foreground;
-        scrollbar-size-vertical: 1;
-        scrollbar-size-horizontal: 1;
+        scrollbar-size-vertical: 0;
+        scrollbar-size-horizontal: 0;
         overflow: auto auto;
     }
     HeatmapGrid > .heatmap--header { color: $text-muted; }
     HeatmapGrid > .heatmap--label { color: $foreground; }
+    HeatmapGrid > .heatmap--repeat { color: $foreground 45%; }
     HeatmapGrid > .heatmap--total { color: $text-muted; }
     HeatmapGrid > .heatmap--here { color: $foreground; text-style: bold; }
     HeatmapGrid:focus > .heatmap--here { color: $text-accent; text-style: bold; }
     HeatmapGrid > .heatmap--empty { color: $foreground 18%; }
+    HeatmapGrid > .heatmap--faded { color: $text-muted; }
+    HeatmapGrid > .heatmap--bar { color: $scrollbar; }
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "heatmap--header",
-        "heatmap--label",
-        "heatmap--total",
-        "heatmap--here",
-        "heatmap--empty",
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"heatmap--{name}" for name in STYLES}
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1, 0)", "Row up", show=False, id="heatmap.up"),
-        Binding("down", "move(1, 0)", "Row down", show=False, id="heatmap.down"),
+        Binding("up,k", "move(-1, 0)", "Row up", show=False, id="heatmap.up"),
+        Binding("down,j", "move(1, 0)", "Row down", show=False, id="heatmap.down"),
         Binding("left", "move(0, -1)", "Column left", show=False, id="heatmap.left"),
         Binding("right", "move(0, 1)", "Column right", show=False, id="heatmap.right"),
         Binding("home", "edge(0, -1)", "First column", show=False, id="heatmap.home"),
@@ -132,38 +135,26 @@ class HeatmapGrid(ScrollView, can_focus=True):
         depth: Depth | None = None,
         glyphs: Glyphs = SHADES,
         id: str | None = None,  # noqa: A002 - Textual's own name
-        classes: str | None = None,
     ) -> None:
         """Make the widget.
 
         Args:
             grid: What to show at first.
             depth: How much colour to use; None asks the terminal.
-            glyphs: What cells are drawn with where there is no colour; `ASCII_SHADES` also keeps
-                the cursor to ASCII.
+            glyphs: What the terminal can draw.
             id: Textual's widget id.
-            classes: Textual's CSS classes.
         """
-        super().__init__(id=id, classes=classes)
+        super().__init__(id=id)
         self._glyphs = glyphs
         self._layout = Layout()
-        self._lines: Lines | None = None
-        self._heading = (0, 0)
-        self._scrolled = False
-        self._ahead: Timer | None = None
+        self._painter: Painter | None = None
         self._row = 0
         self._column = 0
         self._near: tuple[int, int] | None = None
         self.set_reactive(HeatmapGrid.depth, depth)
         if grid is not None:
             self.set_reactive(HeatmapGrid.grid, grid)
-            self._column = start_column(grid)
-
-    @property
-    def vertical_scrollbar(self) -> ScrollBar:
-        """The vertical scroll bar, made when first asked for."""
-        self._vertical_scrollbar = bar = self._vertical_scrollbar or start(self)
-        return bar
+            self._column = _start_column(grid)
 
     @property
     def cursor(self) -> tuple[int, int]:
@@ -173,16 +164,20 @@ class HeatmapGrid(ScrollView, can_focus=True):
     @property
     def cursor_cell(self) -> Cell | None:
         """The cell under the cursor, None for no data."""
-        return self._cell_at(self._row, self._column)
+        inside = self._row < len(self.grid.rows) and self._column < len(self.grid.columns)
+        return self.grid.cell(self._row, self._column) if inside else None
 
     def move_cursor(self, row: int, column: int) -> None:
         """Put the cursor on a cell, or on the nearest one there is, and scroll to it."""
         row = max(0, min(row, len(self.grid.rows) - 1))
         column = max(0, min(column, len(self.grid.columns) - 1))
-        if (row, column) != self.cursor:
-            old = self._row
+        old = self.cursor
+        if (row, column) != old:
             self._row, self._column = row, column
-            self._refresh_rows(old, row)
+            if column == old[1]:
+                self._refresh_rows(old[0], row)
+            else:
+                self.refresh()
             self._announce()
         self._show_cursor()
 
@@ -190,7 +185,6 @@ class HeatmapGrid(ScrollView, can_focus=True):
 
     def on_mount(self) -> None:
         """Tell where the cursor starts."""
-        self._ahead = self.set_interval(_AHEAD_EVERY_S, self._draw_ahead, pause=True)
         if self.grid.rows:
             self._announce()
 
@@ -209,20 +203,19 @@ class HeatmapGrid(ScrollView, can_focus=True):
 
     def watch_grid(self, old: Grid, new: Grid) -> None:
         """Show another grid."""
-        self._row, self._column = follow(old, new, self._row, self._column)
+        self._row, self._column = _follow(old, new, self._row, self._column)
         self._near = None
         self._arrange()
         if new.rows:
             self._announce()
 
     def _restyle(self) -> None:
-        self._lines = None
+        self._painter = None
         self.refresh()
 
     def _arrange(self) -> None:
-        area = self.container_size
-        self._layout = lay_out(self.grid, area.width, area.height, bar_width=1, bar_height=1)
-        self.virtual_size = Size(*self._layout.virtual_size)
+        self._layout = lay_out(self.grid, *self.container_size)
+        self.virtual_size = self._layout.virtual_size
         self._restyle()
         self._show_cursor()
 
@@ -231,37 +224,10 @@ class HeatmapGrid(ScrollView, can_focus=True):
         if (x, y) != tuple(self.scroll_offset):
             self.scroll_to(x, y, animate=False, force=True)
 
-    def watch_scroll_x(self, old_value: float, new_value: float) -> None:
-        """Scroll, and get ready to go on."""
-        super().watch_scroll_x(old_value, new_value)
-        self._head_for(int(new_value > old_value) - int(new_value < old_value), 0)
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Scroll, and get ready to go on."""
-        super().watch_scroll_y(old_value, new_value)
-        self._head_for(0, int(new_value > old_value) - int(new_value < old_value))
-
-    def _head_for(self, columns: int, rows: int) -> None:
-        self._heading = (columns, rows)
-        self._scrolled = True
-
-    def _draw_ahead(self) -> None:
-        """Draw some of what a further step in the same direction would show: a column or a page."""
-        (row, column), (columns, rows) = self._first_shown, self._heading
-        row += rows * self._layout.rows_shown
-        column += columns
-        done = self._lines is None or self._lines.draw_ahead(row, column, _AHEAD_FOR_S)
-        if done and self._ahead is not None:
-            self._ahead.pause()
-
     def _announce(self) -> None:
         self.post_message(
             self.CellHighlighted(self, self.grid, self._row, self._column, self.cursor_cell),
         )
-
-    def _cell_at(self, row: int, column: int) -> Cell | None:
-        inside = row < len(self.grid.rows) and column < len(self.grid.columns)
-        return self.grid.cell(row, column) if inside else None
 
     # Keys and mouse
 
@@ -292,12 +258,21 @@ class HeatmapGrid(ScrollView, can_focus=True):
         """Put the cursor on the cell that was clicked; on the cursor's own cell, select it."""
         position = self._position(event)
         if position is None:
+            self._click_beside(event)
             return
         event.stop()
         if position == self.cursor:
             self.action_select()
         else:
             self.move_cursor(*position)
+
+    def _click_beside(self, event: events.Click) -> None:
+        """Scroll to where the scroll bar was clicked."""
+        layout, offset = self._layout, event.get_content_offset(self)
+        if offset is None or not layout.scrolls or offset.x < layout.width:
+            return
+        share = (offset.y - layout.header) / max(1, layout.height - layout.header - 1)
+        self.scroll_to(y=round(share * self.max_scroll_y), animate=False)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Mark the cell under the mouse."""
@@ -325,47 +300,43 @@ class HeatmapGrid(ScrollView, can_focus=True):
     def _refresh_rows(self, *rows: int) -> None:
         layout = self._layout
         first = layout.first_row(self.scroll_offset.y)
-        lines = {(HEADER_HEIGHT + (row - first) * layout.row_height) for row in rows}
-        regions = [
-            Region(0, line, layout.width, layout.row_height)
-            for line in lines
-            if HEADER_HEIGHT <= line < layout.height
-        ]
-        self.refresh(Region(0, 0, layout.width, HEADER_HEIGHT), *regions)
+        lines = {layout.header + (row - first) * layout.row_height for row in rows}
+        self.refresh(
+            *(
+                Region(0, line, layout.width, layout.row_height)
+                for line in lines
+                if layout.header <= line < layout.height
+            )
+        )
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Lines as they are kept, filtered already.
+        """Lines as they are kept: filtered already, without a border, a tint or an opacity.
 
-        Textual's own way makes each line anew, with every filter over every segment of it, even
-        when only the scroll offset has changed. The price is that border, padding, tint and
-        opacity have no effect here: they belong on a container.
-
-        Args:
-            crop: The part of the widget that is wanted.
+        Textual's own way applies every filter to every cell of every line again at each scroll,
+        which takes five times as long as all else; what it adds belongs on a container.
         """
-        if self._scrolled and self._ahead is not None:
-            # Not before this paint, which a key waits for.
-            self._scrolled = False
-            self._ahead.resume()
-        lines, first, cursor, near = self._drawn(), self._first_shown, self.cursor, self._near
-        strips = [lines.at(y, first, cursor, near) for y in crop.line_range]
-        # Lines end where the scroll bar begins; to cut those that do would be half of a paint.
+        strips = [self.render_line(y) for y in crop.line_range]
         if crop.x > 0 or crop.right < self.size.width:
             return [strip.crop(*crop.column_span) for strip in strips]
         return strips
 
     def render_line(self, y: int) -> Strip:
         """One line of the widget, `y` cells below its top."""
-        return self._drawn().at(y, self._first_shown, self.cursor, self._near)
-
-    @property
-    def _first_shown(self) -> tuple[int, int]:
-        x, y = self.scroll_offset
-        return self._layout.first_row(y), self._layout.first_column(x)
-
-    def _drawn(self) -> Lines:
-        if self._lines is None:
-            depth = self.depth or colour_depth(self.app)
-            painter = painter_of(self, self.grid, self._layout, depth=depth, glyphs=self._glyphs)
-            self._lines = Lines(self.grid, self._layout, painter)
-        return self._lines
+        if self._painter is None:
+            palette = palette_of(self, self.grid, self.depth, self._glyphs)
+            self._painter = Painter(self, self.grid, self._layout, palette)
+        painter, layout = self._painter, self._layout
+        if not layout.rows:
+            return painter.blank()
+        x, scroll_y = self.scroll_offset
+        column = layout.first_column(x)
+        if y < layout.header:
+            return painter.header(y, column, self._column)
+        below, subline = divmod(y - layout.header, layout.row_height)
+        first = layout.first_row(scroll_y)
+        row = first + below
+        if row >= layout.rows:
+            return painter.blank()
+        near = self._near[1] if self._near is not None and self._near[0] == row else -1
+        thumb = y in layout.thumb(first)
+        return painter.row(row, subline, column, Marks(self._column, row == self._row, near, thumb))

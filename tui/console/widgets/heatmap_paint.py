@@ -1,40 +1,262 @@
-"""Parts of the heatmap widget's lines: cells, labels and headers; cells are made once and kept.
+"""Where things are in the heatmap widget, and its lines: cells and lines are made once and kept.
 
 Server text is only ever put into segments, never parsed as markup.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
-from rich.color import Color
+from rich.color import Color, ColorSystem
+from rich.console import COLOR_SYSTEMS
 from rich.segment import Segment
 from rich.style import Style
+from textual.cache import LRUCache
+from textual.geometry import Size
+from textual.strip import Strip
 
-from tui.console.widgets.heatmap_layout import TOTAL_WIDTH, VALUE_FROM_WIDTH, Layout
-from tui.console.widgets.heatmap_line import Pen
-from tui.heatmap.cells import Cell, Entry, cell_of, figure_key
-from tui.heatmap.colours import ASCII_SHADES, Depth, Glyphs, Palette, no_data_mark, palette
-from tui.heatmap.headers import day_label, month_line, topic_lines
-from tui.heatmap.text import ascii_only, fit
+from tui.heatmap.axes import ColumnAxis, Metric
+from tui.heatmap.formatting import ascii_only, day_label, fit, month_line, topic_lines
+from tui.heatmap.grid import FADED, ZERO, cell_of
+from tui.heatmap.palette import (
+    ASCII_SHADES,
+    FIGURE_FROM_WIDTH,
+    NO_DATA_HATCH,
+    Depth,
+    Palette,
+    depth_of,
+    look_of,
+    palette_for,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
+    from rich.console import Console
     from textual.app import App
     from textual.widget import Widget
 
-    from tui.console.widgets.heatmap_line import Part
-    from tui.heatmap.grid import Grid, GridRow
+    from tui.heatmap.grid import Cell, Entry, Grid, GridRow
+    from tui.heatmap.palette import Glyphs
 
-_KEPT_PARTS = 50_000
+LABEL_LINES = 2
+_KEPT_LINES = 2_048
+_KEPT_CELLS = 50_000
+_LABEL_GAP = 2
+_PLAIN = Style.null()
+_UNDERLINED = Style(underline=True)
+# Levels as heights: 1 up from the low end, 0 without data.
+_PLACES = bytes(1 if each % FADED == ZERO else each % FADED for each in range(2 * FADED))
 
-Finish = Callable[[Segment], Segment]
-"""What is still done to a segment before it is kept: the application's colour filters."""
+_TOTAL_WIDTH = 7
+_LABEL_LEAST = 8
+_TOTALS_FROM_WIDTH = 44
+_CELL_WIDTH = {ColumnAxis.WEEK: (2, 10), ColumnAxis.TOPIC: (8, 14)}
+_FIGURE_WIDTH = 5
+"""What a cell needs to show most figures; labels take no more than leaves this to each."""
+_SPARK_WIDTH = (4, 16)
+_SPARKS_FROM_WIDTH = 84
+_ROW_HEIGHT_MOST = 3
+_ALL_FROM_HEIGHT = 12
+"""Height from which all rows together have a line of their own."""
+
+STYLES = ("header", "label", "repeat", "total", "here", "empty", "faded", "bar")
+"""Component classes of the widget, each `heatmap--` and its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Sizes of one grid in one area; all lengths are terminal cells.
+
+    Only whole columns are shown and only whole rows are counted as visible; the scroll offset snaps
+    to them, so that the header stays above its cells.
+
+    Attributes:
+        rows: Number of grid rows.
+        columns: Number of grid columns.
+        label_widths: Width of each part of the row labels.
+        spark_width: Width of the sparklines beside them, 0 when there is no room for them.
+        total_width: Width of the row totals, 0 likewise.
+        cell_width: Width of a cell.
+        row_height: Height of a row.
+        header: Lines above the rows.
+        width: Width of the area, scroll bar excluded.
+        height: Height of the area.
+        scrolls: Whether there are more rows than fit, and a scroll bar beside them.
+    """
+
+    rows: int = 0
+    columns: int = 0
+    label_widths: tuple[int, ...] = (0,)
+    spark_width: int = 0
+    total_width: int = 0
+    cell_width: int = 1
+    row_height: int = 1
+    header: int = LABEL_LINES
+    width: int = 0
+    height: int = 0
+    scrolls: bool = False
+
+    @property
+    def gutter(self) -> int:
+        """Width left of the cells."""
+        labels = sum(self.label_widths) + _LABEL_GAP * (len(self.label_widths) - 1)
+        return labels + self.spark_width + bool(self.spark_width) + self.total_width + 1
+
+    @property
+    def virtual_size(self) -> Size:
+        """What the whole grid would take, header and gutter included."""
+        return Size(
+            self.gutter + self.columns * self.cell_width,
+            self.header + self.rows * self.row_height,
+        )
+
+    @property
+    def columns_shown(self) -> int:
+        """Columns that fit."""
+        return min(self.columns, max(1, (self.width - self.gutter) // self.cell_width))
+
+    @property
+    def rows_shown(self) -> int:
+        """Rows that fit whole."""
+        return min(self.rows, max(1, (self.height - self.header) // self.row_height))
+
+    def first_column(self, scroll_x: int) -> int:
+        """The leftmost column at a scroll offset."""
+        return min(-(-scroll_x // self.cell_width), max(0, self.columns - self.columns_shown))
+
+    def first_row(self, scroll_y: int) -> int:
+        """The topmost row at a scroll offset."""
+        return min(-(-scroll_y // self.row_height), max(0, self.rows - self.rows_shown))
+
+    def position_at(self, x: int, y: int, scroll_x: int, scroll_y: int) -> tuple[int, int] | None:
+        """Row and column under a point of the area, None outside the cells."""
+        if x < self.gutter or y < self.header or not self.rows or not self.columns:
+            return None
+        column = self.first_column(scroll_x) + (x - self.gutter) // self.cell_width
+        row = self.first_row(scroll_y) + (y - self.header) // self.row_height
+        shown = column < self.first_column(scroll_x) + self.columns_shown
+        return (row, column) if row < self.rows and shown else None
+
+    def thumb(self, first_row: int) -> range:
+        """The lines beside which the thumb of the scroll bar is."""
+        if not self.scrolls:
+            return range(0)
+        room = self.height - self.header
+        length = max(1, room * self.rows_shown // self.rows)
+        start = (room - length) * first_row // max(1, self.rows - self.rows_shown)
+        return range(self.header + start, self.header + start + length)
+
+    def scroll_to_show(
+        self, row: int, column: int, scroll_x: int, scroll_y: int
+    ) -> tuple[int, int]:
+        """The scroll offset nearest to the given one at which a cell is visible."""
+        first_row = _nearest(self.first_row(scroll_y), row, self.rows_shown)
+        first_column = _nearest(self.first_column(scroll_x), column, self.columns_shown)
+        return first_column * self.cell_width, first_row * self.row_height
+
+
+def lay_out(grid: Grid, width: int, height: int) -> Layout:
+    """Sizes for `grid` in an area of `width` x `height`, scroll bar included."""
+    rows, columns = len(grid.rows), len(grid.columns)
+    by_week = grid.spec.columns is ColumnAxis.WEEK
+    smallest, largest = _CELL_WIDTH[grid.spec.columns]
+    header = LABEL_LINES + (height >= _ALL_FROM_HEIGHT and rows > 1)
+    scrolls = header + rows > height
+    width -= scrolls
+    total_width = _TOTAL_WIDTH if width >= _TOTALS_FROM_WIDTH else 0
+    spark_width = 0
+    if by_week and width >= _SPARKS_FROM_WIDTH and columns >= _SPARK_WIDTH[0]:
+        spark_width = min(columns, _SPARK_WIDTH[1])
+    room = max(0, width - total_width - spark_width - bool(spark_width) - 1)
+    # Labels may have all that figures in every cell do not need; in any case a third, or for two
+    # parts two fifths.
+    share = width // 3 if len(grid.label_widths) == 1 else width * 2 // 5
+    most = max(room - columns * max(smallest, _FIGURE_WIDTH), share - total_width - spark_width)
+    label_widths = _shared(grid.label_widths, max(_LABEL_LEAST, most))
+    room -= sum(label_widths) + _LABEL_GAP * (len(label_widths) - 1)
+    cell_width = _clamp(room // columns if columns else smallest, smallest, largest)
+    return Layout(
+        rows=rows,
+        columns=columns,
+        label_widths=label_widths,
+        spark_width=spark_width,
+        total_width=total_width,
+        cell_width=cell_width,
+        row_height=_clamp((height - header) // rows if rows else 1, 1, _ROW_HEIGHT_MOST),
+        header=header,
+        scrolls=scrolls,
+        width=max(0, width),
+        height=max(0, height),
+    )
+
+
+def _shared(wanted: tuple[int, ...], most: int) -> tuple[int, ...]:
+    """Widths for the parts of a label: as wanted where they fit, else what is fair."""
+    if len(wanted) == 1:
+        return (_clamp(wanted[0], _LABEL_LEAST, most),)
+    first, second = wanted
+    most = max(2, most - _LABEL_GAP)
+    if first + second <= most:
+        # What is short of the least goes to the second, so that nothing else moves.
+        return (first, max(second, _LABEL_LEAST - _LABEL_GAP - first))
+    half = most // 2
+    if first <= half:
+        return (first, most - first)
+    return (most - second, second) if second <= half else (most - half, half)
+
+
+def _clamp(value: int, low: int, high: int) -> int:
+    return max(low, min(high, value))
+
+
+def _nearest(first: int, wanted: int, shown: int) -> int:
+    return min(wanted, max(first, wanted - shown + 1))
+
+
+class Marks(NamedTuple):
+    """What is marked in one line of cells.
+
+    Attributes:
+        column: Column of the cursor.
+        on_row: Whether the cursor is on the row.
+        near: Column of the mouse, -1 when it is not on the row.
+        thumb: Whether the thumb of the scroll bar is beside the line.
+    """
+
+    column: int = -1
+    on_row: bool = False
+    near: int = -1
+    thumb: bool = False
+
+
+class Part(NamedTuple):
+    """A piece of a line: its segments, and what is sent to the terminal for them."""
+
+    segments: tuple[Segment, ...]
+    drawn: str
+
+
+class Line(Strip):
+    """A line that is sent to the terminal as its parts are.
+
+    Textual turns each segment of each new line into terminal sequences, which takes as long as all
+    else in showing a page of cells. Few cells of a page look different from each other.
+    """
+
+    __slots__ = ("_drawn",)
+
+    def __init__(self, parts: list[Part], width: int) -> None:
+        super().__init__(chain.from_iterable([part.segments for part in parts]), width)
+        self._drawn = "".join([part.drawn for part in parts])
+
+    def render(self, console: Console) -> str:
+        """The terminal sequences of the line."""
+        return self._drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,304 +267,364 @@ class Inks:
         base: The background, and text on it.
         header: Column headers.
         label: Row labels.
-        total: Row totals.
+        repeat: Parts of row labels that are as in the row above.
+        total: Row totals, sparklines, and all rows together.
         here: Labels of the row and column under the cursor.
         empty: The hatch of cells without data.
+        faded: Figures of cells with few attempts.
+        bar: The scroll bar.
     """
 
     base: Style
     header: Style
     label: Style
+    repeat: Style
     total: Style
     here: Style
     empty: Style
+    faded: Style
+    bar: Style
 
 
 def colour_depth(app: App[object]) -> Depth:
     """How much colour the terminal of `app` has, as the operator or the terminal says."""
-    if app.no_color or app.console.color_system is None:
-        return Depth.NONE
-    return Depth.SIXTEEN if app.console.color_system == "standard" else Depth.FULL
+    return Depth.NONE if app.no_color else depth_of(app.console.color_system)
 
 
-def painter_of(
-    widget: Widget, grid: Grid, layout: Layout, *, depth: Depth, glyphs: Glyphs
-) -> CellPainter:
-    """The painter for a widget as its style, its theme and its terminal are now.
+def palette_of(widget: Widget, grid: Grid, depth: Depth | None, glyphs: Glyphs) -> Palette:
+    """The palette for a grid in a widget, as its theme and its terminal are now.
 
     Args:
-        widget: Has the component classes `heatmap--header`, `--label`, `--total`, `--here` and
-            `--empty`.
+        widget: The widget.
         grid: What is shown.
-        layout: Where it is shown.
-        depth: How much colour to use.
-        glyphs: What cells are drawn with where there is no colour.
+        depth: How much colour to use; None asks the terminal.
+        glyphs: What the terminal can draw.
     """
-    filters, background = widget.get_line_filters(), widget.background_colors[1]
-
-    def finish(segment: Segment) -> Segment:
-        segments = [segment]
-        for each in filters:
-            segments = each.apply(segments, background)
-        return segments[0]
-
-    style = widget.get_component_rich_style
-    return CellPainter(
-        grid,
-        layout,
-        palette=palette(dark=widget.app.current_theme.dark, depth=depth),
-        depth=depth,
+    return palette_for(
+        grid.spec.scale,
+        dark=widget.app.current_theme.dark,
+        depth=depth or colour_depth(widget.app),
         glyphs=glyphs,
-        inks=Inks(
-            base=widget.rich_style,
-            header=style("heatmap--header"),
-            label=style("heatmap--label"),
-            total=style("heatmap--total"),
-            here=style("heatmap--here"),
-            empty=style("heatmap--empty"),
-        ),
-        finish=finish,
-        pen=Pen(widget.app.console),
     )
 
 
-class CellPainter:
-    """Turns cells and labels of one grid in one layout into parts of lines.
+class Painter:
+    """Turns one grid in one layout into lines.
 
-    Attributes:
-        part: Makes a part of a segment.
+    Args:
+        widget: Has the component classes `STYLES`.
+        grid: What is shown.
+        layout: Where it is shown.
+        palette: How its values look.
     """
 
-    def __init__(
-        self,
-        grid: Grid,
-        layout: Layout,
-        *,
-        palette: Palette,
-        depth: Depth,
-        glyphs: Glyphs,
-        inks: Inks,
-        finish: Finish,
-        pen: Pen,
-    ) -> None:
+    def __init__(self, widget: Widget, grid: Grid, layout: Layout, palette: Palette) -> None:
+        filters, ground = widget.get_line_filters(), widget.background_colors[1]
+
+        def finish(style: Style) -> Style:
+            """The style as the application's filters leave it: once for each, not for each cell."""
+            segments = [Segment(" ", style)]
+            for each in filters:
+                segments = each.apply(segments, ground)
+            return segments[0].style or _PLAIN
+
+        styles = [widget.rich_style, *map(widget.get_component_rich_style, map(_class, STYLES))]
         self._grid = grid
         self._layout = layout
         self._palette = palette
-        self._depth = depth
-        self._glyphs = glyphs
-        self._inks = inks
-        # Filters change colours whatever the text is: once for each ink of a label will do.
-        self._labels = Inks(
-            *(
-                finish(Segment(" ", getattr(inks, each.name))).style or Style.null()
-                for each in fields(Inks)
-            )
-        )
-        self._ascii = glyphs == ASCII_SHADES
-        self._finish = finish
-        self._finished: dict[int | None, Style] = {}
-        self._key_of = figure_key(grid.metric)
+        self._inks = Inks(*map(finish, styles))
+        fills = [(Color.from_rgb(*ink), Color.from_rgb(*fill)) for fill, ink in palette.paints]
+        self._filled = [finish(Style(color=ink, bgcolor=fill)) for ink, fill in fills]
+        self._chips = [finish(widget.rich_style + Style(color=fill)) for _, fill in fills]
         self._keys = tuple(column.key for column in grid.columns)
-        self.part = pen.draw
-        self._cells: tuple[dict[Hashable, Part], ...] = ({}, {})
-        self._empty = pen.draw(self.cell(None, subline=0))
+        self._key_of = _figure_key(grid.metric)
+        self._own = ascii_only if palette.glyphs is ASCII_SHADES else str
+        self._colours = COLOR_SYSTEMS.get(
+            widget.app.console.color_system or "", ColorSystem.TRUECOLOR
+        )
+        self._plain = [self._part(*self._cell(level)) for level in range(2 * FADED)]
+        self._kept_cells: dict[Hashable, Part] = {}
+        self._kept: LRUCache[tuple[object, ...], Strip] = LRUCache(_KEPT_LINES)
 
-    def row(
-        self, row: GridRow, subline: int, columns: range, *, here: int, near: int
-    ) -> list[Part]:
-        """One line of a row: label, total and cells.
+    # Lines.
+
+    def blank(self) -> Strip:
+        """A line without anything."""
+        return Strip.blank(self._layout.width + self._layout.scrolls, self._inks.base)
+
+    def header(self, line: int, first: int, column: int) -> Strip:
+        """One line of what stands above the rows.
+
+        Args:
+            line: Lines below the top: two of column labels; then all rows together.
+            first: The leftmost column.
+            column: The column under the cursor.
+        """
+        key = ("header", line, first, column)
+        strip = self._kept.get(key)
+        if strip is None:
+            if line < LABEL_LINES or self._grid.whole is None:
+                segments = [self._corner(line, first), *self._columns(line, first, column)]
+            else:
+                segments = self._whole(self._grid.whole, first)
+            strip = self._kept[key] = self._line([self._part(*segments)])
+        return strip
+
+    def row(self, row: int, subline: int, first: int, marks: Marks) -> Strip:
+        """One line of a row.
 
         Args:
             row: The row.
             subline: Which line of the row's height.
-            columns: The columns shown.
-            here: Column of the cursor, -1 when it is elsewhere.
-            near: Column of the mouse, -1 when it is elsewhere.
+            first: The leftmost column.
+            marks: What is marked.
         """
-        parts = self._gutter(row, subline, here=here >= 0)
-        keys = self._keys[columns.start : columns.stop]
-        found = list(map(row.entries.get, keys))
-        cells: list[Part] | None = None
-        # The most travelled way of the console. A line of cells that were all seen before, as most
-        # are, is put together without a step of Python's own.
-        if all(found):
-            known = self._cells[subline == self._middle]
-            with suppress(KeyError):
-                cells = list(map(known.__getitem__, map(self._key_of, cast("list[Entry]", found))))
-        if cells is None:
-            cells = [self._empty if each is None else self._seen(each, subline) for each in found]
-        self._mark(cells, found, columns, subline, here=here, near=near)
-        return parts + cells
+        key = (row, subline, first, marks)
+        strip = self._kept.get(key)
+        if strip is None:
+            parts = self._row(row, subline, first, marks)
+            strip = self._kept[key] = self._line(parts, thumb=marks.thumb)
+        return strip
 
-    def _seen(self, entry: Entry, subline: int) -> Part:
-        """One line of a cell with data, kept for all that look the same."""
-        known = self._cells[subline == self._middle]
-        if len(known) > _KEPT_PARTS:
-            known.clear()
-        key = self._key_of(entry)
-        part = known.get(key)
-        if part is None:
-            part = known[key] = self.part(self.cell(cell_of(entry), subline=subline))
-        return part
+    def _line(self, parts: list[Part], *, thumb: bool = False) -> Strip:
+        """A line of gutter and cells, as wide as the layout, and its part of the scroll bar.
 
-    def _mark(
-        self,
-        cells: list[Part],
-        found: list[Entry | None],
-        columns: range,
-        subline: int,
-        *,
-        here: int,
-        near: int,
-    ) -> None:
-        """Draw the cells under the cursor and the mouse anew, with their marks."""
-        for place in {here, near}:
+        The bar is part of the lines: Textual's own is made anew at each scroll, line by line, which
+        takes as long as all cells do.
+        """
+        layout = self._layout
+        taken = layout.gutter + layout.columns_shown * layout.cell_width
+        if taken > layout.width:
+            parts = [self._part(*Line(parts, taken).crop(0, layout.width))]
+        elif taken < layout.width:
+            parts.append(self._part(Segment(" " * (layout.width - taken), self._inks.base)))
+        if layout.scrolls:
+            sign = self._palette.glyphs.thumb if thumb else " "
+            parts.append(self._part(Segment(sign, self._inks.bar)))
+        return Line(parts, layout.width + layout.scrolls)
+
+    def _part(self, *segments: Segment) -> Part:
+        drawn = [
+            text if style is None else Strip.render_style(style, text, self._colours)
+            for text, style, _ in segments
+        ]
+        return Part(segments, "".join(drawn))
+
+    # Rows.
+
+    def _row(self, row: int, subline: int, first: int, marks: Marks) -> list[Part]:
+        this = self._grid.rows[row]
+        middle = subline == self._middle
+        columns = range(first, first + self._layout.columns_shown)
+        levels = this.levels[columns.start : columns.stop]
+        if middle and self._layout.cell_width >= FIGURE_FROM_WIDTH:
+            keys = self._keys[columns.start : columns.stop]
+            cells = [self._figured(this.entries.get(key)) for key in keys]
+        else:
+            cells = [self._plain[level] for level in levels]
+        for place in {marks.near, marks.column}:
             if place in columns:
-                at = place - columns.start
-                entry = found[at]
-                cell = None if entry is None else cell_of(entry)
-                cells[at] = self.part(
-                    self.cell(cell, subline=subline, here=place == here, near=place == near)
-                )
+                entry = this.entries.get(self._keys[place])
+                cell = None if entry is None or not middle else cell_of(entry)
+                cells[place - first] = self._marked(cell, levels[place - first], place, marks)
+        if marks.on_row and subline == self._layout.row_height - 1:
+            cells = [
+                self._part(*(Segment(t, (s or _PLAIN) + _UNDERLINED) for t, s, _ in cell.segments))
+                for cell in cells
+            ]
+        return [self._gutter(row, here=marks.on_row) if middle else self._no_gutter, *cells]
 
-    def cell(
-        self, cell: Cell | None, *, subline: int, here: bool = False, near: bool = False
-    ) -> Segment:
-        """One line of one cell.
+    def _figured(self, entry: Entry | None) -> Part:
+        """A cell with its figure, made once for all that look the same."""
+        if entry is None:
+            return self._plain[0]
+        key = self._key_of(entry)
+        made = self._kept_cells.get(key)
+        if made is None:
+            cell = cell_of(entry)
+            made = self._part(*self._cell(self._grid.level(entry), self._figure(cell)))
+            if len(self._kept_cells) > _KEPT_CELLS:
+                self._kept_cells.clear()
+            self._kept_cells[key] = made
+        return made
 
-        Args:
-            cell: The cell, None for no data.
-            subline: Which line of the row's height.
-            here: Whether the cursor is on the cell.
-            near: Whether the mouse is over the cell.
-        """
-        value = None if cell is None else cell.value(self._grid.metric)
-        marked = here or near
-        # The cursor's bars take a cell on either side, so that the figure must fit between them.
-        room = self._layout.cell_width - (2 if marked else 0)
-        if cell is None or value is None:
-            return self._paint(None, self._hatch(room, marked=marked), here=here, marked=marked)
-        position = self._grid.position(value)
-        text = self._figure(cell, value, room) if subline == self._middle else ""
-        if self._depth is Depth.NONE:
-            text = _shaded(text, self._glyphs.level(position), room, gap=not marked)
-        step = self._palette.step(position)
-        return self._paint(step, text.center(room), here=here, marked=marked)
+    def _figure(self, cell: Cell | None, *, framed: bool = False) -> str:
+        width, metric = self._layout.cell_width, self._grid.metric
+        if cell is None or width < FIGURE_FROM_WIDTH:
+            return ""
+        room = width - 2 if framed else width
+        return self._own(cell.short(metric, room - 1) or cell.short(metric, room) or "")
+
+    def _cell(self, level: int, figure: str = "", *, framed: bool = False) -> list[Segment]:
+        """One line of a cell, two narrower where a mark stands on either side."""
+        inks, colourless = self._inks, self._palette.depth is Depth.NONE
+        look = look_of(self._palette, level, self._layout.cell_width, figure, framed=framed)
+        if look.step is None:
+            # Without colour a faint dot would be lost; the hatch is meant to be faint.
+            return [Segment(look.text, inks.total if colourless else inks.empty)]
+        if colourless:
+            return [Segment(look.chip + look.text, inks.faded if look.chip else inks.base)]
+        if look.chip:
+            return [Segment(look.chip, self._chips[look.step]), Segment(look.text, inks.faded)]
+        return [Segment(look.text, self._filled[look.step])]
+
+    def _marked(self, cell: Cell | None, level: int, place: int, marks: Marks) -> Part:
+        """One line of a cell under the cursor, under the mouse, or in the cursor's column."""
+        here = marks.on_row and place == marks.column
+        framed = here or place == marks.near
+        figure = self._figure(cell, framed=framed)
+        key = (level, figure, here, framed)
+        made = self._kept_cells.get(key)
+        if made is None:
+            inside = self._cell(level, figure, framed=framed)
+            segments = self._framed(inside, here=here) if framed else self._crossed(inside)
+            made = self._kept_cells[key] = self._part(*segments)
+        return made
+
+    def _framed(self, inside: list[Segment], *, here: bool) -> list[Segment]:
+        style = inside[0].style or _PLAIN
+        if style.bgcolor is None or style.bgcolor == self._inks.base.bgcolor:
+            # No fill: no data, few attempts, or no colour.
+            style = self._inks.here if here else self._inks.label
+        left, right = tuple(self._palette.glyphs.cursor)
+        parts = [Segment(left, style), *inside, Segment(right, style)]
+        bold = Style(bold=here)
+        return [Segment(text, (each or _PLAIN) + bold) for text, each, _ in parts if text]
+
+    def _crossed(self, cell: list[Segment]) -> list[Segment]:
+        """A cell with the crosshair's line at an edge, unless its figure or its chip is there."""
+        left, right = tuple(self._palette.glyphs.cross)
+        text, style, _ = cell[0]
+        if len(text) > 1 and text.startswith((" ", NO_DATA_HATCH)):
+            return [Segment(left + text[1:], style), *cell[1:]]
+        text, style, _ = cell[-1]
+        if len(text) > 1 and text.endswith(" "):
+            return [*cell[:-1], Segment(text[:-1] + right, style)]
+        return cell
 
     @property
     def _middle(self) -> int:
         return (self._layout.row_height - 1) // 2
 
-    def _gutter(self, row: GridRow, subline: int, *, here: bool) -> list[Part]:
-        """One line of what stands left of a row: its label and its total."""
-        layout, inks = self._layout, self._labels
-        if subline != self._middle:
-            return [self.part(Segment(" " * layout.gutter, inks.base))]
-        text = self._own(_exactly(row.label, layout.label_width))
-        label = Segment(text, inks.here if here else inks.label)
-        if not layout.total_width:
-            return [self.part(label), self.part(Segment(" ", inks.base))]
-        figure = self._own(row.total.short(self._grid.metric, TOTAL_WIDTH - 1) or "-")
-        total = Segment(f"{figure:>{TOTAL_WIDTH}} ", inks.here if here else inks.total)
-        return [self.part(label), self.part(total)]
+    # The gutter.
+
+    def _gutter(self, row: int, *, here: bool) -> Part:
+        """What stands left of a row: its label, its sparkline and its total."""
+        key = ("gutter", row, here)
+        made = self._kept_cells.get(key)
+        if made is None:
+            made = self._kept_cells[key] = self._part(*self._named(row, here=here))
+        return made
+
+    def _named(self, row: int, *, here: bool) -> list[Segment]:
+        layout, inks = self._layout, self._inks
+        this = self._grid.rows[row]
+        above = self._grid.rows[row - 1].labels if row else ()
+        segments = []
+        for at, (part, width) in enumerate(zip(this.labels, layout.label_widths, strict=True)):
+            repeats = len(this.labels) > 1 and above[at : at + 1] == (part,)
+            style = inks.here if here else inks.repeat if repeats else inks.label
+            gap = " " * (_LABEL_GAP if at + 1 < len(this.labels) else 0)
+            segments.append(Segment(self._own(fit(part, width)) + gap, style))
+        return [*segments, *self._figures(this, inks.here if here else inks.total)]
+
+    def _figures(self, row: GridRow, style: Style) -> list[Segment]:
+        layout = self._layout
+        spark = f" {self._spark(row)}" if layout.spark_width else ""
+        text = ""
+        if layout.total_width:
+            figure = row.total.short(self._grid.metric, layout.total_width - 1) or "-"
+            text = f"{self._own(figure):>{layout.total_width}}"
+        if style is self._inks.total:
+            return [Segment(f"{spark}{text} ", style)]
+        return [Segment(spark, self._inks.total), Segment(f"{text} ", style)]
+
+    def _spark(self, row: GridRow) -> str:
+        """The newest cells of a row as heights between its least and its most; blank without."""
+        places = row.levels[-self._layout.spark_width :].translate(_PLACES)
+        known = places.translate(None, b"\0")
+        if not known:
+            return " " * len(places)
+        return places.decode("latin-1").translate(
+            _heights(self._palette.glyphs.spark, min(known), max(known))
+        )
 
     @property
-    def ground(self) -> Style:
-        """What lies under everything."""
-        return self._labels.base
+    def _no_gutter(self) -> Part:
+        return self._part(Segment(" " * self._layout.gutter, self._inks.base))
 
-    def blank(self, width: int) -> Segment:
-        """Nothing, as wide as is asked for."""
-        return Segment(" " * width, self.ground)
+    # The header.
 
-    def corner(self, line: int) -> Segment:
-        """What stands above the row labels: how many rows and what they are, and `all`."""
-        layout = self._layout
+    def _corner(self, line: int, first: int) -> Segment:
+        """What stands above the row labels: how many rows, and which of the columns are shown."""
+        layout, spec = self._layout, self._grid.spec
         if line == 0:
             count = len(self._grid.rows)
-            axis = self._grid.spec.axis
-            text = f"{count:,} {axis.heading if count == 1 else axis.plural}"
-            text = fit(fit(text, layout.gutter - 1), layout.gutter)
-            return Segment(self._own(text), self._labels.header)
-        text = f"{'all':>{TOTAL_WIDTH}}" if layout.total_width else ""
-        return Segment(" " * layout.label_width + text + " ", self._labels.header)
+            text = f"{count:,} {spec.axis.heading if count == 1 else spec.axis.plural}"
+            return Segment(
+                self._own(fit(fit(text, layout.gutter - 1), layout.gutter)), self._inks.header
+            )
+        text = ""
+        if layout.columns_shown < layout.columns:
+            last = first + layout.columns_shown
+            text = f"{spec.columns.plural} {first + 1}-{last} of {layout.columns}"
+        total = "all" if layout.total_width else ""
+        room = layout.gutter - len(total) - 2
+        return Segment(self._own(f"{fit(text, room)} {total} "), self._inks.header)
 
-    def header(self, line: int, first: int, shown: int, here: int) -> list[Segment]:
-        """One line of the column headers.
-
-        Args:
-            line: 0 or 1.
-            first: The leftmost column.
-            shown: How many columns.
-            here: The column under the cursor.
-        """
-        columns, width = self._grid.columns[first : first + shown], self._layout.cell_width
-        if columns and columns[0].week is not None:
-            if line == 0:
-                return [self._head(month_line(columns, width), here=False)]
-            return [
-                self._head(
-                    day_label(column.week, width, crowded=place % 2 != here % 2), here=place == here
-                )
-                for place, column in enumerate(columns, first)
-                if column.week is not None
+    def _columns(self, line: int, first: int, here: int) -> list[Segment]:
+        """One of the two lines of column labels."""
+        layout = self._layout
+        width = layout.cell_width
+        columns = self._grid.columns[first : first + layout.columns_shown]
+        weeks = [column.week for column in columns if column.week is not None]
+        if weeks and line == 0:
+            return [self._head(month_line(weeks, width), here=False)]
+        if weeks:
+            texts = [
+                day_label(week, width, crowded=place % 2 != here % 2)
+                for place, week in enumerate(weeks, first)
             ]
-        return [
-            self._head(_exactly(topic_lines(column.label, width)[line], width), here=place == here)
-            for place, column in enumerate(columns, first)
-        ]
+        else:
+            texts = [topic_lines(column.label, width)[line] for column in columns]
+        return [self._head(text, here=place == here) for place, text in enumerate(texts, first)]
 
     def _head(self, text: str, *, here: bool) -> Segment:
-        return Segment(self._own(text), self._labels.here if here else self._labels.header)
+        return Segment(self._own(text), self._inks.here if here else self._inks.header)
 
-    def _figure(self, cell: Cell, value: float, room: int) -> str:
-        if self._layout.cell_width < VALUE_FROM_WIDTH:
-            return "0" if value == 0 and room > 0 else ""
-        metric = self._grid.metric
-        return self._own(cell.short(metric, room - 1) or cell.short(metric, room) or "")
-
-    def _hatch(self, room: int, *, marked: bool) -> str:
-        mark = no_data_mark(self._depth, self._glyphs)
-        if marked:
-            return " " * room
-        return mark.center(room) if mark == self._glyphs.no_data else mark * room
-
-    def _own(self, text: str) -> str:
-        return ascii_only(text) if self._ascii else text
-
-    def _paint(self, step: int | None, text: str, *, here: bool, marked: bool) -> Segment:
-        if marked:
-            left, right = ("[", "]") if self._ascii else ("▐", "▌")
-            style = self._style(step)
-            style = (self._inks.here if here and step is None else style) + Style(bold=here)
-            return self._finish(Segment(left + text + right, style))
-        # Filters change colours whatever the text is: once for each step will do.
-        finished = self._finished.get(step)
-        if finished is None:
-            finished = self._finish(Segment(" ", self._style(step))).style or Style.null()
-            self._finished[step] = finished
-        return Segment(text, finished)
-
-    def _style(self, step: int | None) -> Style:
-        if step is None:
-            # Without colour a faint dot would be lost; the hatch is meant to be faint.
-            return self._inks.total if self._depth is Depth.NONE else self._inks.empty
-        if self._depth is Depth.NONE:
-            return self._inks.base
-        paint = self._palette.paints[step]
-        return Style(color=Color.from_rgb(*paint.ink), bgcolor=Color.from_rgb(*paint.fill))
+    def _whole(self, whole: GridRow, first: int) -> list[Segment]:
+        """All rows together: the figure of each column, without colour."""
+        layout, inks = self._layout, self._inks
+        width, metric = layout.cell_width, self._grid.metric
+        label = fit("all", sum(layout.label_widths) + _LABEL_GAP * (len(layout.label_widths) - 1))
+        segments = [Segment(label, inks.total), *self._figures(whole, inks.total)]
+        for key in self._keys[first : first + layout.columns_shown]:
+            entry = whole.entries.get(key)
+            figure = None if entry is None else cell_of(entry).short(metric, max(0, width - 1))
+            segments.append(Segment(self._own(figure or "").center(width), inks.total))
+        return segments
 
 
-def _shaded(figure: str, glyph: str, room: int, *, gap: bool) -> str:
-    """A figure with a glyph filling the room before it, and a gap to the next cell if there is."""
-    if room < 3:
-        return figure or glyph * room
-    spare = room - len(figure)
-    after = " " if gap and spare > 1 else ""
-    return glyph * (spare - len(after)) + figure + after
+@lru_cache(maxsize=4_096)
+def _heights(signs: str, low: int, high: int) -> dict[int, str]:
+    """The sign for each place between two, and a blank for none."""
+    step = (high - low) / (len(signs) - 1) or 1.0
+    return {0: " "} | {each: signs[round((each - low) / step)] for each in range(low, high + 1)}
 
 
-def _exactly(text: str, width: int) -> str:
-    """`text` cut or padded to a width as the terminal library counts it."""
-    fitted = fit(text, width)
-    return fitted if cell_len(fitted) == width else set_cell_size(fitted, width)
+def _class(name: str) -> str:
+    return f"heatmap--{name}"
+
+
+def _figure_key(metric: Metric) -> Callable[[Entry], Hashable]:
+    """The function that tells which entries look the same for a metric."""
+    if metric is Metric.ACCURACY:
+        return attrgetter("correct_attempts", "attempts")
+    if metric is Metric.ATTEMPTS:
+        return attrgetter("attempts")
+
+    def median(entry: Entry) -> Hashable:
+        cell = cell_of(entry)
+        return (cell.median_ms, cell.median_exact, cell.attempts)
+
+    return median

@@ -1,30 +1,34 @@
 from __future__ import annotations
 
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from tui.heatmap.axes import Metric
-from tui.heatmap.cells import Cell
-from tui.heatmap.text import (
+from tui.heatmap.formatting import (
     ascii_only,
     clean_label,
     fit,
+    full_duration,
+    month_line,
     percent,
     plain,
+    plural,
     short_count,
-    text_width,
     utc_iso,
 )
+from tui.heatmap.grid import Cell
 
 
 @given(st.text(max_size=60), st.integers(0, 40))
 def test_fitted_text_takes_exactly_the_width_it_was_given(text, width):
     fitted = fit(clean_label(text), width)
-    assert text_width(fitted) == width
-    if text_width(clean_label(text)) > width > 0:
+    assert cell_len(fitted) == width
+    if cell_len(clean_label(text)) > width > 0:
         assert "…" in fitted
 
 
@@ -43,7 +47,7 @@ def test_labels_lose_escapes_and_line_breaks():
 def test_a_percentage_rounds_as_the_view_does(counts):
     correct, attempts = counts
     rate = (Decimal(correct) / attempts).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
-    assert percent(correct, attempts) == rate * 100
+    assert percent(correct, attempts) == ("<1" if correct and not rate else str(int(rate * 100)))
 
 
 @given(
@@ -98,7 +102,7 @@ def test_plain_numbers_have_no_exponent(number, text):
 @given(st.text())
 def test_ascii_is_ascii_and_as_wide(text):
     assert ascii_only(text).isascii()
-    assert len(ascii_only(clean_label(text))) == text_width(clean_label(text))
+    assert len(ascii_only(clean_label(text))) == cell_len(clean_label(text))
 
 
 def test_ascii_keeps_what_can_be_kept():
@@ -117,3 +121,40 @@ def test_ascii_keeps_what_can_be_kept():
 )
 def test_an_instant_is_told_in_utc(said, utc):
     assert utc_iso(said) == utc
+
+
+def test_a_time_in_full_has_the_unit_of_the_cells():
+    """84685 ms beside cells that say 85s is one figure too many to convert."""
+    shown = {
+        (ms, exact): full_duration(Decimal(ms), exact=exact)
+        for ms in ("850.5", "84685", "1000")
+        for exact in (True, False)
+    }
+    assert shown == {
+        ("850.5", True): "850.5 ms",
+        ("850.5", False): "≈ 850.5 ms",
+        ("84685", True): "84.685 s",
+        ("84685", False): "≈ 84.7 s",
+        ("1000", True): "1 s",
+        ("1000", False): "≈ 1.0 s",
+    }
+
+
+def test_one_is_not_many():
+    assert [plural(count, "attempt") for count in (0, 1, 2_000)] == [
+        "0 attempts",
+        "1 attempt",
+        "2,000 attempts",
+    ]
+
+
+def test_months_have_their_year_where_it_is_new():
+    weeks = [date(2025, 12, 22), date(2025, 12, 29), date(2026, 1, 5), date(2026, 2, 2)]
+    assert month_line(weeks, 9).split() == ["Dec", "2025", "Jan", "2026", "Feb"]
+    # Weeks that are years apart, as a wrong date makes them.
+    assert month_line([date(1970, 3, 2), date(2026, 3, 2)], 9).split() == [
+        "Mar",
+        "1970",
+        "Mar",
+        "2026",
+    ]

@@ -11,18 +11,17 @@ from hypothesis import given
 from tests.heatmap.samples import aggregate_rows, row
 from tui.errors import ConfigurationError
 from tui.evidence.export import write_rows
-from tui.heatmap.export import csv_pieces, json_pieces, row_as_json
-from tui.heatmap.rows import COLUMNS, AggregateRow
+from tui.heatmap.rows import COLUMNS, AggregateRow, row_as_json, rows_as_csv, rows_as_json
 
 
 @given(aggregate_rows())
 def test_json_reads_back_as_the_same_rows(rows):
-    assert [AggregateRow.from_json(each) for each in json.loads("".join(json_pieces(rows)))] == rows
+    assert [AggregateRow.from_json(each) for each in json.loads(rows_as_json(rows))] == rows
 
 
 @given(aggregate_rows())
 def test_csv_reads_back_as_the_same_figures(rows):
-    read = list(csv.DictReader(io.StringIO("".join(csv_pieces(rows)), newline="")))
+    read = list(csv.DictReader(io.StringIO(rows_as_csv(rows), newline="")))
     assert len(read) == len(rows)
     for line, each in zip(read, rows, strict=True):
         assert tuple(line) == COLUMNS
@@ -41,7 +40,7 @@ def test_csv_reads_back_as_the_same_figures(rows):
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", '=HYPERLINK("http://x")', "\t=1"])
 def test_csv_holds_no_formula(text):
-    read = list(csv.reader(io.StringIO("".join(csv_pieces([row(topic=text)])), newline="")))
+    read = list(csv.reader(io.StringIO(rows_as_csv([row(topic=text)]), newline="")))
     assert read[1][2] == f"'{text}"
     assert row_as_json(row(topic=text))["topic"] == text
 
@@ -57,12 +56,12 @@ def test_json_has_numbers_as_the_interface_gives_them():
         "accuracy_rate": 0.67,
         "median_duration_ms": 1000.5,
     }
-    assert '"median_duration_ms": 1000}' in "".join(json_pieces([row(median=1000)]))
+    assert '"median_duration_ms": 1000}' in rows_as_json([row(median=1000)])
 
 
 def test_no_rows_are_an_empty_table():
-    assert json.loads("".join(json_pieces([]))) == []
-    assert "".join(csv_pieces([])) == ",".join(COLUMNS) + "\r\n"
+    assert json.loads(rows_as_json([])) == []
+    assert rows_as_csv([]) == ",".join(COLUMNS) + "\r\n"
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.JSON"])
@@ -104,7 +103,7 @@ def test_a_week_beyond_the_calendar_is_kept_as_the_database_wrote_it(week):
     read = AggregateRow.from_json(raw)
     assert (read.week_start, read.week) == (week, None)
     assert row_as_json(read) == raw
-    assert f",{week}," in "".join(csv_pieces([read]))
+    assert f",{week}," in rows_as_csv([read])
 
 
 @pytest.mark.parametrize("week", ["", "soon", "2026-01-05T00:00:00+00:00", None, 7])

@@ -1,28 +1,82 @@
-"""The charts beside the heatmap: trend and distribution of the row under the cursor.
-
-They are drawn off the event loop, a moment after the cursor has come to rest.
-"""
+"""What stands around the heatmap: the legend above it, the charts beside it."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from rich.text import Text
 from textual.containers import Vertical
+from textual.reactive import reactive
+from textual.widget import Widget
 from textual.widgets import Static
 
+from tui.console.widgets.heatmap_paint import palette_of
+from tui.heatmap.axes import GridSpec
 from tui.heatmap.charts import LEAST_HEIGHT, LEAST_WIDTH, beside
+from tui.heatmap.grid import Grid
+from tui.heatmap.palette import SHADES, Depth, Glyphs
+from tui.heatmap.plain_text import legend_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rich.text import Text
     from textual.events import Resize
-    from textual.widget import Widget
-
-    from tui.heatmap.grid import Grid
 
 REST_S: Final = 0.08
+"""How long the cursor rests before charts are drawn for its row."""
+
+
+class HeatmapLegend(Widget):
+    """One line that says how to read the heatmap; parts that do not fit are left out whole.
+
+    Attributes:
+        grid: The grid shown beside it.
+        value: What is marked on the scale: the cursor's value, None for nothing.
+        depth: How much colour to use; None asks the terminal.
+    """
+
+    DEFAULT_CSS = """
+    HeatmapLegend { height: 1; width: 1fr; color: $text-muted; }
+    """
+
+    grid: reactive[Grid] = reactive(lambda: Grid(GridSpec()), init=False)
+    value: reactive[float | None] = reactive(None, init=False)
+    depth: reactive[Depth | None] = reactive(None, init=False)
+
+    def __init__(
+        self,
+        grid: Grid | None = None,
+        *,
+        depth: Depth | None = None,
+        glyphs: Glyphs = SHADES,
+        id: str | None = None,  # noqa: A002 - Textual's own name
+    ) -> None:
+        """Make the legend.
+
+        Args:
+            grid: The grid shown beside it.
+            depth: How much colour to use; None asks the terminal.
+            glyphs: What the terminal can draw.
+            id: Textual's widget id.
+        """
+        super().__init__(id=id)
+        self._glyphs = glyphs
+        self.set_reactive(HeatmapLegend.depth, depth)
+        if grid is not None:
+            self.set_reactive(HeatmapLegend.grid, grid)
+
+    def on_mount(self) -> None:
+        """Follow the theme."""
+        self.watch(self.app, "theme", self._restyle, init=False)
+
+    def _restyle(self) -> None:
+        self.refresh()
+
+    def render(self) -> Text:
+        """The legend as text, never wider than the widget."""
+        palette = palette_of(self, self.grid, self.depth, self._glyphs)
+        return legend_text(self.grid, palette, self.size.width, at=self.value)
 
 
 class HeatmapCharts(Vertical):
@@ -35,7 +89,6 @@ class HeatmapCharts(Vertical):
 
     _grid: Grid | None = None
     _row = 0
-    _drawn: tuple[Grid | None, int, int, int] | None = None
 
     def __init__(
         self,
@@ -45,12 +98,6 @@ class HeatmapCharts(Vertical):
     ) -> None:
         super().__init__(id=id)
         self._ascii_only = ascii_only
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether what was asked for last is what is drawn, at the size there is."""
-        drawn = self._drawn
-        return drawn is not None and drawn[0] is self._grid and drawn[1:] == self._wanted()
 
     def _wanted(self) -> tuple[int, int, int]:
         return self._row, self.content_size.width, self.content_size.height // 2 - 1
@@ -100,6 +147,5 @@ class HeatmapCharts(Vertical):
         # A thread goes on when its worker is cancelled: what it drew may be wanted no more.
         if self._grid is not grid:
             return
-        self.query_one("#chart-trend", Static).update(Text.from_ansi(trend))
-        self.query_one("#chart-distribution", Static).update(Text.from_ansi(spread))
-        self._drawn = (grid, row, width, height)
+        self.query_one("#chart-trend", Static).update(trend)
+        self.query_one("#chart-distribution", Static).update(spread)

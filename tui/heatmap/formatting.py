@@ -1,0 +1,192 @@
+"""Labels, headers and figures as they are shown: cleaned of control characters, fitted to a width.
+
+Widths are counted in terminal cells. Labels come from the database and may hold anything.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len, set_cell_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+ELLIPSIS = "…"
+UNPRINTABLE = "\ufffd"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+_TO_ASCII = {"≈": "~", "…": ">", "×": "x", "·": "-", "•": "*", "─": "-", "│": "|"}
+_FRAMES, _BLOCKS, _DOTS = range(0x2500, 0x2580), range(0x2580, 0x25A0), range(0x2801, 0x2900)
+_MILLISECONDS_SHOWN_BELOW = 1_000
+_TENTHS_SHOWN_BELOW = 100_000
+
+
+def clean_label(text: str) -> str:
+    """One line without control, format or surrogate characters, white space collapsed.
+
+    Escape sequences, bidirectional overrides and line breaks in stored text would otherwise reach
+    the terminal.
+    """
+    collapsed = " ".join(text.split())
+    if collapsed.isascii() and collapsed.isprintable():
+        return collapsed
+    return "".join(
+        UNPRINTABLE if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else char
+        for char in collapsed
+    )
+
+
+def fit(text: str, width: int) -> str:
+    """`text` in exactly `width` cells: padded, or cut with an ellipsis."""
+    if width <= 0:
+        return ""
+    if cell_len(text) <= width:
+        return set_cell_size(text, width)
+    return set_cell_size(text, width - 1) + ELLIPSIS
+
+
+def percent(correct: int, attempts: int) -> str:
+    """Accuracy in whole per cent, half away from zero; "0" stands for no correct attempt alone.
+
+    The view's `accuracy_rate` has two decimals, so that a whole percentage says just as much.
+    """
+    value = (200 * correct + attempts) // (2 * attempts)
+    return "<1" if correct and not value else str(value)
+
+
+def short_percent(correct: int, attempts: int) -> list[str]:
+    """Ways to write an accuracy, longest first."""
+    value = percent(correct, attempts)
+    return [f"{value}%", value]
+
+
+def short_count(count: int) -> list[str]:
+    """Ways to write a number of attempts, longest first."""
+    forms = [f"{count:,}", str(count)] if count >= 1_000 else [str(count)]
+    for size, suffix in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
+        if count >= size:
+            whole, tenth = divmod(count * 10 // size, 10)
+            if whole < 10:
+                forms.append(f"{whole}.{tenth}{suffix}")
+            forms.append(f"{whole}{suffix}")
+            break
+    return forms
+
+
+def short_duration(milliseconds: Decimal, *, exact: bool) -> list[str]:
+    """Ways to write a median time, longest first; `≈` leads where it is not an exact median."""
+    mark = "" if exact else "≈"
+    value = milliseconds
+    forms: list[str] = []
+    if value < _MILLISECONDS_SHOWN_BELOW:
+        forms += [f"{mark}{_rounded(value, '1')}ms"]
+    if value < _TENTHS_SHOWN_BELOW:
+        forms += [f"{mark}{_rounded(value / 1000, '0.1')}s"]
+    if value >= _MILLISECONDS_SHOWN_BELOW:
+        forms += [f"{mark}{_rounded(value / 1000, '1')}s"]
+    if value >= _TENTHS_SHOWN_BELOW:
+        forms += [f"{mark}{_rounded(value / 60_000, '1')}m"]
+    return forms
+
+
+def full_duration(milliseconds: Decimal, *, exact: bool) -> str:
+    """A median time in the unit that cells have: exact, or to a tenth where weighted."""
+    value, unit = milliseconds, "ms"
+    if milliseconds >= _MILLISECONDS_SHOWN_BELOW:
+        value, unit = milliseconds / 1000, "s"
+    return f"{plain(value)} {unit}" if exact else f"≈ {_rounded(value, '0.1')} {unit}"
+
+
+def plural(count: int, noun: str) -> str:
+    """A count and its noun: `1 attempt`, `2 attempts`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def first_fitting(forms: list[str], width: int) -> str | None:
+    """The first of `forms` that fits in `width` cells, or None: a figure is never cut."""
+    return next((form for form in forms if len(form) <= width), None)
+
+
+def plain(number: Decimal) -> str:
+    """A decimal without exponent or trailing zeros: 1.2E+3 is 1200."""
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _rounded(value: Decimal, step: str) -> str:
+    return format(value.quantize(Decimal(step), rounding=ROUND_HALF_UP), "f")
+
+
+def ascii_only(text: str) -> str:
+    """`text` in ASCII, as wide as it was: our own signs by their likes, letters without accents.
+
+    What has no like in ASCII, as in most labels of other scripts, becomes `?`.
+    """
+    if text.isascii():
+        return text
+    # Characters may join: several together can be narrower than each alone.
+    return set_cell_size("".join(map(_ascii_char, text)), cell_len(text))
+
+
+def _ascii_char(char: str) -> str:
+    if char.isascii():
+        return char
+    if char in _TO_ASCII:
+        return _TO_ASCII[char]
+    for signs, like in ((_FRAMES, "+"), (_BLOCKS, "#"), (_DOTS, "*")):
+        if ord(char) in signs:
+            return like
+    width = cell_len(char)
+    letter = unicodedata.normalize("NFKD", char)[0]
+    return letter if width == 1 and letter.isascii() else "?" * width
+
+
+def utc_iso(text: str) -> str | None:
+    """An instant in ISO 8601, of any offset, in UTC to the second; None for what is none."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at.astimezone(UTC).isoformat(timespec="seconds") if at.tzinfo else None
+
+
+def month_line(weeks: Sequence[date], width: int) -> str:
+    """Month names above the first week of each month, the year where it is new and has room.
+
+    Args:
+        weeks: The Mondays shown, in order.
+        width: Cells that each takes.
+    """
+    months = [(week.year, week.month) for week in weeks]
+    starts = [at for at, month in enumerate(months) if at == 0 or month != months[at - 1]]
+    line = ""
+    for start, end in pairwise([*starts, len(weeks)]):
+        week, room = weeks[start], (end - start) * width
+        names = [MONTHS[week.month - 1]]
+        if start == 0 or week.year != weeks[start - 1].year:
+            names = [f"{names[0]} {week:%Y}", f"{names[0]} {week:%y}", *names]
+        line += fit(next((name for name in names if len(name) < room), ""), room)
+    return line
+
+
+def day_label(week: date, width: int, *, crowded: bool) -> str:
+    """The day of the month of a week's Monday; blank below three cells where it is crowded."""
+    if width < 3 and crowded:
+        return " " * width
+    return f"{week.day:>2}".center(width)
+
+
+def topic_lines(label: str, width: int) -> tuple[str, str]:
+    """A topic over two lines of `width`, broken at a space where there is one."""
+    if cell_len(label) < width:
+        return (" " * width, fit(label, width))
+    broken = set_cell_size(label, width).rfind(" ")
+    if broken < 1:
+        return (" " * width, fit(fit(label, width - 1), width))
+    return (fit(label[:broken], width), fit(fit(label[broken:].strip(), width - 1), width))

@@ -1,0 +1,288 @@
+"""The heatmap as text: the whole grid for a plain terminal or a log, the rows behind one cell."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Final
+
+from rich.cells import cell_len
+from rich.color import Color
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+from tui.heatmap.axes import NO_LESION, NO_TOPIC, ColumnAxis, Metric, Scale, tag_label
+from tui.heatmap.formatting import (
+    ascii_only,
+    day_label,
+    fit,
+    month_line,
+    plain,
+    plural,
+    topic_lines,
+    utc_iso,
+)
+from tui.heatmap.palette import (
+    ASCII_SHADES,
+    SHADES,
+    Depth,
+    Glyphs,
+    Palette,
+    look_of,
+    palette_for,
+)
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from tui.heatmap.grid import Cell, Grid, GridRow
+
+WEIGHTED = "≈ weighted, not a median"
+"""What is said beside figures that are means of medians."""
+
+MOST_ROWS: Final = 200
+"""Rows listed behind a cell; the rest is counted."""
+
+_LEAST_WIDTH = 40
+_LABEL_WIDTH = (8, 36)
+_TOTAL_WIDTH = 7
+_CELL_WIDTH = {ColumnAxis.WEEK: (5, 10), ColumnAxis.TOPIC: (8, 14)}
+_GLYPH_ROOM = 1
+"""What a cell without colour needs beside its figure."""
+_COLOUR_SYSTEMS: dict[Depth, Literal["standard", "truecolor"]] = {
+    Depth.SIXTEEN: "standard",
+    Depth.FULL: "truecolor",
+}
+
+
+def print_heatmap(
+    grid: Grid,
+    width: int,
+    depth: Depth,
+    *,
+    dark: bool = True,
+    glyphs: Glyphs = SHADES,
+    total: int | None = None,
+    refreshed_at: str | None = None,
+) -> str:
+    """Draw a heatmap as text, with a title, a legend, and what was left out.
+
+    Args:
+        grid: What to draw.
+        width: Width of the terminal in cells; below 40 it is drawn 40 wide.
+        depth: How much colour to use; without, cells hold a glyph and the figure.
+        dark: Whether the background is dark.
+        glyphs: What is drawn where there is no colour.
+        total: Rows there are in the view, of which the grid may hold a part; None where the grid
+            was not read from one.
+        refreshed_at: When the view was last refreshed, ISO 8601; None where nobody knows.
+
+    Returns:
+        Lines of `width` cells joined by line breaks, none at the end. Columns that do not fit are
+        left out, the oldest weeks or the last topics, and the second line says so; the next tell
+        what was read of the view, and how old it is.
+    """
+    palette = palette_for(grid.spec.scale, dark=dark, depth=depth, glyphs=glyphs)
+    drawing = _Drawing(grid, max(_LEAST_WIDTH, width), palette)
+    lines = drawing.head([] if total is None else _reading(grid, total, refreshed_at))
+    lines += [drawing.row(row) for row in grid.rows]
+    lines += [Text(""), drawing.legend()]
+    own = ascii_only if glyphs is ASCII_SHADES else str
+    if depth is Depth.NONE:
+        return "\n".join(own(fit(line.plain, drawing.width)) for line in lines)
+    file = io.StringIO()
+    console = Console(
+        file=file,
+        width=drawing.width,
+        color_system=_COLOUR_SYSTEMS[depth],
+        force_terminal=True,
+        no_color=False,
+        legacy_windows=False,
+    )
+    for line in lines:
+        line.pad_right(drawing.width - line.cell_len)
+        console.print(line, no_wrap=True, overflow="ignore", crop=False)
+    return own(file.getvalue().removesuffix("\n"))
+
+
+class _Drawing:
+    """One heatmap in one width."""
+
+    def __init__(self, grid: Grid, width: int, palette: Palette) -> None:
+        self._grid = grid
+        self.width = width
+        self._palette = palette
+        widest = sum(grid.label_widths) + 3 * (len(grid.label_widths) - 1)
+        self._label = min(max(_LABEL_WIDTH[0], widest), _LABEL_WIDTH[1], width // 3)
+        self._gutter = self._label + _TOTAL_WIDTH + 1
+        least, most = _CELL_WIDTH[grid.spec.columns]
+        least += _GLYPH_ROOM if palette.depth is Depth.NONE else 0
+        room = width - self._gutter
+        count = len(grid.columns)
+        self._cell = max(least, min(most, room // count)) if count else least
+        shown = min(count, room // self._cell)
+        start = count - shown if grid.spec.columns is ColumnAxis.WEEK else 0
+        self._columns = range(start, start + shown)
+
+    def head(self, reading: list[str]) -> list[Text]:
+        """Title, what is shown of what there is, how it was read, and the column labels."""
+        grid = self._grid
+        lines = [Text(fit(" · ".join(grid.spec.words), self.width), Style(bold=True))]
+        said = [self._extent(), *_in_lines(reading, self.width)]
+        if grid.undated:
+            said.append(grid.describe_undated())
+        lines += [Text(fit(each, self.width)) for each in said]
+        columns = [grid.columns[column] for column in self._columns]
+        weeks = [column.week for column in columns if column.week is not None]
+        if weeks:
+            above = month_line(weeks, self._cell)
+            below = "".join(day_label(week, self._cell, crowded=False) for week in weeks)
+        else:
+            pairs = [topic_lines(column.label, self._cell) for column in columns]
+            above, below = ("".join(pair[line] for pair in pairs) for line in (0, 1))
+        lines.append(Text(" " * self._gutter + above))
+        lines.append(Text(f"{'all':>{self._gutter - 1}} {below}"))
+        return lines
+
+    def row(self, row: GridRow) -> Text:
+        """One row."""
+        grid = self._grid
+        total = row.total.short(grid.metric, _TOTAL_WIDTH - 1) or "-"
+        line = Text(f"{fit(row.label, self._label)}{total:>{_TOTAL_WIDTH}} ")
+        cells = grid.row_cells(row)
+        for column in self._columns:
+            cell = cells[column]
+            figure = None if cell is None else cell.short(grid.metric, self._cell - 1)
+            line.append_text(self._cell_text(row.levels[column], figure or ""))
+        return line
+
+    def _cell_text(self, level: int, figure: str) -> Text:
+        look = look_of(self._palette, level, self._cell, figure)
+        if look.step is None or self._palette.depth is Depth.NONE:
+            return Text(look.chip + look.text)
+        fill, ink = self._palette.paints[look.step]
+        if look.chip:
+            return Text.assemble((look.chip, Style(color=Color.from_rgb(*fill))), look.text)
+        return Text(look.text, Style(color=Color.from_rgb(*ink), bgcolor=Color.from_rgb(*fill)))
+
+    def legend(self) -> Text:
+        """The scale and the marks."""
+        return legend_text(self._grid, self._palette, self.width)
+
+    def _extent(self) -> str:
+        grid = self._grid
+        axis = grid.spec.axis
+        rows = len(grid.rows)
+        parts = [f"{rows:,} {axis.heading if rows == 1 else axis.plural}"]
+        count = len(grid.columns)
+        if len(self._columns) < count:
+            which = "last" if grid.spec.columns is ColumnAxis.WEEK else "first"
+            parts.append(f"{which} {len(self._columns)} of {count} {grid.spec.columns.plural}")
+        else:
+            parts.append(plural(count, grid.spec.columns.value))
+        parts.append(f"{grid.rows_used:,} of {plural(grid.rows_read, 'row')} counted")
+        return ", ".join(parts)
+
+
+_BAR = (8, 32)
+
+
+def legend_text(grid: Grid, palette: Palette, width: int, *, at: float | None = None) -> Text:
+    """How to read a heatmap, on one line; notes that do not fit are left out whole.
+
+    Args:
+        grid: The grid.
+        palette: How its values look.
+        width: Room there is, in cells.
+        at: A value to mark on the scale, that of the cell under a cursor.
+    """
+    legend = Text(no_wrap=True, overflow="ellipsis", end="")
+    plain_only = palette.glyphs is ASCII_SHADES
+    own = ascii_only if plain_only else str
+    if grid.scale is None:
+        return legend.append(fit("no values to show", width).rstrip())
+    low, high = _ends(grid, grid.scale)
+    coloured = palette.depth is not Depth.NONE
+    legend.append(f"{grid.metric.heading} ", Style(bold=True))
+    notes = _notes(grid, palette)
+    spare = width - legend.cell_len - len(low) - len(high) - 2
+    bar = max(_BAR[0], min(_BAR[1], spare - sum(len(note) + 3 for note in notes)))
+    legend.append(f"{low} ")
+    marked = None if at is None else min(bar - 1, int(grid.position(at) * bar))
+    for place in range(bar):
+        position = (place + 0.5) / bar
+        text = palette.glyphs.mark if place == marked else " "
+        if not coloured:
+            legend.append(text if place == marked else palette.level(position))
+            continue
+        fill, ink = palette.paints[palette.step(position)]
+        legend.append(text, Style(color=Color.from_rgb(*ink), bgcolor=Color.from_rgb(*fill)))
+    legend.append(f" {high}")
+    for note in notes:
+        if legend.cell_len + 3 + len(note) <= width:
+            legend.append(own(f"   {note}"))
+    if legend.cell_len > width:
+        cut = fit(legend.plain, width)
+        legend.right_crop(len(legend) - max(0, width - 1))
+        legend.append(own(cut[-1:]))
+    return legend
+
+
+def _ends(grid: Grid, scale: tuple[float, float]) -> tuple[str, str]:
+    if grid.spec.scale is Scale.DEVIATION and grid.mean is not None:
+        low, high = (grid.metric.difference(end - grid.mean) for end in scale)
+        return low, f"{high} from the mean of {grid.metric.figure(grid.mean)}"
+    low, high = (grid.metric.figure(end) for end in scale)
+    return low, high
+
+
+def _notes(grid: Grid, palette: Palette) -> list[str]:
+    """What is said after the scale, the most needed first."""
+    notes = [f"{palette.no_data * 2} no data"]
+    if grid.metric is Metric.MEDIAN:
+        # A figure that is no median must never stand without this.
+        notes.insert(0, WEIGHTED)
+    if grid.spec.least > 1:
+        notes.append(f"{palette.chip} under {plural(grid.spec.least, 'attempt')}")
+    if grid.metric is Metric.ACCURACY:
+        notes.append("0 all wrong")
+    return notes
+
+
+def _reading(grid: Grid, total: int, refreshed_at: str | None) -> list[str]:
+    """What was read of the view, and when it was last made anew."""
+    at = utc_iso(refreshed_at) if refreshed_at else None
+    age = f"refreshed {at[:10]} {at[11:16]} UTC" if at else "when it was refreshed is not known"
+    if total == 0:
+        return ["the view is empty: no answers yet, or none since its last refresh", age]
+    if grid.rows_read < total:
+        return [f"TRUNCATED: {grid.rows_read:,} of the view's {total:,} rows were read", age]
+    if total == 1:
+        return ["the view's only row was read", age]
+    return [f"all {total:,} rows of the view were read", age]
+
+
+def _in_lines(parts: list[str], width: int) -> list[str]:
+    """Parts in one line where they fit, else each in its own."""
+    joined = ", ".join(parts)
+    return [joined] if parts and cell_len(joined) <= width else parts
+
+
+def rows_as_text(cell: Cell) -> str:
+    """A cell in words: its figures, a line for each aggregate row, how many were left out."""
+    lines = [cell.describe(), ""]
+    lines.append(
+        f"{'question':<10}{'week':<12}{'lesion':<16}{'topic':<12}{'right':>9}{'median ms':>11}"
+    )
+    for row in cell.rows[:MOST_ROWS]:
+        median = "" if row.median_duration_ms is None else plain(row.median_duration_ms)
+        lines.append(
+            f"{str(row.question_id)[:8]:<10}{row.week_start:<12}"
+            f"{fit(tag_label(row.lesion, NO_LESION), 15)} "
+            f"{fit(tag_label(row.topic, NO_TOPIC), 11)} "
+            f"{f'{row.correct_attempts}/{row.attempts}':>9}{median:>11}"
+        )
+    more = len(cell.rows) - MOST_ROWS
+    if more > 0:
+        lines.append(f"and {plural(more, 'more row')}")
+    return "\n".join(lines)
