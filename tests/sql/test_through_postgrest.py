@@ -20,7 +20,7 @@ READER = "analytics_heatmap_admin"
 
 @pytest.fixture(scope="module")
 def door(sandbox: Sandbox) -> Iterator[Callable[..., httpx.Response]]:
-    """Call a function through the front door, by default with the service key."""
+    """Call a function through the gateway, by default with the service key."""
     with httpx.Client(base_url=f"{sandbox.url}/rest/v1", timeout=60) as client:
 
         def call(

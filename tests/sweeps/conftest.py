@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tui.sandbox import Sandbox, SandboxOptions, start_sandbox_sync
+from tests.sandbox.helpers import options
+from tui.sandbox import Sandbox, start_sandbox_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,6 @@ def full(pytestconfig: pytest.Config) -> bool:
 @pytest.fixture
 def arena() -> Iterator[Sandbox]:
     """A sandbox of one test's own: sweeps break it on purpose."""
-    sandbox = start_sandbox_sync(SandboxOptions())
+    sandbox = start_sandbox_sync(options())
     yield sandbox
     sandbox.stop_sync()

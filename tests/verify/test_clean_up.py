@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from tests.sandbox.helpers import users_sql
+from tests.sandbox.helpers import options, users_sql
 from tests.verify.conftest import contents, finish, open_session
 from tui.errors import ExitCode
 from tui.verify import leftovers
@@ -55,9 +55,9 @@ LOOK_ALIKE_EMAILS = (
 @pytest.fixture(scope="module")
 def crowded() -> Iterator[tuple[Sandbox, Connection]]:
     """A sandbox full of rows that nearly look synthetic."""
-    from tui.sandbox import SandboxOptions, start_sandbox_sync
+    from tui.sandbox import start_sandbox_sync
 
-    sandbox = start_sandbox_sync(SandboxOptions())
+    sandbox = start_sandbox_sync(options())
     with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
         for slug in LOOK_ALIKE_SLUGS:
             add_question(connection, slug)

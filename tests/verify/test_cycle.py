@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from tests.sandbox.helpers import options
 from tests.verify.conftest import contents, finish, open_session
 from tui.errors import ExitCode
-from tui.sandbox import Sandbox, SandboxOptions, start_sandbox_sync
+from tui.sandbox import Sandbox, start_sandbox_sync
 from tui.verify.events import (
     Cancelling,
     Event,
@@ -218,7 +219,7 @@ WORDS = {
 @pytest.fixture(scope="module")
 def bendable() -> Iterator[Sandbox]:
     """A sandbox whose view may be replaced."""
-    sandbox = start_sandbox_sync(SandboxOptions())
+    sandbox = start_sandbox_sync(options())
     yield sandbox
     sandbox.stop_sync()
 

@@ -143,6 +143,8 @@ def sandbox_options(settings: Settings, faults: str | None) -> SandboxOptions:
     return SandboxOptions(
         postgrest=settings.sandbox_postgrest,
         postgres_bin=settings.sandbox_postgres,
+        auth=settings.sandbox_auth,
+        auth_migrations=settings.sandbox_auth_migrations,
         port=settings.sandbox_port,
         faults=faults,
     )
@@ -232,11 +234,16 @@ async def serve(settings: Settings, faults: str | None) -> ExitCode:
         sandbox = await starting
         _make_private(sys.stdout.fileno())
         # These keys open a database that holds nothing and dies with this process.
+        # An opaque key does not say that it is of this machine, hence the declaration.
         console.plain(
             f"SUPABASE_URL={sandbox.url}\n"
-            f"SUPABASE_SERVICE_ROLE_KEY={sandbox.service_role_key}\n"
-            f"SUPABASE_ANON_KEY={sandbox.anon_key}\n"
-            f"SUPABASE_DB_URL={sandbox.db_url}"
+            f"SUPABASE_SERVICE_ROLE_KEY={sandbox.secret_key}\n"
+            f"SUPABASE_ANON_KEY={sandbox.publishable_key}\n"
+            f"HEATMAP_VERIFY_NON_PROD_HOSTS=127.0.0.1\n"
+            f"SUPABASE_DB_URL={sandbox.db_url}\n"
+            "# The legacy keys, which hosted projects have until the end of 2026:\n"
+            f"# SUPABASE_SERVICE_ROLE_KEY={sandbox.service_role_key}\n"
+            f"# SUPABASE_ANON_KEY={sandbox.anon_key}"
         )
         console.say("the sandbox is up; ctrl-c ends it")
         while not stopped.is_set():

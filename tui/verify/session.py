@@ -18,7 +18,6 @@ from tui.evidence.keeper import Keeper, Thresholds, server_versions
 from tui.guard import break_glass
 from tui.verify import cycle, journal, purge, view
 from tui.verify.approval import TABLES, LeaveToWrite, leave_to_write
-from tui.verify.causes import Causes
 from tui.verify.connected import Connected
 from tui.verify.cycle import Cycle
 from tui.verify.dataset import Dataset
@@ -179,7 +178,6 @@ class Session(Connected):
                         emit,
                         run.cancellation,
                         journal.of_run(self._journal_dir, dataset, self.target),
-                        Causes(self.preflight),
                     )
                     finished = await Cycle(
                         context,
@@ -238,13 +236,7 @@ class Session(Connected):
             dead = [each.run_id for each in journals]
             with await self._leave(run, allowed, {}) as leave:
                 purged = await purge.Purge(
-                    RunContext(
-                        self._project,
-                        leave.writer,
-                        emit,
-                        run.cancellation,
-                        causes=Causes(self.preflight),
-                    ),
+                    RunContext(self._project, leave.writer, emit, run.cancellation),
                     purge.Scope(alive, dead, runs, unexplained),
                     self._purge_command(),
                 ).run()
