@@ -13,6 +13,7 @@ from aiohttp import ClientSession, web
 from tests.sandbox.helpers import eventually
 from tests.verify.conftest import QUICK, contents
 from tests.written import written
+from tui.evidence.archive import Archive
 from tui.guard.break_glass import Moment, Permit, grant
 from tui.guard.target import Target, classify
 from tui.redact import Secret
@@ -61,7 +62,13 @@ class Production:
         )
         key = Secret(self.key)
         async with Session(
-            settings, target, key=key, is_sandbox=False, allow_prod=allow_prod, policy=QUICK
+            settings,
+            target,
+            key=key,
+            archive=Archive.configured(settings, is_sandbox=False),
+            is_sandbox=False,
+            allow_prod=allow_prod,
+            policy=QUICK,
         ) as session:
             await session.ask_database()
             yield session

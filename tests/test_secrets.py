@@ -24,8 +24,8 @@ from tests.console.screens.test_end_to_end import console
 from tests.secrets_plugin import KEYS, SHAPES, leaks, leaks_in_files, watch_for
 from tests.test_architecture import tracked
 from tui.cli.main import main
+from tui.crash import report_crash
 from tui.errors import OperatorError
-from tui.evidence.crash import save_crash
 from tui.guard.target import classify
 from tui.project import Project, RetryPolicy
 from tui.redact import Secret
@@ -340,7 +340,9 @@ def test_the_report_of_a_crash_holds_no_key(sandbox: Sandbox, tmp_path: Path) ->
             inner.add_note(f"note {sandbox.service_role_key}")
             raise RuntimeError({"apikey": key}) from inner
     except RuntimeError as error:
-        path = save_crash(error, tmp_path)
+        said = report_crash(error, tmp_path)
+    (path,) = tmp_path.iterdir()
+    assert said == f"the report is in {path}"
     assert "RuntimeError" in path.read_text()
     assert leaks(path.read_text()) == []
 

@@ -75,7 +75,7 @@ def write_private(path: Path, data: bytes) -> None:
     _require_plain(path)
     private_directory(path.parent)
     # mkstemp makes the file 0600 and never follows what is already there.
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:20]}.", suffix=".tmp")
     try:
         with os.fdopen(number, "wb") as file:
             file.write(data)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from tui.evidence.archive import Archive
 from tui.guard.target import classify
 from tui.redact import Secret
 from tui.sandbox import Sandbox, SandboxOptions, start_sandbox_sync
@@ -109,7 +110,13 @@ def open_session(sandbox: Sandbox, size: Volume) -> Session:
         prod_hosts=settings.prod_hosts,
         non_prod_hosts=settings.non_prod_hosts,
     )
-    return Session(settings, target, key=Secret(sandbox.service_role_key), is_sandbox=False)
+    return Session(
+        settings,
+        target,
+        key=Secret(sandbox.service_role_key),
+        archive=Archive.configured(settings, is_sandbox=False),
+        is_sandbox=False,
+    )
 
 
 def verify(sandbox: Sandbox, size: Volume) -> Measured:

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from tests.verify.conftest import contents
+from tui.cli.main import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -439,16 +440,80 @@ def test_a_report_that_cannot_be_written_is_a_warning_and_no_second_document(
                 "insert into questions (slug, stem_md, explanation_brief_md) "
                 "values ('heatmap-verification-a1b2c3-1', 'x', 'x')"
             )
-    # Found only when all is over: in the way of the JSON beside the report.
-    Path("evidence.json").mkdir()
-    done = command(*arguments, **project(sandbox))
+    # Found only when all is over: no file may grow beyond what a journal takes.
+    shell = 'ulimit -f 16; exec "$0" -m tui "$@"'
+    done = subprocess.run(
+        ["bash", "-c", shell, sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **project(sandbox)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
     assert done.returncode == (verdict or 2), done.stderr
     document = json.loads(done.stdout)
     assert document["outcome"] == ("leftovers" if verdict else "verified")
     assert document["exit_code"] == done.returncode
-    assert any("evidence.json" in problem for problem in document["problems"])
-    assert "warning: " in done.stderr
-    assert Path("evidence.md").read_text().startswith("# Heatmap ")
+    assert any("evidence.md" in problem for problem in document["problems"])
+    assert "warning: Cannot write " in done.stderr
+    assert not list(Path().glob("evidence*"))
+
+
+RESULTS = (("--dry-run", "--json"), ("--heatmap",), ("--json", "--dry-run", "--report", "x.md"))
+
+
+@pytest.mark.parametrize("arguments", RESULTS)
+@pytest.mark.parametrize("stdout", [">/dev/full", ">&-", "| true"])
+def test_a_result_that_could_not_be_written_is_no_success(
+    sandbox: Sandbox, arguments: tuple[str, ...], stdout: str
+) -> None:
+    line = f'"$0" -m tui "$@" {stdout}; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", line, sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **project(sandbox)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "the result could not be written: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--json",), ("--json", "--purge"), ()])
+@pytest.mark.parametrize("path", ["/", "", ".", "//", "/dev/null", "x" * 300 + ".md"])
+def test_no_path_of_a_report_ends_in_a_traceback(arguments: tuple[str, ...], path: str) -> None:
+    done = command("--headless", *arguments, "--report", path)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
+
+
+def test_a_device_is_not_replaced_by_a_report(sandbox: Sandbox) -> None:
+    done = command("--headless", "--report", "/dev/null", **project(sandbox))
+    assert done.returncode == 2, done.stderr
+    assert "Cannot write the report to '/dev/null': not a plain file." in done.stderr
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("code", [2, 1])
+def test_the_last_resort_does_not_raise(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int
+) -> None:
+    """Whatever breaks where an error is told: a sentence, and the exit code of that error."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("while telling")
+
+    monkeypatch.setattr("tui.cli.output.report_error", broken)
+    monkeypatch.setattr("tui.crash.write_private", broken)
+    if code == 1:
+        monkeypatch.setattr("tui.cli.commands.variables", broken)
+    assert main(["--headless"]) == code
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert told[1].startswith("heatmap-tui: an internal error ended the command (RuntimeError); ")
 
 
 def test_a_summary_that_cannot_be_written_changes_no_verdict(sandbox: Sandbox) -> None:
@@ -469,7 +534,7 @@ def test_a_report_that_could_never_be_written_is_refused_before_anything_is_aske
     done = command("--json", "--report", place, **project(sandbox))
     assert done.returncode == 2, done.stderr
     assert json.loads(done.stdout)["outcome"] == "unusable"
-    assert f"--report '{place}' cannot be written" in done.stderr
+    assert f"Cannot write the report to '{place}'" in done.stderr
     assert sandbox.requests() == []
 
 

@@ -20,8 +20,8 @@ from textual.worker import WorkerCancelled
 from tests.console.recorded import (
     COUNTS,
     DRY_RUN_ID,
+    FINGERPRINT,
     FINISHED,
-    PREFLIGHT,
     PRODUCTION,
     RUN_ID,
     STAGES,
@@ -40,15 +40,16 @@ from tests.console.recorded import (
 )
 from tui.console.app import HeatmapApp
 from tui.errors import ExitCode
+from tui.evidence.archive import SANDBOX, Archive
+from tui.evidence.comparison import Limits
 from tui.evidence.deployment_log import DeploymentLog
-from tui.evidence.entry import entry_of
-from tui.evidence.history import HistoryFile
-from tui.evidence.keeper import Keeper, Thresholds
+from tui.evidence.history import entry_of
 from tui.settings import Settings, Volume
 from tui.verify.events import (
     Event,
     Mode,
     Outcome,
+    ProjectDescribed,
     RunFinished,
     SampleTaken,
 )
@@ -61,15 +62,14 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from tui.evidence.gathered import RunEvidence
     from tui.guard.target import Target
 
 __all__ = [
     "ASKING",
     "COUNTS",
     "DRY_RUN_ID",
+    "FINGERPRINT",
     "FINISHED",
-    "PREFLIGHT",
     "PRODUCTION",
     "RUN_ID",
     "STAGES",
@@ -136,13 +136,13 @@ class FakeRun:
         script: Sequence[Event | Held | Exception],
         *,
         after_cancel: Sequence[Event | Held] = (),
-        seen: Callable[[FakeRun, Event], None] = lambda _run, _event: None,
+        archive: Archive | None = None,
         result: Result | None = None,
     ) -> None:
         self.run_id = DRY_RUN_ID if mode is Mode.DRY_RUN else RUN_ID
         self.mode = mode
         self.result = result or Result(mode)
-        self._seen = seen
+        self._archive = archive
         self.cancellation = Cancellation()
         self._script = script
         self._after_cancel = after_cancel
@@ -159,8 +159,13 @@ class FakeRun:
 
     async def events(self) -> AsyncGenerator[Event, None]:
         async for event in self._replay():
+            if isinstance(event, RunFinished) and self._archive is not None:
+                self.result.apply(ProjectDescribed(VERSIONS, FINGERPRINT))
+                ended = await self._archive.conclude(self.result, event, None, lambda _: None)
+                self.result.apply(ended)
+                yield ended
+                continue
             self.result.apply(event)
-            self._seen(self, event)
             yield event
 
     async def _replay(self) -> AsyncGenerator[Event, None]:
@@ -217,12 +222,12 @@ class FakeSession:
         self.clock = Clock()
         self.last_dry_run: Result | None = None
         self.journals: list[object] = []
-        self.evidence: RunEvidence | None = None
-        self.keeper = Keeper(
-            HistoryFile(self.settings.state_dir / "history.jsonl"),
+        self.archive = Archive(
+            self.settings.state_dir,
             DeploymentLog(self.settings.deployment_log),
-            Thresholds(),
+            Limits(),
             is_sandbox=is_sandbox,
+            now=lambda: FINISHED,
         )
         self.closed = False
         self.cycles_started = 0
@@ -237,11 +242,11 @@ class FakeSession:
 
     def dry_run(self) -> FakeRun:
         self.last_dry_run = Result(Mode.DRY_RUN, self.clock)
-        return FakeRun(Mode.DRY_RUN, self._dry_run, seen=self._seen, result=self.last_dry_run)
+        return FakeRun(Mode.DRY_RUN, self._dry_run, archive=self.archive, result=self.last_dry_run)
 
     def ask_again(self, probe_id: str) -> FakeRun:
         self.asked_again.append(probe_id)
-        return FakeRun(Mode.DRY_RUN, self.again, seen=self._seen, result=self.last_dry_run)
+        return FakeRun(Mode.DRY_RUN, self.again, archive=self.archive, result=self.last_dry_run)
 
     def cycle(self, **arguments: object) -> FakeRun:
         self.cycles_started += 1
@@ -250,46 +255,29 @@ class FakeSession:
         if self.last_dry_run is not None:
             result.take_probes(self.last_dry_run)
         return FakeRun(
-            Mode.CYCLE, self._cycle, after_cancel=self._after, seen=self._seen, result=result
+            Mode.CYCLE, self._cycle, after_cancel=self._after, archive=self.archive, result=result
         )
 
     def purge(self, **arguments: object) -> FakeRun:
         self.asked_for = arguments
         script = self.purges.pop(0) if self.purges else purge_events(self.target)
-        return FakeRun(Mode.PURGE, script, seen=self._seen, result=Result(Mode.PURGE, self.clock))
+        return FakeRun(
+            Mode.PURGE, script, archive=self.archive, result=Result(Mode.PURGE, self.clock)
+        )
 
     async def live_heatmap(self) -> SampleTaken:
         return self.live
 
-    def _seen(self, run: FakeRun, event: Event) -> None:
-        """Make the evidence of a run that has ended, as the real session does."""
-        if isinstance(event, RunFinished):
-            self.evidence = self._judge(run, event)
-            if run.mode is Mode.CYCLE:
-                self.keeper.keep(self.evidence, lambda _: None)
-
-    def _judge(self, run: FakeRun, finished: RunFinished) -> RunEvidence:
-        evidence = self.keeper.judge(
-            run,  # type: ignore[arg-type]
-            finished,
-            versions=VERSIONS,
-            preflight=PREFLIGHT,
-        )
-        facts = replace(evidence.facts, finished_at=FINISHED, tool_version="1.0.0")
-        return replace(evidence, facts=facts, entry=entry_of(evidence.document, facts))
-
     def remember(self, *refreshes_ms: float) -> None:
         """Put earlier runs into the history, an hour apart."""
-        run = FakeRun(Mode.CYCLE, ())
-        events = cycle_events(self.target)
-        for event in events:
-            run.result.apply(event)
-        finished = events[-1]
-        assert isinstance(finished, RunFinished)
-        entry = self._judge(run, finished).entry
+        result = Result(Mode.CYCLE)
+        for event in cycle_events(self.target):
+            result.apply(event)
+        place = SANDBOX if self.is_sandbox else self.target.place
+        entry = entry_of(result, at=FINISHED, place=place)
         assert entry is not None
         for number, ms in enumerate(refreshes_ms):
-            self.keeper.history.append(
+            self.archive.history.append(
                 replace(
                     entry,
                     run_id=f"20260101t{number:02d}0000-abcdef",

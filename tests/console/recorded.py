@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tui.errors import ExitCode
-from tui.evidence.history import ServerVersions
 from tui.guard.api_key import KeyFacts, KeyKind
 from tui.guard.target import Target, TargetKind
 from tui.heatmap.rows import AggregateRow
@@ -30,6 +29,7 @@ from tui.verify.events import (
     RunFinished,
     RunStarted,
     SampleTaken,
+    ServerVersions,
     Stage,
     StageFinished,
     StageProgress,
@@ -44,7 +44,7 @@ DRY_RUN_ID = "20260102t030400-fedcba"
 RUN_ID = "20260102t030405-abcdef"
 FINISHED = datetime(2026, 1, 2, 3, 4, 8, tzinfo=UTC)
 VERSIONS = ServerVersions(postgres="18.4", postgrest="14.1", auth="2.180.0")
-PREFLIGHT = {"fingerprints": {"all": "0123456789abcdef0123456789abcdef"}}
+FINGERPRINT = "0123456789abcdef0123456789abcdef"
 VOLUME = Volume()
 STAGES = tuple(Stage)
 COUNTS = {

@@ -1,18 +1,47 @@
-"""Documents and facts of runs, as the verification would hand them over."""
+"""Finished runs, as the verification would hand them over."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tui.evidence.entry import RunFacts, ServerVersions, entry_of
+from tui.errors import ExitCode
+from tui.evidence.history import Entry, entry_of
+from tui.guard.target import Target, TargetKind, classify
+from tui.settings import Volume
+from tui.verify.events import (
+    AuditFinished,
+    CheckFinished,
+    DryRunFinished,
+    Event,
+    Mode,
+    Outcome,
+    ProbeFinished,
+    ProbeStatus,
+    ProjectDescribed,
+    RefreshTimed,
+    RunFinished,
+    RunStarted,
+    ServerVersions,
+    Stage,
+    StageFinished,
+    Tally,
+)
+from tui.verify.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tui.evidence.entry import Entry
-
 BEGAN = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+REF = "abcdefghijklmnopqrst"
+RUN = "20260302-0a1b2c3d"
+VOLUME = Volume()
+SERVERS = ServerVersions("15.7", "12.0.2", "2.151.0")
+DESCRIBED = ProjectDescribed(SERVERS, "0123456789abcdef0123456789abcdef")
+TIMES = (120.0, 98.0, 97.0, 99.5, 96.0)
+RIGHT = CheckFinished(expected=1600, matched=1600, mismatched=0, missing=0, unexpected=0)
+CLEAN = AuditFinished(Tally(), view_restored=True)
 
 # Six refreshes each of 14 unchanged runs, 50 users x 200 questions, one after the other on a
 # two-core machine that was busy with other work.
@@ -34,72 +63,95 @@ MEASURED: tuple[tuple[float, ...], ...] = (
 )
 
 
-def probe(name: str, status: str = "pass", detail: str = "fine", hint: str | None = None) -> Any:
-    return {"id": name, "status": status, "detail": detail, "hint": hint, "ms": 1.25}
+def target(kind: TargetKind = TargetKind.STAGING, ref: str = REF) -> Target:
+    """A hosted project."""
+    found = classify(
+        f"https://{ref}.supabase.co", "sb_secret_abcdefghijklmnop", non_prod_hosts=(ref,)
+    )
+    return replace(found, kind=kind)
 
 
-def document(run_id: Any = "20260302-0a1b2c3d", **changes: Any) -> dict[str, Any]:
-    """A verified cycle."""
-    return {
-        "schema": 1,
-        "mode": "cycle",
-        "run_id": run_id,
-        "outcome": "verified",
-        "exit_code": 0,
-        "message": "verified: all 1,600 aggregates are right, nothing is left behind",
-        "target": {
-            "host": "abcdefghijklmnopqrst.supabase.co",
-            "ref": "abcdefghijklmnopqrst",
-            "kind": "staging",
-            "reason": "HEATMAP_VERIFY_NON_PROD_HOSTS names it",
-        },
-        "settings": {"users": 50, "questions": 200, "batch": 500, "concurrency": 8},
-        "probes": [
-            probe("auth.service_key"),
-            probe("limits.rows", "warn", "1,000 rows a page", "nothing to do: the console pages"),
-            probe("permissions.anon", "skip", "no anon key is configured"),
-        ],
-        "ready": True,
-        "stages": [
-            {"name": "users", "seconds": 0.41, "count": 50},
-            {"name": "responses", "seconds": 0.93, "count": 10_000},
-            {"name": "refresh", "seconds": 0.5, "count": 5},
-        ],
-        "rows": {"users": 50, "questions": 200, "responses": 10_000},
-        "refresh_ms": 98.0,
-        "refresh_runs_ms": [120.0, 98.0, 97.0, 99.5, 96.0],
-        "final_refresh_ms": 81.0,
-        "check": {
-            "expected": 1600,
-            "matched": 1600,
-            "mismatched": 0,
-            "missing": 0,
-            "unexpected": 0,
-        },
-        "leftovers": {"users": 0, "questions": 0, "responses": 0},
-        "view_restored": True,
-        "total_seconds": 3.2,
-        **changes,
-    }
+def probe(
+    name: str, status: str = "pass", detail: str = "fine", hint: str | None = None
+) -> ProbeFinished:
+    """An answer of a probe."""
+    group = name.partition(".")[0]
+    return ProbeFinished(name, group, name, ProbeStatus(status), detail, hint, 1.25)
 
 
-def facts(number: int = 0, **changes: Any) -> RunFacts:
-    """Facts of the run that ended `number` minutes after the first."""
-    known: dict[str, Any] = {
-        "finished_at": BEGAN + timedelta(minutes=number),
-        "tool_version": "0.1.0",
-        "versions": ServerVersions("15.7", "12.0.2", "2.151.0"),
-        "fingerprint": "0123456789abcdef0123456789abcdef",
-        "log_head": "ab" * 32,
-        "server_ms": (112.0, 90.5, 89.0, 91.0, 88.0),
-        "final_server_ms": 74.0,
-        **changes,
-    }
-    return RunFacts(**known)
+PROBES = (
+    probe("authentication.key"),
+    probe("limits.max_rows", "warn", "1,000 rows a page", "nothing to do: the console pages"),
+    probe("permissions.anon", "skip", "no anon key is configured"),
+)
 
 
-def entry(number: int, times: Sequence[float] = (100.0,), **changes: Any) -> Entry:
+def ended(
+    outcome: Outcome = Outcome.VERIFIED,
+    code: ExitCode = ExitCode.VERIFIED,
+    message: str = "verified: all 1,600 aggregates are right, nothing is left behind",
+    hint: str | None = None,
+    seconds: float = 3.2,
+    problems: tuple[str, ...] = (),
+) -> RunFinished:
+    """How a run ended; a verified one unless said otherwise."""
+    return RunFinished(outcome, code, message, hint, seconds, problems)
+
+
+def going(
+    run_id: str = RUN,
+    *,
+    mode: Mode = Mode.CYCLE,
+    at: Target | None = None,
+    volume: Volume = VOLUME,
+    described: ProjectDescribed | None = DESCRIBED,
+    probes: Sequence[ProbeFinished] = PROBES,
+    times: Sequence[float] = TIMES,
+    check: CheckFinished | None = RIGHT,
+    audit: AuditFinished | None = CLEAN,
+    stages: Sequence[tuple[Stage, float, int]] | None = None,
+) -> Result:
+    """A run that is about to end; a cycle that found all right unless said otherwise."""
+    if stages is None:
+        stages = [
+            (Stage.USERS, 0.41, volume.users),
+            (Stage.QUESTIONS, 0.2, volume.questions),
+            (Stage.RESPONSES, 0.93, volume.responses),
+            (Stage.REFRESH, 0.5, len(times)),
+        ]
+    ready = not any(each.status is ProbeStatus.FAIL for each in probes)
+    events: list[Event | None] = [
+        RunStarted(run_id, mode, at or target(), volume),
+        *probes,
+        DryRunFinished(ready, {}, (), "ready") if probes else None,
+        described,
+        *(StageFinished(*each) for each in stages),
+        *(RefreshTimed(ms, ms * 0.9, number) for number, ms in enumerate(times, start=1)),
+        RefreshTimed(81.0, 74.0, 1, final=True) if audit is not None and times else None,
+        check,
+        audit,
+    ]
+    result = Result(mode, clock=lambda: 0.0)
+    for event in events:
+        if event is not None:
+            result.apply(event)
+    return result
+
+
+def empty(mode: Mode, **changes: Any) -> Result:
+    """A run that wrote nothing and looked at nothing."""
+    return going(
+        **{"mode": mode, "times": (), "check": None, "audit": None, "stages": ()} | changes
+    )
+
+
+def entry(
+    number: int, times: Sequence[float] = (100.0,), end: RunFinished | None = None, **changes: Any
+) -> Entry:
     """The `number`th run in a history."""
-    about = {name: changes.pop(name) for name in ("versions", "fingerprint") if name in changes}
-    shown = document(f"20260302-{number:08x}", refresh_runs_ms=list(times), **changes)
-    return entry_of(shown, facts(number, server_ms=(), **about))
+    result = going(f"20260302-{number:08x}", times=times, **changes).ended(end or ended())
+    assert result.target is not None
+    at = BEGAN + timedelta(minutes=number)
+    made = entry_of(result, at=at, place=result.target.place)
+    assert made is not None
+    return made

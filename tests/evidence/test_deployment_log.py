@@ -178,7 +178,7 @@ HOSTILE = [
     f'{REASON}","outcome":"verified","x":"',
     f"{REASON} \ud800",
     f"{REASON} key {KEY}",
-    f"{REASON} apikey: opaque-token-1",
+    f"{REASON} Authorization: Bearer opaque-token-1",
 ]
 
 

@@ -13,23 +13,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.evidence.samples import BEGAN, document, entry, facts
+from tests.evidence.samples import (
+    BEGAN,
+    DESCRIBED,
+    REF,
+    SERVERS,
+    TIMES,
+    VOLUME,
+    ended,
+    entry,
+    going,
+    target,
+)
 from tui import files
-from tui.evidence.entry import ServerVersions, entry_of
+from tui.errors import ExitCode
+from tui.evidence.comparison import Verdict
+from tui.evidence.deployment_log import Anchor
 from tui.evidence.history import (
-    YARDSTICK_RUNS,
     HistoryFile,
     HistoryUnreadable,
     HistoryUnwritable,
+    entry_of,
     read_history,
     why_not_comparable,
 )
-from tui.redact import Secret
+from tui.redact import remember
+from tui.verify.events import Outcome, ProjectDescribed, ServerVersions
+from tui.verify.result import result_of_error
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tui.evidence.entry import Entry
+    from tui.evidence.history import Entry, History
 
 
 def written(path: Path, *entries: Entry) -> HistoryFile:
@@ -39,22 +54,34 @@ def written(path: Path, *entries: Entry) -> HistoryFile:
     return file
 
 
+FAILED = ended(Outcome.FAILED, ExitCode.FAILED, "failed")
+
+
+def on(**versions: str | None) -> ProjectDescribed:
+    """A project with other versions."""
+    return ProjectDescribed(replace(SERVERS, **versions), DESCRIBED.fingerprint)
+
+
 def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    one = entry_of(document(), facts())
-    other = entry_of(
-        document("other", refresh_runs_ms=[], final_refresh_ms=None, stages=[]),
-        facts(versions=ServerVersions(), fingerprint=None, server_ms=(None, 3.5)),
-    )
+    one = replace(entry(1, TIMES), log="/team/log.jsonl", log_head="ab" * 32)
+    other = entry(2, times=[], described=None, audit=None, stages=[])
     file = written(tmp_path, one, other)
     history = file.read()
     assert history.entries == (one, other)
     assert history.skipped == 0
-    assert history.entry("other") == other
+    assert history.entry(other.run_id) == other
     assert history.entry("nobody") is None
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
-    assert one.at == BEGAN
-    assert one.series.identity == "abcdefghijklmnopqrst"
+    assert (one.series.identity, one.mode, one.outcome) == (REF, "cycle", "verified")
+    assert (one.versions, one.fingerprint) == (SERVERS, DESCRIBED.fingerprint)
+
+
+def test_a_line_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    """Written before runs were tied to the deployment log, with stages and server times."""
+    old = {"schema": 1, "line": "run", **entry(1).content(), "stages": {}, "server_ms": []}
+    del old["log"], old["log_head"]
+    assert read_history(json.dumps(old).encode()).entries == (entry(1),)
 
 
 def test_no_history_is_an_empty_one(tmp_path: Path) -> None:
@@ -77,22 +104,18 @@ def test_every_line_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert len(synced) == 1
 
 
-def test_a_project_without_a_ref_goes_by_its_host() -> None:
-    target = {"host": "db.example.com", "ref": None, "kind": "production", "reason": "unknown"}
-    assert entry_of(document(target=target), facts()).series.identity == "db.example.com"
-
-
-@pytest.mark.parametrize("missing", ["target", "settings", "run_id"])
-def test_what_is_no_run_makes_no_entry(missing: str) -> None:
-    with pytest.raises(ValueError, match="names no run"):
-        entry_of(document(**{missing: None}), facts())
+def test_what_is_no_run_makes_no_entry() -> None:
+    error = HistoryUnreadable("as an example")
+    result = result_of_error(error, going().mode, target())
+    assert entry_of(result, at=BEGAN, place="x") is None
+    assert entry_of(going(), at=BEGAN, place="x") is None, "it has not ended"
 
 
 def test_a_secret_in_what_a_server_says_is_not_kept(tmp_path: Path) -> None:
-    key = Secret("a-password-nobody-may-see")
-    hostile = replace(facts().versions, auth=f"v2 {key.reveal()} " + "x" * 10_000)
-    file = written(tmp_path, entry_of(document(), facts(versions=hostile)))
-    assert key.reveal() not in file.path.read_text()
+    key = "a-password-nobody-may-see"
+    remember(key)
+    file = written(tmp_path, entry(1, described=on(auth=f"v2 {key} " + "x" * 10_000)))
+    assert key not in file.path.read_text()
     assert file.path.stat().st_size < 2_000
 
 
@@ -142,7 +165,7 @@ def test_a_line_with_a_wrong_value_is_read_or_skipped_never_fatal(name: str, val
     history = read_history(json.dumps(line).encode())
     assert len(history.entries) + history.skipped == 1
     for each in history.entries:
-        history.yardstick(each)
+        history.against(each)
         assert json.dumps(each.content(), allow_nan=False)
 
 
@@ -217,52 +240,88 @@ def test_a_history_that_cannot_be_used_is_an_operators_error(tmp_path: Path) -> 
 def test_runs_are_comparable_when_target_volume_and_server_are_the_same() -> None:
     one = entry(1)
     assert why_not_comparable(one, entry(2)) is None
-    patch = ServerVersions("15.12", "12.2.3", "2.99")
-    assert why_not_comparable(one, entry(2, versions=patch, fingerprint="other")) is None
-    settings = document()["settings"]
-    batch = entry(2, settings={**settings, "batch": 9, "concurrency": 1})
+    patch = ProjectDescribed(ServerVersions("15.12", "12.2.3", "2.99"), "other")
+    assert why_not_comparable(one, entry(2, described=patch)) is None
+    batch = entry(2, volume=replace(VOLUME, batch=9, concurrency=1))
     assert why_not_comparable(one, batch) is None
 
 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"target": {**document()["target"], "ref": "z" * 20}}, "another target"),
-        ({"settings": {**document()["settings"], "users": 51}}, "another volume"),
-        ({"settings": {**document()["settings"], "questions": 1}}, "another volume"),
-        ({"versions": ServerVersions("17.1", "12.0.2")}, "another PostgreSQL: 15, 17"),
-        ({"versions": ServerVersions("15.7", "v13")}, "another PostgREST: 12, 13"),
-        ({"versions": ServerVersions(None, "12.0.2")}, "another PostgreSQL: 15, unknown"),
+        ({"at": target(ref="z" * 20)}, "another target"),
+        ({"volume": replace(VOLUME, users=51)}, "another volume"),
+        ({"volume": replace(VOLUME, questions=1)}, "another volume"),
+        ({"described": on(postgres="17.1")}, "another PostgreSQL: 15, 17"),
+        ({"described": on(postgrest="v13")}, "another PostgREST: 12, 13"),
+        ({"described": on(postgres=None)}, "another PostgreSQL: 15, unknown"),
     ],
 )
 def test_runs_are_not_comparable_otherwise(
     tmp_path: Path, changes: dict[str, Any], why: str
 ) -> None:
     assert (why_not_comparable(entry(1), entry(2, **changes)) or "").startswith(why)
-    history = written(tmp_path, entry(2, **changes), entry(3)).read()
-    assert history.comparable(entry(1)) == [entry(3)]
+    history = written(tmp_path, entry(2, **changes)).read()
+    assert history.against(entry(3)) is None
 
 
-def test_comparable_runs_are_others_that_timed_a_refresh_newest_last(tmp_path: Path) -> None:
-    history = written(tmp_path, entry(3), entry(1), entry(2, times=[])).read()
-    assert history.comparable(entry(1)) == [entry(3)]
-    assert history.comparable(entry(9)) == [entry(3), entry(1)]
-    assert history.previous(entry(9)) == entry(1)
-    assert history.timed(entry(9).series) == [entry(3), entry(1)]
-    assert history.timed(replace(entry(9).series, users=1)) == []
+def compared_with(history: History, run: Entry) -> list[Entry]:
+    against = history.against(run)
+    return list(against.runs) if against else []
 
 
-def test_the_yardstick_is_of_verified_runs_alone(tmp_path: Path) -> None:
-    failed = entry(2, times=[900.0], outcome="failed", exit_code=1)
-    history = written(tmp_path, entry(1), failed).read()
-    assert history.yardstick(entry(9)) == [entry(1)]
-    assert history.previous(entry(9)) == entry(1)
-    many = written(tmp_path, *(entry(number) for number in range(3, 40))).read()
-    assert many.yardstick(entry(99)) == [entry(number) for number in range(40)][-YARDSTICK_RUNS:]
+def test_a_run_is_compared_with_the_last_five_that_timed_enough(tmp_path: Path) -> None:
+    many = [entry(n, times=[100.0 + n] * 5) for n in range(8)]
+    few = [entry(20, times=[900.0]), entry(21, times=[])]
+    history = written(tmp_path, *many, *few).read()
+    against = history.against(entry(99, times=[110.0] * 5))
+    assert against is not None
+    assert (list(against.runs), against.is_baseline) == (many[3:], False)
+    assert against.comparison.before is not None
+    assert (against.comparison.before.n, against.comparison.before.median) == (25, 105.0)
+    assert history.timed(entry(99).series) == [*many, few[0]]
+
+
+def test_where_none_timed_enough_the_last_one_is_shown(tmp_path: Path) -> None:
+    history = written(tmp_path, entry(1, [100.0]), entry(2, [120.0]), entry(3, [])).read()
+    against = history.against(entry(9, [279.0]))
+    assert against is not None
+    assert list(against.runs) == [entry(2, [120.0])]
+    assert against.comparison.verdict is Verdict.NOT_JUDGED
+
+
+def test_only_verified_runs_and_never_the_run_itself_are_compared_with(tmp_path: Path) -> None:
+    slow = entry(2, [900.0] * 5, end=FAILED)
+    history = written(tmp_path, entry(1), slow, entry(3)).read()
+    assert compared_with(history, entry(3)) == [entry(1)]
+    assert compared_with(history, entry(1)) == [entry(3)]
+    assert compared_with(written(tmp_path / "one", entry(1)).read(), entry(1)) == []
+
+
+@pytest.mark.parametrize(
+    ("prints", "same"), [(("a", "a"), True), (("a", "b"), False), (("a", None), None)]
+)
+def test_a_changed_sql_is_known_by_its_fingerprint(
+    tmp_path: Path, prints: tuple[str | None, ...], same: bool | None
+) -> None:
+    runs = [entry(n, described=ProjectDescribed(SERVERS, each)) for n, each in enumerate(prints)]
+    against = written(tmp_path, runs[0]).read().against(runs[1])
+    assert against is not None
+    assert against.same_sql is same
+
+
+def test_runs_anchor_the_log_that_they_were_recorded_beside(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    here = replace(entry(1), log=str(log), log_head="aa" * 32)
+    elsewhere = replace(entry(2), log="/other", log_head="bb" * 32)
+    history = written(tmp_path, here, elsewhere, entry(3)).read()
+    assert history.anchors(log) == [
+        Anchor("aa" * 32, "run 20260302-00000001 of 2026-03-02 in the history")
+    ]
 
 
 def test_a_baseline_is_kept_for_its_target_and_volume(tmp_path: Path) -> None:
-    small = entry(2, settings={**document()["settings"], "users": 5})
+    small = entry(2, volume=replace(VOLUME, users=5))
     file = written(tmp_path, entry(1), small, entry(3))
     assert file.read().baseline(entry(1).series) is None
     file.mark_baseline(entry(1), at=BEGAN)
@@ -277,11 +336,25 @@ def test_a_baseline_is_kept_for_its_target_and_volume(tmp_path: Path) -> None:
     assert file.read().baseline(entry(9).series) == entry(3)
 
 
-def test_marking_a_baseline_accepts_the_run_and_begins_the_yardstick_anew(tmp_path: Path) -> None:
-    slow = entry(2, times=[900.0], outcome="failed", exit_code=1)
+def test_a_marked_baseline_is_what_a_run_is_compared_with(tmp_path: Path) -> None:
+    slow = entry(2, times=[900.0], end=FAILED)
     file = written(tmp_path, entry(1), slow, entry(3))
     file.mark_baseline(slow, at=BEGAN)
-    assert file.read().yardstick(entry(9)) == [slow, entry(3)]
+    against = file.read().against(entry(9))
+    assert against is not None
+    assert (list(against.runs), against.is_baseline) == ([slow], True)
+    # The run itself marked: compared as if it were not.
+    assert compared_with(file.read(), slow) == [entry(3)]
+
+
+def test_a_baseline_that_is_not_comparable_says_why(tmp_path: Path) -> None:
+    old = entry(1, described=on(postgres="14.2"))
+    file = written(tmp_path, old, entry(2))
+    file.mark_baseline(old, at=BEGAN)
+    against = file.read().against(entry(9))
+    assert against is not None
+    assert against.comparison.verdict is Verdict.NOT_JUDGED
+    assert against.comparison.reason == "another PostgreSQL: 14, 15"
 
 
 def test_a_run_without_a_refresh_is_no_baseline(tmp_path: Path) -> None:
@@ -291,10 +364,10 @@ def test_a_run_without_a_refresh_is_no_baseline(tmp_path: Path) -> None:
 
 
 def test_the_pace_is_that_of_verified_runs(tmp_path: Path) -> None:
-    runs = [entry(n, times=[10.0 * n], total_seconds=float(n)) for n in (1, 2, 4)]
-    lost = entry(8, outcome="failed", exit_code=1, total_seconds=0.001)
+    runs = [entry(n, [10.0 * n], ended(seconds=float(n))) for n in (1, 2, 4)]
+    lost = entry(8, end=replace(FAILED, seconds=0.001))
     history = written(tmp_path, *runs, lost).read()
-    pace = history.pace(runs[0].series.identity)
+    pace = history.pace(REF)
     assert pace is not None
     assert (pace.runs, pace.rows_per_s, pace.refresh_ms) == (3, 5_000.0, 40.0)
     assert history.pace("elsewhere") is None

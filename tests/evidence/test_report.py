@@ -14,25 +14,52 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tests.evidence.samples import BEGAN, MEASURED, document, entry, facts, probe
-from tui.errors import ConfigurationError
-from tui.evidence.comparison import Verdict
-from tui.evidence.entry import ServerVersions
-from tui.evidence.gathered import RunEvidence, compare_runs, gather, without_run
-from tui.evidence.history import HistoryFile
-from tui.evidence.markup import markdown, one_line, table, withheld
-from tui.evidence.pipeline_files import append_report
-from tui.evidence.report import document_beside, report, save
-from tui.evidence.thresholds import Judged
-from tui.redact import Secret
+from tests.evidence.samples import (
+    BEGAN,
+    CLEAN,
+    MEASURED,
+    RIGHT,
+    SERVERS,
+    TIMES,
+    VOLUME,
+    empty,
+    ended,
+    entry,
+    going,
+    probe,
+    target,
+)
+from tui.errors import ConfigurationError, ExitCode, OperatorError
+from tui.evidence.comparison import Limits, judge
+from tui.evidence.deployment_log import Anchor
+from tui.evidence.history import History, HistoryFile, entry_of
+from tui.evidence.report import (
+    RunEvidence,
+    anchors,
+    append_report,
+    document_beside,
+    markdown,
+    one_line,
+    report,
+    require_place,
+    save,
+    table,
+    withheld,
+    without_run,
+)
+from tui.guard.target import TargetKind
+from tui.redact import remember
+from tui.verify.events import Mode, Outcome, ProjectDescribed, Stage, Tally
+from tui.verify.result import document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from markdown_it.token import Token
 
-    from tui.evidence.entry import Entry
-    from tui.evidence.history import History
+    from tui.evidence.history import Entry
+    from tui.verify.events import RunFinished
+    from tui.verify.result import Result
 
 GOLDEN = Path(__file__).parent / "golden"
 HOSTILE = (
@@ -59,128 +86,129 @@ def history_of(tmp_path: Path, *entries: Entry, baseline: Entry | None = None) -
     return file.read()
 
 
-def against_baseline(tmp_path: Path, **changes: Any) -> RunEvidence:
+def gather(
+    result: Result,
+    end: RunFinished | None = None,
+    history: History | None = None,
+    limits: Limits | None = None,
+    **changes: Any,
+) -> RunEvidence:
+    """The evidence of a run, as the archive makes it."""
+    done = result.ended(end or ended())
+    assert done.target is not None
+    made = entry_of(done, at=BEGAN + timedelta(minutes=9), place=done.target.place)
+    assert made is not None
+    against = history.against(made) if history else None
+    comparison = against.comparison if against else None
+    known: dict[str, Any] = {
+        "at": BEGAN + timedelta(minutes=9),
+        "entry": made,
+        "log": "/state/deployment-log.jsonl",
+        "log_head": "ab" * 32,
+        "against": against,
+        "thresholds": judge(done.refresh_runs_ms, limits or Limits(), comparison),
+        **changes,
+    }
+    return RunEvidence(done, **known)
+
+
+LIMITS = Limits(500, 50)
+
+
+def against_baseline(
+    tmp_path: Path, times: Sequence[float] = TIMES, end: RunFinished | None = None
+) -> RunEvidence:
     """A run of a changed view, after five of the one before it."""
-    before = [entry(n, times, fingerprint="f" * 32) for n, times in enumerate(MEASURED[:5])]
+    before = [
+        entry(n, each, described=ProjectDescribed(SERVERS, "f" * 32))
+        for n, each in enumerate(MEASURED[:5])
+    ]
     history = history_of(tmp_path, *before, baseline=before[1])
-    return gather(
-        history, document(**changes), facts(9), max_refresh_ms=500, max_regression_percent=20
-    )
+    return gather(going(times=times), end, history, LIMITS)
 
 
-FAILED: dict[str, Any] = {
-    "outcome": "failed",
-    "exit_code": 1,
-    "message": "the view is wrong: accuracy_rate of question 7 is 0.50, expected 0.67",
-    "probes": [
-        probe("schema.view"),
-        probe("permissions.anon", "fail", f"anon may read: {HOSTILE}", "revoke it | now"),
-        probe("limits.rows", "warn", "1,000 rows a page", "nothing to do"),
-    ],
-    "check": {"expected": 1600, "matched": 1590, "mismatched": 8, "missing": 2, "unexpected": 1},
-    "leftovers": {"users": 0, "questions": 3, "responses": 40},
-    "view_restored": False,
-}
-
-NO_RUN = document(
-    None,
-    outcome="unreachable",
-    exit_code=6,
-    message="the project cannot be reached",
-    target=None,
-    settings=None,
-    probes=[],
-    stages=[],
-    refresh_runs_ms=[],
-    final_refresh_ms=None,
-    check=dict.fromkeys(document()["check"], 0),
-    rows=dict.fromkeys(document()["rows"], 0),
-    leftovers=dict.fromkeys(("users", "questions", "responses")),
-    view_restored=None,
-)
+LEFT = replace(CLEAN, leftovers=Tally(0, 3, 40), view_restored=False)
 
 CASES: dict[str, Callable[[Path], RunEvidence]] = {
     "verified": against_baseline,
+    "alone": lambda path: gather(
+        going(times=[282.0]), history=history_of(path, entry(1, [101.0])), limits=LIMITS
+    ),
     "slower": lambda path: against_baseline(
-        path, refresh_runs_ms=[1_130.0, 1_099.0, 1_101.0, 1_098.5, 1_097.0]
-    ),
-    "failed": lambda path: gather(
-        history_of(path),
-        document(**FAILED),
-        facts(problems=("questions: 403 | forbidden",), hint="run --purge", log_head=None),
-        max_regression_percent=20,
-    ),
-    "dry-run": lambda path: gather(
-        history_of(path),
-        document(
-            mode="dry-run",
-            outcome="ready",
-            message="ready to write synthetic data",
-            stages=[],
-            refresh_runs_ms=[],
-            refresh_ms=None,
-            final_refresh_ms=None,
-            check=dict.fromkeys(document()["check"], 0),
-            rows=dict.fromkeys(document()["rows"], 0),
-            leftovers=None,
-            view_restored=None,
+        path,
+        [1_130.0, 1_099.0, 1_101.0, 1_098.5, 1_097.0],
+        ended(
+            Outcome.FAILED,
+            ExitCode.FAILED,
+            "the numbers are right, but max-refresh-ms broken: "
+            "median refresh 1,099.0 ms, over 500 ms",
+            "compare with earlier runs in the report",
+            problems=("median refresh 1,099.0 ms, over 500 ms",),
         ),
-        facts(server_ms=(), final_server_ms=None),
-        max_refresh_ms=1,
     ),
-    "purge": lambda path: gather(
-        history_of(path),
-        document(
-            mode="purge",
-            outcome="leftovers",
-            exit_code=5,
-            message="left behind: 3 questions",
-            probes=[],
-            stages=[{"name": "cleanup-responses", "seconds": 0.25, "count": 400}],
-            refresh_runs_ms=[],
-            refresh_ms=None,
-            check=dict.fromkeys(document()["check"], 0),
-            rows=dict.fromkeys(document()["rows"], 0),
-            leftovers={"users": 0, "questions": 3, "responses": 0},
-            view_restored=None,
+    "failed": lambda _: gather(
+        going(
+            check=replace(RIGHT, matched=1590, mismatched=8, missing=2, unexpected=1),
+            audit=LEFT,
+            probes=(
+                probe("schema.view"),
+                probe("permissions.anon", "fail", f"anon may read: {HOSTILE}", "revoke it | now"),
+                probe("limits.rows", "warn", "1,000 rows a page", "nothing to do"),
+            ),
         ),
-        facts(
-            server_ms=(),
+        ended(
+            Outcome.LEFTOVERS,
+            ExitCode.LEFTOVERS,
+            "left behind: 3 questions, 40 responses",
+            "run heatmap-tui --purge",
+            problems=("questions: 403 | forbidden", "accuracy_rate is 0.50, expected 0.67"),
+        ),
+        log_head=None,
+    ),
+    "dry-run": lambda _: gather(
+        empty(Mode.DRY_RUN),
+        ended(Outcome.READY, ExitCode.VERIFIED, "ready to write synthetic data", seconds=0.6),
+    ),
+    "purge": lambda _: gather(
+        empty(
+            Mode.PURGE,
+            probes=(),
+            audit=replace(CLEAN, leftovers=Tally(0, 3, 0), view_restored=None),
+            stages=[(Stage.CLEANUP_RESPONSES, 0.25, 400)],
+            at=target(TargetKind.PRODUCTION),
+        ),
+        ended(
+            Outcome.LEFTOVERS,
+            ExitCode.LEFTOVERS,
+            "left behind: 3 questions",
+            "grant DELETE to service_role, then heatmap-tui --purge",
             problems=("deleting questions: permission denied (42501)",),
-            hint="grant DELETE to service_role, then heatmap-tui --purge",
-            justification_recorded=True,
         ),
+        justification_recorded=True,
     ),
-    "refused": lambda path: gather(
-        history_of(path),
-        document(
-            outcome="refused",
-            exit_code=3,
-            message="break-glass is refused: the justification is filler",
-            stages=[],
-            refresh_runs_ms=[],
-            refresh_ms=None,
-            final_refresh_ms=None,
-            check=dict.fromkeys(document()["check"], 0),
-            rows=dict.fromkeys(document()["rows"], 0),
-            leftovers=dict.fromkeys(("users", "questions", "responses")),
-            view_restored=None,
-            target={**document()["target"], "kind": "production", "reason": "nothing says not"},
+    "refused": lambda _: gather(
+        empty(Mode.CYCLE, at=target(TargetKind.PRODUCTION)),
+        ended(
+            Outcome.REFUSED,
+            ExitCode.REFUSED,
+            "break-glass is refused: the justification is too short",
+            seconds=0.8,
         ),
-        facts(server_ms=(), final_server_ms=None, justification_recorded=False),
+        justification_recorded=False,
     ),
     "unreachable": lambda _: replace(
-        without_run(NO_RUN, hint="is the address right?"),
-        facts=facts(
-            versions=ServerVersions(),
-            fingerprint=None,
-            log_head=None,
-            server_ms=(),
-            final_server_ms=None,
-            hint="is the address right?",
+        without_run(
+            Unreachable("the project cannot be reached", hint="is the address right?"), Mode.CYCLE
         ),
+        at=BEGAN,
     ),
 }
+
+
+class Unreachable(OperatorError):
+    """As the sandbox's error."""
+
+    exit_code = ExitCode.UNREACHABLE
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -194,14 +222,11 @@ def test_a_report_is_what_it_was(tmp_path: Path, name: str) -> None:
     assert text == golden.read_text(encoding="utf-8")
 
 
-def test_two_runs_differ_in_names_and_times_alone(tmp_path: Path) -> None:
-    one = report(gather(history_of(tmp_path), document(), facts()))
+def test_two_runs_differ_in_names_and_times_alone() -> None:
+    at = (BEGAN + timedelta(minutes=9)).astimezone(timezone(timedelta(hours=5)))
+    one = report(gather(going()))
     other = report(
-        gather(
-            history_of(tmp_path),
-            document("another", total_seconds=4.75),
-            facts(finished_at=BEGAN.astimezone(timezone(timedelta(hours=5)))),
-        )
+        gather(going("another"), ended(seconds=4.75), at=at),
     )
     assert other == one.replace("20260302-0a1b2c3d", "another").replace("3.20 s", "4.75 s")
 
@@ -282,33 +307,27 @@ def test_nobody_is_called_and_no_issue_is_pointed_to(text: str) -> None:
 
 def test_a_line_is_cut_with_a_mark() -> None:
     assert one_line("x" * 1_000, 10) == "x" * 9 + "…"
-    assert len(report(gather(history_of(Path.cwd()), many_probes(), facts()))) < 65_536
-
-
-def many_probes() -> dict[str, Any]:
-    """Sixty probes, each with as much to say as it can."""
-    return document(probes=[probe(f"group.{n}", "pass", "x" * 5_000) for n in range(60)])
+    many = tuple(probe(f"group.{n}", "pass", "x" * 5_000) for n in range(60))
+    assert len(report(gather(going(probes=many)))) < 65_536
 
 
 def test_secrets_and_peoples_addresses_are_in_no_output(tmp_path: Path) -> None:
-    key = Secret("hunter2-and-then-some")
-    leak = f"{key.reveal()} Key (email)=(ada.l+x@uni.ac.uk) exists; heatmap-1-2@example.com"
+    key = "hunter2-and-then-some"
+    remember(key)
+    leak = f"{key} Key (email)=(ada.l+x@uni.ac.uk) exists; heatmap-1-2@example.com"
     leaking = gather(
-        history_of(tmp_path),
-        document(
-            message=leak,
-            outcome="failed",
-            exit_code=1,
-            probes=[probe("schema.view", "fail", leak, leak)],
-            target={"host": "h", "ref": None, "kind": "local", "reason": leak},
+        going(
+            probes=(probe("schema.view", "fail", leak, leak),),
+            at=replace(target(), reason=leak),
+            described=ProjectDescribed(replace(SERVERS, auth=leak), leak),
         ),
-        facts(problems=(leak,), hint=leak, versions=replace(facts().versions, auth=leak)),
+        ended(Outcome.FAILED, ExitCode.FAILED, leak, leak, problems=(leak,)),
     )
     path, beside = save(tmp_path / "report.md", leaking)
     append_report(tmp_path / "summary.md", leaking)
     for file in (path, beside, tmp_path / "summary.md"):
         text = file.read_text(encoding="utf-8")
-        assert key.reveal() not in text
+        assert key not in text
         assert "uni.ac.uk" not in text
         assert "heatmap-1-2@" in text.replace("\u200b", "")
 
@@ -335,20 +354,60 @@ def test_the_report_is_saved_with_json_beside_it(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(beside.stat().st_mode) == 0o600
     found = json.loads(beside.read_text(encoding="utf-8"))
     more = found.pop("evidence")
-    assert found == document()
+    assert found == json.loads(json.dumps(document(evidence.result)))
     assert more == json.loads(json.dumps(document_beside(evidence)["evidence"]))
-    assert more["baseline"]["comparison"]["verdict"] == "same within noise"
-    assert [each["judged"] for each in more["thresholds"]] == ["met", "met"]
+    assert more["against"]["verdict"] == "no difference beyond noise"
+    assert [each["met"] for each in more["thresholds"]] == [True, True]
+    assert more["fingerprint"] == "0123456789abcdef0123456789abcdef"
 
 
-@pytest.mark.parametrize(("name", "why"), [("a.json", "has that name"), ("file/a.md", "write")])
-def test_a_report_that_cannot_be_saved_says_so(tmp_path: Path, name: str, why: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("a.json", "has that name"),
+        ("file/a.md", "Not a directory"),
+        (".", "Is a directory"),
+        ("/", "Is a directory"),
+        ("fifo.md", "not a plain file"),
+        ("/dev/full", "not a plain file"),
+        ("x" * 300, "File name too long"),
+        ("beside.md", "Is a directory"),
+        ("nul\0.md", "no name of a file"),
+    ],
+)
+def test_a_report_that_could_never_be_saved_says_so_at_once(
+    tmp_path: Path, name: str, why: str
+) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match=why) as caught:
-        save(tmp_path / name, against_baseline(tmp_path))
-    assert caught.value.hint
-    with pytest.raises(ConfigurationError, match="add the report"):
-        append_report(tmp_path, against_baseline(tmp_path))
+    os.mkfifo(tmp_path / "fifo.md")
+    (tmp_path / "beside.json").mkdir()
+    before = sorted(tmp_path.iterdir())
+    for attempt in (require_place, lambda path: save(path, gather(going()))):
+        with pytest.raises(ConfigurationError, match=why) as caught:
+            attempt(tmp_path / name)
+        assert caught.value.hint
+        assert "\n" not in caught.value.message
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", [".", "fifo", "missing/summary.md"])
+def test_a_job_page_that_cannot_be_written_says_so(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(ConfigurationError, match="Cannot add the report"):
+        append_report(tmp_path / name, gather(going()))
+
+
+def test_reports_anchor_the_log_that_they_were_made_beside(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    made = replace(gather(going()), log=str(log))
+    save(tmp_path / "one.md", made)
+    save(tmp_path / "other.md", replace(made, log="/elsewhere"))
+    save(tmp_path / "none.md", replace(made, log_head=None))
+    for name, content in (("foreign", "[1]"), ("torn", '{"evidence": '), ("old", "{}")):
+        (tmp_path / f"{name}.json").write_text(content)
+    found = anchors(tmp_path, log)
+    assert found == [Anchor("ab" * 32, f"the report {tmp_path / 'one.json'}")]
+    assert anchors(tmp_path / "missing", log) == []
 
 
 def test_the_job_page_gets_the_very_report(tmp_path: Path) -> None:
@@ -362,62 +421,31 @@ def test_the_job_page_gets_the_very_report(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-def test_a_broken_threshold_fails_the_run_and_keeps_it_out_of_the_yardstick(
-    tmp_path: Path,
-) -> None:
-    slower = CASES["slower"](tmp_path)
-    assert [each.judged for each in slower.thresholds] == [Judged.BROKEN, Judged.BROKEN]
-    assert (slower.document["outcome"], slower.document["exit_code"]) == ("failed", 1)
-    assert "max-regression broken" in slower.document["message"]
-    assert slower.entry is not None
-    assert not slower.entry.verified
-    assert document()["outcome"] == "verified"
+def test_a_run_that_is_compared_with_none_says_so() -> None:
+    assert "No comparable run is on record." in report(gather(going()))
 
 
-def test_a_worse_exit_code_is_kept(tmp_path: Path) -> None:
-    left = gather(
-        history_of(tmp_path),
-        document(outcome="leftovers", exit_code=5, message="left behind"),
-        facts(),
-        max_refresh_ms=1,
-    )
-    assert left.thresholds[0].judged is Judged.BROKEN
-    assert (left.document["exit_code"], left.document["message"]) == (5, "left behind")
-
-
-def test_a_run_is_not_compared_with_itself(tmp_path: Path) -> None:
-    one = entry(1)
-    shown_again = gather(history_of(tmp_path, one, baseline=one), document(one.run_id), facts(1))
-    assert shown_again.baseline is None
-    assert shown_again.previous is None
-    assert "No comparable run is on record." in report(shown_again)
-
-
-def test_a_baseline_that_is_the_previous_run_is_told_once(tmp_path: Path) -> None:
-    one = entry(1)
-    found = gather(history_of(tmp_path, one, baseline=one), document(), facts(9))
-    assert found.baseline is not None
-    assert found.previous is None
+def test_one_refresh_beside_one_is_two_numbers(tmp_path: Path) -> None:
+    text = report(CASES["alone"](tmp_path))
+    assert "101 ms (1 refresh) before, 282 ms (1 refresh) now" in text
+    assert "slower" not in text
+    assert "179" not in text
 
 
 def test_a_baseline_that_is_not_comparable_says_why(tmp_path: Path) -> None:
-    old = entry(1, versions=replace(facts().versions, postgres="14.2"))
-    found = gather(history_of(tmp_path, old, baseline=old), document(), facts(9))
-    assert found.baseline is not None
-    assert found.baseline.comparison.reason == "another PostgreSQL: 14, 15"
-    assert "not comparable: another PostgreSQL: 14, 15" in report(found)
+    old = entry(1, described=ProjectDescribed(replace(SERVERS, postgres="14.2")))
+    text = report(gather(going(), history=history_of(tmp_path, old, baseline=old)))
+    assert "not comparable: another PostgreSQL: 14, 15" in text
 
 
-def test_changed_sql_is_compared_by_all_runs_of_either_kind(tmp_path: Path) -> None:
-    old = [entry(n, MEASURED[n], fingerprint="old") for n in range(8)]
-    new = [entry(20 + n, [ms / 2.2 for ms in MEASURED[n]], fingerprint="new") for n in range(8)]
-    history = history_of(tmp_path, *old, *new)
-    many = compare_runs(history, old[0], new[-1])
-    assert (many.before_runs, many.after_runs) == (5, 5)
-    assert many.verdict is Verdict.FASTER
-    alone = compare_runs(history_of(tmp_path / "none"), old[0], new[-1])
-    assert (alone.before_runs, alone.after_runs) == (1, 1)
-    same = compare_runs(history, old[0], old[1])
-    assert (same.before_runs, same.after_runs) == (1, 1)
-    untimed = compare_runs(history, old[0], entry(9, times=[]))
-    assert untimed.verdict is Verdict.NOT_COMPARABLE
+def test_what_stays_in_the_project_on_purpose_is_said() -> None:
+    assert "`auth.audit_log_entries`: up to 100 rows" in report(gather(going()))
+    assert "audit_log_entries" not in report(gather(empty(Mode.DRY_RUN)))
+
+
+def test_what_was_not_written_as_planned_is_said() -> None:
+    few = going(stages=[(Stage.USERS, 0.1, 50), (Stage.QUESTIONS, 0.1, 7)])
+    text = report(gather(few, ended(Outcome.INTERRUPTED, ExitCode.INTERRUPTED, "stopped")))
+    assert "10,000 responses; written: 50 users, 7 questions" in text
+    assert "; written:" not in report(gather(going()))
+    assert VOLUME.responses == 10_000

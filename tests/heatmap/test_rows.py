@@ -10,8 +10,14 @@ from hypothesis import given
 
 from tests.heatmap.samples import aggregate_rows, row
 from tui.errors import ConfigurationError
-from tui.evidence.export import write_rows
-from tui.heatmap.rows import COLUMNS, AggregateRow, row_as_json, rows_as_csv, rows_as_json
+from tui.heatmap.rows import (
+    COLUMNS,
+    AggregateRow,
+    row_as_json,
+    rows_as_csv,
+    rows_as_json,
+    write_rows,
+)
 
 
 @given(aggregate_rows())

@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.evidence.archive import Archive
 from tui.guard.target import classify
 from tui.settings import load_settings
 from tui.verify.session import Session
@@ -29,7 +30,13 @@ async def main(event_number: int, delay_s: float) -> None:
     assert settings.service_role_key
     key: Secret = settings.service_role_key
     target = classify(settings.url, key.reveal(), prod_hosts=(), non_prod_hosts=())
-    async with Session(settings, target, key=key, is_sandbox=False) as session:
+    async with Session(
+        settings,
+        target,
+        key=key,
+        archive=Archive.configured(settings, is_sandbox=False),
+        is_sandbox=False,
+    ) as session:
         await session.ask_database()
         seen = 0
         async for _ in session.cycle().events():

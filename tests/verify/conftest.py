@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tui.evidence.archive import Archive
 from tui.guard.target import classify
 from tui.project import RetryPolicy
 from tui.redact import Secret
@@ -54,6 +55,7 @@ async def open_session(
             non_prod_hosts=settings.non_prod_hosts,
         ),
         key=Secret(sandbox.service_role_key),
+        archive=Archive.configured(settings, is_sandbox=False),
         is_sandbox=False,
         policy=QUICK,
     )

@@ -14,7 +14,6 @@ from tests.verify.test_journal import FullDisk, no_space
 from tui.errors import ExitCode
 from tui.project import VIEW, Project, ProjectError, TimedOut, Truncated, Writer
 from tui.verify import comparison, diff, journal, session, view
-from tui.verify.approval import LeaveToWrite
 from tui.verify.events import (
     Event,
     Notice,
@@ -28,7 +27,6 @@ from tui.verify.result import document
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tui.evidence.gathered import RunEvidence
     from tui.project import Refresh
     from tui.sandbox import Sandbox
     from tui.verify.events import RunFinished
@@ -321,27 +319,14 @@ async def test_an_internal_error_does_not_hide_what_is_left(
 async def test_evidence_that_cannot_be_made_does_not_hide_the_verdict(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def judge(*_: object, **__: object) -> RunEvidence:
+    def judged(*_: object, **__: object) -> RunFinished:
         raise RuntimeError("a mistake")
 
     async with open_session(sandbox) as opened:
-        monkeypatch.setattr(opened.keeper, "judge", judge)
+        monkeypatch.setattr(opened.archive, "_judged", judged)
         result = await finish(opened.cycle())
         assert list((opened.settings.state_dir / "crashes").iterdir())
     assert document(result)["outcome"] == "verified"
-
-
-async def test_the_log_is_told_what_the_thresholds_made_of_the_run(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[RunFinished] = []
-    monkeypatch.setattr(LeaveToWrite, "ended", lambda _, finished: told.append(finished))
-    async with open_session(sandbox, HEATMAP_MAX_REFRESH_MS="1") as opened:
-        result = await finish(opened.cycle())
-    assert [each.outcome for each in told] == [Outcome.FAILED]
-    assert result.finished is not None
-    assert result.finished.outcome is Outcome.FAILED
-    assert result.finished.message.startswith("the numbers are right, but")
 
 
 async def test_no_request_of_a_run_outlives_it(
@@ -353,7 +338,7 @@ async def test_no_request_of_a_run_outlives_it(
     def unwritable(_: journal.Journal) -> None:
         raise OSError(errno.EIO, "broken")
 
-    monkeypatch.setattr(session, "server_versions", never)
+    monkeypatch.setattr(session, "describe", never)
     monkeypatch.setattr(journal.Journal, "open", unwritable)
     before = asyncio.all_tasks()
     async with open_session(sandbox) as opened:

@@ -14,6 +14,7 @@ from tests.dry_run.contexts import OPAQUE, context_on
 from tests.verify.conftest import QUICK, finish, open_session
 from tui.dry_run.registry import PROBES
 from tui.errors import ExitCode, GuardRefused
+from tui.evidence.archive import Archive
 from tui.guard.target import TargetKind, classify
 from tui.redact import Secret
 from tui.verify.events import DryRunFinished, Event, Mode, Outcome, ProbeStarted, RunStarted
@@ -40,6 +41,7 @@ async def session_on(handler: Handler, tmp_path: Path) -> AsyncIterator[Session]
             context.settings,
             classify(context.target.url, OPAQUE, sandbox=True),
             key=Secret(OPAQUE),
+            archive=Archive.configured(context.settings, is_sandbox=False),
             is_sandbox=False,
             policy=QUICK,
         ) as session,
@@ -255,7 +257,7 @@ async def test_a_purge_stopped_before_it_found_anything_deletes_nothing(
 
 async def test_every_run_but_a_look_at_the_heatmap_leaves_evidence(sandbox: Sandbox) -> None:
     async with open_session(sandbox) as session:
-        seen: list[str] = []
+        archive, seen = Archive.of(session), list[str]()
         for begin in (
             session.dry_run,
             lambda: session.ask_again("target.key"),
@@ -264,14 +266,15 @@ async def test_every_run_but_a_look_at_the_heatmap_leaves_evidence(sandbox: Sand
             session.cycle,
         ):
             run = begin()
-            was = session.evidence
+            was = archive.evidence
             result = await finish(run)
             assert result.finished is not None
-            assert session.evidence is not None
-            assert (session.evidence is was) == (run.mode is Mode.HEATMAP)
-            document = session.evidence.document
-            seen.append(document["mode"])
-            assert document["exit_code"] == result.finished.exit_code == 0
-            if document["mode"] != "purge":
-                assert len(document["probes"]) == len(PROBES)
+            assert archive.evidence is not None
+            assert (archive.evidence is was) == (run.mode is Mode.HEATMAP)
+            kept = archive.evidence.result
+            seen.append(str(kept.mode))
+            assert kept.finished is not None
+            assert kept.finished.exit_code == result.finished.exit_code == 0
+            if kept.mode is not Mode.PURGE:
+                assert len(kept.probes) == len(PROBES)
     assert seen == ["dry-run", "dry-run", "purge", "purge", "cycle"]

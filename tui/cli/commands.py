@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from tui.cli.arguments import CYCLE, mode_of, refuse_idle, variables
 from tui.errors import ConfigurationError, ExitCode, SandboxError
@@ -74,9 +74,14 @@ def _is_interactive(options: argparse.Namespace, environ: Mapping[str, str]) -> 
         or options.json
         or mode_of(options) != CYCLE
         or environ.get("TERM") in {"dumb", "unknown"}
-        or not sys.stdout.isatty()
-        or not sys.stdin.isatty()
+        or not _is_terminal(sys.stdout)
+        or not _is_terminal(sys.stdin)
     )
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether a terminal is there; a stream that the shell closed is None."""
+    return stream is not None and stream.isatty()
 
 
 # --- a project ------------------------------------------------------------------------------------
@@ -106,6 +111,7 @@ async def connect(
         ConfigurationError: URL, key or a declaration does not make sense.
         SandboxError: The sandbox could not be started.
     """
+    from tui.evidence.archive import Archive
     from tui.verify.session import ConnectStage, Session
 
     # A declaration that cannot be read is told before anything is started.
@@ -123,7 +129,14 @@ async def connect(
         target, key = target_of(settings, sandbox=sandbox), settings.service_role_key
         if key is None:
             raise AssertionError("a target has a key")
-        session = Session(settings, target, key=key, is_sandbox=sandbox, allow_prod=allow_prod)
+        session = Session(
+            settings,
+            target,
+            key=key,
+            archive=Archive.configured(settings, is_sandbox=sandbox),
+            is_sandbox=sandbox,
+            allow_prod=allow_prod,
+        )
         session.on_close(undo.pop_all().aclose)
         undo.push_async_callback(session.aclose)
         asking = "ask the project what it is"
@@ -232,7 +245,8 @@ async def serve(settings: Settings, faults: str | None) -> ExitCode:
         if not starting.done():
             return ExitCode.INTERRUPTED
         sandbox = await starting
-        _make_private(sys.stdout.fileno())
+        if sys.stdout is not None:
+            _make_private(sys.stdout.fileno())
         # These keys open a database that holds nothing and dies with this process.
         # An opaque key does not say that it is of this machine, hence the declaration.
         console.plain(
@@ -245,6 +259,8 @@ async def serve(settings: Settings, faults: str | None) -> ExitCode:
             f"# SUPABASE_SERVICE_ROLE_KEY={sandbox.service_role_key}\n"
             f"# SUPABASE_ANON_KEY={sandbox.anon_key}"
         )
+        if console.lost is not None:
+            raise SandboxError(f"nobody can be told where the sandbox is: {console.lost}")
         console.say("the sandbox is up; ctrl-c ends it")
         while not stopped.is_set():
             await asyncio.wait({waiting}, timeout=1.0)
@@ -324,7 +340,7 @@ def show_log(settings: Settings) -> ExitCode:
             f"note: no run in the history and no report here vouches for what is {after}: "
             "a changed or missing end would not be noticed there"
         )
-    return ExitCode.VERIFIED
+    return ExitCode(console.verdict(ExitCode.VERIFIED))
 
 
 def _line(record: Record) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,9 @@ from tui.cli.commands import connect
 from tui.cli.confirm import break_glass, judge_flags
 from tui.cli.output import Console, Interruptions, follow
 from tui.errors import ConfigurationError, ExitCode, Interrupted
-from tui.evidence.pipeline_files import leave_evidence
-from tui.evidence.thresholds import RUNS_TO_JUDGE
+from tui.evidence.archive import Archive
+from tui.evidence.comparison import JUDGED_FROM
+from tui.evidence.report import append_report, require_place, save
 from tui.guard.break_glass import effects_of_cycle, effects_of_purge
 from tui.guard.target import KeyKind
 from tui.verify.result import document as document_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from tui.evidence.gathered import RunEvidence
+    from tui.evidence.report import RunEvidence
     from tui.guard.break_glass import Permit
     from tui.settings import Settings
     from tui.verify.events import SampleTaken
@@ -44,11 +44,8 @@ async def work(settings: Settings, options: argparse.Namespace, *, sandbox: bool
         OperatorError: It ended before a run could begin; that is told by the caller.
     """
     console = Console()
-    if options.report is not None and not has_place(options.report):
-        raise ConfigurationError(
-            f"--report {str(options.report)[:200]!r} cannot be written",
-            hint="name a file in a directory you may write to",
-        )
+    if options.report is not None:
+        require_place(options.report)
     with Interruptions(console) as interruptions:
         try:
             return await _sitting(settings, options, console, interruptions, sandbox=sandbox)
@@ -83,13 +80,14 @@ async def _sitting(
         if result.finished is None:
             raise AssertionError("a run ends with RunFinished")
         code, problems = result.finished.exit_code, list[str]()
-        if session.evidence is not None:
-            problems = leave(session.evidence, options.report, settings.job_summary, console)
+        evidence = Archive.of(session).evidence
+        if evidence is not None:
+            problems = leave(evidence, options.report, settings.job_summary, console)
             # What a run found outranks where its report was to go.
             if problems and options.report is not None:
                 code = code or ExitCode.USAGE
         _show(result, code, problems, options, console, colour=settings.colour)
-        return code
+        return ExitCode(console.verdict(code))
 
 
 def _show(
@@ -137,7 +135,7 @@ def _refresh_runs(settings: Settings) -> int:
     """As asked for; and where a regression is to be judged, enough to judge by."""
     asked = "HEATMAP_REFRESH_RUNS" in settings.sources
     judged = settings.max_regression_percent is not None
-    return RUNS_TO_JUDGE if judged and not asked else settings.refresh_runs
+    return JUDGED_FROM if judged and not asked else settings.refresh_runs
 
 
 def _check_key(session: Session) -> None:
@@ -151,40 +149,33 @@ def _check_key(session: Session) -> None:
         )
 
 
-def has_place(report: Path) -> bool:
-    """Whether a report can be written there, as far as that can be told without writing it."""
-    path = report.absolute()
-    try:
-        above = next(place for place in path.parents if place.exists())
-        return not path.is_dir() and above.is_dir() and os.access(above, os.W_OK | os.X_OK)
-    except OSError:
-        return False
-
-
 def leave(
     evidence: RunEvidence, report: Path | None, job_summary: Path | None, console: Console
 ) -> list[str]:
-    """Write the report where it was asked for, and the summary where a pipeline wants it.
+    """Write the report where it was asked for, and where a pipeline wants it.
 
     Args:
         evidence: Of a run, or of what kept one from beginning.
-        report: As `leave_evidence` takes it.
-        job_summary: The same.
+        report: Where the Markdown goes, the JSON beside it; None for neither.
+        job_summary: The file whose end the pipeline shows on the job's page, or None.
         console: Where to say what was written, and what could not be.
 
     Returns:
         What could not be written, in words that were told already.
     """
     problems: list[str] = []
-    for path, summary in ((report, None), (None, job_summary)):
-        try:
-            written = leave_evidence(evidence, report_path=path, job_summary=summary)
-        except ConfigurationError as error:
-            problems.append(error.message)
-            console.say(f"warning: {error.message}")
-        else:
-            if written:
-                console.say(f"evidence: {', '.join(map(str, written))}")
+    try:
+        if report is not None:
+            console.say(f"evidence: {', '.join(map(str, save(report, evidence)))}")
+    except ConfigurationError as error:
+        problems.append(error.message)
+    try:
+        if job_summary is not None:
+            append_report(job_summary, evidence)
+    except ConfigurationError as error:
+        problems.append(error.message)
+    for problem in problems:
+        console.say(f"warning: {problem}")
     return problems
 
 
@@ -199,11 +190,14 @@ def _drawn(sample: SampleTaken, *, colour: bool) -> str:
     from tui.heatmap.palette import ASCII_SHADES, SHADES, Depth, depth_of
     from tui.heatmap.plain_text import print_heatmap
 
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    stdout = sys.stdout
+    encoding = "" if stdout is None else (stdout.encoding or "").lower().replace("-", "")
     return print_heatmap(
         build_grid(sample.rows, GridSpec(synthetic=sample.synthetic, names=sample.names)),
         shutil.get_terminal_size((100, 24)).columns,
-        depth_of(RichConsole().color_system) if colour and sys.stdout.isatty() else Depth.NONE,
+        depth_of(RichConsole().color_system)
+        if colour and stdout is not None and stdout.isatty()
+        else Depth.NONE,
         glyphs=SHADES if encoding == "utf8" else ASCII_SHADES,
         total=sample.total,
         refreshed_at=sample.refreshed_at,

@@ -7,6 +7,7 @@ Exit codes: 0 verified (or ready, or clean) - 1 verification failed - 2 bad usag
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from tui.cli.arguments import CYCLE, WITH_EVIDENCE, mode_of, parser
 from tui.errors import ConfigurationError, Interrupted, OperatorError
+from tui.redact import redact
 
 if TYPE_CHECKING:
     import argparse
@@ -46,11 +48,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _tell(Interrupted("interrupted"), options, os.environ)
     except Exception as error:  # noqa: BLE001 - the last resort: a report in place of a traceback
-        return _tell(_crashed(error), options, os.environ)
+        return _tell(_internal(error), options, os.environ)
 
 
 def _tell(error: OperatorError, options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Tell what kept a run from beginning, and leave it as evidence where that was asked for."""
+    """Tell what kept a run from beginning, and leave it as evidence where that was asked for.
+
+    It runs where an error is being handled already, so nothing it does may raise another.
+    """
+    try:
+        return _tell_and_leave(error, options, environ)
+    except Exception as defect:  # noqa: BLE001 - see above
+        second = _internal(defect)
+        for text in (error.message, second.message):
+            # Where not even this can be written, the exit code remains.
+            with contextlib.suppress(Exception):
+                sys.stderr.write(f"heatmap-tui: {redact(text)}\n")
+        return int(error.exit_code)
+
+
+def _tell_and_leave(
+    error: OperatorError, options: argparse.Namespace, environ: Mapping[str, str]
+) -> int:
     from pathlib import Path
 
     from tui.cli.output import Console, report_error
@@ -65,27 +84,28 @@ def _tell(error: OperatorError, options: argparse.Namespace, environ: Mapping[st
     code = report_error(error, console, mode=kind, as_json=options.json)
     summary = environ.get("GITHUB_STEP_SUMMARY")
     if mode in WITH_EVIDENCE and (options.report is not None or summary):
-        from tui.cli.headless import has_place, leave
-        from tui.evidence.gathered import without_run
-        from tui.verify.result import document, result_of_error
+        from tui.cli.headless import leave
+        from tui.evidence.report import require_place, without_run
 
-        evidence = without_run(document(result_of_error(error, kind)), hint=error.hint)
-        report = options.report if options.report and has_place(options.report) else None
-        leave(evidence, report, Path(summary) if summary else None, console)
+        report = options.report
+        try:
+            if report is not None:
+                require_place(report)
+        except ConfigurationError:
+            # Which may be the very error that was told.
+            report = None
+        leave(without_run(error, kind), report, Path(summary) if summary else None, console)
     return code
 
 
-def _crashed(error: Exception) -> OperatorError:
-    """An internal error, put into a file without secrets, and into words."""
-    from platformdirs import user_state_path
-
-    from tui.evidence.crash import save_crash
-
+def _internal(error: Exception) -> OperatorError:
+    """An internal error, put into a file without secrets, and into words; never raises."""
     try:
-        report = f"the report is in {save_crash(error, user_state_path('heatmap-tui') / 'crashes')}"
-    except OSError as problem:
-        report = f"a report could not be written: {problem.strerror}"
-    return OperatorError(
-        f"an internal error ended the command ({type(error).__name__}); {report}",
-        hint="send the report; heatmap-tui --purge removes what a run may have left",
-    )
+        from platformdirs import user_state_path
+
+        folder = user_state_path("heatmap-tui") / "crashes"
+    except Exception:  # noqa: BLE001 - without a home there is no place for a report
+        folder = None
+    from tui.crash import internal_error
+
+    return internal_error(error, folder)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from tui.errors import ExitCode
 from tui.redact import redact
 from tui.signals import REASONS, listen
 from tui.verify.events import Mode
@@ -30,11 +32,16 @@ class Console:
     Args:
         out: For the result alone.
         err: For narration and errors.
+
+    Attributes:
+        lost: Why a result could not be written, None where all were.
     """
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
-        self._out = out or sys.stdout
-        self._err = err or sys.stderr
+        # Streams that the shell closed are None.
+        self._out: TextIO | None = out or sys.stdout
+        self._err: TextIO | None = err or sys.stderr
+        self.lost: str | None = None
 
     def say(self, text: str) -> None:
         """Narrate."""
@@ -58,12 +65,18 @@ class Console:
     def plain(self, text: str) -> None:
         """Print a result that is meant to hold what elsewhere is secret."""
         problem = _write(text, self._out)
-        # Who closes a pipe knows; who has the disk full does not.
-        if problem is not None and not isinstance(problem, BrokenPipeError):
-            self.say(f"warning: the result could not be written: {problem.strerror}")
+        if problem is not None and self.lost is None:
+            self.lost = problem.strerror or type(problem).__name__
+            self.say(f"the result could not be written: {self.lost}")
+
+    def verdict(self, code: int) -> int:
+        """The exit code: a result that could not be written is no success."""
+        return code if code or self.lost is None else int(ExitCode.FAILED)
 
 
-def _write(text: str, stream: TextIO) -> OSError | None:
+def _write(text: str, stream: TextIO | None) -> OSError | None:
+    if stream is None:
+        return OSError(errno.EBADF, "the stream is closed")
     encoding = _encoding(stream)
     try:
         # What the terminal cannot show is spelled out, rather than end the run.
@@ -76,11 +89,11 @@ def _write(text: str, stream: TextIO) -> OSError | None:
     return None
 
 
-def _encoding(stream: TextIO) -> str:
+def _encoding(stream: TextIO | None) -> str:
     return getattr(stream, "encoding", None) or "utf-8"
 
 
-def _knows_all(stream: TextIO) -> bool:
+def _knows_all(stream: TextIO | None) -> bool:
     """Whether every character can be written to it."""
     return _encoding(stream).lower().replace("-", "") == "utf8"
 

@@ -21,6 +21,7 @@ from tui.console import theme as themes
 from tui.console.keys import Keys
 from tui.console.screens.opening import OpeningScreen
 from tui.console.widgets.glyphs import glyphs_for
+from tui.crash import report_crash
 from tui.errors import ExitCode, OperatorError
 from tui.redact import redact
 from tui.signals import HUNG_UP, REASONS, listen
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from tui.console.dialogs.environments import Environments
     from tui.console.navigation import Ways
     from tui.console.state import Clock, Connect, Desk
-    from tui.evidence.gathered import RunEvidence
+    from tui.evidence.report import RunEvidence
 
 PAINTS_PER_SECOND: Final = 10
 BUSY_TICKS: Final = 5
@@ -210,17 +211,11 @@ class HeatmapApp(Keys):
         if self._exit_renderables:
             return
         error = self._exception or RuntimeError("unknown")
-        words = f"heatmap-tui: a mistake of ours ended the console ({type(error).__name__})."
-        from tui.evidence.crash import save_crash
-
         folder = self._state_dir
         if folder is None and self.desk.session is not None:
             folder = self.desk.session.settings.state_dir
-        if folder is not None:
-            try:
-                words += f"\nThe report is in {save_crash(error, folder / 'crashes')}"
-            except OSError as problem:
-                words += f"\nA report could not be written: {problem.strerror}"
+        kind, where = type(error).__name__, report_crash(error, folder and folder / "crashes")
+        words = f"heatmap-tui: an internal error ended the console ({kind}); {where}"
         self._exit_renderables.append(Text(words))
         self._return_value = int(ExitCode.FAILED)
         self._close_messages_no_wait()
@@ -265,7 +260,7 @@ class HeatmapApp(Keys):
             return
         from tui.evidence.report import report, save
 
-        name = f"{evidence.document['run_id']}.md"
+        name = f"{evidence.run_id}.md"
         try:
             path, _ = save(session.settings.state_dir / "reports" / name, evidence)
         except OperatorError as error:

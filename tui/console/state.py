@@ -14,12 +14,13 @@ from tui.console.collector import set_aside
 from tui.console.widgets.places import View
 from tui.console.widgets.steps import Step, StepState, checklist
 from tui.errors import ExitCode, OperatorError
+from tui.evidence.archive import Archive
 from tui.verify.events import Mode, Outcome, RunFinished
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tui.evidence.gathered import RunEvidence
+    from tui.evidence.report import RunEvidence
     from tui.verify.events import SampleTaken
     from tui.verify.result import Result
     from tui.verify.session import ConnectStage, Run, Session
@@ -231,7 +232,7 @@ class Desk:
 
     async def _ask(self, run: Run) -> None:
         result = self.dry_run = run.result
-        before = self.session.evidence if self.session else None
+        before = self._archived()
         self._changed()
         try:
             async with aclosing(run.events()) as events:
@@ -249,8 +250,11 @@ class Desk:
 
     def _new_evidence(self, before: RunEvidence | None) -> RunEvidence | None:
         """The report the session has made since `before`, None where it made none."""
-        evidence = self.session.evidence if self.session else None
+        evidence = self._archived()
         return evidence if evidence is not before else None
+
+    def _archived(self) -> RunEvidence | None:
+        return Archive.of(self.session).evidence if self.session else None
 
     async def read_live(self) -> None:
         """Read the live view; why it cannot be read is kept in `read_problem`.
@@ -291,7 +295,7 @@ class Desk:
             raise RuntimeError("a run that writes is under way already")
         self._writing = run
         result = self.run = run.result
-        before = self.session.evidence if self.session else None
+        before = self._archived()
         self._changed()
         try:
             async with aclosing(run.events()) as events:

@@ -20,6 +20,7 @@ from tui.project import (
     ProjectUnreachable,
     TimedOut,
 )
+from tui.verify.described import described
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tui.guard.target import Target
     from tui.project import Page, Project, RetryPolicy
     from tui.settings import Settings
+    from tui.verify.events import ProjectDescribed
 
 T = TypeVar("T")
 
@@ -339,6 +341,24 @@ class Facts:
             body = None
         version = body.get("version") if isinstance(body, dict) else None
         return Health(min(times), str(version) if version else None)
+
+    def described(self) -> ProjectDescribed:
+        """What the project said of itself, as far as the probes have learnt it by now."""
+        door, health = self._known("door"), self._known("health")
+        preflight = self._known("preflight")
+        info = door.document.get("info") if door and door.document else None
+        return described(
+            preflight.document if preflight else {},
+            info.get("version") if isinstance(info, dict) else None,
+            health.version if health else None,
+        )
+
+    def _known(self, name: str) -> Any:
+        """A fact that has been answered; None where it was not."""
+        task = self._facts.get(name)
+        if task is None or not task.done() or task.cancelled() or task.exception() is not None:
+            return None
+        return task.result()
 
     async def preflight_reply(self) -> Preflight:
         """What the preflight function says of the database.

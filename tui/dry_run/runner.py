@@ -55,6 +55,7 @@ async def run_probes(context: DryRunContext, emit: Callable[[Event], None]) -> D
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_run(probe, facts, emit)) for probe in PROBES]
+        emit(facts.described())
     finally:
         await facts.aclose()
     verdict = verdict_of([task.result() for task in tasks])

@@ -7,48 +7,43 @@ Whatever is not one of our lines, or only part of one, is passed over and counte
 from __future__ import annotations
 
 import json
+import math
 import os
-from dataclasses import dataclass, field
+import re
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
+from tui import __version__
 from tui.dry_run.facts import Pace
 from tui.errors import OperatorError
-from tui.evidence.deployment_log import Anchor
-from tui.evidence.entry import (
-    BASELINE,
-    RUN,
-    SCHEMA,
-    Entry,
-    RunFacts,
-    Series,
-    ServerVersions,
-    entry_from_line,
-    entry_of,
+from tui.evidence.comparison import (
+    JUDGED_FROM,
+    NOISE_PERCENT,
+    Comparison,
+    Verdict,
+    compare,
 )
-from tui.files import append, locked, read_locked
+from tui.evidence.deployment_log import Anchor
+from tui.files import append, locked, read_locked, why
+from tui.redact import redact
+from tui.verify.events import Outcome, ServerVersions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = [
-    "YARDSTICK_RUNS",
-    "Entry",
-    "History",
-    "HistoryFile",
-    "HistoryUnreadable",
-    "HistoryUnwritable",
-    "RunFacts",
-    "Series",
-    "ServerVersions",
-    "entry_of",
-]
+    from tui.verify.result import Result
 
-# What spread is taken from; a median needs fewer.
-YARDSTICK_RUNS: Final = 20
-_PACE_RUNS: Final = 5
+SCHEMA: Final = 1
+
+_RUN: Final = "run"
+_BASELINE: Final = "baseline"
+# "15.7 (Debian 15.7-1)", "PostgreSQL 17.4 on ...", "v2.151.0"
+_MAJOR: Final = re.compile(r"\d+")
+_LONGEST_TEXT: Final = 200
+_RUNS_TOGETHER: Final = 5
 
 
 class HistoryUnwritable(OperatorError):
@@ -57,6 +52,95 @@ class HistoryUnwritable(OperatorError):
 
 class HistoryUnreadable(OperatorError):
     """There is a history that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What runs must share to be drawn as one line: a target and a volume.
+
+    Batch size and concurrency are left out: they change how rows arrive, not what is refreshed.
+    """
+
+    identity: str
+    users: int
+    questions: int
+
+    @property
+    def responses(self) -> int:
+        """Responses that a run writes."""
+        return self.users * self.questions
+
+    @property
+    def volume(self) -> str:
+        """The volume in words."""
+        return f"{self.users:,} users × {self.questions:,} questions"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run in the history: one line of it.
+
+    Attributes:
+        run_id: Its name.
+        at: When it ended, UTC.
+        mode: `cycle`, `dry-run` or `purge`.
+        outcome: How it ended, in one word.
+        exit_code: What the shell was told, thresholds included.
+        series: Target and volume.
+        host: Host of the target.
+        kind: `local`, `staging` or `production`.
+        tool_version: Version of the console.
+        versions: Versions of the services.
+        fingerprint: Of the SQL objects' definitions, or None.
+        refresh_runs_ms: Milliseconds of each refresh timed after the write.
+        final_refresh_ms: Milliseconds of the refresh after clean-up, or None.
+        total_seconds: Wall time of the run.
+        log: The deployment log's file when the run ended, or None.
+        log_head: Hash of its last record then, or None where there was none.
+    """
+
+    run_id: str
+    at: datetime
+    mode: str
+    outcome: str
+    exit_code: int
+    series: Series
+    host: str
+    kind: str
+    tool_version: str
+    versions: ServerVersions
+    fingerprint: str | None
+    refresh_runs_ms: tuple[float, ...]
+    final_refresh_ms: float | None
+    total_seconds: float
+    log: str | None = None
+    log_head: str | None = None
+
+    @property
+    def verified(self) -> bool:
+        """Whether it wrote, found every number right, left nothing and met its thresholds."""
+        return self.outcome == Outcome.VERIFIED and self.exit_code == 0
+
+    def content(self) -> dict[str, Any]:
+        """The fields as they stand in a line."""
+        return {**asdict(self), "at": self.at.astimezone(UTC).isoformat(timespec="seconds")}
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """A run beside the earlier ones that it is compared with.
+
+    Attributes:
+        runs: Those, newest last; at least one.
+        is_baseline: It is one run, which was marked as baseline.
+        same_sql: Whether the SQL objects were the same in all; None where that is not known.
+        comparison: What came of it.
+    """
+
+    runs: tuple[Entry, ...]
+    is_baseline: bool
+    same_sql: bool | None
+    comparison: Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,33 +182,39 @@ class History:
             if each.log == name and each.log_head is not None
         ]
 
-    def comparable(self, like: Entry) -> list[Entry]:
-        """Other runs that timed a refresh of the same target, volume and server, newest last."""
-        return [
-            each
-            for each in self.entries
-            if each.run_id != like.run_id
-            and each.refresh_runs_ms
-            and why_not_comparable(each, like) is None
-        ]
-
-    def previous(self, like: Entry) -> Entry | None:
-        """The last comparable run that was verified, or None."""
-        return next((each for each in reversed(self.comparable(like)) if each.verified), None)
-
-    def yardstick(self, like: Entry) -> list[Entry]:
-        """The runs that a regression is judged against, newest last, `YARDSTICK_RUNS` at most.
+    def against(self, run: Entry, percent: float = NOISE_PERCENT) -> Against | None:
+        """A run beside the marked baseline, else beside the last comparable runs; None without.
 
         Only verified runs count: were a slow run that failed its threshold counted, a few more of
-        them would be the new normal, and pass. Marking a run as baseline accepts it as it was, and
-        nothing before it counts any more.
+        them would be the new normal, and pass. Up to five that timed enough refreshes to judge by
+        are taken together; where there are none, the last one that timed any is shown.
         """
-        comparable = self.comparable(like)
-        marked = self.baseline(like.series)
-        if marked is not None and marked in comparable:
-            comparable = comparable[comparable.index(marked) :]
-        counted = [each for each in comparable if each.verified or each == marked]
-        return counted[-YARDSTICK_RUNS:]
+        marked = self.baseline(run.series)
+        if marked is not None and marked.run_id != run.run_id:
+            runs = [marked]
+            reason = why_not_comparable(marked, run)
+        else:
+            marked, reason = None, None
+            comparable = [
+                each
+                for each in self.timed(run.series)
+                if each.verified
+                and each.run_id != run.run_id
+                and why_not_comparable(each, run) is None
+            ]
+            enough = [each for each in comparable if len(each.refresh_runs_ms) >= JUDGED_FROM]
+            runs = enough[-_RUNS_TOGETHER:] or comparable[-1:]
+        if not runs:
+            return None
+        before = [ms for each in runs for ms in each.refresh_runs_ms]
+        comparison = (
+            compare(before, run.refresh_runs_ms, percent)
+            if reason is None
+            else Comparison(Verdict.NOT_JUDGED, reason=reason)
+        )
+        known = {each.fingerprint for each in (*runs, run)}
+        same_sql = None if None in known else len(known) == 1
+        return Against(tuple(runs), marked is not None, same_sql, comparison)
 
     def pace(self, identity: str) -> Pace | None:
         """How fast the last few verified runs on a target were, or None."""
@@ -132,7 +222,7 @@ class History:
             each
             for each in self.entries
             if each.series.identity == identity and each.verified and each.total_seconds > 0
-        ][-_PACE_RUNS:]
+        ][-_RUNS_TOGETHER:]
         if not runs:
             return None
         rate = median(each.series.responses / each.total_seconds for each in runs)
@@ -141,7 +231,7 @@ class History:
 
 
 class HistoryFile:
-    """The history on disk.
+    """The history on disk; its methods block while others hold its lock.
 
     Args:
         path: `history.jsonl` in the state directory; made with the first run, mode 0600.
@@ -156,7 +246,7 @@ class HistoryFile:
         Raises:
             HistoryUnwritable: It could not be added; what was there still is.
         """
-        self._add({"schema": SCHEMA, "line": RUN, **entry.content()}, f"run {entry.run_id}")
+        self._add({"schema": SCHEMA, "line": _RUN, **entry.content()}, f"run {entry.run_id}")
 
     def mark_baseline(self, entry: Entry, *, at: datetime) -> None:
         """Make a run what later runs on its target, with its volume, are compared with.
@@ -175,10 +265,10 @@ class HistoryFile:
             )
         mark = {
             "schema": SCHEMA,
-            "line": BASELINE,
+            "line": _BASELINE,
             "run_id": entry.run_id,
             "at": at.astimezone(UTC).isoformat(timespec="seconds"),
-            "series": entry.series.content(),
+            "series": asdict(entry.series),
         }
         self._add(mark, f"the baseline {entry.run_id}")
 
@@ -194,7 +284,7 @@ class HistoryFile:
             return History()
         except OSError as error:
             raise HistoryUnreadable(
-                f"the history {self.path} cannot be read: {_why(error)}",
+                f"the history {self.path} cannot be read: {why(error)}",
                 hint="make it readable for you, or move it away to begin a new one",
             ) from error
         return read_history(data)
@@ -207,9 +297,48 @@ class HistoryFile:
                 append(number, line if _ends_whole(number) else b"\n" + line)
         except OSError as error:
             raise HistoryUnwritable(
-                f"{what} could not be added to the history {self.path}: {_why(error)}",
+                f"{what} could not be added to the history {self.path}: {why(error)}",
                 hint="make it writable for you; trend and comparison miss this run until then",
             ) from error
+
+
+def entry_of(
+    result: Result, *, at: datetime, place: str, log: str | None = None, log_head: str | None = None
+) -> Entry | None:
+    """A finished run as the history keeps it; None for what ended before a run began.
+
+    Args:
+        result: The run, after its thresholds were judged.
+        at: When it ended.
+        place: What its series is kept by.
+        log: The deployment log's file.
+        log_head: Hash of its last record.
+    """
+    target, volume, finished = result.target, result.volume, result.finished
+    if target is None or volume is None or finished is None or result.run_id is None:
+        return None
+    described = result.described
+    versions = described.versions if described else ServerVersions()
+    return Entry(
+        run_id=result.run_id,
+        at=at.astimezone(UTC).replace(microsecond=0),
+        mode=str(result.mode),
+        outcome=str(finished.outcome),
+        exit_code=int(finished.exit_code),
+        series=Series(place, volume.users, volume.questions),
+        host=target.host,
+        kind=str(target.kind),
+        tool_version=__version__,
+        versions=ServerVersions(
+            _short(versions.postgres), _short(versions.postgrest), _short(versions.auth)
+        ),
+        fingerprint=_short(described.fingerprint if described else None),
+        refresh_runs_ms=tuple(round(ms, 3) for ms in result.refresh_runs_ms),
+        final_refresh_ms=result.final_refresh_ms,
+        total_seconds=round(finished.seconds, 6),
+        log=log,
+        log_head=log_head,
+    )
 
 
 def read_history(data: bytes) -> History:
@@ -227,7 +356,7 @@ def read_history(data: bytes) -> History:
     for line in data.split(b"\n"):
         if not line.strip():
             continue
-        found = entry_from_line(line)
+        found = _read_line(line)
         match found:
             case Entry():
                 entries.pop(found.run_id, None)
@@ -250,12 +379,22 @@ def why_not_comparable(one: Entry, other: Entry) -> str | None:
     if one.series != other.series:
         return f"another volume: {one.series.volume}, {other.series.volume}"
     for name, here, there in (
-        ("PostgreSQL", one.versions.postgres_major, other.versions.postgres_major),
-        ("PostgREST", one.versions.postgrest_major, other.versions.postgrest_major),
+        ("PostgreSQL", one.versions.postgres, other.versions.postgres),
+        ("PostgREST", one.versions.postgrest, other.versions.postgrest),
     ):
-        if here != there:
-            return f"another {name}: {here or 'unknown'}, {there or 'unknown'}"
+        if _major(here) != _major(there):
+            return f"another {name}: {_major(here) or 'unknown'}, {_major(there) or 'unknown'}"
     return None
+
+
+def _major(version: str | None) -> str | None:
+    found = _MAJOR.search(version or "")
+    return found.group() if found else None
+
+
+def _short(text: str | None) -> str | None:
+    """What a server says of itself, fit to be kept."""
+    return None if text is None else redact(text)[:_LONGEST_TEXT]
 
 
 def _ends_whole(number: int) -> bool:
@@ -267,5 +406,85 @@ def _ends_whole(number: int) -> bool:
     return os.read(number, 1) == b"\n"
 
 
-def _why(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+def _read_line(line: bytes) -> Entry | tuple[Series, str] | None:
+    """A run; or a baseline's series and run; or None for what is neither."""
+    try:
+        content = json.loads(line, parse_constant=_refuse)
+        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+            return None
+        if content.get("line") == _BASELINE:
+            return _series(content["series"]), _text(content["run_id"])
+        return _entry(content) if content.get("line") == _RUN else None
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        # Another program's line, or an edited one: passing it over is what the reader promises.
+        return None
+
+
+def _entry(content: Mapping[str, Any]) -> Entry:
+    versions = content["versions"]
+    return Entry(
+        run_id=_text(content["run_id"]),
+        at=_instant(content["at"]),
+        mode=_text(content["mode"]),
+        outcome=_text(content["outcome"]),
+        exit_code=_count(content["exit_code"]),
+        series=_series(content["series"]),
+        host=_text(content["host"]),
+        kind=_text(content["kind"]),
+        tool_version=_text(content["tool_version"]),
+        versions=ServerVersions(
+            *(_text_or_none(versions[name]) for name in ("postgres", "postgrest", "auth"))
+        ),
+        fingerprint=_text_or_none(content["fingerprint"]),
+        refresh_runs_ms=tuple(_figure(ms) for ms in content["refresh_runs_ms"]),
+        final_refresh_ms=_figure_or_none(content["final_refresh_ms"]),
+        total_seconds=_figure(content["total_seconds"]),
+        log=_text_or_none(content.get("log")),
+        log_head=_text_or_none(content.get("log_head")),
+    )
+
+
+def _series(content: Mapping[str, Any]) -> Series:
+    return Series(
+        _text(content["identity"]), _count(content["users"]), _count(content["questions"])
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError("not a count")
+    return value
+
+
+def _figure(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("not a figure")
+    figure = float(value)
+    if not math.isfinite(figure) or figure < 0:
+        raise ValueError("not a figure that was measured")
+    return figure
+
+
+def _figure_or_none(value: object) -> float | None:
+    return None if value is None else _figure(value)
+
+
+def _instant(value: object) -> datetime:
+    at = datetime.fromisoformat(_text(value))
+    if at.tzinfo is None:
+        raise ValueError("not an instant")
+    return at.astimezone(UTC)
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no figure")

@@ -1,84 +1,146 @@
-"""The evidence of a run as Markdown for a pull request, and as JSON beside it.
+"""The report of a run: Markdown for a pull request, and JSON beside it.
 
 Verdict first. The same run gives the same bytes; two runs differ in names, times and figures alone.
+Text from a server may hold anything: it gets here on a single line, without secrets or people's
+addresses, and as Markdown that shows it as it is and never obeys.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from tui import __version__
 from tui.errors import ConfigurationError
-from tui.evidence.comparison import Comparison, Phase, Timing, Verdict, refreshes
+from tui.evidence.comparison import Comparison, Timing, Verdict, milliseconds
 from tui.evidence.deployment_log import Anchor
-from tui.evidence.gathered import CYCLE, WRITING, Against, RunEvidence
-from tui.evidence.markup import code, counted, json_value, markdown, table
-from tui.evidence.saving import save_text
-from tui.evidence.sections import (
-    check_line,
-    leftovers_line,
-    probe_counts,
-    probes_with,
-    target_name,
-    title,
-    written_line,
-    wrote_all,
-    wrote_nothing,
-)
+from tui.files import require_writable, save_text, why
+from tui.heatmap.formatting import ELLIPSIS, clean_label
 from tui.redact import redact
+from tui.verify.events import Mode, Outcome, ProbeStatus, RefreshTimed, ServerVersions, Tally
+from tui.verify.result import document, result_of_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from tui.errors import OperatorError
+    from tui.evidence.comparison import Threshold
+    from tui.evidence.history import Against, Entry
+    from tui.verify.result import ProbeResult, Result
+
+LONGEST: Final = 400
+WITHHELD: Final = "[email]"
+PROBLEMS_SHOWN: Final = 20
 
 _UNKNOWN: Final = "unknown"
 _DASH: Final = "–"
+_MODES: Final = {Mode.DRY_RUN: "dry run", Mode.PURGE: "purge"}
+_TABLES: Final = ("users", "questions", "responses")
+_BEFORE_WRITING: Final = frozenset(
+    {Outcome.REFUSED, Outcome.NOT_READY, Outcome.UNREACHABLE, Outcome.UNUSABLE}
+)
+_STATUSES: Final = {
+    ProbeStatus.FAIL: "failed",
+    ProbeStatus.WARN: "warned",
+    ProbeStatus.PASS: "passed",
+    ProbeStatus.SKIP: "skipped",
+}
+
+# Our synthetic users are at example.com; any other address is somebody's.
+_ADDRESS: Final = re.compile(
+    r"(?<![\w.+%-])[\w.+%-]++@(?!example\.com(?![\w-]|\.[\w-]))[\w-]+(?:\.[\w-]+)+"
+)
+# What could open or close something inside a line of GitHub's Markdown. An underscore between
+# letters or digits cannot, and is too frequent in our words to be made unreadable.
+_MARKS: Final = re.compile(r"[\\`*\[\]~$!#]|(?<![^\W_])_|_(?![^\W_])")
+# What would begin a list or underline a heading at the start of a line.
+_BLOCK: Final = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=]))")
+# Addresses that become links without any marks.
+_LINKS: Final = re.compile(r"(?<=[a-z]):(?=//)|(?<=\bwww)\.", re.IGNORECASE)
+# GitHub finds these in the finished page, where no escape helps: they would tell people, or point
+# to an issue that has nothing to do with it.
+_MENTIONS: Final = re.compile(r"(?<!\w)@(?=\w)|(?<=#)(?=\d)|(?<=\bGH-)(?=\d)", re.IGNORECASE)
+_GAP: Final = "\u200b"
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvidence:
+    """A finished run and its place among the others: what reports are made of.
+
+    Attributes:
+        result: The run.
+        at: When it ended.
+        entry: The run as the history keeps it; None for what ended before a run began.
+        log: The deployment log's file, or None.
+        log_head: Hash of its last record, or None where there is none.
+        justification_recorded: Whether the log holds why it was to write; None where it need not.
+        against: The run beside earlier ones, or None where there are none.
+        thresholds: Thresholds and what became of them.
+    """
+
+    result: Result
+    at: datetime
+    entry: Entry | None = None
+    log: str | None = None
+    log_head: str | None = None
+    justification_recorded: bool | None = None
+    against: Against | None = None
+    thresholds: tuple[Threshold, ...] = ()
+
+    @property
+    def run_id(self) -> str | None:
+        """Names the run; None for what ended before one began."""
+        return self.result.run_id
+
+
+def without_run(error: OperatorError, mode: Mode) -> RunEvidence:
+    """The evidence of what ended before a run began: refused, unreachable, badly configured."""
+    return RunEvidence(result_of_error(error, mode), datetime.now(UTC))
 
 
 def report(evidence: RunEvidence) -> str:
-    """The evidence as Markdown.
-
-    Args:
-        evidence: The run, as `gather` gives it.
-
-    Returns:
-        GitHub's Markdown, without secrets or addresses of people; text from the project is shown
-        as it is and cannot change the page.
-    """
-    document = evidence.document
+    """The evidence as GitHub's Markdown, without secrets or addresses of people."""
+    result = evidence.result
+    what = _MODES.get(result.mode, "verification")
+    outcome = str(result.finished.outcome if result.finished else _UNKNOWN).replace("-", " ")
     parts = [
-        f"# {title(document)}",
-        markdown(str(document.get("message") or "")),
-        _problems(evidence),
-        _summary(evidence),
+        f"# Heatmap {what}: {outcome}",
+        _verdict(result),
+        _facts(evidence),
+        _refresh(evidence) if _wrote(result) and result.mode is Mode.CYCLE else "",
+        _probes(result),
+        _stages(result),
+        _versions(evidence),
     ]
-    if document["mode"] == CYCLE and not wrote_nothing(document):
-        parts.append(_refresh(evidence))
-    parts += [_probes(evidence), _stages(evidence), _versions(evidence)]
     return redact("\n\n".join(part for part in parts if part) + "\n")
 
 
 def document_beside(evidence: RunEvidence) -> dict[str, Any]:
-    """The run's document, and under "evidence" what it is compared with and where it ran."""
-    facts = evidence.facts
+    """The run's JSON document, and under "evidence" what it is compared with and where it ran."""
+    described = evidence.result.described
+    timed = evidence.result.refreshes
     more = {
-        "finished_at": facts.finished_at.astimezone(UTC).isoformat(timespec="seconds"),
-        "tool_version": facts.tool_version,
-        "versions": asdict(facts.versions),
-        "fingerprint": facts.fingerprint,
-        "log": facts.log,
-        "log_head": facts.log_head,
-        "justification_recorded": facts.justification_recorded,
-        "server_ms": facts.server_ms,
-        "final_server_ms": facts.final_server_ms,
-        "problems": facts.problems,
-        "thresholds": [asdict(each) for each in evidence.thresholds],
-        "baseline": _against_json(evidence.baseline),
-        "previous": _against_json(evidence.previous),
+        "finished_at": _iso(evidence.at),
+        "tool_version": __version__,
+        "versions": asdict(described.versions if described else ServerVersions()),
+        "fingerprint": described.fingerprint if described else None,
+        "log": evidence.log,
+        "log_head": evidence.log_head,
+        "justification_recorded": evidence.justification_recorded,
+        "server_ms": [each.server_ms for each in timed if not each.final],
+        "final_server_ms": next((each.server_ms for each in timed if each.final), None),
+        "thresholds": [
+            {"name": each.name, "limit": each.limit, "met": each.is_met, "detail": each.detail}
+            for each in evidence.thresholds
+        ],
+        "against": _against_json(evidence.against),
     }
-    cleaned: dict[str, Any] = json_value({**evidence.document, "evidence": more})
+    cleaned: dict[str, Any] = json_value({**document(evidence.result), "evidence": more})
     return cleaned
 
 
@@ -95,17 +157,54 @@ def save(path: Path, evidence: RunEvidence) -> tuple[Path, Path]:
     Raises:
         ConfigurationError: A file cannot be written, or the report's name ends in `.json`.
     """
-    target = path.expanduser().absolute()
-    beside = target.with_suffix(".json")
-    if beside == target:
-        raise ConfigurationError(
-            f"Cannot write the report to {path}: the JSON beside it has that name.",
-            hint="Choose a name that ends in .md.",
-        )
+    beside = require_place(path)
     text = json.dumps(document_beside(evidence), indent=2, ensure_ascii=False) + "\n"
-    for file, content in ((target, report(evidence)), (beside, text)):
-        save_text(file, content)
-    return target, beside
+    return save_text(path, report(evidence)), save_text(beside, text)
+
+
+def require_place(path: Path) -> Path:
+    """Refuse a report's path at once where no report could be written; makes nothing.
+
+    Returns:
+        The path of the JSON beside it.
+
+    Raises:
+        ConfigurationError: Report or JSON could not be written there.
+    """
+    target = path.expanduser().absolute()
+    try:
+        require_writable(target)
+        beside = target.with_suffix(".json")
+        if beside == target:
+            raise ConfigurationError(
+                f"Cannot write the report to {str(path)[:200]}: the JSON beside it has that name.",
+                hint="Choose a name that ends in .md.",
+            )
+        require_writable(beside)
+    except (OSError, ValueError) as error:
+        reason = why(error) if isinstance(error, OSError) else "it is no name of a file"
+        raise ConfigurationError(
+            f"Cannot write the report to {str(path)[:200]!r}: {reason}.",
+            hint="Name a file in a directory you may write to.",
+        ) from error
+    return beside
+
+
+def append_report(path: Path, evidence: RunEvidence) -> None:
+    """Add the report to a file such as `GITHUB_STEP_SUMMARY` names; its mode is left as it is.
+
+    Raises:
+        ConfigurationError: It cannot be written.
+    """
+    try:
+        require_writable(path.absolute())
+        with path.open("a", encoding="utf-8", errors="replace") as file:
+            file.write(f"{report(evidence)}\n")
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot add the report to {path}: {why(error)}.",
+            hint="Name a file that the pipeline may write to.",
+        ) from error
 
 
 def anchors(folder: Path, log: Path) -> list[Anchor]:
@@ -122,191 +221,349 @@ def anchors(folder: Path, log: Path) -> list[Anchor]:
     return found
 
 
-def milliseconds(ms: float | None) -> str:
-    """A time with its unit: tenths below 100 ms."""
-    if ms is None:
-        return _DASH
-    return f"{ms:,.1f} ms" if ms < 100 else f"{ms:,.0f} ms"
-
-
 def comparison_line(comparison: Comparison) -> str:
     """A comparison in one line of plain text."""
-    if comparison.verdict is Verdict.NOT_COMPARABLE or comparison.change_percent is None:
-        return f"{Verdict.NOT_COMPARABLE}: {comparison.reason}"
-    runs = ""
-    if comparison.before_runs > 1 or comparison.after_runs > 1:
-        runs = f", {comparison.before_runs} runs before, {comparison.after_runs} after"
-    return (
-        f"{comparison.verdict}: {milliseconds(comparison.before_ms)} before, "
-        f"{milliseconds(comparison.after_ms)} after, {comparison.change_percent:+.0f}% "
-        f"(95%: {comparison.low_percent:+.0f}% to {comparison.high_percent:+.0f}%; "
-        f"{comparison.phase} refreshes{runs})"
-    )
+    before, after = comparison.before, comparison.after
+    if before is None or after is None:
+        return f"not comparable: {comparison.reason}"
+    sides = f"{_side(before)} before, {_side(after)} now"
+    change = comparison.change_percent
+    if comparison.verdict is Verdict.NOT_JUDGED:
+        return f"{sides}; {comparison.reason}"
+    return f"{comparison.verdict}: {sides}" + (f" ({change:+.0f} %)" if change is not None else "")
 
 
-def refresh_line(evidence: RunEvidence) -> str:
-    """The timed refreshes and what they are compared with, in one line of Markdown."""
-    timing = Timing.of(evidence.document["refresh_runs_ms"])
+def _side(timing: Timing) -> str:
+    return f"{milliseconds(timing.median)} ({_count(timing)})"
+
+
+def _count(timing: Timing) -> str:
+    return "1 refresh" if timing.n == 1 else f"median of {timing.n}"
+
+
+def _verdict(result: Result) -> str:
+    finished = result.finished
+    if finished is None:
+        return ""
+    lines = [f"**{_sentence(finished.message)}**"]
+    said = set(_parts(finished.message))
+    problems = [each for each in finished.problems if each not in said]
+    listed = [f"- {markdown(each)}" for each in problems[:PROBLEMS_SHOWN]]
+    if len(problems) > PROBLEMS_SHOWN:
+        listed.append(f"- and {len(problems) - PROBLEMS_SHOWN:,} more")
+    if listed:
+        lines.append("\n".join(listed))
+    if finished.hint:
+        lines.append(f"**What to do:** {markdown(finished.hint)}")
+    return "\n\n".join(lines)
+
+
+def _parts(message: str) -> list[str]:
+    """The message, and what of it stands behind the word for the outcome."""
+    return [message, message.partition(": ")[2]]
+
+
+def _sentence(message: str) -> str:
+    """The message without the outcome's word, which the heading has said."""
+    word, colon, rest = message.partition(": ")
+    text = rest if colon and word in {str(each) for each in Outcome} else message
+    end = "" if text.endswith((".", "!", "?")) else "."
+    return markdown(f"{text[:1].upper()}{text[1:]}{end}")
+
+
+def _facts(evidence: RunEvidence) -> str:
+    result = evidence.result
+    rows = [*_target_rows(evidence)]
+    if result.volume is not None and result.mode is not Mode.PURGE:
+        volume = result.volume
+        planned = f"{volume.users:,} users × {volume.questions:,} questions"
+        planned += f" = {volume.responses:,} responses"
+        if result.mode is Mode.CYCLE and _wrote(result) and not _wrote_all(result):
+            planned += f"; written: {_counts(result.rows)}"
+        rows.append(["Volume", planned])
+    if result.mode is Mode.CYCLE and _wrote(result):
+        rows += [["Refresh", _refresh_line(evidence)], ["Numbers", _check_line(result)]]
+    if result.mode in {Mode.CYCLE, Mode.PURGE}:
+        rows.append(["Left behind", _leftovers_line(result)])
+    users = result.rows.users
+    if users:
+        kept = f"the auth server's own log, `auth.audit_log_entries`: up to {2 * users:,} rows"
+        rows.append(["Stays on purpose", f"{kept} with synthetic addresses, unless turned off"])
+    if result.probes:
+        rows.append(["Probes", _probe_counts(result)])
+    if evidence.justification_recorded is not None:
+        is_on = evidence.justification_recorded
+        rows.append(["Justification", f"{'' if is_on else '**not** '}in the deployment log"])
+    if result.finished is not None:
+        run = f"{code(result.run_id)}, " if result.run_id else ""
+        rows.append(["Run", f"{run}{_instant(evidence.at)}, {result.finished.seconds:.2f} s"])
+    return table(["", ""], [[f"**{name}**", seen] for name, seen in rows])
+
+
+def _target_rows(evidence: RunEvidence) -> list[list[str]]:
+    target = evidence.result.target
+    if target is None:
+        return []
+    place = evidence.entry.series.identity if evidence.entry else target.place
+    name = code(target.ref or place)
+    if target.ref:
+        name += f" at {code(target.host)}"
+    return [["Project", f"{name}, **{target.kind}**: {markdown(target.reason)}"]]
+
+
+def _refresh_line(evidence: RunEvidence) -> str:
+    timing = Timing.of(evidence.result.refresh_runs_ms)
     if timing is None:
         return "none was timed"
-    said = f"median {milliseconds(timing.median)} of {timing.n}"
-    against = evidence.baseline or evidence.previous
+    said = f"**{milliseconds(timing.median)}** ({_count(timing)})"
+    against = evidence.against
     if against is None:
         return said
-    name = "baseline" if evidence.baseline else "previous run"
-    return f"{said}; against the {name} {markdown(comparison_line(against.comparison))}"
-
-
-def _problems(evidence: RunEvidence) -> str:
-    lines = [f"- {markdown(each)}" for each in evidence.facts.problems[:20]]
-    unsaid = len(evidence.facts.problems) - len(lines)
-    if unsaid > 0:
-        lines.append(f"- and {unsaid:,} more")
-    if evidence.facts.hint:
-        lines.append(f"- What to do: {markdown(evidence.facts.hint)}")
-    return "\n".join(lines)
-
-
-def _summary(evidence: RunEvidence) -> str:
-    document, facts = evidence.document, evidence.facts
-    target, settings = document.get("target"), document.get("settings")
-    rows = []
-    if target:
-        name = code(target_name(evidence))
-        if target["ref"]:
-            name += f" at {code(str(target['host']))}"
-        rows.append(["Target", f"{name}, **{markdown(str(target['kind']))}**"])
-        rows.append(["Because", markdown(str(target["reason"]))])
-    if settings and document["mode"] != "purge":
-        responses = settings["users"] * settings["questions"]
-        volume = f"{settings['users']:,} users × {settings['questions']:,} questions = "
-        how = f"batches of {settings['batch']:,}, {settings['concurrency']} in flight"
-        rows.append(["Volume", f"{volume}{responses:,} responses; {how}"])
-    if document["mode"] == CYCLE and not wrote_nothing(document):
-        if not wrote_all(document):
-            rows.append(["Written", written_line(document)])
-        rows.append(["Refresh", refresh_line(evidence)])
-        rows.append(["Check", check_line(document)])
-    if document.get("probes"):
-        rows.append(["Probes", counted(probe_counts(document))])
-    if document["mode"] in WRITING:
-        rows.append(["Left behind", leftovers_line(document)])
-    if facts.justification_recorded is not None:
-        word = "on record in the deployment log" if facts.justification_recorded else "not recorded"
-        rows.append(["Justification", word])
-    rows.append(["Run", f"{code(str(document['run_id'] or 'none'))} ({document['mode']})"])
-    rows.append(["Ended", f"{_instant(facts.finished_at)}, {document['total_seconds']:.2f} s"])
-    return table(["What", "Seen"], rows)
+    many = len(against.runs)
+    which = "the run before" if many == 1 else f"the last {many} runs"
+    which = "the baseline" if against.is_baseline else which
+    comparison = against.comparison
+    if comparison.verdict is not Verdict.NOT_JUDGED:
+        return f"{said}; **{comparison.verdict}** beside {which}"
+    if comparison.before is None:
+        return f"{said}; not comparable with {which}"
+    return f"{said}; {_side(comparison.before)} in {which}"
 
 
 def _refresh(evidence: RunEvidence) -> str:
-    document, facts = evidence.document, evidence.facts
-    runs: list[float] = document["refresh_runs_ms"]
+    timed = evidence.result.refreshes
     rows = []
-    for name, times, server in (
-        ("first", refreshes(runs, Phase.FIRST), facts.server_ms[:1]),
-        ("later", refreshes(runs, Phase.LATER), facts.server_ms[1:]),
-        ("after clean-up", _some(document["final_refresh_ms"]), (facts.final_server_ms,)),
+    for name, some in (
+        ("first", [each for each in timed if not each.final][:1]),
+        ("later", [each for each in timed if not each.final][1:]),
+        ("after clean-up", [each for each in timed if each.final]),
     ):
-        timing = Timing.of(times)
+        timing = Timing.of([each.ms for each in some])
         if timing is not None:
-            inside = Timing.of([ms for ms in server if ms is not None])
-            rows.append([name, *_figures(timing), milliseconds(inside.median if inside else None)])
+            rows.append([name, *_figures(timing), _inside(some)])
     if not rows:
         return "## Refresh\n\nNo refresh was timed."
-    head = ["Refresh", "n", "median", "± MAD", "min", "max", "in the server"]
-    said = [_against_line("baseline", evidence.baseline)]
-    said += [_against_line("previous run", evidence.previous)]
-    if evidence.baseline is None and evidence.previous is None:
-        said.append("- No comparable run is on record.")
-    said += [
-        f"- Threshold {each.name} {each.limit:g}: **{each.judged}**: {markdown(each.detail)}"
+    head = ["Refresh", "n", "median", "±", "fastest", "slowest", "in the server"]
+    shown = table(head, rows, right=range(1, len(head)))
+    note = (
+        "Round trips as the console measures them; ± is the median absolute deviation. The first "
+        "refresh takes in the new rows, later ones find none."
+    )
+    lines = [_against_line(evidence.against)]
+    lines += [
+        f"- `--{each.name} {each.limit:g}`: **{each.word}**, {markdown(each.detail)}"
         for each in evidence.thresholds
     ]
-    lines = "\n".join(line for line in said if line)
-    note = (
-        "Round trips as the console measures them; ± is the median absolute deviation from the "
-        "median."
-    )
-    shown = table(head, rows, right=range(1, len(head)))
-    return f"## Refresh\n\n{shown}\n\n{note}\n\n{lines}"
+    return f"## Refresh\n\n{shown}\n\n{note}\n\n" + "\n".join(lines)
 
 
 def _figures(timing: Timing) -> Sequence[str]:
     return (
         str(timing.n),
         f"**{milliseconds(timing.median)}**",
-        milliseconds(timing.spread),
+        _DASH if timing.spread is None else milliseconds(timing.spread),
         milliseconds(timing.minimum),
         milliseconds(timing.maximum),
     )
 
 
-def _against_line(name: str, against: Against | None) -> str:
+def _inside(timed: Iterable[RefreshTimed]) -> str:
+    timing = Timing.of([each.server_ms for each in timed if each.server_ms is not None])
+    return milliseconds(timing.median) if timing else _DASH
+
+
+def _against_line(against: Against | None) -> str:
     if against is None:
-        return ""
+        return "- No comparable run is on record."
     sql = {True: "same SQL", False: "other SQL", None: "SQL not known"}[against.same_sql]
-    said = markdown(comparison_line(against.comparison))
-    return (
-        f"- Against the {name} {code(against.run_id)} of {_instant(against.at)} ({sql}): **{said}**"
-    )
+    newest = against.runs[-1]
+    which = f"{code(newest.run_id)} of {_instant(newest.at)}"
+    what = f"the baseline {which}" if against.is_baseline else f"the run {which}"
+    if len(against.runs) > 1:
+        what = f"the last {len(against.runs)} comparable runs, the newest {which}"
+    return f"- Beside {what} ({sql}): **{markdown(comparison_line(against.comparison))}**"
 
 
-def _stages(evidence: RunEvidence) -> str:
-    stages = evidence.document["stages"]
-    if not stages:
-        return ""
-    rows = [[each["name"], f"{each['seconds']:.2f} s", f"{each['count']:,}"] for each in stages]
-    shown = table(["Stage", "took", "items"], rows, right=(1, 2))
-    return f"<details><summary>Stages</summary>\n\n{shown}\n\n</details>"
-
-
-def _probes(evidence: RunEvidence) -> str:
-    document = evidence.document
-    probes = document.get("probes") or []
+def _probes(result: Result) -> str:
+    probes = _answered(result)
     if not probes:
         return ""
     lines = []
-    for each in probes_with(document, "fail", "warn"):
-        lines.append(f"- **{each['status']}** {code(each['id'])}: {markdown(each['detail'])}")
-        if each["hint"]:
-            lines.append(f"  - What to do: {markdown(each['hint'])}")
-    rows = [[code(each["id"]), each["status"], markdown(each["detail"])] for each in probes]
-    folded = (
-        f"<details><summary>All {len(probes):,} probes</summary>\n\n"
-        f"{table(['Probe', 'Status', 'Seen'], rows)}\n\n</details>"
-    )
-    counts = counted(probe_counts(document))
-    said = f"{counts}\n\n" + "\n".join(lines) if lines else f"{counts}; none failed, none warned"
+    for status in (ProbeStatus.FAIL, ProbeStatus.WARN):
+        for each in probes:
+            if each.status is status:
+                lines.append(f"- **{status}** {code(each.id)}: {markdown(each.detail)}")
+                if each.hint:
+                    lines.append(f"  - What to do: {markdown(each.hint)}")
+    rows = [[code(each.id), str(each.status), markdown(each.detail)] for each in probes]
+    folded = _folded(f"All {len(probes):,} probes", table(["Probe", "", "Seen"], rows))
+    said = "\n".join(lines) if lines else f"{_probe_counts(result)}; none failed, none warned."
     return f"## Probes\n\n{said}\n\n{folded}"
 
 
-def _versions(evidence: RunEvidence) -> str:
-    facts = evidence.facts
+def _stages(result: Result) -> str:
     rows = [
-        ["heatmap-tui", code(facts.tool_version)],
-        ["PostgreSQL", _version(facts.versions.postgres)],
-        ["PostgREST", _version(facts.versions.postgrest)],
-        ["Auth", _version(facts.versions.auth)],
-        ["SQL objects", _version(facts.fingerprint)],
-        ["Deployment log head", _version(facts.log_head, "none")],
+        [str(stage), f"{line.seconds:.2f} s", f"{line.done:,}"]
+        for stage, line in result.stages.items()
+        if line.seconds is not None
     ]
-    return f"## Versions\n\n{table(['What', 'Version'], rows)}"
+    return _folded("Stages", table(["Stage", "took", "items"], rows, right=(1, 2))) if rows else ""
+
+
+def _versions(evidence: RunEvidence) -> str:
+    described = evidence.result.described
+    versions = described.versions if described else ServerVersions()
+    rows = [
+        ["heatmap-tui", code(__version__)],
+        ["PostgreSQL", _version(versions.postgres)],
+        ["PostgREST", _version(versions.postgrest)],
+        ["Auth", _version(versions.auth)],
+        ["SQL objects, at this run", _version(described.fingerprint if described else None)],
+        ["Last hash of the deployment log", _version(evidence.log_head, "no record")],
+    ]
+    return _folded("Versions", table(["", ""], rows))
 
 
 def _version(text: str | None, otherwise: str = _UNKNOWN) -> str:
     return code(text) if text else otherwise
 
 
+def _folded(title: str, content: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
+
+
+def _answered(result: Result) -> list[ProbeResult]:
+    return [each for each in result.probes.values() if each.status is not None]
+
+
+def _probe_counts(result: Result) -> str:
+    counts = Counter(each.status for each in _answered(result))
+    return ", ".join(
+        f"{counts[status]:,} {word}" for status, word in _STATUSES.items() if counts[status]
+    )
+
+
+def _wrote(result: Result) -> bool:
+    """Whether the run came as far as writing."""
+    ended = result.finished is not None and result.finished.outcome in _BEFORE_WRITING
+    return result.has_begun_stages or not ended
+
+
+def _wrote_all(result: Result) -> bool:
+    rows, plan = result.rows, result.volume
+    return plan is not None and (rows.users, rows.questions, rows.responses) == (
+        plan.users,
+        plan.questions,
+        plan.responses,
+    )
+
+
+def _check_line(result: Result) -> str:
+    check = result.check
+    if check is None:
+        return "nothing was compared"
+    if check.right:
+        return f"all {check.expected:,} aggregates right"
+    counts = (
+        (check.mismatched, "differ"),
+        (check.missing, "missing"),
+        (check.unexpected, "unexpected"),
+    )
+    wrong = ", ".join(f"{count:,} {word}" for count, word in counts if count)
+    return f"**{check.matched:,} of {check.expected:,} aggregates right**; {wrong}"
+
+
+def _leftovers_line(result: Result) -> str:
+    if not _wrote(result):
+        return "nothing: it did not write"
+    if result.audit is None:
+        return "**not counted**"
+    left = result.audit.leftovers
+    rows = "nothing" if not left.total else f"**{_counts(left)}**"
+    view = {
+        True: "the view is as before",
+        False: "**the view is not as before**",
+        None: "the view was not judged",
+    }[result.audit.view_restored]
+    return f"{rows}; {view}"
+
+
+def _counts(rows: Tally) -> str:
+    counts = [(getattr(rows, name), name) for name in _TABLES]
+    return ", ".join(f"{count:,} {name}" for count, name in counts if count) or "nothing"
+
+
 def _against_json(against: Against | None) -> dict[str, Any] | None:
     if against is None:
         return None
-    return {**asdict(against), "at": against.at.astimezone(UTC).isoformat(timespec="seconds")}
+    return {
+        "runs": [{"run_id": each.run_id, "at": _iso(each.at)} for each in against.runs],
+        "is_baseline": against.is_baseline,
+        "same_sql": against.same_sql,
+        **asdict(against.comparison),
+    }
 
 
-def _some(value: float | None) -> list[float]:
-    return [] if value is None else [value]
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _instant(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def withheld(text: str) -> str:
+    """The text without secrets and without addresses of people."""
+    return _ADDRESS.sub(WITHHELD, redact(text))
+
+
+def one_line(text: str, longest: int = LONGEST) -> str:
+    """The text in one line without control characters; cut, with a mark, when longer."""
+    line = withheld(clean_label(withheld(text)))
+    return line if len(line) <= longest else line[: longest - 1] + ELLIPSIS
+
+
+def markdown(text: str, longest: int = LONGEST) -> str:
+    """The text as Markdown that shows it as it is, in a paragraph, a list or a table's cell.
+
+    Args:
+        text: Anything.
+        longest: Characters shown at most.
+    """
+    line = one_line(text, longest)
+    line = _MENTIONS.sub(lambda found: found.group() + _GAP, line)
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = _MARKS.sub(r"\\\g<0>", line).replace("|", "&#124;")
+    line = _BLOCK.sub(r"\1\\", line)
+    return _LINKS.sub(lambda found: f"&#{ord(found.group())};", line)
+
+
+def code(text: str, longest: int = LONGEST) -> str:
+    """A name as Markdown code; shown as plain text where it could break out of it."""
+    line = one_line(text, longest)
+    return f"`{line}`" if re.fullmatch(r"[\w.:/+-]+", line) else markdown(line, longest)
+
+
+def json_value(value: Any) -> Any:
+    """A JSON value with every text in it without secrets and addresses."""
+    match value:
+        case str():
+            return withheld(value)
+        case dict():
+            return {key: json_value(each) for key, each in value.items()}
+        case list() | tuple():
+            return [json_value(each) for each in value]
+        case _:
+            return value
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+    """A Markdown table.
+
+    Args:
+        head: Headings.
+        rows: Cells, Markdown already.
+        right: Columns set flush right.
+    """
+    rule = ["---:" if place in right else "---" for place in range(len(head))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))

@@ -104,11 +104,12 @@ class Target:
 
     @property
     def place(self) -> str:
-        """What tells this target from every other in what is kept: on this machine, with the port.
+        """What tells this target from every other in what is kept: with the port, if it has one.
 
-        Two databases on one machine have one host name, and nothing else in common.
+        Two databases on one machine, or behind two tunnels to it, have one host name, and nothing
+        else in common.
         """
-        if self.kind is not TargetKind.LOCAL or self.ref:
+        if self.ref or (self.port in {80, 443} and self.kind is not TargetKind.LOCAL):
             return self.identity
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 

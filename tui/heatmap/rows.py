@@ -13,10 +13,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from tui.errors import ConfigurationError
+from tui.files import save_text
 from tui.heatmap.formatting import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 COLUMNS = (
     "question_id",
@@ -156,6 +159,29 @@ def rows_as_csv(rows: Iterable[AggregateRow]) -> str:
             )
         )
     return text.getvalue()
+
+
+def write_rows(path: Path, rows: Iterable[AggregateRow]) -> Path:
+    """Write rows to a file that appears whole or not at all, readable by its owner alone.
+
+    Args:
+        path: Where to; `.csv` or `.json` decides the format. An existing file is replaced.
+        rows: The rows.
+
+    Returns:
+        The absolute path of the file.
+
+    Raises:
+        ConfigurationError: The suffix is neither, or the file cannot be written.
+    """
+    formats = {".csv": rows_as_csv, ".json": rows_as_json}
+    written = formats.get(path.suffix.lower())
+    if written is None:
+        raise ConfigurationError(
+            f"Cannot export to {path}: the name must end in .csv or .json.",
+            hint="Choose a file name that ends in .csv or .json.",
+        )
+    return save_text(path, written(rows))
 
 
 def _harmless(text: str | None) -> str:

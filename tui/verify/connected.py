@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tui.dry_run.facts import ask_declaration
-from tui.evidence.deployment_log import DeploymentLog
 from tui.guard import break_glass
 from tui.guard.target import Target, declared_by_database
 from tui.project import Project, ProjectError, RetryPolicy
@@ -47,7 +45,6 @@ class Connected:
         target: The project; may turn production once its database was asked.
         last_dry_run: What the probes said last, or None.
         preflight: What the database last said of itself; empty where it cannot.
-        deployment_log: Where break-glass runs are on record.
     """
 
     def __init__(
@@ -66,14 +63,12 @@ class Connected:
         self.allow_prod = allow_prod
         self.last_dry_run: Result | None = None
         self.preflight: Mapping[str, Any] = {}
-        self.deployment_log = DeploymentLog(settings.deployment_log)
         concurrency = settings.volume.concurrency
         self._project = Project(target.url, key, concurrency=concurrency, policy=policy)
         anon_key = settings.anon_key
         self._anon = (
             Project(target.url, anon_key, concurrency=2, policy=policy) if anon_key else None
         )
-        self._asked_at = float("-inf")
         self._permit: break_glass.Permit | None = None
         self._closers: list[Callable[[], Awaitable[None]]] = []
 
@@ -111,7 +106,6 @@ class Connected:
 
     async def _ask_database(self, policy: RetryPolicy | None = None) -> None:
         said = await ask_declaration(self._project, policy)
-        self._asked_at = time.monotonic()
         self.preflight = said.document
         self.target = declared_by_database(self.target, said.word)
 

@@ -105,6 +105,29 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerVersions:
+    """Versions as the services state them; None where one does not say."""
+
+    postgres: str | None = None
+    postgrest: str | None = None
+    auth: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectDescribed:
+    """What the project says of itself at this run.
+
+    Attributes:
+        versions: Its services' versions.
+        fingerprint: `fingerprints.all` of the preflight document: the SQL objects' definitions;
+            None where the database cannot say.
+    """
+
+    versions: ServerVersions
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeStarted:
     """A probe is being asked."""
 
@@ -407,6 +430,7 @@ class RunFinished:
 
 Event = (
     RunStarted
+    | ProjectDescribed
     | ProbeStarted
     | ProbeFinished
     | DryRunFinished

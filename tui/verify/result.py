@@ -24,6 +24,7 @@ from tui.verify.events import (
     ProbeFinished,
     ProbeStarted,
     ProbeStatus,
+    ProjectDescribed,
     RefreshTimed,
     Retrying,
     RunFinished,
@@ -162,6 +163,7 @@ class Result:
     Attributes:
         began: When it began, on that clock.
         started: Its first event, None before it.
+        described: What the project said of itself at this run, None where it did not.
         probes: The probes by id, in the order of display.
         dry_run: The probes' verdict, None before it.
         stages: The stages in order, each from the start of the run.
@@ -188,6 +190,7 @@ class Result:
         self._target = target
         self.began = clock()
         self.started: RunStarted | None = None
+        self.described: ProjectDescribed | None = None
         self.probes: dict[str, ProbeResult] = {}
         self.dry_run: DryRunFinished | None = None
         self.stages: dict[Stage, StageResult] = {}
@@ -208,6 +211,8 @@ class Result:
                 self.started = event
                 self.began = self._clock()
                 self.stages = {stage: StageResult(stage) for stage in event.stages}
+            case ProjectDescribed():
+                self.described = event
             case ProbeStarted():
                 self._ask(event)
             case ProbeFinished():

@@ -32,7 +32,9 @@ from tui.verify.result import Result, finished_by
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 
+    from tui.guard.break_glass import Intent
     from tui.project import Project, RetryNotice, Writer
+    from tui.verify.archive import Archive
     from tui.verify.journal import Journal
 
     Emit = Callable[[Event], None]
@@ -185,15 +187,16 @@ class Run:
         run_id: Its name, and the tag of all it writes.
         mode: What kind of work.
         project: Whose retries are to be shown.
-        work: Does it, emitting events; the last is `RunFinished`, unless it raises an
-            `OperatorError`, or `Cancelled` before it wrote anything, which is then made into one.
-            Work of a mode that only reads is dropped when a stop is asked for.
-        at_end: Told of the last event before anybody else is.
+        work: Does it, emitting events, and says how it ended; an `OperatorError`, or `Cancelled`
+            before it wrote anything, is made into an end. Work of a mode that only reads is
+            dropped when a stop is asked for.
+        archive: What concludes the run, None for one that leaves nothing.
         result: What to fold the events into; None for a new one.
 
     Attributes:
         cancellation: The operator's wish to stop.
         result: What its events have shown so far.
+        intent: Its announcement in the deployment log, None where it needs none.
     """
 
     def __init__(
@@ -201,9 +204,9 @@ class Run:
         run_id: str,
         mode: Mode,
         project: Project,
-        work: Callable[[Emit], Awaitable[None]],
+        work: Callable[[Emit], Awaitable[RunFinished]],
         *,
-        at_end: Callable[[Run, RunFinished], None] = lambda _run, _finished: None,
+        archive: Archive | None = None,
         result: Result | None = None,
     ) -> None:
         self.run_id = run_id
@@ -212,7 +215,8 @@ class Run:
         self.result = result or Result(mode)
         self._project = project
         self._work = work
-        self._at_end = at_end
+        self._archive = archive
+        self.intent: Intent | None = None
 
     def events(self) -> AsyncGenerator[Event, None]:
         """Do the work; its events, the last of which is `RunFinished`. Call once.
@@ -226,27 +230,34 @@ class Run:
 
         def fold(event: Event) -> None:
             self.result.apply(event)
-            if isinstance(event, RunFinished):
-                self._at_end(self, event)
             emit(event)
 
         self._project.on_retry = lambda notice: fold(_retrying(notice))
         work = self._work(fold)
         try:
-            await (self.cancellation.race(work) if self.mode in _ONLY_READS else work)
+            reads = self.mode in _ONLY_READS
+            finished = await (self.cancellation.race(work) if reads else work)
         except Cancelled:
             reason = self.cancellation.reason or "stopped"
-            fold(
-                RunFinished(
-                    Outcome.INTERRUPTED,
-                    ExitCode.INTERRUPTED,
-                    f"{reason}; nothing was written",
-                    None,
-                    time.perf_counter() - began,
-                )
+            finished = RunFinished(
+                Outcome.INTERRUPTED,
+                ExitCode.INTERRUPTED,
+                f"{reason}; nothing was written",
+                None,
+                time.perf_counter() - began,
             )
         except OperatorError as error:
-            fold(finished_by(error, time.perf_counter() - began))
+            finished = finished_by(error, time.perf_counter() - began)
+        except Exception as defect:
+            broken = OperatorError(f"an internal error ({type(defect).__name__})")
+            await self._conclude(finished_by(broken, time.perf_counter() - began), fold)
+            raise
+        fold(await self._conclude(finished, fold))
+
+    async def _conclude(self, finished: RunFinished, emit: Emit) -> RunFinished:
+        if self._archive is None:
+            return finished
+        return await self._archive.conclude(self.result, finished, self.intent, emit)
 
     def cancel(self, reason: str) -> None:
         """Stop: what was written is cleaned up, what only reads ends at once.

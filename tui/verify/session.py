@@ -7,20 +7,18 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from tui.crash import report_crash
 from tui.dry_run.facts import DryRunContext
 from tui.dry_run.registry import probe_of
 from tui.dry_run.runner import end_of, run_one, run_probes, verdict_of
 from tui.errors import ExitCode
-from tui.evidence.conclude import conclude, record
-from tui.evidence.crash import save_crash
-from tui.evidence.history import HistoryFile
-from tui.evidence.keeper import Keeper, Thresholds, server_versions
 from tui.guard import break_glass
 from tui.verify import cycle, journal, purge, view
-from tui.verify.approval import TABLES, LeaveToWrite, leave_to_write
+from tui.verify.approval import leave_to_write
 from tui.verify.connected import Connected
 from tui.verify.cycle import Cycle
 from tui.verify.dataset import Dataset
+from tui.verify.described import describe, described
 from tui.verify.events import (
     DryRunFinished,
     Event,
@@ -39,20 +37,19 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tui.evidence.gathered import RunEvidence
-    from tui.evidence.history import ServerVersions
     from tui.guard.break_glass import Permit
     from tui.guard.target import Target
-    from tui.project import RetryPolicy
+    from tui.project import RetryPolicy, Writer
     from tui.redact import Secret
     from tui.settings import Settings
+    from tui.verify.archive import Archive
     from tui.verify.connected import ObtainPermit
 
     Emit = Callable[[Event], None]
 
 __all__ = ["ConnectStage", "Run", "Session"]
 
-_ASKED_LATELY_S: Final = 20.0
+_TABLES: Final = ("users", "questions", "responses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +64,14 @@ class ConnectStage:
 class Session(Connected):
     """A project, connected, and the work that can be done on it.
 
-    Attributes:
-        keeper: What outlives a run.
-        evidence: Of the last run of this sitting that was more than a look at the heatmap, or None.
+    Args:
+        settings: Volume, files, and the anon key for the negative probes.
+        target: The project as classified from the environment.
+        key: Service-role key.
+        archive: Keeps what outlives a run.
+        is_sandbox: This process started the target itself.
+        allow_prod: `--allow-prod` was given; without a permit it opens nothing.
+        policy: Retry policy; None for the default.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Session(Connected):
         target: Target,
         *,
         key: Secret,
+        archive: Archive,
         is_sandbox: bool,
         allow_prod: bool = False,
         policy: RetryPolicy | None = None,
@@ -85,13 +88,7 @@ class Session(Connected):
         super().__init__(
             settings, target, key=key, is_sandbox=is_sandbox, allow_prod=allow_prod, policy=policy
         )
-        self.evidence: RunEvidence | None = None
-        self.keeper = Keeper(
-            HistoryFile(settings.state_dir / "history.jsonl"),
-            self.deployment_log,
-            Thresholds(settings.max_refresh_ms, settings.max_regression_percent),
-            is_sandbox=is_sandbox,
-        )
+        self.archive = archive
 
     @property
     def journals(self) -> list[journal.Record]:
@@ -108,13 +105,13 @@ class Session(Connected):
         """Ask every probe. Writes nothing."""
         run_id = new_run_id()
 
-        async def work(emit: Emit) -> None:
+        async def work(emit: Emit) -> RunFinished:
             began = time.perf_counter()
             emit(RunStarted(run_id, Mode.DRY_RUN, self.target, self.settings.volume))
             verdict = await self._probe(run, emit)
-            emit(end_of(verdict, run.result, time.perf_counter() - began))
+            return end_of(verdict, run.result, time.perf_counter() - began)
 
-        run = Run(run_id, Mode.DRY_RUN, self._project, work, at_end=self._remember)
+        run = Run(run_id, Mode.DRY_RUN, self._project, work, archive=self.archive)
         return run
 
     def ask_again(self, probe_id: str) -> Run:
@@ -127,18 +124,18 @@ class Session(Connected):
         known = self.last_dry_run
         run_id = known.run_id if known and known.run_id else new_run_id()
 
-        async def work(emit: Emit) -> None:
+        async def work(emit: Emit) -> RunFinished:
             began = time.perf_counter()
             if run.result.started is None:
                 emit(RunStarted(run_id, Mode.DRY_RUN, self.target, self.settings.volume))
             self.last_dry_run = run.result
-            await run_one(self._context(), probe_id, emit)
+            await run_one(await self._context(), probe_id, emit)
             verdict = verdict_of([each for each in run.result.probes.values() if each.status])
             emit(verdict)
-            emit(end_of(verdict, run.result, time.perf_counter() - began))
+            return end_of(verdict, run.result, time.perf_counter() - began)
 
         # It goes on with the dry run that it belongs to.
-        run = Run(run_id, Mode.DRY_RUN, self._project, work, at_end=self._remember, result=known)
+        run = Run(run_id, Mode.DRY_RUN, self._project, work, archive=self.archive, result=known)
         return run
 
     def cycle(
@@ -162,19 +159,19 @@ class Session(Connected):
         run_id = new_run_id()
         volume = self.settings.volume
 
-        async def work(emit: Emit) -> None:
+        async def work(emit: Emit) -> RunFinished:
             emit(RunStarted(run_id, Mode.CYCLE, self.target, volume, cycle.STAGES))
-            if with_dry_run and not await self._is_ready(run, emit):
-                return
+            if with_dry_run and (unready := await self._why_not_ready(run, emit)):
+                return unready
             dataset = Dataset(run_id, users=volume.users, questions=volume.questions)
-            planned = {name: getattr(volume, name) for name in TABLES}
+            planned = {name: getattr(volume, name) for name in _TABLES}
             allowed = permit or await self._obtain(run, obtain_permit)
-            with await self._leave(run, allowed, planned) as leave:
-                versions = asyncio.create_task(server_versions(self._project, self.preflight))
+            with await self._leave(run, allowed, planned, emit) as writer:
+                describing = asyncio.create_task(describe(self._project, self.preflight))
                 try:
                     context = RunContext(
                         self._project,
-                        leave.writer,
+                        writer,
                         emit,
                         run.cancellation,
                         journal.of_run(self._journal_dir, dataset, self.target),
@@ -187,19 +184,13 @@ class Session(Connected):
                         command=self._purge_command(),
                         report_crash=self._report_crash,
                     ).run()
-                    served = await versions
+                    emit(await describing)
                 finally:
-                    versions.cancel()
-                    await asyncio.wait({versions})
-                finished, evidence = conclude(
-                    leave, finished, lambda end: self._judge(run, end, served), emit
-                )
-            if evidence is not None:
-                self.evidence = self.keeper.sealed(evidence)
-                self.keeper.keep(evidence, emit)
-            emit(finished)
+                    describing.cancel()
+                    await asyncio.wait({describing})
+            return finished
 
-        run = Run(run_id, Mode.CYCLE, self._project, work, at_end=self._remember)
+        run = Run(run_id, Mode.CYCLE, self._project, work, archive=self.archive)
         if self.last_dry_run is not None and not with_dry_run:
             run.result.take_probes(self.last_dry_run)
         return run
@@ -225,22 +216,21 @@ class Session(Connected):
         """
         run_id = new_run_id()
 
-        async def work(emit: Emit) -> None:
+        async def work(emit: Emit) -> RunFinished:
             emit(RunStarted(run_id, Mode.PURGE, self.target, self.settings.volume, purge.STAGES))
             allowed = permit
             if self.target.is_production and permit is None:
-                if not await self._is_ready(run, emit):
-                    return
+                if unready := await self._why_not_ready(run, emit):
+                    return unready
                 allowed = await self._obtain(run, obtain_permit)
             alive, journals = self._journals()
             dead = [each.run_id for each in journals]
-            with await self._leave(run, allowed, {}) as leave:
+            with await self._leave(run, allowed, {}, emit) as writer:
                 purged = await purge.Purge(
-                    RunContext(self._project, leave.writer, emit, run.cancellation),
+                    RunContext(self._project, writer, emit, run.cancellation),
                     purge.Scope(alive, dead, runs, unexplained),
                     self._purge_command(),
                 ).run()
-                finished = record(leave, purged.finished, emit)
             if purged.left is not None:
                 try:
                     journal.forget(
@@ -248,23 +238,23 @@ class Session(Connected):
                     )
                 except OSError as error:
                     emit(Notice(f"a journal stays: {error.strerror or error}", warning=True))
-            emit(finished)
+            return purged.finished
 
-        run = Run(run_id, Mode.PURGE, self._project, work, at_end=self._remember)
+        run = Run(run_id, Mode.PURGE, self._project, work, archive=self.archive)
         return run
 
     def heatmap(self) -> Run:
         """Read the live heatmap. Writes nothing."""
         run_id = new_run_id()
 
-        async def work(emit: Emit) -> None:
+        async def work(emit: Emit) -> RunFinished:
             began = time.perf_counter()
             emit(RunStarted(run_id, Mode.HEATMAP, self.target, self.settings.volume))
             taken = await self.live_heatmap()
             emit(taken)
             seconds = time.perf_counter() - began
             message = f"{len(taken.rows):,} of {taken.total:,} rows read"
-            emit(RunFinished(Outcome.READ, ExitCode.VERIFIED, message, None, seconds))
+            return RunFinished(Outcome.READ, ExitCode.VERIFIED, message, None, seconds)
 
         return Run(run_id, Mode.HEATMAP, self._project, work)
 
@@ -280,13 +270,13 @@ class Session(Connected):
     def _journal_dir(self) -> Path:
         return self.settings.state_dir / "runs"
 
-    def _context(self) -> DryRunContext:
+    async def _context(self) -> DryRunContext:
         return DryRunContext(
             project=self._project,
             anon=self._anon,
             target=self.target,
             settings=self.settings,
-            past=self.keeper.pace(self.target),
+            past=await self.archive.pace(self.target),
             alive=self._journals()[0],
             purge=self.purge_command(),
         )
@@ -294,71 +284,57 @@ class Session(Connected):
     async def _probe(self, run: Run, emit: Emit) -> DryRunFinished:
         # Until this one has come to its verdict there is none: it may be broken off.
         self.last_dry_run = run.result
-        return await run_probes(self._context(), emit)
+        return await run_probes(await self._context(), emit)
 
-    async def _is_ready(self, run: Run, emit: Emit) -> bool:
-        """The dry run within a run that is to write; a run that may not go on is ended here."""
+    async def _why_not_ready(self, run: Run, emit: Emit) -> RunFinished | None:
+        """The dry run within a run that is to write: the end of one that may not go on, or None."""
         began = time.perf_counter()
         verdict = await run.cancellation.race(self._probe(run, emit))
         run.cancellation.check()
-        if not verdict.ready:
-            emit(end_of(verdict, run.result, time.perf_counter() - began))
-        return verdict.ready
-
-    def _judge(
-        self, run: Run, finished: RunFinished, versions: ServerVersions | None = None
-    ) -> RunEvidence | None:
-        """The evidence of a run; None, with a report, where a mistake of ours is in the way."""
-        try:
-            return self.keeper.judge(
-                run,
-                finished,
-                versions=versions,
-                preflight=self.preflight,
-            )
-        except Exception as error:  # noqa: BLE001 - the run is over, and its verdict must be told
-            self._report_crash(error)
+        if verdict.ready:
             return None
-
-    def _remember(self, run: Run, finished: RunFinished) -> None:
-        """Have the evidence of a run ready when its end is told."""
-        kept = self.evidence.document["run_id"] if self.evidence is not None else None
-        if run.mode is Mode.CYCLE and kept == run.run_id:
-            return
-        self.evidence = self._judge(run, finished)
+        return end_of(verdict, run.result, time.perf_counter() - began)
 
     def _report_crash(self, error: Exception) -> str:
-        """Put a mistake of ours on file; says where."""
-        try:
-            return f"the report is in {save_crash(error, self.settings.state_dir / 'crashes')}"
-        except OSError as problem:
-            return f"a report could not be written: {problem.strerror or problem}"
+        """Put an internal error on file; says where."""
+        return report_crash(error, self.settings.state_dir / "crashes")
 
     def check_guard(self) -> None:
         """Refuse before anything is asked of the project what the gate would refuse anyway.
 
         Raises:
-            GuardRefused: The target is production and `--allow-prod` was not given.
+            GuardRefused: The target is production and `--allow-prod` was not given, or the
+                deployment log could not be written.
         """
-        if self.target.is_production and not self.allow_prod:
+        if self.target.is_production and self.allow_prod:
+            self.archive.require_log()
+        elif self.target.is_production:
             # Whatever the database may say of itself, it cannot lower this.
             asked = replace(self.target, asked_database=True)
             break_glass.authorize_write(asked, allow_prod=False, now=break_glass.Moment.now())
 
     async def _leave(
-        self, run: Run, permit: break_glass.Permit | None, planned: Mapping[str, int]
-    ) -> AbstractContextManager[LeaveToWrite]:
-        # It may have said something else since the operator was shown the banner.
-        if time.monotonic() - self._asked_at > _ASKED_LATELY_S:
-            await run.cancellation.race(self._ask_database())
+        self,
+        run: Run,
+        permit: break_glass.Permit | None,
+        planned: Mapping[str, int],
+        emit: Emit,
+    ) -> AbstractContextManager[Writer]:
+        # What was true when the operator was shown the banner need not be true any more.
+        await run.cancellation.race(self._ask_database())
         run.cancellation.check()
+        emit(described(self.preflight))
         self._permit = permit or self._permit
+        if self.allow_prod and self.target.is_production and permit is not None:
+            if permit.problem(self.target, break_glass.Moment.now()) is None:
+                run.intent = await self.archive.announce(
+                    run.result, self.target, permit, planned, emit
+                )
+            run.cancellation.check()
         return leave_to_write(
-            run,
             self._project,
             self.target,
-            self.deployment_log,
             allow_prod=self.allow_prod,
             permit=permit,
-            planned=planned,
+            intent=run.intent,
         )

@@ -390,7 +390,7 @@ async def test_a_baseline_is_marked_kept_and_drawn() -> None:
         assert screen._baseline_ms == pytest.approx(212.4)
         assert app.desk.evidence is not None
         assert app.desk.evidence.entry is not None
-        kept = session.keeper.history.read().baseline(app.desk.evidence.entry.series)
+        kept = session.archive.history.read().baseline(app.desk.evidence.entry.series)
         assert kept is not None
         assert kept.run_id == app.desk.evidence.entry.run_id
 

@@ -17,6 +17,7 @@ from tui.console.widgets.block import Block
 from tui.console.widgets.places import View
 from tui.errors import OperatorError
 from tui.evidence import report as records
+from tui.evidence.archive import Archive
 from tui.heatmap.charts import LEAST_HEIGHT, LEAST_WIDTH, refresh_chart
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from tui.evidence.entry import Entry
-    from tui.evidence.gathered import RunEvidence
+    from tui.evidence.history import Entry
+    from tui.evidence.report import RunEvidence
 
 RUNS_SHOWN = 30
 
@@ -115,7 +116,7 @@ class EvidenceScreen(ConsoleScreen):
             self._draw()
             return
         try:
-            history = await asyncio.to_thread(session.keeper.history.read)
+            history = await asyncio.to_thread(Archive.of(session).history.read)
         except OperatorError as error:
             self.console_app.tell(error.message)
             return
@@ -156,7 +157,7 @@ class EvidenceScreen(ConsoleScreen):
         session, entry = self.desk.session, self._entry()
         if session is None or entry is None:
             return
-        history = session.keeper.history
+        history = Archive.of(session).history
         try:
             await asyncio.to_thread(history.mark_baseline, entry, at=datetime.now(UTC))
         except OperatorError as error:

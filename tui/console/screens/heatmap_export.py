@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from tui.console.dialogs.base import Question
 from tui.errors import ConfigurationError
-from tui.evidence.export import write_rows
-from tui.evidence.saving import save_text
+from tui.files import save_text
 from tui.heatmap.axes import row_filter
 from tui.heatmap.formatting import plural
+from tui.heatmap.rows import write_rows
 from tui.redact import redact
 
 if TYPE_CHECKING:

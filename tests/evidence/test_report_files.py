@@ -6,13 +6,7 @@ import json
 import stat
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from tests.cli.test_main import command, project
-from tests.evidence.samples import document
-from tui.errors import ConfigurationError
-from tui.evidence.gathered import RunEvidence, without_run
-from tui.evidence.pipeline_files import leave_evidence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +56,7 @@ def test_a_verification_leaves_report_and_json(sandbox: Sandbox, tmp_path: Path)
 def test_a_broken_threshold_is_in_all_of_them(sandbox: Sandbox, tmp_path: Path) -> None:
     code, found, text = left(sandbox, tmp_path, "--max-refresh-ms", "1")
     assert (code, found["outcome"]) == (1, "failed")
-    assert "max-refresh-ms 1: **broken**" in text
+    assert "`--max-refresh-ms 1`: **broken**" in text
 
 
 def test_a_dry_run_leaves_them_too(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -95,26 +89,3 @@ def test_a_refused_run_leaves_them_too(sandbox: Sandbox, tmp_path: Path) -> None
     code, found, text = left(sandbox, tmp_path, HEATMAP_VERIFY_PROD_HOSTS="127.0.0.1")
     assert (code, found["outcome"]) == (3, "refused")
     assert text.startswith("# Heatmap verification: refused\n")
-
-
-def evidence() -> RunEvidence:
-    return without_run(document())
-
-
-@pytest.mark.parametrize(
-    ("report", "job", "there"),
-    [
-        ("dir/report.md", "missing/summary.md", ["report.json", "report.md"]),
-        ("file/report.md", "summary.md", ["summary.md"]),
-        ("dir/report.json", "summary.md", ["summary.md"]),
-    ],
-)
-def test_one_file_that_cannot_be_written_costs_no_other(
-    tmp_path: Path, report: str, job: str, there: list[str]
-) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError) as caught:
-        leave_evidence(evidence(), report_path=tmp_path / report, job_summary=tmp_path / job)
-    assert caught.value.hint
-    found = sorted(each.name for each in tmp_path.rglob("*") if each.is_file())
-    assert sorted([*there, "file"]) == sorted(found)

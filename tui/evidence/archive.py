@@ -1,0 +1,262 @@
+"""The archive: keeps what outlives a run, and judges a run by what outlived earlier ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from tui.crash import report_crash
+from tui.errors import ExitCode, OperatorError
+from tui.evidence.comparison import NOISE_PERCENT, Limits, judge
+from tui.evidence.deployment_log import Announcement, DeploymentLog
+from tui.evidence.history import Entry, History, HistoryFile, entry_of
+from tui.evidence.report import RunEvidence, anchors
+from tui.files import in_thread
+from tui.verify.events import Mode, Notice, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from tui.dry_run.facts import Pace
+    from tui.evidence.comparison import Threshold
+    from tui.evidence.deployment_log import Anchor, Record
+    from tui.guard.break_glass import Intent, Permit
+    from tui.guard.target import Target
+    from tui.settings import Settings
+    from tui.verify.events import Event, RunFinished
+    from tui.verify.result import Result
+    from tui.verify.session import Session
+
+    Emit = Callable[[Event], None]
+
+T = TypeVar("T")
+
+SANDBOX: Final = "sandbox"
+"""The series of all runs in sandboxes."""
+
+_TABLES: Final = ("users", "questions", "responses")
+
+
+class Archive:
+    """Keeps what outlives a run: `tui.verify.archive.Archive` on disk.
+
+    Args:
+        state_dir: Where history and reports are.
+        log: The deployment log.
+        limits: What a refresh may take.
+        is_sandbox: The target lives and dies with this process: its runs are compared with those
+            in other sandboxes, never with those of a local stack at the same address.
+        now: The wall clock.
+
+    Attributes:
+        evidence: Of the last run that was more than a look at the heatmap, or None.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        log: DeploymentLog,
+        limits: Limits,
+        *,
+        is_sandbox: bool = False,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.history: Final = HistoryFile(state_dir / "history.jsonl")
+        self.log: Final = log
+        self.reports: Final = state_dir / "reports"
+        self.evidence: RunEvidence | None = None
+        self._crashes = state_dir / "crashes"
+        self._limits = limits
+        self._is_sandbox = is_sandbox
+        self._now = now
+
+    @classmethod
+    def of(cls, session: Session) -> Archive:
+        """The archive that a session was made with."""
+        if not isinstance(session.archive, cls):
+            raise TypeError("the session was made with another archive")
+        return session.archive
+
+    @classmethod
+    def configured(cls, settings: Settings, *, is_sandbox: bool) -> Archive:
+        """The archive that the settings name."""
+        limits = Limits(settings.max_refresh_ms, settings.max_regression_percent)
+        log = DeploymentLog(settings.deployment_log)
+        return cls(settings.state_dir, log, limits, is_sandbox=is_sandbox)
+
+    async def pace(self, target: Target) -> Pace | None:
+        """How fast earlier runs on a target were, or None."""
+        history = await self._history(lambda _: None)
+        return history.pace(self._place(target))
+
+    def require_log(self) -> None:
+        """Refuse at once where the deployment log could not be written."""
+        self.log.require_writable()
+
+    async def announce(
+        self, result: Result, target: Target, permit: Permit, planned: Mapping[str, int], emit: Emit
+    ) -> Announcement:
+        """Put on record that a run is about to write to production, and why."""
+
+        def open_intent() -> Announcement:
+            return self.log.open_intent(
+                target,
+                run_id=result.run_id or "",
+                action=str(result.mode),
+                planned=planned,
+                justification=permit.justification,
+                ticket=permit.ticket,
+                anchors=self.anchors(),
+            )
+
+        return await self._at(self.log.path, open_intent, emit)
+
+    def anchors(self) -> list[Anchor]:
+        """What history and reports say of the deployment log; blocks for the history's lock.
+
+        Raises:
+            HistoryUnreadable: There is a history that cannot be read.
+        """
+        past = self.history.read()
+        return [*past.anchors(self.log.path), *anchors(self.reports, self.log.path)]
+
+    async def conclude(
+        self, result: Result, finished: RunFinished, intent: Intent | None, emit: Emit
+    ) -> RunFinished:
+        """Judge a run's thresholds, put its outcome on record, keep it and make its evidence."""
+        try:
+            past = await self._history(emit)
+            finished = self._judged(result, finished, past)
+            if isinstance(intent, Announcement) and intent.is_open:
+                finished = await self._record(result, finished, intent, emit)
+            await self._keep(result.ended(finished), past, emit)
+        except Exception as defect:  # noqa: BLE001 - the run is over, and its verdict must be told
+            words = report_crash(defect, self._crashes)
+            text = f"an internal error kept the run's evidence from being made; {words}"
+            emit(Notice(text, warning=True))
+        return finished
+
+    def _judged(self, result: Result, finished: RunFinished, past: History) -> RunFinished:
+        """The end of a run once its thresholds were judged: a broken one fails it."""
+        broken = [
+            each for each in self._thresholds(result.ended(finished), past) if each.is_met is False
+        ]
+        if not broken or finished.exit_code is not ExitCode.VERIFIED:
+            return finished
+        words = "; ".join(f"{each.name} broken: {each.detail}" for each in broken)
+        return replace(
+            finished,
+            outcome=Outcome.FAILED,
+            exit_code=ExitCode.FAILED,
+            message=f"the numbers are right, but {words}",
+            hint="compare with earlier runs in the report; repeat with --refresh-runs 5 to be sure",
+            problems=(*finished.problems, *(each.detail for each in broken)),
+        )
+
+    def _thresholds(self, ended: Result, past: History) -> tuple[Threshold, ...]:
+        entry = self._entry(ended)
+        if entry is None or ended.mode is not Mode.CYCLE:
+            return ()
+        against = past.against(entry, self._percent)
+        return judge(entry.refresh_runs_ms, self._limits, against.comparison if against else None)
+
+    async def _record(
+        self, result: Result, finished: RunFinished, intent: Announcement, emit: Emit
+    ) -> RunFinished:
+        """Put the outcome on record; an end without fault that could not be recorded is one."""
+        final = {f"{name}_written": getattr(result.rows, name) for name in _TABLES}
+        if result.audit is not None:
+            final |= {f"{name}_left": getattr(result.audit.leftovers, name) for name in _TABLES}
+
+        def close() -> Record:
+            return self.log.close(
+                intent, outcome=str(finished.outcome), final=final, detail=finished.message
+            )
+
+        try:
+            await self._at(self.log.path, close, emit)
+        except OperatorError as error:
+            emit(Notice(error.message, warning=True))
+            problems = (*finished.problems, error.message)
+            if finished.exit_code is not ExitCode.VERIFIED:
+                return replace(finished, problems=problems)
+            return replace(
+                finished,
+                outcome=Outcome.FAILED,
+                exit_code=ExitCode.FAILED,
+                message=f"{finished.message}, but that is not on record: {error.message}",
+                hint=error.hint,
+                problems=problems,
+            )
+        return finished
+
+    async def _keep(self, ended: Result, past: History, emit: Emit) -> None:
+        try:
+            records = await self._at(self.log.path, self.log.read, emit)
+        except OperatorError:
+            # A run that needed the log was refused for it; no other has anything to do with it.
+            records = ()
+        at, head = self._now(), records[-1].hash if records else None
+        entry = self._entry(ended, at, head)
+        against = None
+        if entry is not None and ended.mode is Mode.CYCLE:
+            against = past.against(entry, self._percent)
+        self.evidence = RunEvidence(
+            result=ended,
+            at=at,
+            entry=entry,
+            log=str(self.log.path.absolute()),
+            log_head=head,
+            justification_recorded=_justified(ended, records),
+            against=against,
+            thresholds=self._thresholds(ended, past),
+        )
+        if entry is None:
+            return
+        if past.skipped:
+            lines = "line" if past.skipped == 1 else "lines"
+            text = f"{past.skipped:,} {lines} of the history {self.history.path} cannot be read"
+            emit(Notice(f"{text} and were passed over", warning=True))
+        try:
+            await self._at(self.history.path, lambda: self.history.append(entry), emit)
+        except OperatorError as error:
+            emit(Notice(error.message, warning=True))
+
+    def _entry(
+        self, ended: Result, at: datetime | None = None, head: str | None = None
+    ) -> Entry | None:
+        if ended.target is None:
+            return None
+        log = str(self.log.path.absolute())
+        place = self._place(ended.target)
+        return entry_of(ended, at=at or self._now(), place=place, log=log, log_head=head)
+
+    @property
+    def _percent(self) -> float:
+        given = self._limits.max_regression_percent
+        return NOISE_PERCENT if given is None else given
+
+    def _place(self, target: Target) -> str:
+        return SANDBOX if self._is_sandbox else target.place
+
+    async def _history(self, emit: Emit) -> History:
+        try:
+            return await self._at(self.history.path, self.history.read, emit)
+        except OperatorError:
+            # Adding the run is about to say what is the matter with the file.
+            return History()
+
+    @staticmethod
+    async def _at(path: Path, work: Callable[[], T], emit: Emit) -> T:
+        """Do file work beside the event loop."""
+        return await in_thread(path, work, lambda words: emit(Notice(words)))
+
+
+def _justified(ended: Result, records: tuple[Record, ...]) -> bool | None:
+    """Whether the log holds why this run was to write; None where it need not."""
+    target = ended.target
+    if target is None or not target.is_production or ended.mode not in {Mode.CYCLE, Mode.PURGE}:
+        return None
+    return any(each.run_id == ended.run_id and each.justification for each in records)
