@@ -6,6 +6,8 @@
 --         there.
 -- Needs   pg_cron (Dashboard: Database, Extensions; or  create extension pg_cron). Without it this
 --         file stops and says so.
+-- Others  Jobs that refresh or read the heatmap already, by whatever name, are told of, as far as
+--         this role may see them; they are left alone.
 -- Remove  select cron.unschedule('analytics-heatmap-refresh');
 -- Watch   select status, return_message, start_time, end_time - start_time as took
 --         from cron.job_run_details
@@ -21,9 +23,14 @@
 
 begin;
 
+set local client_min_messages = warning;
+set local search_path = pg_catalog, pg_temp;
+
 do $schedule$
 declare
   owner name;
+  words text;
+  other record;
 begin
   if to_regclass('cron.job') is null then
     raise exception 'pg_cron is not enabled in this database'
@@ -31,7 +38,7 @@ begin
         'public.analytics_refresh_heatmap() from a scheduler of your own with the service key.';
   end if;
   select pg_get_userbyid(p.proowner) into owner
-  from pg_catalog.pg_proc p
+  from pg_proc p
   where p.oid = to_regprocedure('public.analytics_refresh_heatmap()');
   if owner is null then
     raise exception 'public.analytics_refresh_heatmap() does not exist'
@@ -47,6 +54,28 @@ begin
     '3-59/15 * * * *',
     'set statement_timeout = ''5min''; select public.analytics_refresh_heatmap()'
   );
+
+  -- What such a job mentions: the heatmap's objects, or a function that does.
+  select string_agg(named, '|') into words
+  from (
+    select 'heatmap'
+    union
+    select p.proname from pg_proc p
+    where p.proname ~ '^[a-z_0-9]+$' and (p.prosrc ~ 'analytics_(refresh_)?heatmap' or exists (
+      select from pg_depend d
+      where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.refobjid in (
+        to_regclass('public.analytics_heatmap_agg'),
+        to_regprocedure('public.analytics_refresh_heatmap()'))))
+  ) w (named);
+  for other in
+    select j.jobid, j.jobname, j.schedule, j.command from cron.job j
+    where j.active and j.command ~* words
+      and j.jobname is distinct from 'analytics-heatmap-refresh'
+  loop
+    raise warning 'job % (%), %, has to do with the heatmap, too: %',
+      other.jobid, coalesce(other.jobname, 'no name'), other.schedule, other.command
+      using hint = format('Where it only refreshes:  select cron.unschedule(%s);', other.jobid);
+  end loop;
 end
 $schedule$;
 

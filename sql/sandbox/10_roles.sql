@@ -30,9 +30,9 @@ begin
 end
 $roles$;
 
-alter role anon nologin noinherit;
-alter role authenticated nologin noinherit;
-alter role service_role nologin noinherit bypassrls;
+alter role anon nologin inherit;
+alter role authenticated nologin inherit;
+alter role service_role nologin inherit bypassrls;
 alter role authenticator login noinherit;
 alter role supabase_auth_admin login noinherit createrole;
 
@@ -62,6 +62,46 @@ $database$;
 
 grant usage on schema public to anon, authenticated, service_role;
 grant usage, create on schema public to postgres;
+
+-- Where hosted projects keep extensions, and what tells PostgREST of DDL by whatever client.
+create schema if not exists extensions;
+grant usage on schema extensions to public;
+grant all on schema extensions to postgres;
+
+create or replace function extensions.pgrst_ddl_watch() returns event_trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if exists (
+    select from pg_event_trigger_ddl_commands() c
+    where c.schema_name is distinct from 'pg_temp' and c.command_tag = any (array[
+      'CREATE SCHEMA', 'ALTER SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO',
+      'ALTER TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'CREATE VIEW', 'ALTER VIEW',
+      'CREATE MATERIALIZED VIEW', 'ALTER MATERIALIZED VIEW', 'CREATE FUNCTION', 'ALTER FUNCTION',
+      'CREATE TRIGGER', 'CREATE TYPE', 'ALTER TYPE', 'CREATE RULE', 'COMMENT'])
+  ) then
+    notify pgrst, 'reload schema';
+  end if;
+end
+$$;
+create or replace function extensions.pgrst_drop_watch() returns event_trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if exists (
+    select from pg_event_trigger_dropped_objects() o
+    where not o.is_temporary and o.object_type = any (array[
+      'schema', 'table', 'foreign table', 'view', 'materialized view', 'function', 'trigger',
+      'type', 'rule'])
+  ) then
+    notify pgrst, 'reload schema';
+  end if;
+end
+$$;
+drop event trigger if exists pgrst_ddl_watch;
+drop event trigger if exists pgrst_drop_watch;
+create event trigger pgrst_ddl_watch on ddl_command_end
+  execute function extensions.pgrst_ddl_watch();
+create event trigger pgrst_drop_watch on sql_drop
+  execute function extensions.pgrst_drop_watch();
 
 do $automatic$
 begin

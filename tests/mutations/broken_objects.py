@@ -7,6 +7,7 @@ from tests.mutations.rebuilt import (
     AMBIGUOUS_READER,
     APPLY,
     DESCRIBE,
+    GATE,
     INDEX,
     NULL_ROLE_HOLE,
     PREFLIGHT,
@@ -142,7 +143,7 @@ OBJECTS = [
         "reader-overloaded",
         """
         create function public.analytics_heatmap_admin(other integer default 1) returns integer
-          language sql set search_path = '' as 'select 1';
+          language sql set search_path = pg_catalog, pg_temp as 'select 1';
         revoke all on function public.analytics_heatmap_admin(integer) from public;
         grant execute on function public.analytics_heatmap_admin(integer) to service_role
         """,
@@ -166,7 +167,7 @@ OBJECTS = [
         "refresh-does-nothing",
         f"""
         create or replace function {REFRESH} returns jsonb language plpgsql security definer
-        set search_path = '' as $$ begin
+        set search_path = pg_catalog, pg_temp as $$ begin
           if analytics_private.heatmap_caller_is_allowed() is not true then
             raise exception 'permission denied' using errcode = 'insufficient_privilege';
           end if;
@@ -191,6 +192,18 @@ OBJECTS = [
     Mutation(
         "refresh-search-path-unpinned",
         f"alter function {REFRESH} reset search_path",
+        APPLY,
+        fails=["permissions.lint_0011"],
+    ),
+    Mutation(
+        "reader-search-path-empty",
+        f"alter function {READER} set search_path = ''",
+        APPLY,
+        fails=["permissions.lint_0011"],
+    ),
+    Mutation(
+        "gate-search-path-with-types-of-the-caller",
+        f"alter function {GATE} set search_path = pg_catalog, pg_temp, public",
         APPLY,
         fails=["permissions.lint_0011"],
     ),
@@ -223,14 +236,77 @@ GATES = [
         ],
     ),
     Mutation(
+        "gate-refuses-by-another-error",
+        new_gate("""
+          if auth.role() = 'service_role' or public.is_admin() then return true; end if;
+          raise exception 'administrators only';
+        """),
+        APPLY,
+        warns=["permissions.null_role", "permissions.learner_gate"],
+    ),
+    Mutation(
+        "reader-refuses-by-a-status",
+        f"""
+        drop function {READER};
+        create function public.analytics_heatmap_admin() returns setof {VIEW}
+        language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$ begin
+          if auth.role() = 'service_role' or public.is_admin() then
+            return query select * from {VIEW};
+          else
+            perform set_config('response.status', '403', true);
+          end if;
+        end $$;
+        revoke all on function public.analytics_heatmap_admin() from public, anon;
+        grant execute on function public.analytics_heatmap_admin() to authenticated, service_role
+        """,
+        APPLY,
+        warns=["permissions.null_role", "permissions.learner_gate"],
+    ),
+    Mutation(
+        "is-admin-fails-inside-the-caller-check",
+        f"""
+        create or replace function public.is_admin() returns boolean language sql stable as
+          $$ select exists (select 1 from app_users where id = auth.uid() and role = 'admin') $$;
+        alter function {GATE} set search_path = pg_catalog, pg_temp
+        """,
+        APPLY,
+        fails=["permissions.null_role", "permissions.learner_gate", "permissions.admin"],
+        undo="""
+        create or replace function public.is_admin() returns boolean language sql stable
+        security definer set search_path = pg_catalog, pg_temp as
+          $$ select exists (select from public.app_users u
+             where u.id = auth.uid() and u.role = 'admin') $$
+        """,
+    ),
+    Mutation(
+        "is-admin-fails-for-itself",
+        """
+        create or replace function public.is_admin() returns boolean language plpgsql stable as
+          $$ begin return (select true from roles_of_people where person = auth.uid()); end $$
+        """,
+        """
+        create or replace function public.is_admin() returns boolean language sql stable
+        security definer set search_path = pg_catalog, pg_temp as
+          $$ select exists (select from public.app_users u
+             where u.id = auth.uid() and u.role = 'admin') $$
+        """,
+        hint="repair is_admin()",
+        fails=["permissions.null_role", "permissions.learner_gate"],
+        skips=["permissions.admin"],
+    ),
+    Mutation(
+        "no-administrator-to-ask-with",
+        "update public.app_users set role = 'student', alias = 'was-admin-' || id "
+        "where role = 'admin'",
+        "update public.app_users set role = 'admin' where alias like 'was-admin-%'",
+        hint="the role of an administrator",
+        skips=["permissions.admin"],
+    ),
+    Mutation(
         "gate-raises-something-else",
         new_gate("raise exception 'out of order'; return false;"),
         APPLY,
-        fails=[
-            "permissions.null_role",
-            "permissions.learner_gate",
-            "schema.reader",
-            "schema.refresh",
-        ],
+        fails=["permissions.admin", "schema.reader", "schema.refresh"],
+        warns=["permissions.null_role", "permissions.learner_gate"],
     ),
 ]

@@ -56,6 +56,13 @@ TABLES = [
         fails=["schema.keys"],
     ),
     Mutation(
+        "unique-index-that-rows-collide-on",
+        "create unique index one_at_a_time on public.responses (user_id, created_at)",
+        "drop index public.one_at_a_time",
+        hint="drop a unique key",
+        fails=["schema.keys"],
+    ),
+    Mutation(
         "unique-key-that-rows-respect",
         "alter table public.questions add unique (topic, slug), add unique (subtopic)",
         "alter table public.questions drop constraint questions_topic_slug_key, "

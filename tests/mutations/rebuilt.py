@@ -37,7 +37,7 @@ def new_view(columns: str) -> str:
 def new_gate(condition: str) -> str:
     return f"""
         create or replace function {GATE} returns boolean
-        language plpgsql stable set search_path = '' as $$
+        language plpgsql stable set search_path = pg_catalog, pg_temp as $$
         begin
           {condition}
         end $$;
@@ -56,7 +56,7 @@ AMBIGUOUS_READER = """
       max_rows integer default null)
     returns table (question_id uuid, lesion text, topic text, week_start date, attempts bigint,
       correct_attempts bigint, accuracy_rate numeric, median_duration_ms double precision)
-    language plpgsql stable security definer set search_path = '' as $$
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
     begin
       if analytics_private.heatmap_caller_is_allowed() is not true then
         raise exception 'permission denied' using errcode = 'insufficient_privilege';

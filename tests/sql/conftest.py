@@ -80,7 +80,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     `bare_*` holds the platform alone, `ready_*` the analytics SQL as well. `*_old` have the
     automatic grants of older projects, `*_new` do not.
     """
-    with running(VERSIONS[request.param]) as server:
+    with running(VERSIONS[request.param]()) as server:
         for kind, automatic in (("old", "on"), ("new", "off")):
             bare, ready = f"bare_{kind}", f"ready_{kind}"
             server.create(bare)

@@ -77,5 +77,27 @@ SHAPES: dict[str, tuple[str, ...]] = {
         "g integer default null) returns void language sql as ''",
     ),
     "functions alone": (READER, REFRESH),
+    **{
+        f"functions that return {result}": (
+            f"create function public.analytics_heatmap_admin() returns {result} "
+            f"language plpgsql security definer as 'begin {body} end'",
+            f"create function public.analytics_refresh_heatmap() returns {result} "
+            f"language plpgsql security definer as 'begin {body} end'",
+        )
+        for result, body in {
+            "jsonb": "return null;",
+            "json": "return null;",
+            "text": "return null;",
+            "boolean": "return true;",
+            "setof jsonb": "return;",
+            "setof record": "return;",
+            "table (question_id uuid)": "return;",
+            "void": "",
+        }.items()
+    },
+    "procedures": (
+        "create procedure public.analytics_heatmap_admin() language sql as ''",
+        "create procedure public.analytics_refresh_heatmap() language sql as ''",
+    ),
     "no index": (VIEW, READER, REFRESH),
 }

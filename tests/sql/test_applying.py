@@ -11,7 +11,7 @@ import pytest
 
 from tests.readme import block_with
 
-from .cluster import SQL
+from .cluster import SQL, psql
 from .conftest import Database
 from .test_upgrade import catalogue
 
@@ -54,7 +54,7 @@ def environment(database: Database, place: Path) -> Mapping[str, str]:
     cluster = database.cluster
     return {
         **os.environ,
-        "PATH": f"{place / 'bin'}:{cluster.binaries}:{os.environ['PATH']}",
+        "PATH": f"{place / 'bin'}:{psql().parent}:{os.environ['PATH']}",
         "DATABASE_URL": f"postgresql://postgres@/{database.name}?host={cluster.directory}",
     }
 

@@ -31,7 +31,7 @@ def test_a_package_without_its_server_is_an_error_and_no_skip(
 @pytest.mark.skipif(os.getuid() != 0, reason="is about dropping root's privileges")
 def test_a_server_in_a_closed_directory_runs_from_a_copy(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
-    binaries = postgres.copy_programs(installed()["pg18"], closed, PROGRAMS)
+    binaries = postgres.copy_programs(installed()["pg18"](), closed, PROGRAMS)
     closed.chmod(0o700)
     with running(binaries) as server:
         assert closed not in server.binaries.parents

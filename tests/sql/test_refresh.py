@@ -114,7 +114,8 @@ def test_second_refresh_says_that_one_is_running(
         refresh(first)
         with pytest.raises(psycopg.errors.LockNotAvailable) as error:
             refresh(second)
-    assert "another refresh of the heatmap is still running after 150ms" in str(error.value)
+    assert "another refresh of the heatmap, or a change of its SQL, is still" in str(error.value)
+    assert "after 150ms of waiting" in str(error.value)
     assert error.value.diag.message_hint
     assert refresh(second)["status"] == "refreshed"
 
@@ -131,16 +132,32 @@ def test_asking_in_a_read_only_transaction_does_not_wait(
             refresh(asking)
 
 
-def test_raw_refresh_by_the_owner_is_waited_for_no_longer(
-    ready: Database, owner: psycopg.Connection
+VIEW = "public.analytics_heatmap_agg"
+OTHER_WORK = {
+    f"refresh materialized view concurrently {VIEW}": (VIEW, "ExclusiveLock"),
+    "alter table public.responses add column note text":
+        ("public.responses", "AccessExclusiveLock"),
+    f"alter materialized view {VIEW} set (autovacuum_enabled = false)":
+        (VIEW, "ShareUpdateExclusiveLock"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("work", OTHER_WORK)
+def test_other_work_that_holds_a_lock_is_named_for_what_it_is(
+    ready: Database, owner: psycopg.Connection, work: str
 ) -> None:
+    relation, mode = OTHER_WORK[work]
     owner.execute("alter function public.analytics_refresh_heatmap() set lock_timeout = '150ms'")
-    raw = ready.connect()
-    with raw.transaction():
-        raw.execute("refresh materialized view concurrently public.analytics_heatmap_agg")
+    other = ready.connect()
+    with other.transaction():
+        other.execute(work.encode())
         with pytest.raises(psycopg.errors.LockNotAvailable) as error:
             refresh(owner)
-    assert "another refresh" in str(error.value)
+    said = str(error.value)
+    assert f"was locked for 150ms: {relation} by process {other.info.backend_pid} (" in said
+    assert mode in said
+    assert "another refresh" not in said
+    assert refresh(owner)["status"] == "refreshed"
 
 
 def test_shipped_limits_are_stated_on_the_function(owner: psycopg.Connection) -> None:
@@ -151,8 +168,9 @@ def test_shipped_limits_are_stated_on_the_function(owner: psycopg.Connection) ->
     assert set(row[0]) == {
         "lock_timeout=15s",
         "statement_timeout=5min",
-        'search_path=""',
+        "search_path=pg_catalog, pg_temp",
         "work_mem=16MB",
+        "enable_indexscan=on",
     }
 
 

@@ -13,7 +13,7 @@ from tests.sandbox.helpers import eventually
 from .cluster import OWNER, SQL
 from .conftest import ANALYTICS, Database
 from .shapes import GRANTS, SHAPES
-from .test_numbers import EDGES, Question, Response, insert
+from .test_numbers import EDGES, Question, Response, insert, question_id
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -43,6 +43,9 @@ union all
 select 'default rights', d.oid::text, d.defaclacl::text from pg_default_acl d
 order by 1, 2
 """
+ROLLBACK = "analytics_heatmap_rollback.sql"
+COVERING = "analytics_heatmap_covering_index.sql"
+COVERING_ROLLBACK = "analytics_heatmap_covering_index_rollback.sql"
 FILENODE = "select relfilenode, oid from pg_class where relname like 'analytics_heatmap_agg%'"
 
 
@@ -88,14 +91,48 @@ def test_every_earlier_shape_becomes_the_shipped_one(
 def test_rollback_leaves_nothing(bare: Database, shape: str) -> None:
     before = catalogue(bare)
     make(bare, shape)
-    bare.apply("analytics_heatmap_rollback.sql")
-    assert catalogue(bare) == before
-    make(bare, shape)
     bare.apply(*ANALYTICS)
-    bare.apply("analytics_heatmap_rollback.sql")
+    session = bare.connect()
+    printed: list[str] = []
+    session.add_notice_handler(lambda said: printed.append(said.message_primary or ""))
+    session.execute((SQL / ROLLBACK).read_bytes())
     assert catalogue(bare) == before
-    bare.apply("analytics_heatmap_rollback.sql")
+    said = [text.partition("does not come back: ")[2] for text in printed]
+    assert all(said)
+    assert bool(said) is (shape != "nothing")
+    # What is printed is what was there: executed, it is there again.
+    made = {name for kind, name in shaped(bare, shape) if "idx" not in name}
+    with session.transaction(force_rollback=True):
+        for statement in sorted(said, key=lambda text: "FUNCTION" in text):
+            session.execute(statement.encode())
+        again = session.execute(CATALOGUE).fetchall()
+        assert {row[1] for row in again} - {name for _, name in before} == made
+    bare.apply(ROLLBACK)
     assert catalogue(bare) == before
+
+
+def shaped(database: Database, shape: str) -> set[tuple[str, str]]:
+    """What a shape adds to the catalogue."""
+    before = catalogue(database)
+    with database.connect() as session, session.transaction(force_rollback=True):
+        for statement in SHAPES[shape]:
+            session.execute(statement.encode())
+        rows = session.execute(CATALOGUE).fetchall()
+    return {(row[0], row[1]) for row in rows} - before.keys()
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "nothing"])
+def test_rollback_refuses_what_these_files_did_not_make(bare: Database, shape: str) -> None:
+    make(bare, shape)
+    bare.apply("analytics_heatmap_preflight.sql")
+    before = catalogue(bare)
+    with pytest.raises(psycopg.Error, match="these files did not make") as error:
+        bare.apply(ROLLBACK)
+    assert catalogue(bare) == before
+    hint = error.value.diag.message_hint or ""
+    bare.connect().execute(hint.partition(":  ")[2].encode())
+    bare.apply(ROLLBACK)
+    assert not any("heatmap" in name or "analytics" in name for _, name in catalogue(bare))
 
 
 def test_rollback_stops_where_something_depends_on_the_view(ready: Database) -> None:
@@ -103,7 +140,7 @@ def test_rollback_stops_where_something_depends_on_the_view(ready: Database) -> 
     session.execute("create view public.mine as select * from public.analytics_heatmap_agg")
     before = catalogue(ready)
     with pytest.raises(psycopg.errors.DependentObjectsStillExist):
-        ready.apply("analytics_heatmap_rollback.sql")
+        ready.apply(ROLLBACK)
     assert catalogue(ready) == before
 
 
@@ -226,21 +263,6 @@ def test_another_rule_for_lesions_makes_the_rows_anew(ready: Database) -> None:
     assert owner.execute(filtered).fetchone() == (1,)
 
 
-def test_another_owners_objects_become_the_appliers(ready: Database) -> None:
-    before = catalogue(ready)
-    ready.apply(*ANALYTICS, user="supabase_admin")
-    owners = ready.connect().execute(
-        "select distinct pg_get_userbyid(relowner) from pg_class "
-        "where relname like 'analytics_heatmap_agg%' union "
-        "select distinct pg_get_userbyid(proowner) from pg_proc where proname in "
-        "('analytics_heatmap_admin', 'analytics_refresh_heatmap')"
-    )
-    assert owners.fetchall() == [("supabase_admin",)]
-    with ready.request("service_role") as session:
-        session.execute("select public.analytics_refresh_heatmap()")
-    assert {name for _, name in catalogue(ready)} == {name for _, name in before}
-
-
 def test_readers_go_on_while_the_new_view_is_filled(ready: Database) -> None:
     owner = ready.connect()
     insert(owner, [Question(lesion="A")], [Response(1, 0, EDGES[4])])
@@ -320,22 +342,40 @@ def test_refuses_an_owner_that_is_subject_to_row_level_security(bare: Database) 
         admin.execute(f"grant create on database {bare.name} to humble".encode())
         admin.execute("grant select on all tables in schema public to humble")
         admin.execute("grant usage on schema auth to humble")
+        admin.execute("alter table public.responses owner to humble")
         with pytest.raises(psycopg.Error, match="subject to row level security"):
             bare.apply("analytics_heatmap.sql", user="humble")
     finally:
-        admin.execute("drop owned by humble; drop role humble")
+        admin.execute(
+            "reassign owned by humble to postgres; drop owned by humble; drop role humble"
+        )
+
+
+def psql(database: Database, *files: str) -> str:
+    """Apply files as documented; return what was said."""
+    said = ""
+    for file in files:
+        result = database.cluster.psql(database.name, SQL / file)
+        assert result.returncode == 0, result.stderr
+        said += result.stderr
+    return said
+
+
+VALID = """
+select indisvalid from pg_index
+where indexrelid = to_regclass('public.responses_heatmap_covering_idx')
+"""
 
 
 def test_files_apply_with_psql_as_documented(bare: Database) -> None:
     before = catalogue(bare)
-    for file in (*ANALYTICS, "analytics_heatmap_covering_index.sql",
-                 "analytics_heatmap_covering_index.sql"):  # fmt: skip
-        result = bare.cluster.psql(bare.name, SQL / file)
-        assert result.returncode == 0, result.stderr
-    covering = preflight(bare)["covering_index"]
-    assert (covering["exists"], covering["valid"]) == (True, True)
-    result = bare.cluster.psql(bare.name, SQL / "analytics_heatmap_rollback.sql")
-    assert result.returncode == 0, result.stderr
+    session = bare.connect()
+    psql(bare, *ANALYTICS, COVERING, COVERING)
+    assert session.execute(VALID).fetchone() == (True,)
+    said = psql(bare, ROLLBACK)
+    assert "responses_heatmap_covering_idx stays" in said
+    assert COVERING_ROLLBACK in said
+    assert psql(bare, COVERING_ROLLBACK, COVERING_ROLLBACK, ROLLBACK).count("WARNING") == 0
     assert catalogue(bare) == before
 
 
@@ -346,35 +386,71 @@ OWN = "autovacuum_vacuum_scale_factor=0.3"
 def test_a_projects_own_vacuum_settings_stay(bare: Database) -> None:
     session = bare.connect()
     session.execute("alter table public.responses set (autovacuum_vacuum_scale_factor = 0.3)")
-    result = bare.cluster.psql(bare.name, SQL / "analytics_heatmap_covering_index.sql")
-    assert result.returncode == 0, result.stderr
+    psql(bare, COVERING)
     ours = "autovacuum_vacuum_insert_scale_factor=0.0101"
     assert session.execute(FACTORS).fetchone() == ([OWN, ours],)
-    bare.apply("analytics_heatmap_rollback.sql")
+    psql(bare, COVERING_ROLLBACK)
     assert session.execute(FACTORS).fetchone() == ([OWN],)
 
 
-def test_rollback_takes_back_the_vacuum_settings_without_the_index(bare: Database) -> None:
+def test_the_vacuum_settings_are_taken_back_without_the_index(bare: Database) -> None:
     before = catalogue(bare)
-    result = bare.cluster.psql(bare.name, SQL / "analytics_heatmap_covering_index.sql")
-    assert result.returncode == 0, result.stderr
+    psql(bare, COVERING)
     bare.connect().execute("drop index public.responses_heatmap_covering_idx")
     assert catalogue(bare) != before
-    bare.apply("analytics_heatmap_rollback.sql")
+    psql(bare, COVERING_ROLLBACK)
     assert catalogue(bare) == before
 
 
 def test_invalid_covering_index_is_built_anew(ready: Database) -> None:
     admin = ready.connect("supabase_admin")
-    file = SQL / "analytics_heatmap_covering_index.sql"
-    assert ready.cluster.psql(ready.name, file).returncode == 0
+    psql(ready, COVERING)
     admin.execute(
         "update pg_index set indisvalid = false "
         "where indexrelid = 'public.responses_heatmap_covering_idx'::regclass"
     )
-    assert preflight(ready)["covering_index"]["valid"] is False
-    assert ready.cluster.psql(ready.name, file).returncode == 0
-    assert preflight(ready)["covering_index"]["valid"] is True
+    psql(ready, COVERING)
+    assert admin.execute(VALID).fetchone() == (True,)
+
+
+@pytest.mark.parametrize("file", [COVERING, COVERING_ROLLBACK])
+def test_the_covering_index_disturbs_no_learner_and_gives_up_for_nobody(
+    ready: Database, file: str
+) -> None:
+    owner, old, learner = ready.connect(), ready.connect(), ready.connect()
+    owner.execute("alter role postgres set lock_timeout = '50ms'")
+    insert(owner, [Question(), Question()], [Response(1, 0, EDGES[4])])
+    if file == COVERING_ROLLBACK:
+        psql(ready, COVERING)
+    learner.execute("set lock_timeout = '2s'")
+    failures: list[BaseException] = []
+
+    def apply() -> None:
+        try:
+            psql(ready, file)
+        except AssertionError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=apply)
+    try:
+        with old.transaction():
+            # An older transaction, which both have to wait for.
+            old.execute("update public.responses set flagged = true")
+            thread.start()
+            waits = "select count(*) from pg_locks where not granted and locktype = 'virtualxid'"
+            assert eventually(lambda: owner.execute(waits).fetchone() != (0,))
+            insert(learner, [], [Response(2, 0, EDGES[4])])
+            learner.execute("update public.questions set topic = 'x'")
+            learner.execute("delete from public.questions where id = %s", (question_id(1),))
+            # Longer than the role would wait for a lock.
+            thread.join(0.3)
+            assert thread.is_alive()
+        thread.join(60)
+    finally:
+        owner.execute("alter role postgres reset lock_timeout")
+    assert failures == []
+    valid = owner.execute(VALID).fetchone()
+    assert valid == ((True,) if file == COVERING else None)
 
 
 def test_without_automatic_grants_the_first_shape_becomes_the_shipped_one(

@@ -8,9 +8,11 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from tui.dry_run.probe import APPLY
 from tui.errors import ConfigurationError
 from tui.guard.target import KeyFacts, KeyKind, read_key
 from tui.project import (
+    ENVIRONMENT,
     PAGE,
     PREFLIGHT,
     Denied,
@@ -47,6 +49,7 @@ AMBIGUOUS: Final = 300
 SCHEMA: Final = 1
 # PostgREST's word for a function that it does not know. A 404 without it may come from anywhere.
 _NO_SUCH_FUNCTION: Final = "PGRST202"
+_ABSENT: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,29 +156,43 @@ class Declaration:
 
 
 async def ask_declaration(project: Project, policy: RetryPolicy | None = None) -> Declaration:
-    """Ask the database; one without the function for it declares nothing.
+    """Ask the database, by the preflight or, without it, by the function that says only this.
+
+    A database without either declares nothing.
 
     Raises:
         ProjectError: It cannot be asked, or its answer cannot be read for certain.
     """
+    document: dict[str, Any] = {}
+    asked, hint = PREFLIGHT, APPLY_PREFLIGHT
+    reply = await _call_if_there(project, PREFLIGHT, policy)
+    if reply is _ABSENT:
+        asked, hint = ENVIRONMENT, APPLY
+        word = await _call_if_there(project, ENVIRONMENT, policy)
+        if word is _ABSENT:
+            return Declaration()
+    else:
+        try:
+            preflight = Preflight.read(reply)
+            word, document = preflight.at("declared_environment"), preflight.document
+        except ValueError as error:
+            raise ProjectError(f"calling {asked}: {error}", hint=hint) from error
+    if word is not None and not isinstance(word, str):
+        raise ProjectError(
+            f"calling {asked}: the declared environment is no text but {type(word).__name__}",
+            hint=hint,
+        )
+    return Declaration(word, document)
+
+
+async def _call_if_there(project: Project, function: str, policy: RetryPolicy | None) -> Any:
     try:
-        reply, _ = await project.call_read_only(PREFLIGHT, policy=policy)
+        reply, _ = await project.call_read_only(function, policy=policy)
     except Missing as error:
         if error.code != _NO_SUCH_FUNCTION:
             raise
-        return Declaration()
-    try:
-        preflight = Preflight.read(reply)
-        word = preflight.at("declared_environment")
-    except ValueError as error:
-        raise _unreadable(str(error)) from error
-    if word is not None and not isinstance(word, str):
-        raise _unreadable(f"declared_environment is no text but {type(word).__name__}")
-    return Declaration(word, preflight.document)
-
-
-def _unreadable(why: str) -> ProjectError:
-    return ProjectError(f"calling {PREFLIGHT}: {why}", hint=APPLY_PREFLIGHT)
+        return _ABSENT
+    return reply
 
 
 @dataclass(frozen=True, slots=True)

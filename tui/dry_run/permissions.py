@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from tui.dry_run.facts import APPLY_PREFLIGHT, is_denial, refusal_met
 from tui.dry_run.probe import APPLY, Finding, Probe, failed, listed, passed, skipped, warned
-from tui.project import PREFLIGHT, READER, REFRESH, VIEW
+from tui.project import ENVIRONMENT, PREFLIGHT, READER, REFRESH, VIEW
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
@@ -27,12 +27,18 @@ EXECUTE: Final = {
     READER: "reader_execute",
     REFRESH: "refresh_execute",
     PREFLIGHT: "preflight_execute",
+    ENVIRONMENT: "environment_execute",
 }
 REVOKE: Final = f"revoke it from public, anon, authenticated: {APPLY}"
 _TABLES: Final = ("questions", "responses", "app_users")
 _DENIED: Final = "42501"
 _AMBIGUOUS: Final = "42725"
 _LET_IN: Final = frozenset({"00000", "25006"})
+# Refusals by another way than 42501: RAISE, PostgREST's status codes 401 and 403, invalid
+# authorization.
+_RAISED: Final = "P0001"
+_REFUSALS: Final = ("PT401", "PT403", "28")
+_REPAIR_IS_ADMIN: Final = f"repair is_admin(), which the caller check asks: {APPLY}, which says how"
 _NEEDED: Final = {
     "questions": ("select", "insert", "delete"),
     "responses": ("select", "insert", "delete"),
@@ -96,16 +102,27 @@ def _judge_gate(preflight: Preflight, who: str, spoken: str) -> Finding:
     there = {name: code for name, code in answers.items() if code not in {None, _AMBIGUOUS}}
     if not there:
         return skipped("there are no functions", "see schema.functions")
-    problems = [
-        f"the {name} lets in {spoken}"
-        if code in _LET_IN
-        else f"the {name} answers {code} to {spoken}, not {_DENIED}"
-        for name, code in there.items()
-        if code != _DENIED
-    ]
-    if problems:
-        return failed("; ".join(problems))
-    return passed(f"{' and '.join(there)} refuse {spoken} ({_DENIED})")
+    problems = [_told(name, code, spoken) for name, code in there.items() if code != _DENIED]
+    if not problems:
+        return passed(f"{' and '.join(there)} refuse {spoken} ({_DENIED})")
+    if all(code == _DENIED or _refuses(code) for code in there.values()):
+        return warned("; ".join(problems))
+    # An error that is no refusal comes from what the caller check asks.
+    let_in = any(code in _LET_IN for code in there.values())
+    return failed("; ".join(problems), None if let_in else _REPAIR_IS_ADMIN)
+
+
+def _refuses(code: str) -> bool:
+    """Whether an error is a refusal of the project's own making, rather than a defect."""
+    return code == _RAISED or code.startswith(_REFUSALS)
+
+
+def _told(name: str, code: str, spoken: str) -> str:
+    if code in _LET_IN:
+        return f"the {name} lets in {spoken}"
+    if _refuses(code):
+        return f"the {name} refuses {spoken} by {code}, not by {_DENIED}"
+    return f"the {name} answers {code} to {spoken}, not {_DENIED}"
 
 
 async def admin(facts: Facts) -> Finding:
@@ -118,7 +135,25 @@ async def admin(facts: Facts) -> Finding:
     ]
     if closed:
         return warned(f"administrators may not call {' and '.join(closed)}")
-    return passed("authenticated may call both; the caller check lets administrators in")
+    asked, locked = [], []
+    for name in ("reader", "refresh"):
+        code = preflight.at("gate", name, "administrator")
+        if code in _LET_IN:
+            asked.append(name)
+        # Any other error is met behind the caller check, and told by schema.reader.
+        elif code in {_DENIED, preflight.at("gate", name, "learner")} - {None, _AMBIGUOUS}:
+            locked.append(f"the {name} ({code})")
+    if locked:
+        return failed(f"administrators are locked out of {' and '.join(locked)}")
+    if not asked and preflight.at("gate", "reader", "learner") not in {_DENIED, None}:
+        return skipped("whoever asks gets an error", "see permissions.learner_gate")
+    if not asked:
+        return skipped(
+            "authenticated may call both; there is no user whom is_admin() takes for an "
+            "administrator, to ask with",
+            "give one user of app_users the role of an administrator",
+        )
+    return passed(f"{' and '.join(asked)} let in an administrator")
 
 
 async def service_role(facts: Facts) -> Finding:
@@ -168,12 +203,21 @@ async def lint_0011(facts: Facts) -> Finding:
     names = [
         name for name in preflight.at("functions") if preflight.at("functions", name, "exists")
     ]
-    loose = [
-        f"{name}()" for name in names if preflight.at("functions", name, "search_path") is None
-    ]
+    paths = {name: preflight.at("functions", name, "search_path") for name in names}
+    loose = [f"{name}()" for name, path in paths.items() if path is None]
     if loose:
         return failed(f"search_path is not pinned in {listed(loose)}", _repair(loose))
-    return passed(f"search_path is pinned in all {len(names)} functions")
+    # Where it is not named, the caller's temporary schema comes first, and its types with it.
+    early = [
+        f"{name}()" for name, path in paths.items() if path.rpartition(",")[2].strip() != "pg_temp"
+    ]
+    if early:
+        return failed(
+            f"pg_temp is not last on the search_path of {listed(early)}: a caller's own types "
+            "run code as the owner",
+            _repair(early),
+        )
+    return passed(f"search_path is pinned in all {len(names)} functions, pg_temp last")
 
 
 async def lint_0013(facts: Facts) -> Finding:
@@ -216,7 +260,7 @@ async def lint_0029(facts: Facts) -> Finding:
     Reader and refresh are for administrators, who are `authenticated`: they are flagged by design,
     and `learner_gate` tells whether their check holds.
     """
-    return _judge_definers(await facts.preflight(), "authenticated", [PREFLIGHT])
+    return _judge_definers(await facts.preflight(), "authenticated", [PREFLIGHT, ENVIRONMENT])
 
 
 def _judge_definers(preflight: Preflight, role: str, names: Sequence[str]) -> Finding:
@@ -285,7 +329,8 @@ PROBES: Final = (
         "permissions.learner_gate",
         "a learner cannot use the functions",
         f"{PREFLIGHT}(): what both functions answer to a learner's claims",
-        "a function lets a non-admin user in, or fails otherwise than by SQLSTATE 42501",
+        "a function lets a non-admin user in, or fails otherwise than by SQLSTATE 42501 (a refusal "
+        "by another way warns)",
         APPLY,
         _FAIL,
         learner_gate,
@@ -302,10 +347,12 @@ PROBES: Final = (
     Probe(
         "permissions.admin",
         "administrators can use the functions",
-        f"{PREFLIGHT}(): EXECUTE on both functions for authenticated",
-        "authenticated lacks EXECUTE: the administrators' page stays empty",
-        f"grant execute to authenticated: {APPLY}",
-        _WARN,
+        f"{PREFLIGHT}(): what both functions answer to an administrator's claims, and EXECUTE for "
+        "authenticated",
+        "the caller check does not let an administrator in, as where is_admin() fails inside it "
+        "(fails); authenticated lacks EXECUTE: the administrators' page stays empty (warns)",
+        _REPAIR_IS_ADMIN,
+        _FAIL,
         admin,
     ),
     Probe(
@@ -331,7 +378,8 @@ PROBES: Final = (
         "permissions.lint_0011",
         "search_path is pinned (lint 0011)",
         f"{PREFLIGHT}(): settings of our functions",
-        "a function runs with the caller's search_path",
+        "a function runs with the caller's search_path, or with the caller's temporary schema "
+        "before others on it",
         APPLY,
         _FAIL,
         lint_0011,
@@ -366,8 +414,9 @@ PROBES: Final = (
     Probe(
         "permissions.lint_0029",
         "users can call only the checked ones (lint 0029)",
-        f"{PREFLIGHT}(): EXECUTE on the preflight function for authenticated",
-        "authenticated may call it; reader and refresh are flagged by design, their check decides",
+        f"{PREFLIGHT}(): EXECUTE on it and on {ENVIRONMENT}() for authenticated",
+        "authenticated may call either; reader and refresh are flagged by design, their check "
+        "decides",
         APPLY_PREFLIGHT,
         _FAIL,
         lint_0029,

@@ -203,10 +203,10 @@ async def keys(facts: Facts) -> Finding:
             what = "does not cascade" if found else "is missing"
             problems.append(f"the foreign key {table}.{column} to {' or '.join(refers_to)} {what}")
     problems += [
-        f"rows of a run would collide on {table} unique ({', '.join(unique)})"
+        f"rows of a run would collide on {unique['name']} ({', '.join(unique['columns'])})"
         for table in WRITTEN
         for unique in preflight.at("tables", table, "unique")
-        if _collides(table, set(unique))
+        if _collides(table, unique)
     ]
     if problems:
         return failed("; ".join(problems))
@@ -215,28 +215,32 @@ async def keys(facts: Facts) -> Finding:
     return passed("primary keys on id; deleting users and questions deletes their responses")
 
 
-def _collides(table: str, unique: set[str]) -> bool:
+def _collides(table: str, unique: Mapping[str, Any]) -> bool:
     """Whether synthetic rows may be alike in columns that have to be unique together.
 
-    A column that no run fills is taken for one that keeps them apart.
+    A column that no run fills, and an expression, is taken for one that keeps them apart.
     """
-    ours = unique <= FILLED[table].keys()
-    return ours and _NULL not in unique and not any(key <= unique for key in DISTINCT[table])
+    columns = set(unique["columns"])
+    apart = any(key <= columns for key in DISTINCT[table]) or (
+        _NULL in columns and unique["nulls_distinct"]
+    )
+    return columns <= FILLED[table].keys() and not apart
 
 
 async def triggers(facts: Facts) -> Finding:
     """What else does a write to the three tables touch, and is any of it known to call out?
 
-    By the name of the trigger's function: what a function of the project's own does inside, and
-    triggers on auth.users, are not looked at.
+    By the name of the trigger's function: what a function of the project's own does inside is not
+    looked at.
     """
     preflight = await facts.preflight()
     found, outward = [], []
-    for table in FILLED:
+    for table in (*FILLED, "auth.users"):
         for trigger in preflight.at("tables", table, "triggers"):
             if not trigger["enabled"]:
                 continue
-            name = f"{table}.{trigger['name']} ({trigger['timing']})"
+            when = f"{trigger['timing']} {' or '.join(trigger['events'])}"
+            name = f"{table}.{trigger['name']} ({when})"
             found.append(name)
             if any(part in str(trigger["function"]) for part in _OUTWARD):
                 outward.append(name)
@@ -474,9 +478,9 @@ PROBES: Final = (
     Probe(
         "schema.triggers",
         "no known webhook is told of what we write",
-        f"{PREFLIGHT}(): names of the trigger functions on the three tables",
+        f"{PREFLIGHT}(): names of the trigger functions on the three tables and auth.users",
         "a trigger runs a webhook, pg_notify or dblink; what the project's own functions do "
-        "inside, and triggers on auth.users, are not looked at",
+        "inside is not looked at",
         "disable the webhook for the run, or have its receiver ignore synthetic rows",
         ProbeStatus.WARN,
         triggers,

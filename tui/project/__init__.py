@@ -1,6 +1,15 @@
 """A Supabase project behind one small interface; the only importer of supabase-py."""
 
-from tui.project.client import PAGE, PREFLIGHT, READER, REFRESH, VIEW, Page, Project
+from tui.project.client import (
+    ENVIRONMENT,
+    PAGE,
+    PREFLIGHT,
+    READER,
+    REFRESH,
+    VIEW,
+    Page,
+    Project,
+)
 from tui.project.errors import (
     Denied,
     KeyRefused,
@@ -15,6 +24,7 @@ from tui.project.retry import RetryNotice, RetryPolicy
 from tui.project.writer import NewUser, Refresh, Writer
 
 __all__ = [
+    "ENVIRONMENT",
     "IDS_PER_REQUEST",
     "PAGE",
     "PREFLIGHT",

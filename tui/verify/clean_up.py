@@ -11,11 +11,13 @@ keeps responses, they would be orphans that no tag finds.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from tui.errors import ExitCode, OperatorError
 from tui.project import IDS_PER_REQUEST, Filter, ProjectError, TimedOut
 from tui.verify import leftovers
+from tui.verify.causes import AUTH_USERS
 from tui.verify.events import Notice, Stage
 
 if TYPE_CHECKING:
@@ -63,7 +65,6 @@ class CleanUp:
         found: What to delete.
 
     Attributes:
-        problems: What could not be deleted and why, one line each.
         kept: Responses that are still counted although their deletion was answered with success.
     """
 
@@ -72,8 +73,17 @@ class CleanUp:
         self._writer = context.writer
         self._context = context
         self._found = found
-        self.problems: list[str] = []
         self.kept = 0
+        self._problems: Counter[str] = Counter()
+        self._held: dict[str, str] = {}
+
+    @property
+    def problems(self) -> list[str]:
+        """What could not be deleted and why; what was refused alike is one line with a count."""
+        return [
+            text if count == 1 else f"{text} ({count:,} times)"
+            for text, count in self._problems.items()
+        ]
 
     @property
     def runs(self) -> frozenset[str]:
@@ -117,7 +127,7 @@ class CleanUp:
         ) as progress:
             per_question = max(1, total // max(1, len(self._found.questions)))
             size = max(1, min(IDS_PER_REQUEST, _RESPONSES_PER_DELETE // per_question))
-            refused = len(self.problems)
+            refused = self._problems.total()
 
             async def delete(chunk: Sequence[str]) -> None:
                 await self._delete_responses(chunk, progress)
@@ -129,12 +139,14 @@ class CleanUp:
             progress.advance(total - (left or 0) - progress.done)
             if left == 0:
                 return True
-            if left is not None and len(self.problems) == refused:
+            if left is not None and self._problems.total() == refused:
                 self.kept = left
-                self.problems.append(
+                triggers = self._context.causes.triggers("responses", "delete")
+                named = f" ({', '.join(triggers)})" if triggers else ""
+                self.add_problem(
                     f"{left:,} responses are still there after the project said that they were "
-                    "deleted: a trigger on responses keeps them; questions and users stay, so "
-                    "that they can be found"
+                    f"deleted: a trigger on responses keeps them{named}; questions and users "
+                    "stay, so that they can be found"
                 )
             progress.fail(f"{left:,} still there" if left is not None else "not counted")
             return False
@@ -151,7 +163,7 @@ class CleanUp:
         try:
             await self._project.each(self._found.chunks(IDS_PER_REQUEST), count)
         except ProjectError as error:
-            self.problems.append(str(error))
+            self.add_problem(str(error))
             return None
         return left
 
@@ -162,13 +174,13 @@ class CleanUp:
             )
         except TimedOut as error:
             if len(questions) == 1:
-                self.problems.append(str(error))
+                self.add_problem(str(error))
                 return
             half = len(questions) // 2
             await self._delete_responses(questions[:half], progress)
             await self._delete_responses(questions[half:], progress)
         except ProjectError as error:
-            self.problems.append(str(error))
+            self._refused(error, "responses")
         else:
             progress.advance(removed)
 
@@ -188,7 +200,7 @@ class CleanUp:
                 try:
                     removed = await self._writer.delete("questions", conditions)
                 except ProjectError as error:
-                    self.problems.append(str(error))
+                    self._refused(error, "questions")
                     progress.fail()
                 else:
                     progress.advance(removed)
@@ -206,13 +218,29 @@ class CleanUp:
                 try:
                     await self._writer.delete_user(user_id)
                 except ProjectError as error:
-                    self.problems.append(str(error))
+                    self._refused(error, AUTH_USERS)
                     progress.fail()
                 else:
                     progress.advance()
 
             await self._project.each(users, delete, at_once=self._project.small_requests)
 
+    def add_problem(self, text: str) -> None:
+        """Note what went wrong."""
+        self._problems[text] += 1
+
+    def _refused(self, error: ProjectError, table: str) -> None:
+        held = self._context.causes.holding(error, table)
+        self._held |= held
+        text = str(error)
+        if held and not any(name.split()[0] in text for name in held):
+            text += f"; held by {', '.join(held)}"
+        self.add_problem(text)
+
     def remedy(self) -> str | None:
         """The SQL that removes what this clean-up could not, with what comes after it."""
-        return _KEPT_REMEDY if self.kept else None
+        if self.kept:
+            return _KEPT_REMEDY
+        if self._held:
+            return f"{'; '.join(self._held.values())}; then purge again"
+        return None

@@ -20,6 +20,7 @@ from tui.project import (
     TimedOut,
 )
 from tui.verify import comparison, diff, leftovers, view
+from tui.verify.causes import AUTH_USERS
 from tui.verify.clean_up import CleanUp, Unexplained
 from tui.verify.dataset import batches
 from tui.verify.events import AuditFinished, Cancelling, Notice, Outcome, Stage
@@ -135,7 +136,10 @@ class Cycle:
         with self._context.stage(Stage.USERS, total, "creating synthetic users") as progress:
 
             async def create(number: int) -> None:
-                await self._writer.create_user(self._dataset.user(number))
+                try:
+                    await self._writer.create_user(self._dataset.user(number))
+                except ProjectError as error:
+                    raise self._context.causes.name(error, AUTH_USERS, "insert") from None
                 progress.advance()
 
             await self._project.each(
@@ -166,7 +170,7 @@ class Cycle:
                 await self._insert(table, batch)
             except ProjectError as error:
                 if len(batch) == 1 or not _is_too_much(error):
-                    raise
+                    raise self._context.causes.name(error, table, "insert") from None
                 half = len(batch) // 2
                 size = min(size, half)
                 await write(batch[:half])
@@ -311,7 +315,7 @@ class Cycle:
                 # However the run was stopped: only leaving it for good drops this refresh.
                 await self._context.refresh(final=True)
             except ProjectError as error:
-                clean_up.problems.append(f"final refresh: {error.message}")
+                clean_up.add_problem(f"final refresh: {error.message}")
                 progress.fail()
                 return
             progress.advance()

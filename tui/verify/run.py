@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tui.errors import ExitCode, OperatorError
 from tui.project import ProjectError, TimedOut
+from tui.verify.causes import Causes
 from tui.verify.events import (
     Event,
     Mode,
@@ -311,7 +312,8 @@ class RunContext:
         writer: Where to write and delete; its permission is the guard's.
         emit: Where events go.
         cancellation: The operator's wish to stop.
-        journal: Told of each stage; None where nothing is written but deleted.
+        journal: Notes each stage; None where nothing is written but deleted.
+        causes: Names what of the project may be behind a refusal.
     """
 
     project: Project
@@ -319,6 +321,7 @@ class RunContext:
     emit: Emit
     cancellation: Cancellation
     journal: Journal | None = None
+    causes: Causes = field(default_factory=lambda: Causes({}))
 
     @contextlib.contextmanager
     def stage(self, which: Stage, total: int | None, what: str) -> Iterator[OpenStage]:
@@ -357,6 +360,7 @@ class RunContext:
             Cancelled: A stop was asked for.
             ProjectError: The refresh failed, or others were always in the way.
         """
+        reason = ""
         for _ in range(BUSY_TRIES):
             if not final:
                 self.cancellation.check()
@@ -365,14 +369,16 @@ class RunContext:
             except TimedOut as error:
                 if error.code != _LOCK_NOT_AVAILABLE:
                     raise
-                self.emit(Notice("another refresh is still running; asking again"))
+                self.emit(Notice(f"{error.message}; asking again"))
+                reason = error.message
                 continue
             if result.details.get("status") == "joined" and not final:
                 self.emit(Notice("another refresh did the work; refreshing again to time it"))
+                reason = "another refresh did the work"
                 continue
             self.emit(RefreshTimed(result.ms, result.server_ms, number, final))
             return
         raise ProjectError(
-            f"another refresh was in the way {BUSY_TRIES} times",
+            f"not refreshed in {BUSY_TRIES} tries: {reason}",
             hint="see pg_stat_activity for REFRESH MATERIALIZED VIEW, and the pg_cron jobs",
         )

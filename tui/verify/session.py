@@ -15,6 +15,7 @@ from tui.errors import ExitCode
 from tui.guard import break_glass
 from tui.verify import cycle, journal, purge, view
 from tui.verify.approval import leave_to_write
+from tui.verify.causes import Causes
 from tui.verify.connected import Connected
 from tui.verify.cycle import Cycle
 from tui.verify.dataset import Dataset
@@ -175,6 +176,7 @@ class Session(Connected):
                         emit,
                         run.cancellation,
                         journal.of_run(self._journal_dir, dataset, self.target),
+                        Causes(self.preflight),
                     )
                     finished = await Cycle(
                         context,
@@ -227,7 +229,13 @@ class Session(Connected):
             dead = [each.run_id for each in journals]
             with await self._leave(run, allowed, {}, emit) as writer:
                 purged = await purge.Purge(
-                    RunContext(self._project, writer, emit, run.cancellation),
+                    RunContext(
+                        self._project,
+                        writer,
+                        emit,
+                        run.cancellation,
+                        causes=Causes(self.preflight),
+                    ),
                     purge.Scope(alive, dead, runs, unexplained),
                     self._purge_command(),
                 ).run()

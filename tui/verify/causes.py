@@ -1,0 +1,110 @@
+"""Which trigger or foreign key of the project may be behind a refusal, as the preflight lists them.
+
+Everything here is a hint: a preflight that is missing, or of another shape, names nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.project import KeyRefused, ProjectUnreachable, TimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tui.project import ProjectError
+
+AUTH_USERS: Final = "auth.users"
+# Rows that carry the tag, as a condition on each table.
+_TAGGED: Final = {
+    "questions": "slug like 'heatmap-verification-%'",
+    AUTH_USERS: "email like 'heatmap-%@example.com'",
+    "app_users": "id in (select id from auth.users where email like 'heatmap-%@example.com')",
+    "responses": "question_id in (select id from public.questions "
+    "where slug like 'heatmap-verification-%')",
+}
+_LETS_GO: Final = frozenset({"cascade", "set null", "set default"})
+_VIOLATED: Final = re.compile(r'foreign key constraint "([^"]+)" on table "([^"]+)"')
+_OTHER_TROUBLE: Final = (KeyRefused, ProjectUnreachable, TimedOut)
+
+
+class Causes:
+    """What the preflight knows of a project's tables.
+
+    Args:
+        preflight: The document; empty where there is none.
+    """
+
+    def __init__(self, preflight: Mapping[str, Any]) -> None:
+        tables = preflight.get("tables")
+        self._tables: Mapping[str, Any] = tables if isinstance(tables, dict) else {}
+
+    def triggers(self, table: str, event: str) -> list[str]:
+        """Enabled triggers that fire on an event (`insert`, `delete`), each with its function."""
+        return [
+            f"{each.get('name')} ({each.get('function')}())"
+            for each in self._listed(table, "triggers")
+            if each.get("enabled") and event in each.get("events", (event,))
+        ]
+
+    def name(self, error: ProjectError, table: str, event: str) -> ProjectError:
+        """The error, its hint naming what of the table may have refused."""
+        if isinstance(error, _OTHER_TROUBLE):
+            return error
+        named = self.triggers(table, event)
+        hints = [error.hint] if error.hint else []
+        if named:
+            hints.append(f"triggers on {table} that may refuse it: {', '.join(named)}")
+        if table == AUTH_USERS:
+            hints.append("the reason is in the project's Postgres log")
+        error.hint = "; ".join(hints) or None
+        return error
+
+    def holding(self, error: ProjectError, table: str) -> dict[str, str]:
+        """Foreign keys that keep rows of a table from being deleted.
+
+        Returns:
+            For each key, in words, the SQL that removes what it ties to a run.
+        """
+        if isinstance(error, _OTHER_TROUBLE):
+            return {}
+        violated = _VIOLATED.search(error.message)
+        if violated is not None:
+            name, holder = violated.groups()
+            known = [
+                (referred, key)
+                for referred in _TAGGED
+                for key in self._listed(referred, "referenced_by")
+                if key.get("name") == name
+            ]
+            if known:
+                return dict(_released(*each) for each in known)
+            # As PostgreSQL names a key by itself.
+            column = name.removeprefix(f"{holder}_").removesuffix("_fkey")
+            key = {"table": f"public.{holder}", "name": name, "columns": [column]}
+            return dict([_released(table, key)])
+        if table != AUTH_USERS:
+            return {}
+        # The auth server does not say which.
+        return dict(
+            _released(referred, key)
+            for referred in (AUTH_USERS, "app_users")
+            for key in self._listed(referred, "referenced_by")
+            if key.get("on_delete") not in _LETS_GO
+        )
+
+    def _listed(self, table: str, what: str) -> list[Mapping[str, Any]]:
+        found = self._tables.get(table)
+        listed = found.get(what) if isinstance(found, dict) else None
+        return [each for each in listed or () if isinstance(each, dict)]
+
+
+def _released(table: str, key: Mapping[str, Any]) -> tuple[str, str]:
+    referred = table if "." in table else f"public.{table}"
+    columns = ", ".join(key.get("columns", ()))
+    sql = (
+        f"delete from {key.get('table')} where ({columns}) in "  # noqa: S608 - shown, not sent
+        f"(select id from {referred} where {_TAGGED[table]})"
+    )
+    return f"{key.get('name')} of {key.get('table')}", sql
