@@ -11,6 +11,7 @@ from tui.project.client import (
     Project,
 )
 from tui.project.errors import (
+    GATEWAY_TIMEOUT,
     Denied,
     KeyRefused,
     Missing,
@@ -25,6 +26,7 @@ from tui.project.writer import NewUser, Refresh, Writer
 
 __all__ = [
     "ENVIRONMENT",
+    "GATEWAY_TIMEOUT",
     "IDS_PER_REQUEST",
     "PAGE",
     "PREFLIGHT",

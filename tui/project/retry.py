@@ -47,6 +47,7 @@ class RetryPolicy:
         deadline_s: Seconds one attempt may take in all. httpx bounds each read only, so a body
             that trickles in would otherwise hold a run for ever.
         patience_s: A server that asks for a longer wait than this is not asked again.
+        once: Statuses of a gateway after which a request is not sent again.
     """
 
     attempts: int = 5
@@ -54,6 +55,7 @@ class RetryPolicy:
     cap_s: float = 8.0
     deadline_s: float = 120.0
     patience_s: float = float("inf")
+    once: frozenset[int] = frozenset()
 
     def wait_s(self, attempt: int, asked_s: float | None) -> float:
         """Seconds to wait after a failed attempt (1 for the first); half of it is chance."""
@@ -181,7 +183,9 @@ def _tries(error: ProjectError, lane: Lane, policy: RetryPolicy) -> int:
     if isinstance(error, KeyRefused):
         # Clocks that differ and keys that are rotated refuse now and then a key that was accepted.
         return policy.attempts if lane.key_accepted and "expired" not in error.message else 1
-    if not error.transient or (error.retry_after_s or 0.0) > policy.patience_s:
+    # A gateway's reply bears no code of the database's or of PostgREST's.
+    gave_up = error.code is None and error.status in policy.once
+    if not error.transient or gave_up or (error.retry_after_s or 0.0) > policy.patience_s:
         return 1
     return policy.attempts
 

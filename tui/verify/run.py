@@ -10,10 +10,12 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tui.errors import ExitCode, OperatorError
-from tui.project import ProjectError, TimedOut
+from tui.project import GATEWAY_TIMEOUT, PREFLIGHT, ProjectError, ProjectUnreachable, TimedOut
+from tui.verify import leftovers
 from tui.verify.causes import Causes
 from tui.verify.events import (
     Event,
@@ -31,7 +33,7 @@ from tui.verify.events import (
 from tui.verify.result import Result, finished_by
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 
     from tui.guard.break_glass import Intent
     from tui.project import Project, RetryNotice, Writer
@@ -47,6 +49,9 @@ T = TypeVar("T")
 DRAIN_S: Final = 9.0
 # The refresh itself waits up to 15 s for another one: this is five minutes in all.
 BUSY_TRIES: Final = 20
+# For a refresh that outlasts its gateway: ten minutes, as long as a refresh may take.
+_LOOK_EVERY_S: Final = 2.0
+_LOOKS: Final = 300
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 _ONLY_READS: Final = frozenset({Mode.DRY_RUN, Mode.HEATMAP})
 
@@ -356,6 +361,8 @@ class RunContext:
             number: 1 for the first refresh after the write, then 2, 3 ...
             final: The refresh after clean-up.
 
+        A gateway that gives up waiting stops no refresh: then the view is looked at instead.
+
         Raises:
             Cancelled: A stop was asked for.
             ProjectError: The refresh failed, or others were always in the way.
@@ -364,6 +371,7 @@ class RunContext:
         for _ in range(BUSY_TRIES):
             if not final:
                 self.cancellation.check()
+            began = time.perf_counter()
             try:
                 result = await self.writer.refresh()
             except TimedOut as error:
@@ -372,6 +380,13 @@ class RunContext:
                 self.emit(Notice(f"{error.message}; asking again"))
                 reason = error.message
                 continue
+            except ProjectUnreachable as error:
+                if error.code is not None or error.status not in GATEWAY_TIMEOUT:
+                    raise
+                waited_s = time.perf_counter() - began
+                server_ms = await self._refreshed_meanwhile(waited_s, error, final=final)
+                self.emit(RefreshTimed(server_ms, server_ms, number, final))
+                return
             if result.details.get("status") == "joined" and not final:
                 self.emit(Notice("another refresh did the work; refreshing again to time it"))
                 reason = "another refresh did the work"
@@ -382,3 +397,62 @@ class RunContext:
             f"not refreshed in {BUSY_TRIES} tries: {reason}",
             hint="see pg_stat_activity for REFRESH MATERIALIZED VIEW, and the pg_cron jobs",
         )
+
+    async def _refreshed_meanwhile(
+        self, waited_s: float, error: ProjectUnreachable, *, final: bool
+    ) -> float:
+        """Wait for the refresh that the database goes on with after a gateway gave up waiting.
+
+        Args:
+            waited_s: Seconds for which the gateway waited.
+            error: Its answer.
+            final: A stop is not heard meanwhile.
+
+        Returns:
+            Milliseconds the refresh took, as the database has it on record.
+
+        Raises:
+            ProjectUnreachable: It did not come to an end, or the database does not tell.
+        """
+        limit = f"the gateway gave up after {waited_s:.0f} s ({error.status})"
+        self.emit(Notice(f"{limit}; looking whether the view is refreshed all the same"))
+        began = await leftovers.server_time(self.project)
+        for _ in range(_LOOKS):
+            if not final:
+                self.cancellation.check()
+            last, running = await self._last_refresh()
+            at, server_ms = _instant(last.get("refreshed_at")), last.get("server_ms")
+            if began and at and isinstance(server_ms, int | float):
+                started = at - timedelta(milliseconds=server_ms)
+                # The clock of the replies knows whole seconds only.
+                if started > began - timedelta(seconds=waited_s + 1):
+                    self.emit(Notice(f"{limit}, the refresh was done: the time is the server's"))
+                    return float(server_ms)
+            if not running:
+                break
+            await asyncio.sleep(_LOOK_EVERY_S)
+        raise ProjectUnreachable(
+            f"refreshing the view: {limit}, and the view was not refreshed",
+            hint="raise the gateway's limit (nginx: proxy_read_timeout; Envoy: the route's "
+            "timeout), or leave the refresh to pg_cron",
+            status=error.status,
+        )
+
+    async def _last_refresh(self) -> tuple[Mapping[str, Any], bool]:
+        """What the database has on record, and whether a refresh is running."""
+        try:
+            reply, _ = await self.project.call_read_only(PREFLIGHT)
+        except ProjectError:
+            return {}, False
+        document = reply if isinstance(reply, dict) else {}
+        last, view = document.get("last_refresh"), document.get("view")
+        running = isinstance(view, dict) and view.get("refresh_running") is True
+        return last if isinstance(last, dict) else {}, running
+
+
+def _instant(text: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else None
