@@ -11,12 +11,14 @@ import httpx
 import jwt
 import pytest
 
-from tests.sandbox.helpers import headers, options
+from tests.sandbox.helpers import eventually, headers, options
 from tui.sandbox import start_sandbox_sync
 from tui.sandbox.gateway import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import psycopg
 
     from tui.sandbox import Sandbox
 
@@ -332,3 +334,19 @@ def test_only_loopback_is_listened_on(sandbox: Sandbox) -> None:
 def test_max_rows_is_an_option(start_private_sandbox: Callable[..., Sandbox]) -> None:
     running = start_private_sandbox(max_rows=7)
     assert len(get(running, "/rest/v1/responses", running.secret_key).json()) == 7
+
+
+def test_ddl_by_any_client_is_seen_without_a_notify(
+    sandbox: Sandbox, database: psycopg.Connection
+) -> None:
+    def status() -> int:
+        return get(sandbox, "/rest/v1/seen_at_once", sandbox.secret_key).status_code
+
+    assert status() == 404
+    database.execute("create table public.seen_at_once (id int primary key)")
+    database.execute("grant select on public.seen_at_once to service_role")
+    try:
+        assert eventually(lambda: status() == 200)
+    finally:
+        database.execute("drop table public.seen_at_once")
+    assert eventually(lambda: status() == 404)
