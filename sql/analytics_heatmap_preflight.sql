@@ -200,7 +200,16 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       from keys k where k.contype = 'f' and k.conrelid = t.oid), '[]'),
     'referenced_by', coalesce((
       select jsonb_agg(jsonb_build_object('table', k.conrelid::regclass::text, 'name', k.conname,
-        'columns', k.columns, 'on_delete', k.on_delete)
+        'columns', k.columns, 'on_delete', k.on_delete, 'filled_by', (
+          -- Triggers on what a run writes whose function names the table.
+          select string_agg(g.tgname || ' on ' || g.tgrelid::regclass::text, ', ' order by g.tgname)
+          from pg_trigger g
+          join pg_proc p on p.oid = g.tgfoid
+          join pg_class r on r.oid = k.conrelid
+          where g.tgrelid in (to_regclass('public.questions'), to_regclass('public.responses'),
+              to_regclass('public.app_users'), to_regclass('auth.users'))
+            and not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 4 <> 0
+            and p.prosrc ~* ('\m' || regexp_replace(r.relname, '(\W)', '\\\1', 'g') || '\M')))
         order by k.conrelid::regclass::text, k.conname)
       from keys k where k.contype = 'f' and k.confrelid = t.oid), '[]'),
     'triggers', coalesce((
@@ -418,6 +427,11 @@ begin
             where t.oid in (to_regclass('public.responses'), to_regclass('public.questions')))
           from pg_roles r where r.oid = c.relowner),
         'populated', c.relispopulated,
+        -- Rows of questions that are gone; of a very large view they are not counted.
+        'stale', case when c.relispopulated and readable and c.reltuples < 1000000
+          then analytics_private.preflight_row('public.analytics_heatmap_agg',
+            'select to_jsonb(count(*)) from public.analytics_heatmap_agg v where not exists '
+            '(select from public.questions q where q.id = v.question_id)', null) end,
         'columns', coalesce((
           select jsonb_agg(jsonb_build_object('name', a.attname,
             'type', format_type(a.atttypid, a.atttypmod)) order by a.attnum)

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from tests.dry_run.contexts import OPAQUE, context_on
 from tui.dry_run.authentication import misspelt
-from tui.dry_run.facts import Preflight
+from tui.dry_run.facts import Preflight, UnansweredError
 from tui.dry_run.registry import PROBES
-from tui.dry_run.runner import run_one, run_probes
+from tui.dry_run.runner import run_one, run_probes, verdict_of
 from tui.project import RetryPolicy
 from tui.verify.events import ProbeFinished, ProbeStatus
 
@@ -37,7 +37,7 @@ async def test_a_project_without_a_gate_is_told() -> None:
         answer = await ask(context, "authentication.wrong_key")
 
     assert answer.status is ProbeStatus.FAIL
-    assert "/rest/v1/questions answers 200" in answer.detail
+    assert "/rest/v1/analytics_heatmap_agg answers 200" in answer.detail
     assert "/auth/v1/admin/users answers 200" in answer.detail
 
 
@@ -55,7 +55,7 @@ async def test_a_gate_on_one_of_two_doors_is_not_enough() -> None:
 
 
 @pytest.mark.parametrize("body", ["<html>", "[]", '{"users": null}', "{}"])
-async def test_an_auth_api_that_is_none_is_told(body: str) -> None:
+async def test_an_auth_api_that_is_none_blocks_and_is_not_judged(body: str) -> None:
     async def handler(request: web.Request) -> web.Response:
         if request.path.startswith("/auth"):
             return web.Response(text=body, content_type="application/json")
@@ -64,8 +64,9 @@ async def test_an_auth_api_that_is_none_is_told(body: str) -> None:
     async with context_on(handler) as context:
         answer = await ask(context, "authentication.admin")
 
-    assert answer.status is ProbeStatus.FAIL
-    assert "the probe itself" not in answer.detail
+    assert answer.status is ProbeStatus.SKIP
+    assert answer.detail.startswith("cannot tell: listing users")
+    assert not verdict_of([answer]).ready
 
 
 @pytest.mark.parametrize("body", ["null", "[]", "{}", "0", '"text"', '{"definitions": 3}'])
@@ -83,7 +84,7 @@ async def test_no_reply_makes_a_probe_crash(body: str, status: int) -> None:
     finished = [event for event in events if isinstance(event, ProbeFinished)]
     assert len(finished) == len(PROBES)
     assert not verdict.ready
-    assert [f.id for f in finished if "the probe itself failed" in f.detail] == []
+    assert [f.id for f in finished if "internal error" in f.detail] == []
 
 
 async def test_responses_too_many_to_count_block_nothing() -> None:
@@ -148,7 +149,9 @@ def test_a_document_without_a_key_says_which() -> None:
     document = Preflight.read({"schema": 1, "view": {"owner": None}})
 
     assert document.at("view", "owner") is None
-    with pytest.raises(ValueError, match=r"no view\.rows"):
+    with pytest.raises(UnansweredError, match=r"does not tell view\.rows"):
         document.at("view", "rows")
-    with pytest.raises(ValueError, match=r"no view\.owner\.name"):
+    with pytest.raises(UnansweredError, match=r"does not tell 'rows'"):
+        document.at("view")["rows"]
+    with pytest.raises(UnansweredError, match=r"does not tell view\.owner\.name"):
         document.at("view", "owner", "name")

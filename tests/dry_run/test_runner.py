@@ -119,7 +119,9 @@ async def test_a_crashing_probe_fails_alone(sandbox: Sandbox, sabotage: Sabotage
 
     answer = answers(events)[VICTIM]
     assert answer.status is ProbeStatus.FAIL
-    assert answer.detail == ("the probe itself failed: RuntimeError: no such luck with [redacted]")
+    assert (
+        answer.detail == "internal error in the probe: RuntimeError: no such luck with [redacted]"
+    )
     assert answer.hint
     assert verdict.verdict == f"not ready: 1 of {len(PROBES)} probes failed"
     assert verdict.reasons == (f"{VICTIM}: {answer.detail}",)
@@ -134,18 +136,18 @@ async def test_a_hanging_probe_is_given_up_alone(sandbox: Sandbox, sabotage: Sab
     sabotage(ask=hang, timeout_s=0.05)
     verdict, events = await all_of(sandbox)
 
-    assert answers(events)[VICTIM].status is ProbeStatus.FAIL
-    assert answers(events)[VICTIM].detail == "no answer within 0.05 s"
+    assert answers(events)[VICTIM].status is ProbeStatus.SKIP
+    assert answers(events)[VICTIM].detail == "cannot tell: no answer within 0.05 s"
     assert verdict.counts[ProbeStatus.PASS] == len(PROBES) - 1
 
 
 async def test_one_that_runs_out_of_time_leaves_shared_facts_to_the_others(
     sandbox: Sandbox, sabotage: Sabotage
 ) -> None:
-    sabotage(ask=probe_of("schema.index").ask, timeout_s=1e-6)
+    sabotage(ask=probe_of("schema.populated").ask, timeout_s=1e-6)
     _, events = await all_of(sandbox)
 
-    assert answers(events)[VICTIM].status is ProbeStatus.FAIL
+    assert answers(events)[VICTIM].status is ProbeStatus.SKIP
     assert answers(events)["schema.index"].status is ProbeStatus.PASS
 
 

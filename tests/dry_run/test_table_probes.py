@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.dry_run.schema import _NULL, DISTINCT, FILLED
+from tui.dry_run.tables import _NULL, DISTINCT, FILLED
 from tui.verify.dataset import Dataset
 
 DATASET = Dataset("20260131-9f3c21aa", users=9, questions=12)

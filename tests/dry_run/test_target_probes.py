@@ -167,5 +167,5 @@ async def test_nothing_listening_is_told_once_and_skips_the_rest() -> None:
     assert reachable.status is ProbeStatus.FAIL
     assert "cannot connect" in reachable.detail
     assert users.status is ProbeStatus.SKIP
-    assert users.detail == "the project does not answer"
-    assert users.hint == "see target.reachable"
+    assert users.cause == "target.reachable"
+    assert users.hint is None, "one cause is told once"

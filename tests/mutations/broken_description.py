@@ -5,57 +5,36 @@ from __future__ import annotations
 from tests.mutations.mutation import Mutation
 from tests.mutations.rebuilt import APPLY, DESCRIBE, PREFLIGHT, REFRESH, new_view
 
-# Probes that read the preflight document and can say nothing without it.
-NEED_PREFLIGHT = (
-    "target.declared",
-    "schema.keys",
-    "schema.triggers",
-    "schema.owner",
-    "schema.index",
-    "schema.functions",
-    "permissions.learner_view",
-    "permissions.learner_gate",
-    "permissions.null_role",
-    "permissions.admin",
-    "permissions.service_role",
-    "permissions.nobody_else",
-    "permissions.lint_0011",
-    "permissions.lint_0013",
-    "permissions.lint_0016",
-    "permissions.lint_0028",
-    "permissions.lint_0029",
-    "limits.refresh_timeout",
-    "limits.request_timeout",
-    "volume.jobs",
-)
-
 DESCRIPTION = [
     Mutation(
         "preflight-missing",
         f"drop function {DESCRIBE}",
         PREFLIGHT,
-        skips=["schema.preflight", "schema.required", *NEED_PREFLIGHT],
+        skips=["schema.preflight"],
+        follow=27,
     ),
     Mutation(
         "preflight-missing-and-view-column-extra",
         f"drop function {DESCRIBE};" + new_view("v.*, 1 as extra"),
         (PREFLIGHT, APPLY),
         fails=["schema.view"],
-        skips=["schema.preflight", "schema.required", *NEED_PREFLIGHT],
+        skips=["schema.preflight"],
+        follow=30,
     ),
     Mutation(
         "preflight-missing-and-column-renamed",
         f"drop function {DESCRIBE}; alter table public.questions rename stem_md to stem",
         (PREFLIGHT, "alter table public.questions rename stem to stem_md"),
         fails=["schema.columns"],
-        skips=["schema.preflight", "schema.required", *NEED_PREFLIGHT],
+        skips=["schema.preflight"],
+        follow=27,
     ),
     Mutation(
         "preflight-denied",
         f"revoke execute on function {DESCRIBE} from service_role",
         PREFLIGHT,
         fails=["schema.preflight"],
-        skips=["schema.required", *NEED_PREFLIGHT],
+        follow=27,
     ),
     Mutation(
         "preflight-of-another-version",
@@ -63,7 +42,7 @@ DESCRIPTION = [
         """$$ select '{"schema": 99}'::jsonb $$""",
         PREFLIGHT,
         fails=["schema.preflight"],
-        skips=["schema.required", *NEED_PREFLIGHT],
+        follow=27,
     ),
     Mutation(
         "declared-production",

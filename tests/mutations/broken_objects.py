@@ -46,25 +46,25 @@ OBJECTS = [
         fails=["schema.index"],
     ),
     Mutation(
+        "index-dropped-and-another-does-for-the-refresh",
+        new_index(f"unique index another_idx on {VIEW} (question_id, week_start)"),
+        APPLY,
+        undo="drop index if exists public.another_idx",
+        warns=["schema.index"],
+    ),
+    Mutation(
         "view-unpopulated",
         f"refresh materialized view {VIEW} with no data",
         APPLY,
         fails=["schema.populated"],
-        skips=["schema.reader"],
+        follow=2,
     ),
     Mutation(
         "view-dropped",
         f"drop materialized view {VIEW}",
         APPLY,
-        fails=["schema.view", "schema.reader"],
-        skips=[
-            "schema.owner",
-            "schema.populated",
-            "schema.index",
-            "permissions.anon_view",
-            "permissions.learner_view",
-            "permissions.lint_0016",
-        ],
+        fails=["schema.view"],
+        follow=9,
     ),
     Mutation(
         "view-not-materialized",
@@ -78,8 +78,8 @@ OBJECTS = [
         end $$
         """,
         APPLY,
-        # Read as a plain view, it calls a function that only its owner may call.
-        fails=["schema.view", "schema.index", "schema.populated"],
+        fails=["schema.view"],
+        follow=6,
     ),
     Mutation(
         "view-column-missing",
@@ -87,7 +87,8 @@ OBJECTS = [
             "question_id, lesion, topic, week_start, attempts, correct_attempts, accuracy_rate"
         ),
         APPLY,
-        fails=["schema.view", "schema.reader"],
+        fails=["schema.view"],
+        follow=6,
     ),
     Mutation(
         "view-column-renamed",
@@ -96,9 +97,12 @@ OBJECTS = [
             "accuracy_rate, median_duration_ms"
         ),
         APPLY,
-        fails=["schema.view", "schema.reader"],
+        fails=["schema.view"],
+        follow=6,
     ),
-    Mutation("view-column-extra", new_view("v.*, 1 as extra"), APPLY, fails=["schema.view"]),
+    Mutation(
+        "view-column-extra", new_view("v.*, 1 as extra"), APPLY, fails=["schema.view"], follow=6
+    ),
     Mutation(
         "view-columns-moved",
         new_view(
@@ -107,6 +111,7 @@ OBJECTS = [
         ),
         APPLY,
         fails=["schema.view"],
+        follow=6,
     ),
     Mutation(
         "view-column-retyped",
@@ -115,7 +120,8 @@ OBJECTS = [
             "correct_attempts, accuracy_rate, median_duration_ms"
         ),
         APPLY,
-        fails=["schema.view", "schema.reader"],
+        fails=["schema.view"],
+        follow=6,
     ),
     Mutation(
         "view-owner-under-rls",
@@ -128,15 +134,15 @@ OBJECTS = [
         "reader-dropped",
         f"drop function {READER}",
         APPLY,
-        fails=["schema.functions", "schema.reader"],
-        skips=["permissions.anon_reader"],
+        fails=["schema.functions"],
+        follow=2,
     ),
     Mutation(
         "refresh-dropped",
         f"drop function {REFRESH}",
         APPLY,
-        fails=["schema.functions", "schema.refresh"],
-        skips=["permissions.anon_refresh"],
+        fails=["schema.functions"],
+        follow=3,
     ),
     Mutation("reader-ambiguous-column", AMBIGUOUS_READER, APPLY, fails=["schema.reader"]),
     Mutation(
@@ -148,20 +154,22 @@ OBJECTS = [
         grant execute on function public.analytics_heatmap_admin(integer) to service_role
         """,
         APPLY,
-        fails=["schema.functions", "schema.reader"],
-        skips=["permissions.anon_reader"],
+        fails=["schema.functions"],
+        follow=2,
     ),
     Mutation(
         "reader-not-security-definer",
         f"alter function {READER} security invoker",
         APPLY,
-        fails=["schema.functions", "schema.reader"],
+        fails=["schema.functions"],
+        follow=1,
     ),
     Mutation(
         "refresh-not-security-definer",
         f"alter function {REFRESH} security invoker",
         APPLY,
-        fails=["schema.functions", "schema.refresh"],
+        fails=["schema.functions"],
+        follow=1,
     ),
     Mutation(
         "refresh-does-nothing",
@@ -292,7 +300,7 @@ GATES = [
         """,
         hint="repair is_admin()",
         fails=["permissions.null_role", "permissions.learner_gate"],
-        skips=["permissions.admin"],
+        follow=1,
     ),
     Mutation(
         "no-administrator-to-ask-with",
@@ -301,6 +309,15 @@ GATES = [
         "update public.app_users set role = 'admin' where alias like 'was-admin-%'",
         hint="the role of an administrator",
         skips=["permissions.admin"],
+    ),
+    Mutation(
+        "administrators-refused",
+        new_gate(
+            "return (nullif(current_setting('request.jwt.claims', true), '')::json ->> 'role') "
+            "= 'service_role';"
+        ),
+        APPLY,
+        fails=["permissions.admin"],
     ),
     Mutation(
         "gate-raises-something-else",

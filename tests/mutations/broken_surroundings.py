@@ -6,7 +6,6 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.mutations.broken_description import NEED_PREFLIGHT
 from tests.mutations.mutation import Mutation, Setup
 from tests.mutations.rebuilt import REFRESH
 from tui.dry_run.facts import Pace
@@ -14,8 +13,6 @@ from tui.sandbox.auth import sign
 
 if TYPE_CHECKING:
     from tui.sandbox import Sandbox
-
-NEED_ANON = ("permissions.anon_view", "permissions.anon_reader", "permissions.anon_refresh")
 
 LIMITS = [
     Mutation(
@@ -26,8 +23,8 @@ LIMITS = [
         warns=["limits.max_rows"],
     ),
     Mutation(
-        "refresh-timeout-50-ms",
-        f"alter function {REFRESH} set statement_timeout = '50ms'",
+        "refresh-timeout-5-s",
+        f"alter function {REFRESH} set statement_timeout = '5s'",
         f"alter function {REFRESH} set statement_timeout = '5min'",
         hint="set statement_timeout = '5min'",
         warns=["limits.refresh_timeout"],
@@ -48,7 +45,13 @@ LIMITS = [
         hint="set statement_timeout = '8s'",
         warns=["limits.request_timeout"],
     ),
-    Mutation("url-limit-4096", faults="url_limit=4096", hint="8 KB", fails=["limits.url_length"]),
+    Mutation("url-limit-4096", faults="url_limit=4096"),
+    Mutation(
+        "url-limit-3000",
+        faults="url_limit=3000",
+        hint="proxy_buffer_size 16k",
+        fails=["limits.url_length"],
+    ),
     Mutation(
         "batch-of-5000",
         setup=lambda _, setup: setup.sized(batch=5_000),
@@ -113,14 +116,14 @@ KEYS = [
         "anon-key-as-service-key",
         setup=lambda s, _: Setup.of(s, s.anon_key, s.anon_key),
         hint="SUPABASE_SERVICE_ROLE_KEY",
-        fails=["target.key", "authentication.key"],
+        fails=["target.key"],
         skips_rest=True,
     ),
     Mutation(
         "publishable-key-as-service-key",
         setup=lambda s, _: Setup.of(s, s.publishable_key, s.anon_key),
         hint="SUPABASE_SERVICE_ROLE_KEY",
-        fails=["target.key", "authentication.key"],
+        fails=["target.key"],
         skips_rest=True,
     ),
     Mutation(
@@ -147,32 +150,47 @@ KEYS = [
     Mutation(
         "no-anon-key",
         setup=lambda s, _: Setup.of(s, s.service_role_key, None),
-        skips=["authentication.anon_key", *NEED_ANON],
+        skips=["authentication.anon_key"],
+        follow=3,
     ),
     Mutation(
         "service-key-as-anon-key",
         setup=lambda s, _: Setup.of(s, s.service_role_key, s.service_role_key),
         hint="SUPABASE_ANON_KEY",
         fails=["authentication.anon_key"],
-        skips=NEED_ANON,
+        follow=3,
     ),
     Mutation(
         "another-projects-anon-key",
         setup=foreign_anon_key,
         hint="SUPABASE_ANON_KEY",
         fails=["authentication.anon_key"],
-        skips=NEED_ANON,
+        follow=3,
     ),
     Mutation(
         "malformed-anon-key",
         setup=lambda s, _: Setup.of(s, s.service_role_key, "not a key"),
         hint="SUPABASE_ANON_KEY",
         fails=["authentication.anon_key"],
-        skips=NEED_ANON,
+        follow=3,
     ),
 ]
 
 NETWORK = [
+    Mutation(
+        "auth-server-refuses-the-key",
+        faults="e401=1,path=/auth/v1/admin",
+        hint="service-role key",
+        fails=["authentication.admin"],
+        follow=1,
+    ),
+    Mutation(
+        "read-only-database",
+        "alter role authenticator set default_transaction_read_only = on",
+        "alter role authenticator reset default_transaction_read_only",
+        hint="reset default_transaction_read_only",
+        fails=["target.writable"],
+    ),
     Mutation(
         "server-hangs",
         faults="latency=60000",
@@ -186,16 +204,16 @@ NETWORK = [
         faults="latency=60000,path=/auth/v1/admin",
         setup=lambda _, setup: replace(setup, timeout_s=4.0),
         hint="status page",
-        fails=["authentication.admin", "authentication.wrong_key"],
-        skips=["leftovers.users"],
+        skips=["authentication.admin", "authentication.wrong_key"],
+        follow=1,
     ),
     Mutation(
         "preflight-hangs",
         faults="latency=60000,path=rpc/analytics_heatmap_preflight",
         setup=lambda _, setup: replace(setup, timeout_s=4.0),
         hint="apply sql/analytics_heatmap_preflight.sql",
-        fails=["schema.preflight"],
-        skips=["schema.required", *NEED_PREFLIGHT],
+        skips=["schema.preflight"],
+        follow=27,
     ),
     Mutation(
         "gateway-error-pages",

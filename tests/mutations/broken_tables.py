@@ -25,7 +25,8 @@ TABLES = [
         "alter table public.questions rename stem_md to stem",
         "alter table public.questions rename stem to stem_md",
         hint="restore questions.stem_md",
-        fails=["schema.columns", "schema.required"],
+        fails=["schema.columns"],
+        follow=1,
     ),
     Mutation(
         "column-dropped",
@@ -33,6 +34,7 @@ TABLES = [
         "alter table public.questions add subtopic text",
         hint="restore questions.subtopic",
         fails=["schema.columns"],
+        follow=1,
     ),
     Mutation(
         "column-retyped",
@@ -40,6 +42,7 @@ TABLES = [
         "alter table public.questions alter lead_in type text using 'What is it?'",
         hint="make questions.lead_in",
         fails=["schema.columns"],
+        follow=1,
     ),
     Mutation(
         "status-without-published",
@@ -47,19 +50,13 @@ TABLES = [
         "alter type public.item_status rename value 'live' to 'published'",
         hint="label 'published'",
         fails=["schema.columns"],
+        follow=1,
     ),
     Mutation(
         "unique-key-that-rows-collide-on",
         "alter table public.responses add constraint one_at_a_time unique (user_id, created_at)",
         "alter table public.responses drop constraint one_at_a_time",
-        hint="drop a unique key",
-        fails=["schema.keys"],
-    ),
-    Mutation(
-        "unique-index-that-rows-collide-on",
-        "create unique index one_at_a_time on public.responses (user_id, created_at)",
-        "drop index public.one_at_a_time",
-        hint="drop a unique key",
+        hint="drop a unique index",
         fails=["schema.keys"],
     ),
     Mutation(
@@ -104,16 +101,107 @@ TABLES = [
           for each row execute function supabase_functions.http_request()
         """,
         "alter table public.responses disable trigger tell_slack",
-        hint="disable the webhook",
+        hint="disable trigger tell_slack",
         undo="drop schema supabase_functions cascade",
         warns=["schema.triggers"],
+    ),
+    Mutation(
+        "unique-index-that-rows-collide-on",
+        "create unique index one_at_a_time on public.responses (user_id, created_at)",
+        "drop index public.one_at_a_time",
+        hint="drop a unique index",
+        fails=["schema.keys"],
+    ),
+    Mutation(
+        "second-key-to-questions",
+        "alter table public.responses add follow_up uuid references public.questions (id)"
+        " on delete cascade",
+        "alter table public.responses drop follow_up",
+    ),
+    Mutation(
+        "profiles-filled-by-a-trigger-hold-users",
+        """
+        create table public.member (id uuid primary key references auth.users (id), note text);
+        create function public.join_up() returns trigger language plpgsql security definer
+          set search_path = pg_catalog, pg_temp as
+          'begin insert into public.member (id) values (new.id); return new; end';
+        create trigger join_up after insert on auth.users
+          for each row execute function public.join_up()
+        """,
+        "alter table public.member drop constraint member_id_fkey, add constraint member_id_fkey "
+        "foreign key (id) references auth.users on delete cascade",
+        hint="alter table public.member drop constraint member_id_fkey, add constraint member_id_fkey "
+        "foreign key (id) references auth.users on delete cascade",
+        undo="drop trigger join_up on auth.users; drop function public.join_up;"
+        "drop table public.member",
+        fails=["schema.references"],
+    ),
+    Mutation(
+        "courses-that-no-trigger-fills-refer-to-users",
+        "create table public.course (id uuid primary key, author uuid references auth.users (id))",
+        "drop table public.course",
+    ),
+    Mutation(
+        "soft-delete-of-responses",
+        """
+        alter table public.responses add deleted_at timestamptz;
+        create function public.keep() returns trigger language plpgsql
+          set search_path = pg_catalog, pg_temp as
+          'begin update public.responses set deleted_at = now() where id = old.id;
+           return null; end';
+        create trigger keep before delete on public.responses
+          for each row execute function public.keep()
+        """,
+        "alter table public.responses disable trigger keep",
+        hint="alter table public.responses disable trigger keep",
+        undo="drop trigger keep on public.responses; drop function public.keep;"
+        "alter table public.responses drop deleted_at",
+        warns=["schema.interference"],
+    ),
+    Mutation(
+        "rule-instead-of-delete",
+        "create rule keep_all as on delete to public.questions do instead nothing",
+        "drop rule keep_all on public.questions",
+        hint="look at what it does",
+        warns=["schema.interference"],
+    ),
+    Mutation(
+        "trigger-on-users-without-search-path",
+        """
+        create function public.greet() returns trigger language plpgsql as
+          'begin return new; end';
+        create trigger greet after insert on auth.users for each row execute function public.greet()
+        """,
+        "alter function public.greet() set search_path = public",
+        hint="alter function public.greet() set search_path = public",
+        undo="drop trigger greet on auth.users; drop function public.greet",
+        warns=["schema.signup"],
+    ),
+    Mutation(
+        "publication-of-responses",
+        "create publication warehouse for table public.responses, public.questions",
+        "alter publication warehouse drop table public.questions, public.responses",
+        hint="alter publication warehouse drop table public.questions, public.responses",
+        undo="drop publication warehouse",
+        warns=["schema.publications"],
+    ),
+    Mutation(
+        "another-applications-schema",
+        "create schema away; alter table public.questions set schema away; alter table "
+        "public.responses set schema away; alter table public.app_users set schema away",
+        "alter table away.questions set schema public; alter table away.responses set schema "
+        "public; alter table away.app_users set schema public; drop schema away",
+        hint="needed are questions (id, slug, status",
+        fails=["schema.tables"],
+        follow=22,
     ),
     Mutation(
         "profiles-hidden",
         "revoke select on public.app_users from service_role",
         "grant select on public.app_users to service_role",
-        hint="select on app_users",
-        fails=["permissions.service_role", "volume.rows"],
+        hint="grant select on public.app_users to service_role",
+        fails=["permissions.service_role"],
+        follow=1,
     ),
 ]
 
@@ -141,6 +229,21 @@ LEFTOVERS = [
         "delete from auth.users where email like 'heatmap-20260131-%'",
         hint="heatmap-tui --purge",
         warns=["leftovers.users"],
+    ),
+    Mutation(
+        "questions-that-are-gone-still-in-the-view",
+        """
+        insert into public.questions (id, slug, status, stem_md, explanation_brief_md)
+        values ('00000000-0000-4000-8000-00000000000a', 'x', 'published', 'x', 'x');
+        insert into public.responses (user_id, question_id, is_correct)
+        select id, '00000000-0000-4000-8000-00000000000a', true
+        from public.app_users order by id limit 1;
+        refresh materialized view public.analytics_heatmap_agg;
+        delete from public.questions where slug = 'x'
+        """,
+        "refresh materialized view public.analytics_heatmap_agg",
+        hint="select public.analytics_refresh_heatmap()",
+        warns=["leftovers.view"],
     ),
     Mutation(
         "look-alikes",

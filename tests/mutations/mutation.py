@@ -76,7 +76,9 @@ class Mutation:
             undoing is no work on the database (faults, keys, settings).
         hint: Words that the hint of some noticing probe must hold; of a file repair, its name.
         undo: Run as the superuser after the repair, for what a repair need not take back.
-        fails, warns, skips: Ids of the probes that must say so. All others must pass.
+        fails, warns, skips: Ids of the probes that must say so of themselves. All others must pass,
+            or be skipped for one of these.
+        follow: How many are skipped for one of these.
         skips_rest: All others are skipped or need no project: only `fails` and `warns` are judged.
         faults: Fault specification of the gateway.
         setup: Changes keys, target or settings.
@@ -92,6 +94,7 @@ class Mutation:
     fails: Iterable[str] = ()
     warns: Iterable[str] = ()
     skips: Iterable[str] = ()
+    follow: int = 0
     skips_rest: bool = False
     faults: str | None = None
     setup: Callable[[Sandbox, Setup], Setup] | None = None

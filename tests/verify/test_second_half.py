@@ -57,7 +57,11 @@ def others_refresh(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             for _ in range(5):
                 # Whoever listens gets a turn, as while a server is asked.
                 await asyncio.sleep(0)
-            raise TimedOut("refreshing the view: lock timeout (55P03)", code="55P03", status=500)
+            raise TimedOut(
+                "refreshing the view: another refresh is still running (55P03)",
+                code="55P03",
+                status=500,
+            )
         return await refresh(self)
 
     def begin(times: int) -> None:
@@ -116,7 +120,10 @@ async def test_a_purge_waits_for_the_refresh_that_is_in_its_way(
         )
     assert purged.finished is not None
     assert purged.finished.outcome is Outcome.CLEAN, purged.finished
-    assert notices == ["another refresh is still running; asking again"] * 3
+    assert (
+        notices
+        == ["refreshing the view: another refresh is still running (55P03); asking again"] * 3
+    )
     untouched()
 
 

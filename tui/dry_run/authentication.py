@@ -5,65 +5,140 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from tui.dry_run.facts import ONE_USER, UnansweredError, is_anon, is_user_list
-from tui.dry_run.probe import Finding, Probe, failed, passed, skipped
-from tui.project import Denied, KeyRefused
+from tui.dry_run.facts import ONE_USER, is_anon
+from tui.dry_run.probe import Finding, Probe, failed, passed, skipped, warned
+from tui.errors import ConfigurationError
+from tui.project import (
+    PREFLIGHT,
+    VIEW,
+    Denied,
+    KeyRefused,
+    Missing,
+    ProjectError,
+    ProjectUnreachable,
+)
 from tui.redact import Secret
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
+    import httpx
+
     from tui.dry_run.facts import Facts
 
-_TABLE: Final = "/rest/v1/questions?select=id&limit=1"
+# What no key but the service role's may read.
+_VIEW: Final = f"/rest/v1/{VIEW}?select=question_id&limit=1"
 _REFUSALS: Final = frozenset({401, 403})
+
+# What rows that the auth server wrote have, and rows made by SQL may lack: it cannot list those.
+_MENDED: Final = {
+    **dict.fromkeys(
+        (
+            "confirmation_token",
+            "recovery_token",
+            "email_change",
+            "email_change_token_new",
+            "email_change_token_current",
+            "phone_change",
+            "phone_change_token",
+            "reauthentication_token",
+        ),
+        "''",
+    ),
+    "email_change_confirm_status": "0",
+    "role": "'authenticated'",
+    "created_at": "now()",
+    "updated_at": "now()",
+}
+_MEND: Final = (
+    "find them: select id, email from auth.users where "  # noqa: S608 - for people to paste
+    + " or ".join(f"{column} is null" for column in _MENDED)
+    + "; mend them: update auth.users set "
+    + ", ".join(f"{column} = coalesce({column}, {value})" for column, value in _MENDED.items())
+)
 
 
 async def key_accepted(facts: Facts) -> Finding:
     """Does the project accept the key?"""
-    door = await facts.reached()
-    if isinstance(door.error, KeyRefused):
-        return failed(door.error.message, door.error.hint)
+    refusal = await facts.trouble()
+    if isinstance(refusal, KeyRefused):
+        return failed(refusal.message, refusal.hint)
     return passed("the key is accepted")
 
 
 async def admin(facts: Facts) -> Finding:
-    """Does the auth server's admin API answer to the key?"""
+    """Does the auth server's admin API list users as a run and a purge list them?"""
     try:
-        reply = await facts.first_user()
+        await facts.users()
     except (Denied, KeyRefused) as error:
         return failed(error.message)
-    if not is_user_list(reply):
-        return failed("the reply is no list of users", "check what serves /auth/v1 at this URL")
+    try:
+        reply = await facts.project.get_json(ONE_USER, "listing users")
+    except ProjectUnreachable:
+        raise
+    except ProjectError as error:
+        return warned(
+            f"listing synthetic users works, listing all of them fails: {error.message}; usually "
+            "rows of auth.users made by SQL, with NULL where the auth server needs a value",
+            _MEND,
+        )
+    if not isinstance(reply.get("users"), list):
+        return skipped("cannot tell: the reply holds no list of users")
     return passed("the admin API lists users")
 
 
 async def wrong_key(facts: Facts) -> Finding:
     """Is a key refused that nobody has been given?"""
-    await facts.reached()
     wrong = Secret(misspelt(facts.project.key.reveal()))
-    let_in = []
-    for path in (_TABLE, ONE_USER):
-        status = (await facts.project.get(path, key=wrong)).status_code
-        if status not in _REFUSALS:
-            let_in.append(f"{path.partition('?')[0]} answers {status}")
+    let_in, as_anon, untold = [], [], []
+    for path in (_VIEW, ONE_USER):
+        name = path.partition("?")[0]
+        try:
+            response = await facts.project.get(path, key=wrong)
+        except ProjectError as error:
+            untold.append(error.message)
+            continue
+        status, code = response.status_code, _code(response)
+        if response.is_success:
+            let_in.append(f"{name} answers {status}")
+        elif code == "42501":
+            as_anon.append(name)
+        elif status not in _REFUSALS:
+            untold.append(f"{name} answers {code or status}")
     if let_in:
         return failed(f"a wrong key is not refused: {', '.join(let_in)}")
+    if untold:
+        return skipped(f"cannot tell: {'; '.join(untold)}")
+    if as_anon:
+        return warned(
+            "a wrong key counts as anon: the gateway checks no key, and gives it no more than that",
+            "put a gateway that checks keys in front; the local development stack has none",
+        )
     return passed("a wrong key is refused by the REST and the auth API")
+
+
+def _code(response: httpx.Response) -> str | None:
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    return str(body["code"]) if isinstance(body, dict) and "code" in body else None
 
 
 async def anon_key(facts: Facts) -> Finding:
     """Is the anon key one, so that the negative probes mean something?"""
     try:
         key = facts.anon_facts()
-    except UnansweredError as error:
-        if facts.context.settings.anon_key is None or facts.context.anon is None:
-            return skipped(error.reason, error.hint)
-        return failed(error.reason)
+    except ConfigurationError as error:
+        return failed(error.message)
     if not is_anon(key):
         return failed(f"SUPABASE_ANON_KEY is a {key.kind.value} of role {key.role or 'unknown'}")
-    refusal = await facts.anon_refusal()
-    if isinstance(refusal, KeyRefused):
-        return failed(f"the project refuses it: {refusal.message}")
+    try:
+        await facts.anon.page("questions", ["id"], limit=1)
+    except KeyRefused as error:
+        return failed(f"the project refuses it: {error.message}")
+    except (Denied, Missing):
+        # It was let in, and may not read: that is for row level security to say.
+        pass
     return passed(f"{key.kind.value}, accepted as that of somebody not signed in")
 
 
@@ -92,29 +167,34 @@ PROBES: Final = (
     Probe(
         "authentication.key",
         "the project accepts the key",
-        "GET /rest/v1/ with the service key",
+        f"GET /rest/v1/ and {PREFLIGHT}() with the service key",
         "the key is of another project, revoked, expired or mistyped",
         "copy the service-role (secret) key of this very project anew",
         _FAIL,
         key_accepted,
+        vital=True,
+        needs=("target.reachable",),
     ),
     Probe(
         "authentication.admin",
         "the auth admin API answers to the key",
-        f"GET {ONE_USER}",
-        "it refuses the key, is absent, or answers something else",
+        f"users by the tag in their address, as a purge asks; GET {ONE_USER}",
+        "it refuses the key, or does not answer; it cannot list everybody (warns)",
         "use the service-role key; where the auth server is self-hosted, check its JWT secret",
         _FAIL,
         admin,
+        vital=True,
+        needs=("authentication.key", "target.key"),
     ),
     Probe(
         "authentication.wrong_key",
         "a wrong key is refused",
-        "one row of questions, and of users, with a key of the same shape",
-        "either is answered: then no key protects the data",
+        f"one row of {VIEW}, and of users, with a key of the same shape",
+        "either is answered: then no key protects the data; it counts as anon (warns)",
         "put a gateway that checks keys in front, and give PostgREST its own JWT secret",
         _FAIL,
         wrong_key,
+        needs=("authentication.key",),
     ),
     Probe(
         "authentication.anon_key",
@@ -124,5 +204,6 @@ PROBES: Final = (
         "set SUPABASE_ANON_KEY to the project's anon (publishable) key",
         _FAIL,
         anon_key,
+        needs=("target.reachable",),
     ),
 )

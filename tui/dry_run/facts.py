@@ -8,14 +8,12 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from tui.dry_run.probe import APPLY
-from tui.errors import ConfigurationError
 from tui.guard.target import KeyFacts, KeyKind, read_key
 from tui.project import (
     ENVIRONMENT,
     PAGE,
     PREFLIGHT,
-    Denied,
+    VIEW,
     KeyRefused,
     Missing,
     ProjectError,
@@ -23,9 +21,11 @@ from tui.project import (
     TimedOut,
 )
 from tui.verify.described import described
+from tui.verify.leftovers import users_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from datetime import datetime
 
     from tui.guard.target import Target
     from tui.project import Page, Project, RetryPolicy
@@ -37,13 +37,29 @@ T = TypeVar("T")
 TIMEOUT_S: Final = 10.0
 APPLY_PREFLIGHT: Final = "apply sql/analytics_heatmap_preflight.sql"
 ONE_USER: Final = "/auth/v1/admin/users?page=1&per_page=1"
+# How the API description of newer servers writes types; smallint and integer are one there.
+_SPELLINGS: Final = {"int32": "integer", "int64": "bigint"}
+
+# What is read of each table, and how many rows.
+READ: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
+    "questions": (("id", "slug"), 1),
+    "responses": (("user_id", "question_id"), PAGE),
+    "app_users": (("id",), 1),
+}
+
+# Classes of SQLSTATE by which a relation or a function says that it is broken, whoever asks: not
+# supported, bad data, wrong names, wrong state, an error of its own.
+_BROKEN: Final = frozenset({"0A", "22", "42", "55", "P0"})
 
 # Share of a probe's time after which a fact that several wait for is given up, so that one of them
 # tells the cause and the others, in time, that they could not ask.
 _PATIENCE: Final = 0.8
 
-# HTTP status by which PostgREST says that several functions fit a call (PGRST203).
-AMBIGUOUS: Final = 300
+# Waiting longer than this for a server that asks to wait is no work for a probe.
+_LONGEST_WAIT_S: Final = 2.0
+
+# PostgREST's word for a call that several functions fit.
+AMBIGUOUS: Final = "PGRST203"
 
 # Version of the preflight document that this console reads.
 SCHEMA: Final = 1
@@ -92,18 +108,27 @@ class DryRunContext:
     timeout_s: float = TIMEOUT_S
 
 
-class UnansweredError(Exception):
-    """A fact that a probe needs cannot be had; the probe is skipped for that reason.
+class UnansweredError(ValueError):
+    """What a probe needs to know cannot be known; the probe is skipped for that reason.
 
     Attributes:
         reason: Why, in one line.
-        hint: The one line that makes it possible.
+        hint: The one line that makes it possible, where no other probe says so.
+        cause: Id of the probe that tells why.
     """
 
-    def __init__(self, reason: str, hint: str) -> None:
+    def __init__(self, reason: str, hint: str | None = None, *, cause: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
+        self.cause = cause
+
+
+class _Told(dict[str, Any]):
+    """An object of the preflight document; asking for what it does not hold is unanswered."""
+
+    def __missing__(self, key: str) -> Any:
+        raise UnansweredError(f"the preflight function does not tell {key!r}", APPLY_PREFLIGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +157,30 @@ class Preflight:
         """The value at a path of keys; None where the database has nothing to say.
 
         Raises:
-            ValueError: The document has no such key.
+            UnansweredError: The document has no such key: an earlier version wrote it.
         """
         value: Any = self.document
         for number, key in enumerate(path, 1):
             if not isinstance(value, dict) or key not in value:
-                raise ValueError(f"the preflight document has no {'.'.join(path[:number])}")
+                raise UnansweredError(
+                    f"the preflight function does not tell {'.'.join(path[:number])}",
+                    APPLY_PREFLIGHT,
+                )
             value = value[key]
-        return value
+        return _Told(value) if isinstance(value, dict) else value
+
+    def many(self, *path: str) -> list[dict[str, Any]]:
+        """The list of objects at a path of keys.
+
+        Raises:
+            UnansweredError: There is no such key, or no such list.
+        """
+        value = self.at(*path)
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            raise UnansweredError(
+                f"the preflight function tells {'.'.join(path)} in another form", APPLY_PREFLIGHT
+            )
+        return [_Told(each) for each in value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +208,7 @@ async def ask_declaration(project: Project, policy: RetryPolicy | None = None) -
     asked, hint = PREFLIGHT, APPLY_PREFLIGHT
     reply = await _call_if_there(project, PREFLIGHT, policy)
     if reply is _ABSENT:
-        asked, hint = ENVIRONMENT, APPLY
+        asked, hint = ENVIRONMENT, "apply sql/analytics_heatmap.sql"
         word = await _call_if_there(project, ENVIRONMENT, policy)
         if word is _ABSENT:
             return Declaration()
@@ -176,12 +217,10 @@ async def ask_declaration(project: Project, policy: RetryPolicy | None = None) -
             preflight = Preflight.read(reply)
             word, document = preflight.at("declared_environment"), preflight.document
         except ValueError as error:
-            raise ProjectError(f"calling {asked}: {error}", hint=hint) from error
+            raise _unreadable(asked, str(error), hint) from error
     if word is not None and not isinstance(word, str):
-        raise ProjectError(
-            f"calling {asked}: the declared environment is no text but {type(word).__name__}",
-            hint=hint,
-        )
+        why = f"the declared environment is no text but {type(word).__name__}"
+        raise _unreadable(asked, why, hint)
     return Declaration(word, document)
 
 
@@ -195,19 +234,38 @@ async def _call_if_there(project: Project, function: str, policy: RetryPolicy | 
     return reply
 
 
+def _unreadable(function: str, why: str, hint: str = APPLY_PREFLIGHT) -> ProjectError:
+    return ProjectError(f"calling {function}: {why}", hint=hint)
+
+
 @dataclass(frozen=True, slots=True)
-class Door:
-    """How the project answered the first request, which asks for the API description.
+class Described:
+    """How the project answered when it was asked for the API description.
 
     Attributes:
         document: The description, or None.
         error: Why there is none.
-        ms: Milliseconds from request to reply, opening the connection included.
+        ms: Milliseconds to the reply, opening the connection included.
     """
 
     document: dict[str, Any] | None
     error: ProjectError | None
     ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as the preflight function, or else the API description, tells it.
+
+    Attributes:
+        type: PostgreSQL's name of the type without modifier; of a domain, the type under it.
+        labels: Of an enum; empty where it is none or where that is not known.
+        required: NOT NULL without a default; None where that is not known.
+    """
+
+    type: str
+    labels: tuple[str, ...] = ()
+    required: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +280,8 @@ class Facts:
     """Facts about one project, each asked for when first needed and then shared.
 
     Requests are repeated less often than in a run, so that the cause is told within a probe's time.
-    Methods that need a working key raise `UnansweredError` where there is none, so that one cause
-    is told by one probe and not by all.
+    That the project answers and accepts the key is told by probes that others need; what is asked
+    here takes it for granted.
 
     To be made within the event loop, when the probes start.
 
@@ -233,12 +291,9 @@ class Facts:
 
     def __init__(self, context: DryRunContext) -> None:
         self.context = context
-        # Unasked; see `ready` and `anon`.
         self.project = _impatient(context.project)
         self._anon = None if context.anon is None else _impatient(context.anon)
         self._facts: dict[str, asyncio.Task[Any]] = {}
-        loop = asyncio.get_running_loop()
-        self._patient_until = loop.time() + context.timeout_s * _PATIENCE
 
     async def aclose(self) -> None:
         """Stop asking for whatever nobody waits for any more."""
@@ -246,104 +301,157 @@ class Facts:
             task.cancel()
         await asyncio.gather(*self._facts.values(), return_exceptions=True)
 
+    def begin(self) -> None:
+        """Send the first requests, which nearly every probe waits for, together."""
+        self._begin("description", self._describe)
+        self._begin("preflight", self._ask_preflight)
+
+    def _begin(self, name: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
+        task = self._facts.get(name)
+        if task is None:
+            task = self._facts[name] = asyncio.create_task(ask())
+        return task
+
     async def once(self, name: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The fact of this name, asked for by the first that wants it.
 
         A probe that runs out of time leaves the fact to the others.
         """
-        task = self._facts.get(name)
-        if task is None:
-            task = self._facts[name] = asyncio.create_task(ask())
-        result: T = await asyncio.shield(task)
-        return result
+        return await asyncio.shield(self._begin(name, ask))
 
-    async def door(self) -> Door:
-        """How the project answers at all. Never raises a `ProjectError`."""
-        return await self.once("door", self._knock)
+    async def description(self) -> Described:
+        """The API description, asked for first of all. Never raises a `ProjectError`."""
+        return await self.once("description", self._describe)
 
-    async def _knock(self) -> Door:
+    async def _describe(self) -> Described:
         started = time.perf_counter()
         document: dict[str, Any] | None = None
         error: ProjectError | None = None
-        what = "reading the API description"
         try:
-            document = await self._in_time(self.project.get_json("/rest/v1/", what), what)
+            document = await self._in_time(self.project.openapi(), "reading the API description")
+            if "swagger" not in document and "openapi" not in document:
+                document, error = (
+                    None,
+                    ProjectUnreachable(
+                        "reading the API description: what answers is not PostgREST",
+                        hint="check SUPABASE_URL",
+                    ),
+                )
         except ProjectError as caught:
             error = caught
-        return Door(document, error, (time.perf_counter() - started) * 1_000)
+        return Described(document, error, (time.perf_counter() - started) * 1_000)
+
+    async def preflight_reply(self) -> Preflight | ProjectError:
+        """The preflight document, or why there is none."""
+        return await self.once("preflight", self._ask_preflight)
+
+    async def _ask_preflight(self) -> Preflight | ProjectError:
+        what = "calling the preflight function"
+        try:
+            reply, _ = await self._in_time(self.project.call_read_only(PREFLIGHT), what)
+            return Preflight.read(reply)
+        except ProjectError as error:
+            return error
+        except ValueError as error:
+            return _unreadable(PREFLIGHT, str(error))
+
+    async def trouble(self) -> ProjectError | None:
+        """Why the project does not answer, or refuses the key; None where it is fine.
+
+        Told by the description, or else by the preflight function: either may be refused, or be
+        out of order, by itself.
+        """
+        first = (await self.description()).error
+        second = await self.preflight_reply()
+        if isinstance(second, ProjectUnreachable) and second.code is not None:
+            # PostgREST's word that its database is away; the description it may know by heart.
+            return second
+        if not isinstance(first, ProjectUnreachable | KeyRefused):
+            return None
+        if isinstance(second, KeyRefused):
+            return second
+        # Without a code, it is a reply that nothing tells to be PostgREST's.
+        return first if isinstance(second, ProjectError) and second.code is None else None
 
     async def _in_time(self, asked: Awaitable[T], what: str) -> T:
         """The answer, or `ProjectUnreachable` a little before the probes that share it give up."""
+        seconds = self.context.timeout_s * _PATIENCE
         try:
-            async with asyncio.timeout_at(self._patient_until):
+            async with asyncio.timeout(seconds):
                 return await asked
         except TimeoutError:
             raise ProjectUnreachable(
-                f"{what}: no reply within {self.context.timeout_s * _PATIENCE:g} s",
+                f"{what}: no reply within {seconds:g} s",
                 hint="look at the project's status page, and at any proxy between",
                 transient=True,
             ) from None
 
-    async def reached(self) -> Door:
-        """The door, where anything at all answers behind it.
-
-        Raises:
-            UnansweredError: Nothing does.
-        """
-        door = await self.door()
-        if isinstance(door.error, ProjectUnreachable):
-            raise UnansweredError("the project does not answer", "see target.reachable")
-        return door
-
-    async def ready(self) -> Project:
-        """The project, where it answers and accepts a key that may act as the service role.
-
-        Raises:
-            UnansweredError: It does not; another probe says so.
-        """
-        door = await self.reached()
-        if isinstance(door.error, KeyRefused):
-            raise UnansweredError("the project refuses the key", "see authentication.key")
-        if not may_be_service(self.context.target.key):
-            raise UnansweredError("this needs a service-role key", "see target.key")
-        return self.project
-
-    async def api(self) -> dict[str, Any]:
-        """The API description.
+    async def preflight(self) -> Preflight:
+        """The preflight document.
 
         Raises:
             UnansweredError: There is none; another probe says so.
         """
-        await self.ready()
-        door = await self.door()
-        if door.document is None:
-            raise UnansweredError("there is no API description", "see schema.tables")
-        return door.document
+        reply = await self.preflight_reply()
+        if isinstance(reply, ProjectError):
+            raise UnansweredError(
+                "the preflight function gives no document", cause="schema.preflight"
+            )
+        return reply
 
-    async def definitions(self) -> dict[str, Any]:
-        """Tables and views as the API description shows them, by name.
+    async def columns(self, relation: str) -> dict[str, Column] | None:
+        """Columns of one of the tables or the view, in order; None where there is none.
 
-        Raises:
-            UnansweredError: There is no description; another probe says so.
-        """
-        found = (await self.api()).get("definitions")
-        return found if isinstance(found, dict) else {}
-
-    async def first_user(self) -> Any:
-        """What the auth admin API gives for a list of one user, as it came.
+        Told by the preflight function, or else by the API description.
 
         Raises:
-            ProjectError: It refuses, or does not answer.
+            UnansweredError: Neither says anything.
         """
-        project = await self.ready()
-        what = "listing users"
+        reply = await self.preflight_reply()
+        if isinstance(reply, Preflight):
+            return _told_columns(reply, relation)
+        document = (await self.description()).document
+        if document is None:
+            raise UnansweredError(
+                "neither the preflight function nor the API description tells", APPLY_PREFLIGHT
+            )
+        definitions = document.get("definitions")
+        described = definitions.get(relation) if isinstance(definitions, dict) else None
+        return _described_columns(described) if isinstance(described, dict) else None
+
+    async def table(self, name: str) -> Page:
+        """Rows of a table, for responses a whole page of them, and how many there are.
+
+        Raises:
+            ProjectError: It cannot be read.
+        """
+        return await self.once(f"table {name}", lambda: self._read(name))
+
+    async def _read(self, name: str) -> Page:
+        columns, limit = READ[name]
+
+        async def page(*, count: bool) -> Page:
+            asked = self.project.page(name, columns, limit=limit, count=count)
+            return await self._in_time(asked, f"reading {name}")
+
+        try:
+            return await page(count=True)
+        except TimedOut:
+            # So many that counting them outlasts a statement.
+            return await page(count=False)
+
+    async def users(self) -> tuple[dict[str, str], dict[str, datetime]]:
+        """Synthetic users, listed as a purge lists them; see `users_of`.
+
+        Raises:
+            ProjectError: The auth server refuses, or does not answer.
+        """
         return await self.once(
-            "first user", lambda: self._in_time(project.get_json(ONE_USER, what), what)
+            "users", lambda: self._in_time(users_of(self.project, None), "listing users")
         )
 
     async def health(self) -> Health:
         """Latency and version of the auth server, which answers without touching a table."""
-        await self.reached()
         return await self.once("health", self._take_pulse)
 
     async def _take_pulse(self) -> Health:
@@ -361,11 +469,11 @@ class Facts:
 
     def described(self) -> ProjectDescribed:
         """What the project said of itself, as far as the probes have learnt it by now."""
-        door, health = self._known("door"), self._known("health")
+        about, health = self._known("description"), self._known("health")
         preflight = self._known("preflight")
-        info = door.document.get("info") if door and door.document else None
+        info = about.document.get("info") if about and about.document else None
         return described(
-            preflight.document if preflight else {},
+            preflight.document if isinstance(preflight, Preflight) else {},
             info.get("version") if isinstance(info, dict) else None,
             health.version if health else None,
         )
@@ -377,58 +485,12 @@ class Facts:
             return None
         return task.result()
 
-    async def preflight_reply(self) -> Preflight:
-        """What the preflight function says of the database.
-
-        Raises:
-            UnansweredError: The project cannot be asked.
-            ProjectError: The function is missing, denied, or fails.
-        """
-        await self.ready()
-        return await self.once("preflight", self._ask_preflight)
-
-    async def _ask_preflight(self) -> Preflight:
-        what = "calling the preflight function"
-        reply, _ = await self._in_time(self.project.call_read_only(PREFLIGHT), what)
-        return Preflight.read(reply)
-
-    async def preflight(self) -> Preflight:
-        """The preflight document, for the probes that need it.
-
-        Raises:
-            UnansweredError: There is none.
-        """
-        try:
-            return await self.preflight_reply()
-        except Missing:
-            raise UnansweredError(
-                "the preflight function is not installed", APPLY_PREFLIGHT
-            ) from None
-        except (ProjectError, ValueError):
-            raise UnansweredError(
-                "the preflight function gave no document", "see schema.preflight"
-            ) from None
-
-    async def responses(self) -> Page:
-        """The first page of responses, and how many there are; for limits and volume alike."""
-        await self.ready()
-        return await self.once("responses", self._page_of_responses)
-
-    async def _page_of_responses(self) -> Page:
-        columns = order = ["id"]
-        try:
-            return await self.project.page(
-                "responses", columns, order=order, limit=PAGE, count=True
-            )
-        except TimedOut:
-            # So many that counting them outlasts a statement.
-            return await self.project.page("responses", columns, order=order, limit=PAGE)
-
     def anon_facts(self) -> KeyFacts:
         """What the anon key says about itself.
 
         Raises:
-            UnansweredError: None is configured, or it cannot be read.
+            UnansweredError: None is configured.
+            ConfigurationError: It cannot be read.
         """
         key = self.context.settings.anon_key
         if key is None or self._anon is None:
@@ -436,40 +498,59 @@ class Facts:
                 "SUPABASE_ANON_KEY is not set",
                 "set SUPABASE_ANON_KEY to the anon (publishable) key",
             )
-        try:
-            return read_key(key.reveal(), "SUPABASE_ANON_KEY")
-        except ConfigurationError as error:
-            raise UnansweredError(error.message, "see authentication.anon_key") from None
+        return read_key(key.reveal(), "SUPABASE_ANON_KEY")
 
-    async def anon_refusal(self) -> ProjectError | None:
-        """How the project answers a plain read with the anon key: None when it lets it.
-
-        Raises:
-            UnansweredError: There is no anon key, or the project cannot be asked.
-        """
-        self.anon_facts()
-        await self.reached()
-        return await self.once("anon", self._ask_as_anon)
-
-    async def _ask_as_anon(self) -> ProjectError | None:
-        assert self._anon is not None  # noqa: S101 - anon_facts() has seen to it
-        try:
-            await self._anon.page("questions", ["id"], limit=1)
-        except ProjectError as error:
-            return error
-        return None
-
-    async def anon(self) -> Project:
-        """The project with an anon key that it accepts and that is no more than that.
-
-        Raises:
-            UnansweredError: There is no such key.
-        """
-        refusal = await self.anon_refusal()
-        if not is_anon(self.anon_facts()) or isinstance(refusal, KeyRefused):
-            raise UnansweredError("the anon key cannot be used", "see authentication.anon_key")
-        assert self._anon is not None  # noqa: S101 - anon_facts() has seen to it
+    @property
+    def anon(self) -> Project:
+        """The project with the anon key, where one is configured."""
+        if self._anon is None:
+            raise UnansweredError("SUPABASE_ANON_KEY is not set", cause="authentication.anon_key")
         return self._anon
+
+
+def _told_columns(preflight: Preflight, relation: str) -> dict[str, Column] | None:
+    if relation == VIEW:
+        if not preflight.at("view", "exists"):
+            return None
+        return {
+            each["name"]: Column(_plain(each["type"])) for each in preflight.many("view", "columns")
+        }
+    if not preflight.at("tables", relation, "exists"):
+        return None
+    required = preflight.at("tables", relation, "required")
+    return {
+        each["name"]: Column(
+            _plain(each["base"] or each["type"]),
+            tuple(each["labels"] or ()),
+            each["name"] in required,
+        )
+        for each in preflight.many("tables", relation, "columns")
+    }
+
+
+def _described_columns(described: dict[str, Any]) -> dict[str, Column]:
+    """By the API description, which marks NOT NULL but shows only simple defaults."""
+    properties, not_null = described.get("properties"), described.get("required")
+    if not isinstance(properties, dict):
+        return {}
+    found = {}
+    for name, each in properties.items():
+        about = each if isinstance(each, dict) else {}
+        labels = about.get("enum")
+        may_be_required = isinstance(not_null, list) and name in not_null and "default" not in about
+        found[name] = Column(
+            _plain(str(about.get("format", ""))),
+            tuple(map(str, labels)) if isinstance(labels, list) else (),
+            None if may_be_required else False,
+        )
+    return found
+
+
+def _plain(spelt: str) -> str:
+    """A type's name without schema and modifier, as PostgreSQL spells it."""
+    name = spelt.partition("(")[0].strip()
+    rest = spelt.partition(")")[2]
+    return _SPELLINGS.get(name, f"{name}{rest}").removeprefix("public.").removeprefix("extensions.")
 
 
 def _impatient(project: Project) -> Project:
@@ -481,6 +562,7 @@ def _impatient(project: Project) -> Project:
         attempts=min(policy.attempts, 3),
         base_s=min(policy.base_s, 0.25),
         cap_s=min(policy.cap_s, 1.0),
+        patience_s=_LONGEST_WAIT_S,
     )
     return hurried
 
@@ -495,31 +577,6 @@ def is_anon(key: KeyFacts) -> bool:
     return key.kind is KeyKind.PUBLISHABLE or key.role == "anon"
 
 
-async def refusal_met(asked: Awaitable[Any]) -> ProjectError | None:
-    """The refusal that a request met, None when it was granted.
-
-    Raises:
-        ProjectUnreachable: It was not judged at all.
-        UnansweredError: What was asked for does not exist.
-    """
-    try:
-        await asked
-    except ProjectUnreachable:
-        raise
-    except Missing:
-        raise UnansweredError("it does not exist in the API", "see the schema probes") from None
-    except ProjectError as error:
-        if error.status == AMBIGUOUS:
-            raise UnansweredError("a call is ambiguous", "see schema.functions") from None
-        return error
-    return None
-
-
-def is_denial(refusal: ProjectError | None) -> bool:
-    """Whether a refusal is the database's own "permission denied", and not any other error."""
-    return isinstance(refusal, Denied) and refusal.code == "42501"
-
-
-def is_user_list(reply: Any) -> bool:
-    """Whether a reply of the auth admin API is a list of users."""
-    return isinstance(reply, dict) and isinstance(reply.get("users"), list)
+def is_broken(code: str | None) -> bool:
+    """Whether the database says that something is wrong with what was asked for itself."""
+    return code == AMBIGUOUS or (code is not None and len(code) == 5 and code[:2] in _BROKEN)

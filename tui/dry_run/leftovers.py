@@ -5,70 +5,57 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from tui.dry_run.facts import is_user_list
 from tui.dry_run.probe import Finding, Probe, listed, passed, skipped, warned
-from tui.project import ProjectError
+from tui.project import PREFLIGHT, REFRESH, VIEW
 from tui.verify.events import ProbeStatus
-from tui.verify.leftovers import (
-    RESPONSES_WITH_SLUG,
-    joined_slug,
-    may_be_under_way,
-    questions_of,
-    server_time,
-    users_of,
-)
+from tui.verify.leftovers import may_be_under_way, questions_of, responses_to, server_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tui.dry_run.facts import Facts
-    from tui.project import Project
 
 _PURGE: Final = "heatmap-tui --purge removes them"
 
 
 async def questions(facts: Facts) -> Finding:
     """Are there synthetic questions, and responses to them?"""
-    project = await facts.ready()
-    found = await questions_of(project, None)
+    found = await questions_of(facts.project, None)
     left, under_way = _apart(found.values(), facts.context.alive)
     if not left:
         return passed(f"no synthetic question is left{under_way}")
-    seen = f"{_per_run(left, 'questions')}; {await _responses(project)}{under_way}"
+    responses = await responses_to(facts.project, found)
+    seen = f"{_per_run(left, 'questions')}; {responses.total():,} responses to them{under_way}"
     return warned(seen, f"{facts.context.purge} removes them")
-
-
-async def _responses(project: Project) -> str:
-    try:
-        page = await project.page(
-            "responses", RESPONSES_WITH_SLUG, [joined_slug(None)], limit=1, count=True
-        )
-    except ProjectError as error:
-        return f"their responses cannot be counted ({error.code or error.status})"
-    return f"{page.total or 0:,} responses to synthetic questions"
 
 
 async def users(facts: Facts) -> Finding:
     """Are there synthetic users?"""
-    project = await facts.ready()
-    if not await _lists_users(facts):
-        return skipped("the auth admin API lists no users", "see authentication.admin")
-    found, begun = await users_of(project, None)
+    found, begun = await facts.users()
     left, under_way = _apart(found.values(), facts.context.alive)
     if not left:
         return passed(f"no synthetic user is left{under_way}")
-    recent = [run for run in may_be_under_way(begun, await server_time(project)) if run in left]
+    recent = [
+        run for run in may_be_under_way(begun, await server_time(facts.project)) if run in left
+    ]
     seen = _per_run(left, "users") + under_way
     if recent:
         seen += f"; {listed(recent, most=4)} began within the hour, perhaps elsewhere"
     return warned(seen, f"{facts.context.purge} removes them")
 
 
-async def _lists_users(facts: Facts) -> bool:
-    try:
-        return is_user_list(await facts.first_user())
-    except ProjectError:
-        return False
+async def view(facts: Facts) -> Finding:
+    """Does the view still show questions that are gone?"""
+    preflight = await facts.preflight()
+    stale = preflight.at("view", "stale")
+    if stale is None:
+        return skipped("cannot tell: the view is being refreshed, or cannot be read")
+    if stale:
+        return warned(
+            f"the view still holds {stale:,} rows of questions that are gone: a run ended before "
+            "its last refresh, or questions were deleted since"
+        )
+    return passed("the view holds no row of a question that is gone")
 
 
 def _apart(runs: Iterable[str], alive: frozenset[str]) -> tuple[Counter[str], str]:
@@ -93,6 +80,8 @@ PROBES: Final = (
         _PURGE,
         ProbeStatus.WARN,
         questions,
+        vital=True,
+        needs=("schema.tables",),
     ),
     Probe(
         "leftovers.users",
@@ -102,5 +91,16 @@ PROBES: Final = (
         _PURGE,
         ProbeStatus.WARN,
         users,
+        needs=("authentication.admin",),
+    ),
+    Probe(
+        "leftovers.view",
+        "the view shows no question that is gone",
+        f"{PREFLIGHT}(): rows of {VIEW} without their question",
+        "a run died between deleting and refreshing, or questions were deleted since",
+        f"refresh the view: select public.{REFRESH}()",
+        ProbeStatus.WARN,
+        view,
+        needs=("schema.preflight", "schema.populated"),
     ),
 )

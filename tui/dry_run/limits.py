@@ -5,8 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from tui.dry_run.probe import Finding, Probe, failed, passed, skipped, warned
-from tui.project import IDS_PER_REQUEST, PAGE, REFRESH, Missing, ProjectError, one_of
+from tui.dry_run.facts import UnansweredError
+from tui.dry_run.probe import Finding, Probe, failed, passed, warned
+from tui.guard.target import TargetKind
+from tui.project import IDS_PER_REQUEST, PAGE, REFRESH, Filter, ProjectError, one_of
+from tui.verify import tags
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
@@ -21,16 +24,21 @@ _MARGIN: Final = 3.0
 # Half a megabyte of JSON: beyond, no time is won.
 _MOST_ROWS: Final = 2_000
 _ROW_BYTES: Final = 260
+# What gateways say of a URL, or of a reply that repeats it in a header, that is too long for them.
+_OF_LENGTH: Final = frozenset({400, 413, 414, 431, 502, 520})
+# Gateways give up sooner than a refresh may take: Envoy after 30 s, nginx after 60 s.
+_GATEWAY_MS: Final = 30_000
 
 
 async def max_rows(facts: Facts) -> Finding:
     """How many rows does a reply hold at most?"""
-    first = await facts.responses()
+    first = await facts.table("responses")
     # Where they cannot be counted, there are more than a page.
     total, got = PAGE if first.total is None else first.total, len(first.rows)
-    if got >= min(total, PAGE):
-        bound = f"{PAGE:,}" if total >= PAGE else f"the {total:,} there are"
-        return passed(f"a reply holds {bound} rows, and longer ones are read in pages")
+    if got >= PAGE:
+        return passed(f"a reply holds {PAGE:,} rows, and longer ones are read in pages")
+    if got >= total:
+        return passed(f"a reply holds all {total:,} responses there are; longer ones come in pages")
     pages = -(-facts.context.settings.volume.aggregates // max(got, 1))
     return warned(f"max-rows is {got:,}: reading this run's aggregates takes {pages:,} pages")
 
@@ -38,6 +46,8 @@ async def max_rows(facts: Facts) -> Finding:
 async def refresh_timeout(facts: Facts) -> Finding:
     """Has the refresh the time it needs?"""
     preflight = await facts.preflight()
+    if not preflight.at("functions", REFRESH, "exists"):
+        raise UnansweredError("there is no refresh", cause="schema.functions")
     own = preflight.at("functions", REFRESH, "statement_timeout_ms")
     limit = preflight.at("caller", "statement_timeout_ms") if own is None else own
     last = preflight.at("last_refresh")
@@ -48,13 +58,25 @@ async def refresh_timeout(facts: Facts) -> Finding:
     longest = max(known, default=None)
     took = f"a refresh took {longest:,.0f} ms" if longest is not None else "no refresh is on record"
     if not limit:
-        return passed(f"no statement timeout; {took}")
+        return await _within_the_gateways_patience(facts, longest) or passed(
+            f"no statement timeout; {took}"
+        )
     seen = f"statement timeout {limit:,} ms ({'function' if own is not None else 'role'}); {took}"
     if longest is not None and limit <= longest:
         return failed(seen)
     if limit < _USUAL_TIMEOUT_MS or (longest is not None and limit < _MARGIN * longest):
         return warned(seen)
-    return passed(seen)
+    return await _within_the_gateways_patience(facts, longest) or passed(seen)
+
+
+async def _within_the_gateways_patience(facts: Facts, longest: float | None) -> Finding | None:
+    if longest is None or longest < _GATEWAY_MS or facts.context.target.kind is TargetKind.LOCAL:
+        return None
+    return warned(
+        f"a refresh took {longest:,.0f} ms, and a gateway may give up after {_GATEWAY_MS:,} ms; "
+        "the refresh goes on, and a run looks at when the view was refreshed",
+        "raise the gateway's limit (nginx: proxy_read_timeout 600s; Envoy: the route's timeout)",
+    )
 
 
 async def request_timeout(facts: Facts) -> Finding:
@@ -68,17 +90,16 @@ async def request_timeout(facts: Facts) -> Finding:
 
 async def url_length(facts: Facts) -> Finding:
     """Do our longest requests get through?"""
-    project = await facts.ready()
     ids = [uuid.UUID(int=number, version=4) for number in range(IDS_PER_REQUEST)]
+    longest = [one_of("id", ids), Filter("slug", "match", tags.ANY_SLUG)]
     try:
-        await project.page("questions", ["id"], [one_of("id", ids)], limit=1)
-    except Missing:
-        return skipped("there is no table to ask", "see schema.tables")
+        await facts.project.page("questions", ["id"], longest, limit=1)
     except ProjectError as error:
-        if error.status is None:
-            raise
-        return failed(f"a request of {IDS_PER_REQUEST} ids is refused: {error.message}")
-    return passed(f"a request of {IDS_PER_REQUEST} ids, about 6 KB, gets through")
+        # Shorter ones are answered: what a gateway says of this one is about its length.
+        if error.code is None and error.status in _OF_LENGTH:
+            return failed(f"a URL of about 3.4 KB does not get through: {error.message}")
+        raise
+    return passed(f"a URL of {IDS_PER_REQUEST} ids, about 3.4 KB, gets through")
 
 
 async def batch(facts: Facts) -> Finding:
@@ -102,16 +123,18 @@ PROBES: Final = (
         f"raise max-rows in the project's API settings to {PAGE:,}",
         _WARN,
         max_rows,
+        needs=("schema.tables",),
     ),
     Probe(
         "limits.refresh_timeout",
         "the refresh has the time it needs",
         "the preflight function: the refresh's timeout, the last refresh",
         "the last refresh took longer than the timeout (fails); the timeout is under three times "
-        "that, or under 8 s (warns)",
+        "that, or under 8 s; the refresh takes longer than gateways wait (warns)",
         "alter function public.analytics_refresh_heatmap() set statement_timeout = '5min'",
         _FAIL,
         refresh_timeout,
+        needs=("schema.preflight",),
     ),
     Probe(
         "limits.request_timeout",
@@ -122,15 +145,19 @@ PROBES: Final = (
         "has one of its own",
         _WARN,
         request_timeout,
+        needs=("schema.preflight",),
     ),
     Probe(
         "limits.url_length",
         "our longest URL gets through",
-        f"questions by {IDS_PER_REQUEST} ids that do not exist",
-        "a gateway refuses it: clean-up of leftovers would fail",
-        "let the gateway take URLs of 8 KB",
+        f"questions by {IDS_PER_REQUEST} ids that do not exist, and by the tag",
+        "a gateway refuses it, or the reply that repeats it in a header",
+        "nginx: proxy_buffer_size 16k; proxy_buffers 8 16k; large_client_header_buffers 4 16k; "
+        "elsewhere: let the gateway take URLs and headers of 8 KB",
         _FAIL,
         url_length,
+        vital=True,
+        needs=("schema.tables",),
     ),
     Probe(
         "limits.batch",

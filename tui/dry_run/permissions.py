@@ -9,18 +9,26 @@ The lints are those that the platform's Security Advisor would say, by its numbe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from tui.dry_run.facts import APPLY_PREFLIGHT, is_denial, refusal_met
+from tui.dry_run.facts import AMBIGUOUS, APPLY_PREFLIGHT, UnansweredError, is_broken
 from tui.dry_run.probe import APPLY, Finding, Probe, failed, listed, passed, skipped, warned
-from tui.project import ENVIRONMENT, PREFLIGHT, READER, REFRESH, VIEW
+from tui.project import (
+    ENVIRONMENT,
+    PREFLIGHT,
+    READER,
+    REFRESH,
+    VIEW,
+    Missing,
+    ProjectError,
+    ProjectUnreachable,
+)
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from tui.dry_run.facts import Facts, Preflight
-    from tui.project import ProjectError
 
 # Our functions that the API shows, and where the document tells who may execute them.
 EXECUTE: Final = {
@@ -31,13 +39,13 @@ EXECUTE: Final = {
 }
 REVOKE: Final = f"revoke it from public, anon, authenticated: {APPLY}"
 _TABLES: Final = ("questions", "responses", "app_users")
+# Made by hand, these refuse as well as 42501 does: an error of the function's own, no such user, a
+# status of its own choosing.
+_REFUSING: Final = frozenset({"P0001", "28000", "PT401", "PT403"})
 _DENIED: Final = "42501"
-_AMBIGUOUS: Final = "42725"
+# The view was never filled: whoever gets this has passed the check.
+_UNPOPULATED: Final = "55000"
 _LET_IN: Final = frozenset({"00000", "25006"})
-# Refusals by another way than 42501: RAISE, PostgREST's status codes 401 and 403, invalid
-# authorization.
-_RAISED: Final = "P0001"
-_REFUSALS: Final = ("PT401", "PT403", "28")
 _REPAIR_IS_ADMIN: Final = f"repair is_admin(), which the caller check asks: {APPLY}, which says how"
 _NEEDED: Final = {
     "questions": ("select", "insert", "delete"),
@@ -48,28 +56,42 @@ _NEEDED: Final = {
 
 async def anon_view(facts: Facts) -> Finding:
     """Is anon kept from the view?"""
-    anon = await facts.anon()
-    return _judge_anon(VIEW, await refusal_met(anon.page(VIEW, ["question_id"], limit=1)))
+    return await _judge_anon(VIEW, "schema.view", facts.anon.page(VIEW, ["question_id"], limit=1))
 
 
 async def anon_reader(facts: Facts) -> Finding:
     """Is anon kept from the reader?"""
-    anon = await facts.anon()
-    return _judge_anon(f"{READER}()", await refusal_met(anon.call_read_only(READER, limit=1)))
+    asked = facts.anon.call_read_only(READER, limit=1)
+    return await _judge_anon(f"{READER}()", "schema.functions", asked)
 
 
 async def anon_refresh(facts: Facts) -> Finding:
     """Is anon kept from the refresh?"""
-    anon = await facts.anon()
-    return _judge_anon(f"{REFRESH}()", await refusal_met(anon.call_read_only(REFRESH)))
+    asked = facts.anon.call_read_only(REFRESH)
+    return await _judge_anon(f"{REFRESH}()", "schema.functions", asked)
 
 
-def _judge_anon(what: str, refusal: ProjectError | None) -> Finding:
-    if is_denial(refusal):
-        return passed(f"{what} is denied to anon ({_DENIED})")
-    if refusal is None:
-        return failed(f"{what} answers anon")
-    return failed(f"{what} is not denied to anon: expected {_DENIED}, got {refusal.message}")
+async def _judge_anon(what: str, told_by: str, asked: Awaitable[Any]) -> Finding:
+    """Whether a request of anon was refused.
+
+    Raises:
+        ProjectError: It was neither refused nor granted.
+    """
+    try:
+        await asked
+    except ProjectUnreachable:
+        raise
+    except Missing:
+        raise UnansweredError(f"{what} is not in the API", cause=told_by) from None
+    except ProjectError as error:
+        if error.code in {_DENIED, *_REFUSING}:
+            return passed(f"{what} refuses anon ({error.code})")
+        if error.code in _LET_IN:
+            return failed(f"{what} lets anon in, who is stopped by the read-only request alone")
+        if error.code == AMBIGUOUS:
+            raise UnansweredError("a call is ambiguous", cause=told_by) from None
+        raise
+    return failed(f"{what} answers anon")
 
 
 async def learner_view(facts: Facts) -> Finding:
@@ -77,7 +99,7 @@ async def learner_view(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     may = preflight.at("privileges", "view_select", "authenticated")
     if may is None:
-        return skipped("there is no view", "see schema.view")
+        raise UnansweredError("there is no view", cause="schema.view")
     if may:
         return failed("authenticated may read the view")
     return passed("authenticated may not read the view")
@@ -94,86 +116,95 @@ async def null_role(facts: Facts) -> Finding:
 
 
 def _judge_gate(preflight: Preflight, who: str, spoken: str) -> Finding:
-    answers = {
-        "reader": preflight.at("gate", "reader", who),
-        "refresh": preflight.at("gate", "refresh", who),
-    }
-    # A missing function, or one of two, is told by schema.functions.
-    there = {name: code for name, code in answers.items() if code not in {None, _AMBIGUOUS}}
-    if not there:
-        return skipped("there are no functions", "see schema.functions")
-    problems = [_told(name, code, spoken) for name, code in there.items() if code != _DENIED]
-    if not problems:
-        return passed(f"{' and '.join(there)} refuse {spoken} ({_DENIED})")
-    if all(code == _DENIED or _refuses(code) for code in there.values()):
-        return warned("; ".join(problems))
-    # An error that is no refusal comes from what the caller check asks.
-    let_in = any(code in _LET_IN for code in there.values())
-    return failed("; ".join(problems), None if let_in else _REPAIR_IS_ADMIN)
+    answers = _answers(preflight, who)
+    let_in = [name for name, code in answers.items() if code in _LET_IN]
+    if let_in:
+        return failed("; ".join(f"the {name} lets in {spoken}" for name in let_in))
+    odd = {name: code for name, code in answers.items() if code not in {_DENIED, *_REFUSING}}
+    if odd:
+        if not all(preflight.at("tables", name, "exists") for name in _TABLES):
+            raise UnansweredError("the functions find no tables", cause="schema.tables")
+        told = " and ".join(f"the {name} fails with {code}" for name, code in odd.items())
+        told += f" instead of refusing {spoken} ({_DENIED})"
+        # Such an error comes from what the caller check asks.
+        if all(is_broken(code) for code in odd.values()):
+            return failed(told, _REPAIR_IS_ADMIN)
+        return skipped(f"cannot tell: {told}")
+    by_another_way = sorted(set(answers.values()) - {_DENIED})
+    if by_another_way:
+        return warned(
+            f"{' and '.join(answers)} refuse {spoken} by {' and '.join(by_another_way)}, not by "
+            f"{_DENIED}"
+        )
+    return passed(f"{' and '.join(answers)} refuse {spoken} ({_DENIED})")
 
 
-def _refuses(code: str) -> bool:
-    """Whether an error is a refusal of the project's own making, rather than a defect."""
-    return code == _RAISED or code.startswith(_REFUSALS)
+def _answers(preflight: Preflight, who: str) -> dict[str, str]:
+    """What the functions that are there answered to somebody's claims, as SQLSTATE.
 
-
-def _told(name: str, code: str, spoken: str) -> str:
-    if code in _LET_IN:
-        return f"the {name} lets in {spoken}"
-    if _refuses(code):
-        return f"the {name} refuses {spoken} by {code}, not by {_DENIED}"
-    return f"the {name} answers {code} to {spoken}, not {_DENIED}"
+    Raises:
+        UnansweredError: Neither is there, or neither could be asked.
+    """
+    found = {name: preflight.at("gate", name, who) for name in ("reader", "refresh")}
+    answers = {name: str(code) for name, code in found.items() if code is not None}
+    if not answers:
+        raise UnansweredError("there are no functions to ask", cause="schema.functions")
+    return answers
 
 
 async def admin(facts: Facts) -> Finding:
     """Can an administrator, who is `authenticated` too, call the functions?"""
     preflight = await facts.preflight()
-    closed = [
-        f"{name}()"
+    may = {
+        name: preflight.at("privileges", EXECUTE[name], "authenticated")
         for name in (READER, REFRESH)
-        if preflight.at("privileges", EXECUTE[name], "authenticated") is False
-    ]
+    }
+    closed = [f"{name}()" for name, held in may.items() if held is False]
     if closed:
         return warned(f"administrators may not call {' and '.join(closed)}")
-    asked, locked = [], []
-    for name in ("reader", "refresh"):
-        code = preflight.at("gate", name, "administrator")
-        if code in _LET_IN:
-            asked.append(name)
-        # Any other error is met behind the caller check, and told by schema.reader.
-        elif code in {_DENIED, preflight.at("gate", name, "learner")} - {None, _AMBIGUOUS}:
-            locked.append(f"the {name} ({code})")
-    if locked:
-        return failed(f"administrators are locked out of {' and '.join(locked)}")
-    if not asked and preflight.at("gate", "reader", "learner") not in {_DENIED, None}:
-        return skipped("whoever asks gets an error", "see permissions.learner_gate")
-    if not asked:
+    learner = _answers(preflight, "learner")
+    try:
+        answers = _answers(preflight, "administrator")
+    except UnansweredError:
+        if not set(learner.values()) <= {_DENIED, *_REFUSING, *_LET_IN}:
+            raise UnansweredError(
+                "whoever asks gets an error", cause="permissions.learner_gate"
+            ) from None
         return skipped(
             "authenticated may call both; there is no user whom is_admin() takes for an "
             "administrator, to ask with",
             "give one user of app_users the role of an administrator",
         )
-    return passed(f"{' and '.join(asked)} let in an administrator")
+    locked = [
+        f"the {name} ({code})"
+        for name, code in answers.items()
+        # Another error than a learner's is met behind the caller check, and told by schema.reader.
+        if code not in {*_LET_IN, _UNPOPULATED} and code in {_DENIED, learner.get(name)}
+    ]
+    if locked:
+        return failed(f"administrators are locked out of {' and '.join(locked)}")
+    return passed(f"{' and '.join(answers)} let in an administrator")
 
 
 async def service_role(facts: Facts) -> Finding:
     """Has the service role every privilege that a run needs?"""
     preflight = await facts.preflight()
-    lacking = []
+    lacking, grants = [], []
     for table, needed in _NEEDED.items():
-        held = preflight.at("tables", table, "service_role") or dict.fromkeys(needed, True)
-        lacking += [f"{privilege} on {table}" for privilege in needed if not held[privilege]]
+        held = preflight.at("tables", table, "service_role")
+        missing = [] if held is None else [each for each in needed if not held[each]]
+        if missing:
+            lacking += [f"{privilege} on {table}" for privilege in missing]
+            grants.append(f"grant {', '.join(missing)} on public.{table} to service_role")
     if preflight.at("privileges", "view_select", "service_role") is False:
         lacking.append(f"select on {VIEW}")
-    lacking += [
-        f"execute on {name}()"
-        for name, privilege in EXECUTE.items()
-        if preflight.at("privileges", privilege, "service_role") is False
-    ]
+        grants.append(f"grant select on public.{VIEW} to service_role")
+    for name, privilege in EXECUTE.items():
+        if preflight.at("privileges", privilege, "service_role") is False:
+            lacking.append(f"execute on {name}()")
+            grants.append(f"grant execute on function public.{name} to service_role")
     if lacking:
-        return failed(
-            f"service_role lacks {listed(lacking)}", f"grant to service_role: {listed(lacking)}"
-        )
+        return failed(f"service_role lacks {listed(lacking)}", "; ".join(grants))
     return passed("service_role holds every privilege that a run needs")
 
 
@@ -182,12 +213,12 @@ async def nobody_else(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     problems, others = [], []
     for privilege, what in (
-        ("view_maintain", "refresh the view past the function"),
-        ("view_write", "write to the view"),
-        ("private_schema_usage", "use schema analytics_private"),
+        ("view_maintain", "may refresh the view past the function"),
+        ("view_write", "holds a privilege to write on the view"),
+        ("private_schema_usage", "may use schema analytics_private"),
     ):
         roles = holders(preflight, privilege)
-        problems += [f"{role} may {what}" for role in roles]
+        problems += [f"{role} {what}" for role in roles]
     for privilege in preflight.at("privileges"):
         others += preflight.at("privileges", privilege, "others")
     if problems:
@@ -225,7 +256,7 @@ async def lint_0013(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     secured = {name: preflight.at("tables", name, "rls") for name in _TABLES}
     if all(state is None for state in secured.values()):
-        return skipped("the tables are missing", "see schema.tables")
+        raise UnansweredError("the tables are missing", cause="schema.tables")
     bare = [name for name, state in secured.items() if state is False]
     if bare:
         return failed(
@@ -239,7 +270,7 @@ async def lint_0016(facts: Facts) -> Finding:
     """Security Advisor 0016, materialized_view_in_api."""
     preflight = await facts.preflight()
     if not preflight.at("view", "exists"):
-        return skipped("there is no view", "see schema.view")
+        raise UnansweredError("there is no view", cause="schema.view")
     roles = holders(preflight, "view_select")
     if roles:
         return failed(
@@ -293,28 +324,31 @@ PROBES: Final = (
         "permissions.anon_view",
         "anon cannot read the view",
         f"one row of {VIEW} with the anon key",
-        "anything but SQLSTATE 42501; skipped without an anon key",
+        "it answers; skipped without an anon key",
         REVOKE,
         _FAIL,
         anon_view,
+        needs=("authentication.anon_key",),
     ),
     Probe(
         "permissions.anon_reader",
         "anon cannot call the reader",
         f"{READER}() by GET with the anon key",
-        "anything but SQLSTATE 42501; skipped without an anon key",
+        "it answers; skipped without an anon key",
         REVOKE,
         _FAIL,
         anon_reader,
+        needs=("authentication.anon_key",),
     ),
     Probe(
         "permissions.anon_refresh",
         "anon cannot call the refresh",
         f"{REFRESH}() by GET with the anon key: a read-only transaction",
-        "anything but SQLSTATE 42501; skipped without an anon key",
+        "it answers; skipped without an anon key",
         REVOKE,
         _FAIL,
         anon_refresh,
+        needs=("authentication.anon_key",),
     ),
     Probe(
         "permissions.learner_view",
@@ -324,16 +358,17 @@ PROBES: Final = (
         REVOKE,
         _FAIL,
         learner_view,
+        needs=("schema.preflight",),
     ),
     Probe(
         "permissions.learner_gate",
         "a learner cannot use the functions",
         f"{PREFLIGHT}(): what both functions answer to a learner's claims",
-        "a function lets a non-admin user in, or fails otherwise than by SQLSTATE 42501 (a refusal "
-        "by another way warns)",
+        "a function lets a non-admin user in, or fails; it refuses otherwise than by 42501 (warns)",
         APPLY,
         _FAIL,
         learner_gate,
+        needs=("schema.preflight",),
     ),
     Probe(
         "permissions.null_role",
@@ -343,6 +378,7 @@ PROBES: Final = (
         APPLY,
         _FAIL,
         null_role,
+        needs=("schema.preflight",),
     ),
     Probe(
         "permissions.admin",
@@ -354,6 +390,7 @@ PROBES: Final = (
         _REPAIR_IS_ADMIN,
         _FAIL,
         admin,
+        needs=("schema.preflight",),
     ),
     Probe(
         "permissions.service_role",
@@ -363,6 +400,7 @@ PROBES: Final = (
         f"grant it to service_role: {APPLY}",
         _FAIL,
         service_role,
+        needs=("schema.preflight",),
     ),
     Probe(
         "permissions.nobody_else",
@@ -373,6 +411,7 @@ PROBES: Final = (
         f"revoke what is not meant: {APPLY}",
         _FAIL,
         nobody_else,
+        needs=("schema.preflight",),
     ),
     Probe(
         "permissions.lint_0011",
@@ -383,6 +422,7 @@ PROBES: Final = (
         APPLY,
         _FAIL,
         lint_0011,
+        needs=("schema.preflight",),
     ),
     Probe(
         "permissions.lint_0013",
@@ -392,6 +432,7 @@ PROBES: Final = (
         "alter table ... enable row level security",
         _FAIL,
         lint_0013,
+        needs=("schema.preflight",),
     ),
     Probe(
         "permissions.lint_0016",
@@ -401,6 +442,7 @@ PROBES: Final = (
         REVOKE,
         _FAIL,
         lint_0016,
+        needs=("schema.preflight",),
     ),
     Probe(
         "permissions.lint_0028",
@@ -410,6 +452,7 @@ PROBES: Final = (
         REVOKE,
         _FAIL,
         lint_0028,
+        needs=("schema.preflight",),
     ),
     Probe(
         "permissions.lint_0029",
@@ -420,5 +463,6 @@ PROBES: Final = (
         APPLY_PREFLIGHT,
         _FAIL,
         lint_0029,
+        needs=("schema.preflight",),
     ),
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from tui.dry_run.facts import Facts
 
@@ -23,11 +23,13 @@ class Finding:
         status: Verdict.
         detail: What was seen, in one line.
         hint: What to do when it is not fine; None takes the probe's general `repair`.
+        cause: The probe that tells why this one was skipped; then there is no hint.
     """
 
     status: ProbeStatus
     detail: str
     hint: str | None = None
+    cause: str | None = None
 
 
 def passed(detail: str) -> Finding:
@@ -45,9 +47,9 @@ def failed(detail: str, hint: str | None = None) -> Finding:
     return Finding(ProbeStatus.FAIL, detail, hint)
 
 
-def skipped(detail: str, hint: str | None = None) -> Finding:
-    """It could not be asked; the hint is the one line that makes it possible."""
-    return Finding(ProbeStatus.SKIP, detail, hint)
+def skipped(detail: str, hint: str | None = None, *, cause: str | None = None) -> Finding:
+    """It could not be observed; the hint is the one line that makes it possible."""
+    return Finding(ProbeStatus.SKIP, detail, hint, cause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,11 @@ class Probe:
         asked: What is asked of the project, or looked at here.
         fails_when: How it can fail or warn.
         repair: What to do then, in general; a finding may say it more precisely.
-        severity: The worst it says of the project: `FAIL` blocks a run, `WARN` does not. A probe
-            that cannot finish always fails.
+        severity: The worst it says of the project: `FAIL` blocks a run, `WARN` does not.
         ask: Asks and judges. Raises a `ProjectError` for a refusal it has no words for.
+        vital: A run cannot do without what is asked here: it blocks the run where it was skipped.
+        needs: Probes without whose answer this one means nothing; where one of them failed or was
+            skipped, this one is skipped, and counted under what caused that.
         timeout_s: Seconds until it is given up; None takes the dry run's usual time.
     """
 
@@ -73,6 +77,8 @@ class Probe:
     repair: str
     severity: ProbeStatus
     ask: Callable[[Facts], Awaitable[Finding]]
+    vital: bool = False
+    needs: tuple[str, ...] = ()
     timeout_s: float | None = None
 
     @property
@@ -81,7 +87,8 @@ class Probe:
         return self.id.partition(".")[0]
 
 
-def listed(words: list[str] | tuple[str, ...], *, most: int = 6) -> str:
+def listed(words: Iterable[str], *, most: int = 6) -> str:
     """Words as a list of one line; what is too many is counted."""
-    shown = ", ".join(words[:most])
-    return shown if len(words) <= most else f"{shown} and {len(words) - most} more"
+    every = list(words)
+    shown = ", ".join(every[:most])
+    return shown if len(every) <= most else f"{shown} and {len(every) - most} more"

@@ -1,4 +1,4 @@
-"""The dry run: every probe asked at once, each with its own time, none able to hide another.
+"""The dry run: every probe at once, each with its own time, none able to hide another.
 
 Nothing here or below writes: requests are GET and HEAD, and functions are called by GET, which
 PostgREST runs in a read-only transaction.
@@ -11,11 +11,11 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from tui.dry_run.facts import Facts, UnansweredError
+from tui.dry_run.facts import Facts, Preflight, UnansweredError
 from tui.dry_run.probe import failed, skipped
 from tui.dry_run.registry import PROBES, probe_of
 from tui.errors import ExitCode
-from tui.project import ProjectError
+from tui.project import Denied, ProjectError
 from tui.redact import redact
 from tui.verify.events import (
     DryRunFinished,
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _REACHABLE: Final = "target.reachable"
 READY: Final = "ready to write synthetic data"
 _LONGEST: Final = 400
+# A hint may be SQL to paste, which is of no use when it is cut.
+_LONGEST_HINT: Final = 2_000
 
 
 async def run_probes(context: DryRunContext, emit: Callable[[Event], None]) -> DryRunFinished:
@@ -45,20 +47,23 @@ async def run_probes(context: DryRunContext, emit: Callable[[Event], None]) -> D
 
     Args:
         context: What the dry run is about.
-        emit: Told of each probe as it starts, in the order of display, and as it finishes, and of
-            the verdict at last. It must not raise.
+        emit: Called with each probe as it starts, in the order of display, and as it finishes, and
+            with the verdict at last. It must not raise.
 
     Returns:
         The verdict. A probe's failure, of whatever kind, is part of it and never raised.
     """
     facts = Facts(context)
+    facts.begin()
     try:
+        asking = _Asking(facts, emit)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_run(probe, facts, emit)) for probe in PROBES]
+            for probe in PROBES:
+                asking.begin(probe, group)
         emit(facts.described())
     finally:
         await facts.aclose()
-    verdict = verdict_of([task.result() for task in tasks])
+    verdict = verdict_of([task.result() for task in asking.answers.values()])
     emit(verdict)
     return verdict
 
@@ -66,23 +71,38 @@ async def run_probes(context: DryRunContext, emit: Callable[[Event], None]) -> D
 async def run_one(
     context: DryRunContext, probe_id: str, emit: Callable[[Event], None]
 ) -> ProbeFinished:
-    """Ask one probe again, with facts asked for anew.
+    """Ask one probe again, and what it needs, with facts asked for anew.
 
     Raises:
         KeyError: There is no probe of this id.
     """
-    probe = probe_of(probe_id)
+    wanted: set[str] = set()
+    missing = {probe_id}
+    while missing:
+        wanted |= missing
+        missing = {need for each in missing for need in probe_of(each).needs} - wanted
     facts = Facts(context)
+
+    def only(event: Event) -> None:
+        if isinstance(event, ProbeStarted | ProbeFinished) and event.id == probe_id:
+            emit(event)
+
     try:
-        return await _run(probe, facts, emit)
+        asking = _Asking(facts, only)
+        async with asyncio.TaskGroup() as group:
+            for probe in PROBES:
+                if probe.id in wanted:
+                    asking.begin(probe, group)
     finally:
         await facts.aclose()
+    return asking.answers[probe_id].result()
 
 
 def verdict_of(finished: Sequence[ProbeFinished | ProbeResult]) -> DryRunFinished:
-    """What the probes' answers come to. Warnings and skips do not block; failures do.
+    """What the probes' answers come to. Warnings do not block, failures do.
 
-    So do answers that are lacking: a verdict is one of all probes.
+    So do answers that are lacking (a verdict is one of all probes), and skips of what a run cannot
+    do without.
 
     Args:
         finished: At most one answer a probe, in any order.
@@ -95,10 +115,16 @@ def verdict_of(finished: Sequence[ProbeFinished | ProbeResult]) -> DryRunFinishe
         key=lambda each: order.get(each.id, len(order)),
     )
     reasons = [f"{each.id}: {each.detail}" for each in failures]
+    untold = [
+        each for each in finished if each.status is ProbeStatus.SKIP and probe_of(each.id).vital
+    ]
     lacking = order.keys() - {each.id for each in finished}
     verdict = READY
     if failures:
         verdict = f"not ready: {len(failures)} of {len(finished)} probes failed"
+    elif untold:
+        verdict = f"not ready: {len(untold)} of {len(finished)} probes could not tell"
+        reasons += [f"{each.id}: {each.detail}" for each in untold]
     elif lacking:
         verdict = f"not ready: {len(lacking)} of {len(PROBES)} probes were not asked"
         reasons.append("only a whole dry run says that a project is ready")
@@ -107,6 +133,7 @@ def verdict_of(finished: Sequence[ProbeFinished | ProbeResult]) -> DryRunFinishe
         counts={status: counts[status] for status in ProbeStatus},
         reasons=tuple(reasons),
         verdict=verdict,
+        folded=Counter(each.cause for each in finished if each.cause is not None),
     )
 
 
@@ -127,47 +154,87 @@ def end_of(verdict: DryRunFinished, result: Result, seconds: float) -> RunFinish
     return RunFinished(outcome, code, verdict.verdict, None, seconds, verdict.reasons)
 
 
-async def _run(probe: Probe, facts: Facts, emit: Callable[[Event], None]) -> ProbeFinished:
-    emit(ProbeStarted(id=probe.id, group=probe.group, title=probe.title))
-    started = time.perf_counter()
-    finding = await _ask(probe, facts)
-    hint = finding.hint
-    if hint is None and finding.status is not ProbeStatus.PASS:
-        hint = probe.repair
-    finished = ProbeFinished(
-        id=probe.id,
-        group=probe.group,
-        title=probe.title,
-        status=finding.status,
-        detail=_line(finding.detail),
-        hint=None if hint is None else _line(hint),
-        ms=(time.perf_counter() - started) * 1_000,
-        asked=probe.asked,
-    )
-    emit(finished)
-    return finished
+class _Asking:
+    """Probes under way, by id; the answers of those that others need are shared."""
 
+    def __init__(self, facts: Facts, emit: Callable[[Event], None]) -> None:
+        self.answers: dict[str, asyncio.Task[ProbeFinished]] = {}
+        self._facts = facts
+        self._emit = emit
 
-async def _ask(probe: Probe, facts: Facts) -> Finding:
-    timeout_s = probe.timeout_s or facts.context.timeout_s
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await probe.ask(facts)
-    except UnansweredError as error:
-        return skipped(error.reason, error.hint)
-    except ProjectError as error:
-        return failed(error.message, error.hint)
-    except TimeoutError:
-        return failed(
-            f"no answer within {timeout_s:g} s", "look at the project's status page, then ask again"
+    def begin(self, probe: Probe, group: asyncio.TaskGroup) -> None:
+        """Ask a probe; what it needs was begun before."""
+        self._emit(ProbeStarted(id=probe.id, group=probe.group, title=probe.title))
+        self.answers[probe.id] = group.create_task(self._run(probe))
+
+    async def _run(self, probe: Probe) -> ProbeFinished:
+        started = time.perf_counter()
+        finding = await self._finding(probe)
+        hint = finding.hint
+        if hint is None and finding.cause is None and finding.status is not ProbeStatus.PASS:
+            hint = probe.repair
+        finished = ProbeFinished(
+            id=probe.id,
+            group=probe.group,
+            title=probe.title,
+            status=finding.status,
+            detail=_line(finding.detail, _LONGEST),
+            hint=None if hint is None else _line(hint, _LONGEST_HINT),
+            ms=(time.perf_counter() - started) * 1_000,
+            asked=probe.asked,
+            cause=finding.cause,
         )
-    except Exception as error:  # noqa: BLE001 - one probe's defect must not hide the others
-        kind = type(error).__name__
-        return failed(f"the probe itself failed: {kind}: {error}", "report this as a defect")
+        self._emit(finished)
+        return finished
+
+    async def _finding(self, probe: Probe) -> Finding:
+        cause = await self._cause(probe.needs)
+        if cause is not None:
+            return skipped(f"needs {cause}", cause=cause)
+        finding = await self._ask(probe)
+        if finding.cause is None or finding.cause not in self.answers:
+            return finding
+        root = None if finding.cause == probe.id else await self._cause((finding.cause,))
+        if root is None:
+            return skipped(f"cannot tell: {finding.detail}")
+        return skipped(finding.detail, cause=root)
+
+    async def _cause(self, needs: Sequence[str]) -> str | None:
+        """The probe that is to blame where one of these failed or was skipped."""
+        for needed in needs:
+            answer = await self.answers[needed]
+            if answer.status in {ProbeStatus.FAIL, ProbeStatus.SKIP}:
+                return answer.cause or needed
+        return None
+
+    async def _ask(self, probe: Probe) -> Finding:
+        timeout_s = probe.timeout_s or self._facts.context.timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await probe.ask(self._facts)
+        except UnansweredError as error:
+            return skipped(error.reason, error.hint, cause=error.cause)
+        except Denied as error:
+            told = isinstance(await self._facts.preflight_reply(), Preflight)
+            cause = "permissions.service_role" if told else "schema.tables"
+            return skipped(error.message, cause=cause)
+        except ProjectError as error:
+            # A refusal that nobody has words for, a gateway's page, or no reply.
+            return skipped(f"cannot tell: {error.message}", error.hint)
+        except TimeoutError:
+            return skipped(
+                f"cannot tell: no answer within {timeout_s:g} s",
+                "look at the project's status page, then ask again",
+            )
+        except Exception as error:  # noqa: BLE001 - one probe's defect must not hide the others
+            kind = type(error).__name__
+            return failed(
+                f"internal error in the probe: {kind}: {error}", "report this as a defect"
+            )
 
 
-def _line(text: str) -> str:
+def _line(text: str, longest: int) -> str:
     """Server text as one line of bearable length, without control characters or secrets."""
     printable = "".join(char if char.isprintable() else " " for char in redact(text))
     words = " ".join(printable.split())
-    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
+    return words if len(words) <= longest else f"{words[: longest - 1]}…"

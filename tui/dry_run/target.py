@@ -10,11 +10,11 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from tui.dry_run.facts import APPLY_PREFLIGHT, UnansweredError, may_be_service
-from tui.dry_run.probe import Finding, Probe, failed, passed, warned
+from tui.dry_run.facts import APPLY_PREFLIGHT, Preflight, UnansweredError, may_be_service
+from tui.dry_run.probe import Finding, Probe, failed, passed, skipped, warned
 from tui.guard.hosts import is_loopback, project_ref
 from tui.guard.target import declared_by_database
-from tui.project import ProjectUnreachable
+from tui.project import PREFLIGHT, ProjectError, ProjectUnreachable
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
@@ -31,10 +31,11 @@ _OLDEST_POSTGREST: Final = 12
 
 async def reachable(facts: Facts) -> Finding:
     """Does anything usable answer at the URL?"""
-    door = await facts.door()
-    if isinstance(door.error, ProjectUnreachable):
-        return failed(door.error.message, door.error.hint)
-    return passed(f"{facts.context.target.url} answered in {door.ms:.0f} ms")
+    trouble = await facts.trouble()
+    if isinstance(trouble, ProjectUnreachable):
+        return failed(trouble.message, trouble.hint)
+    milliseconds = (await facts.description()).ms
+    return passed(f"{facts.context.target.url} answered in {milliseconds:.0f} ms")
 
 
 async def tls(facts: Facts) -> Finding:
@@ -44,7 +45,8 @@ async def tls(facts: Facts) -> Finding:
         if is_loopback(target.host):
             return passed("plain HTTP that does not leave this machine")
         return failed(f"the key would travel unencrypted to {target.host}")
-    await facts.reached()
+    if isinstance(await facts.trouble(), ProjectUnreachable):
+        raise UnansweredError("the project does not answer", cause="target.reachable")
     response = await facts.project.get("/auth/v1/health")
     stream = response.extensions.get("network_stream")
     tunnel = stream.get_extra_info("ssl_object") if stream is not None else None
@@ -72,30 +74,49 @@ async def latency(facts: Facts) -> Finding:
 
 async def versions(facts: Facts) -> Finding:
     """Are the servers of an age that the SQL and this console are made for?"""
-    document = await facts.api()
-    info = document.get("info")
+    info = ((await facts.description()).document or {}).get("info")
     rest = str(info.get("version", "")).split(" ")[0] if isinstance(info, dict) else ""
-    health = await facts.health()
-    auth = health.version or "not told"
-    try:
-        preflight = await facts.preflight()
-    except UnansweredError:
-        number, postgres = _OLDEST_POSTGRES, "not told"
-    else:
+    preflight = await facts.preflight_reply()
+    number, postgres = None, "not told"
+    if isinstance(preflight, Preflight):
         number = preflight.at("server", "version_num")
         postgres = str(preflight.at("server", "version"))
+    try:
+        auth = (await facts.health()).version or "not told"
+    except ProjectError:
+        auth = "not told"
     seen = f"PostgreSQL {postgres}, PostgREST {rest or 'not told'}, auth {auth}"
     return judge_versions(number, rest, seen)
 
 
-def judge_versions(postgres: int, postgrest: str, seen: str) -> Finding:
-    """Are `server_version_num` and PostgREST's version, empty where not told, new enough?"""
-    if postgres < _OLDEST_POSTGRES:
+def judge_versions(postgres: int | None, postgrest: str, seen: str) -> Finding:
+    """Are `server_version_num` and PostgREST's version, where they are told, new enough?"""
+    if postgres is not None and postgres < _OLDEST_POSTGRES:
         return failed(seen, "upgrade the project to PostgreSQL 15 or newer")
     major = postgrest.partition(".")[0]
     if major.isdigit() and int(major) < _OLDEST_POSTGREST:
         return warned(seen, "upgrade the project: functions' timeouts count from PostgREST 12 on")
+    if postgres is None and not major.isdigit():
+        return skipped(f"cannot tell: {seen}", APPLY_PREFLIGHT)
     return passed(seen)
+
+
+async def writable(facts: Facts) -> Finding:
+    """Does the database take writes at all?"""
+    preflight = await facts.preflight()
+    if preflight.at("server", "in_recovery"):
+        return failed(
+            "the database is a replica, or in recovery: it takes no writes",
+            "set SUPABASE_URL to the primary; a database that recovers has to finish first",
+        )
+    if preflight.at("server", "default_read_only"):
+        return failed(
+            "the database is read-only (default_transaction_read_only is on), as the platform sets "
+            "it when the disk is full",
+            "free disk space, then, in a session that begins with set session characteristics as "
+            "transaction read write: alter database postgres reset default_transaction_read_only",
+        )
+    return passed("the database takes writes")
 
 
 async def key_role(facts: Facts) -> Finding:
@@ -195,11 +216,13 @@ PROBES: Final = (
     Probe(
         "target.reachable",
         "the project answers",
-        "GET /rest/v1/",
-        "no usable reply: name, network, TLS, a gateway's error, or none in time",
+        f"GET /rest/v1/, and {PREFLIGHT}() by GET",
+        "neither is answered by PostgREST: name, network, TLS, a gateway's page (a paused or "
+        "restricted project's, a firewall's), or nothing in time",
         "check SUPABASE_URL, the network and any proxy; a paused project has to be resumed",
         _FAIL,
         reachable,
+        vital=True,
     ),
     Probe(
         "target.tls",
@@ -218,6 +241,7 @@ PROBES: Final = (
         "run from nearer to the project",
         _WARN,
         latency,
+        needs=("target.reachable",),
     ),
     Probe(
         "target.versions",
@@ -227,6 +251,17 @@ PROBES: Final = (
         "upgrade the project",
         _FAIL,
         versions,
+        needs=("authentication.key",),
+    ),
+    Probe(
+        "target.writable",
+        "the database takes writes",
+        f"{PREFLIGHT}(): read-only by default, in recovery",
+        "it is a replica, recovers, or was made read-only (a full disk)",
+        "have the database take writes again",
+        _FAIL,
+        writable,
+        needs=("schema.preflight",),
     ),
     Probe(
         "target.key",
@@ -264,6 +299,7 @@ PROBES: Final = (
         "point SUPABASE_URL elsewhere, or add the host to HEATMAP_VERIFY_PROD_HOSTS",
         _FAIL,
         declared,
+        needs=("schema.preflight",),
     ),
     Probe(
         "target.env_file",

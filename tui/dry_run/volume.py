@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from tui.dry_run.facts import READ
 from tui.dry_run.probe import Finding, Probe, listed, passed, warned
 from tui.settings import WEEKS
 from tui.verify.events import ProbeStatus
@@ -21,15 +22,15 @@ _LONG_S: Final = 600.0
 
 async def rows(facts: Facts) -> Finding:
     """What is there before, and what will be added?"""
-    project = await facts.ready()
-    first, questions, learners = await asyncio.gather(
-        facts.responses(), project.count("questions"), project.count("app_users")
+    pages = await asyncio.gather(*map(facts.table, READ))
+    counts = {name: page.total for name, page in zip(READ, pages, strict=True)}
+    there = counts["responses"]
+    questions, responses, learners = (
+        "more than can be counted" if count is None else f"{count:,}" for count in counts.values()
     )
-    there = first.total
-    counted = "more than can be counted" if there is None else f"{there:,}"
     planned = facts.context.settings.volume
     seen = (
-        f"there are {learners:,} users, {questions:,} questions, {counted} responses; a run adds "
+        f"there are {learners} users, {questions} questions, {responses} responses; a run adds "
         f"{planned.users:,}, {planned.questions:,} and {planned.responses:,}, and removes them"
     )
     if planned.users < WEEKS:
@@ -81,6 +82,7 @@ PROBES: Final = (
         "lower HEATMAP_VERIFY_USERS or HEATMAP_VERIFY_QUESTIONS",
         _WARN,
         rows,
+        needs=("schema.tables",),
     ),
     Probe(
         "volume.duration",
@@ -99,5 +101,6 @@ PROBES: Final = (
         "pause the job for the run: select cron.alter_job(<id>, active := false)",
         _WARN,
         jobs,
+        needs=("schema.preflight",),
     ),
 )

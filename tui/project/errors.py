@@ -226,9 +226,7 @@ def _page(what: str, reply: Reply) -> ProjectError:
     elif "HTTPS port" in reply.said:
         hint = "set SUPABASE_URL to https://"
     said = f": {reply.said}" if reply.said else ""
-    return ProjectUnreachable(
-        f"{what}: {words} (HTTP {status}{said})", hint=hint, code=reply.code, status=status
-    )
+    return ProjectUnreachable(f"{what}: {words} (HTTP {status}{said})", hint=hint, status=status)
 
 
 def _unreachable(what: str, error: Exception) -> ProjectUnreachable:

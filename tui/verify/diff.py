@@ -18,7 +18,7 @@ from tui.project import (
     outside,
 )
 from tui.verify.events import Tally
-from tui.verify.leftovers import ANY_SLUG, RESPONSES_WITH_SLUG, run_of_slug
+from tui.verify.leftovers import ANY_SLUG, questions_of, responses_to, run_of_slug
 from tui.verify.view import ORDER, Key, key_of, row_of
 
 if TYPE_CHECKING:
@@ -191,12 +191,13 @@ async def count_real(project: Project) -> Tally | None:
         ProjectError: The tables could not be read.
     """
     real = Filter("slug", "not.match", ANY_SLUG)
-    joined = Filter("questions.slug", "not.match", ANY_SLUG)
     try:
-        questions, responses = await asyncio.gather(
+        questions, responses, synthetic = await asyncio.gather(
             project.count("questions", [real]),
-            project.count("responses", [joined], columns=RESPONSES_WITH_SLUG),
+            project.count("responses"),
+            questions_of(project, None),
         )
+        theirs = await responses_to(project, synthetic)
     except TimedOut:
         return None
-    return Tally(questions=questions, responses=responses)
+    return Tally(questions=questions, responses=responses - theirs.total())

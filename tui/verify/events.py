@@ -149,6 +149,7 @@ class ProbeFinished:
         hint: What to do when it is not fine, or None.
         ms: Milliseconds it took.
         asked: What was asked of the project, for the detail pane.
+        cause: The probe that this one follows from and was skipped for, or None.
     """
 
     id: str
@@ -159,6 +160,7 @@ class ProbeFinished:
     hint: str | None
     ms: float
     asked: str = ""
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +172,14 @@ class DryRunFinished:
         counts: Probes per status.
         reasons: For each failure, its detail, in the order of display.
         verdict: "ready to write synthetic data", or why not, in one line.
+        folded: Probes that were not fine, and how many others were skipped for each.
     """
 
     ready: bool
     counts: Mapping[ProbeStatus, int]
     reasons: tuple[str, ...]
     verdict: str
+    folded: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

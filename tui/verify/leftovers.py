@@ -47,9 +47,6 @@ ANY_SLUG: Final = rf"^heatmap-verification-{_RUN}-{_NUMBER}$"
 # Longer than a run takes; see the bounds of a volume in `tui.settings`.
 _LONGEST_RUN: Final = timedelta(hours=1)
 _QUESTION_ORDER: Final = ("id",)
-# PostgREST joins the question, so that its slug can be a condition. The column names the key to
-# join by, where the two tables are connected by more than one.
-RESPONSES_WITH_SLUG: Final = ("id", "questions!question_id!inner(slug)")
 
 
 # A counter of six bytes.
@@ -218,15 +215,27 @@ async def find(project: Project, run_id: str | None = None) -> Leftovers:
     questions, (users, begun) = await asyncio.gather(
         questions_of(project, run_id), users_of(project, run_id)
     )
-    found = Leftovers(questions, users, Counter(), begun)
+    return Leftovers(questions, users, await responses_to(project, questions), begun)
+
+
+async def responses_to(project: Project, questions: Mapping[str, str]) -> Counter[str]:
+    """Responses to questions, given by id with their run, counted per run.
+
+    By the ids alone: to join the question would be ambiguous where the project has a second key,
+    or a table of its own, between the two.
+
+    Raises:
+        ProjectError: The project could not be asked.
+    """
+    responses: Counter[str] = Counter()
 
     async def count(chunk: Sequence[str]) -> None:
         # Not `+= await`: that reads the old value before the wait, and loses others' counts.
         there = await project.count("responses", these("question_id", chunk))
-        found.responses[questions[chunk[0]]] += there
+        responses[questions[chunk[0]]] += there
 
-    await project.each(found.chunks(IDS_PER_REQUEST), count)
-    return found
+    await project.each(Leftovers(questions, {}, responses).chunks(IDS_PER_REQUEST), count)
+    return responses
 
 
 async def count_run(project: Project, run_id: str) -> Tally:
@@ -244,11 +253,6 @@ async def count_run(project: Project, run_id: str) -> Tally:
         users_of(project, run_id),
     )
     return Tally(max(learners, len(users)), questions, responses)
-
-
-def joined_slug(run_id: str | None) -> Filter:
-    """Responses to the questions of one run, or of any; goes with `RESPONSES_WITH_SLUG`."""
-    return Filter("questions.slug", "match", slug_pattern(run_id))
 
 
 async def users_of(

@@ -50,13 +50,19 @@ def narrate(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line for 
                 f"{_BEGINNINGS[event.mode]} {event.run_id} on {target.identity} "
                 f"[{target.kind.upper()}: {target.reason}]"
             )
+        case ProbeFinished() if event.cause is not None:
+            # Counted under what caused it, with the verdict.
+            return None
         case ProbeFinished():
             line = f"  {_MARKS[event.status]} {event.id}: {event.detail}"
             return line + (f"\n         -> {event.hint}" if event.hint else "")
         case DryRunFinished():
-            return (
-                event.verdict if event.ready else "\n".join(["because", *_indented(event.reasons)])
-            )
+            folded = [
+                f"  {_MARKS[ProbeStatus.SKIP]} {count} more: {cause} comes first"
+                for cause, count in event.folded.items()
+            ]
+            told = [event.verdict] if event.ready else ["because", *_indented(event.reasons)]
+            return "\n".join([*folded, *told])
         case StageFinished():
             state = "failed" if event.failed else "done"
             note = f": {event.note}" if event.note else ""

@@ -140,6 +140,7 @@ class ProbeResult:
         hint: What to do when it is not fine, or None.
         ms: Milliseconds it took, None while it is being asked.
         asked: What was asked of the project.
+        cause: The probe that this one follows from and was skipped for, or None.
     """
 
     id: str
@@ -150,6 +151,7 @@ class ProbeResult:
     hint: str | None = None
     ms: float | None = None
     asked: str = ""
+    cause: str | None = None
 
 
 class Result:
@@ -225,6 +227,7 @@ class Result:
                     event.hint,
                     event.ms,
                     event.asked,
+                    event.cause,
                 )
             case DryRunFinished():
                 self.dry_run = event

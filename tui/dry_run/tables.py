@@ -1,0 +1,462 @@
+"""Do the project's tables take what a run writes, give it back, and let it be removed?
+
+Part of the schema group, beside `schema`, which looks at the heatmap's own objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.dry_run.facts import READ, Preflight, UnansweredError
+from tui.dry_run.probe import Finding, Probe, failed, listed, passed, skipped, warned
+from tui.project import PREFLIGHT, Denied, Missing, ProjectError
+from tui.verify.events import ProbeStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tui.dry_run.facts import Facts
+
+_TEXT: Final = frozenset({"text", "character varying", "citext"})
+_UUID: Final = frozenset({"uuid"})
+_WHOLE: Final = frozenset({"smallint", "integer", "bigint"})
+_ANY: Final[frozenset[str]] = frozenset()
+
+# What a run writes, and the types that take it; no types means any.
+FILLED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
+    "questions": {
+        "id": _UUID,
+        "slug": _TEXT,
+        "status": _ANY,
+        "stem_md": _TEXT,
+        "lead_in": _TEXT,
+        "explanation_brief_md": _TEXT,
+        "topic": _TEXT,
+        "subtopic": _TEXT,
+        "lesion": _TEXT,
+    },
+    "responses": {
+        "id": _UUID,
+        "user_id": _UUID,
+        "question_id": _UUID,
+        "is_correct": frozenset({"boolean"}),
+        "ms_to_answer": _WHOLE,
+        "created_at": frozenset({"timestamp with time zone"}),
+    },
+    "app_users": {"id": _UUID},
+}
+# app_users is filled by the project's own trigger, whose business its required columns are.
+WRITTEN: Final = ("questions", "responses")
+# Types that a column may have and a run cannot fill; any other word for a type is not known here.
+KNOWN: Final = (
+    _TEXT
+    | _UUID
+    | _WHOLE
+    | {
+        *("boolean", "timestamp with time zone", "timestamp without time zone", "date", "numeric"),
+        *("real", "double precision", "json", "jsonb", "bytea", "interval", "character", "inet"),
+        *("time without time zone", "text[]", "integer[]", "uuid[]", "name", "xml", "oid"),
+    }
+)
+
+# (table, column, tables it may refer to): deleting there must delete here.
+CASCADES: Final = (
+    ("responses", "question_id", ("public.questions",)),
+    ("responses", "user_id", ("public.app_users", "auth.users")),
+    ("app_users", "id", ("auth.users",)),
+)
+# Columns of which no two synthetic rows share the values; a unique index has to hold a set.
+DISTINCT: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
+    "questions": tuple(frozenset({name}) for name in ("id", "slug", "stem_md")),
+    "responses": (frozenset({"id"}), frozenset({"user_id", "question_id"})),
+}
+# Always NULL in a synthetic row, and NULLs do not collide.
+_NULL: Final = "subtopic"
+
+_USERS: Final = "auth.users"
+# Functions by which triggers tell somebody outside the database.
+_OUTWARD: Final = ("http_request", "http_post", "net.http", "pg_notify", "dblink")
+_NO_HOLD: Final = frozenset({"cascade", "set null", "set default"})
+
+
+async def tables(facts: Facts) -> Finding:
+    """Are these the tables that a run is made for, and can they be read?"""
+    seen = await asyncio.gather(*(facts.table(name) for name in READ), return_exceptions=True)
+    errors = dict(zip(READ, seen, strict=True))
+    missing = [name for name, error in errors.items() if isinstance(error, Missing)]
+    lacking = await _lacking(facts, missing)
+    if lacking is not None:
+        return lacking
+    if missing:
+        return failed(
+            f"not in the API: {listed(missing)}",
+            "restore the table, expose schema public in the API settings, then: "
+            "notify pgrst, 'reload schema'",
+        )
+    for name, error in errors.items():
+        if isinstance(error, Denied):
+            if isinstance(await facts.preflight_reply(), Preflight):
+                continue
+            return failed(error.message, f"grant select on public.{name} to service_role")
+        if isinstance(error, ProjectError) and error.code != "42703":
+            raise error
+        if isinstance(error, Exception) and not isinstance(error, ProjectError):
+            raise error
+    return passed(f"{listed(READ)} are in the API")
+
+
+async def _lacking(facts: Facts, missing: list[str]) -> Finding | None:
+    """The verdict on a schema that lacks most of what a run needs: another application's."""
+    there = 0
+    for table, needed in FILLED.items():
+        if table in missing:
+            continue
+        try:
+            found = await facts.columns(table)
+        except UnansweredError:
+            return None
+        there += len(needed.keys() & (found or {}).keys())
+    wanted = sum(map(len, FILLED.values()))
+    if 2 * there >= wanted:
+        return None
+    what = "; ".join(f"{table} ({', '.join(columns)})" for table, columns in FILLED.items())
+    return failed(
+        f"this is another application's schema: {there} of the {wanted} columns that a run needs "
+        "are there",
+        f"point SUPABASE_URL at the learning platform's project; needed are {what}",
+    )
+
+
+async def columns(facts: Facts) -> Finding:
+    """Are the columns there that a run writes, of types that take it?"""
+    problems, repairs, unknown = [], [], []
+    for table, needed in FILLED.items():
+        found = await facts.columns(table) or {}
+        for column, types in needed.items():
+            name, wanted = f"{table}.{column}", " or ".join(sorted(types))
+            if column not in found:
+                problems.append(f"{name} is missing")
+                repairs.append(f"restore {name}" + (f" ({wanted})" if wanted else ""))
+                continue
+            kind, labels = found[column].type, found[column].labels
+            if types and kind not in types:
+                if kind not in KNOWN and not labels:
+                    unknown.append(f"{name} is {kind or 'of no type'}")
+                    continue
+                problems.append(f"{name} is {kind}, not {wanted}")
+                repairs.append(f"make {name} {wanted}")
+            elif column == "status" and labels and "published" not in labels:
+                problems.append(f"{name} has no label 'published'")
+                repairs.append(f"give the type of {name} the label 'published'")
+    if problems:
+        return failed("; ".join(problems), "; ".join(repairs))
+    if unknown:
+        return skipped(f"cannot tell whether these take what a run writes: {listed(unknown)}")
+    return passed(f"all {sum(map(len, FILLED.values()))} columns are there, of the right types")
+
+
+async def required(facts: Facts) -> Finding:
+    """Can every required column be filled?"""
+    unfilled, doubtful = [], []
+    for table in WRITTEN:
+        for name, column in (await facts.columns(table) or {}).items():
+            if name in FILLED[table]:
+                continue
+            if column.required is None:
+                doubtful.append(f"{table}.{name}")
+            elif column.required:
+                unfilled.append(f"{table}.{name}")
+    if unfilled:
+        return failed(f"required, and filled by no run: {listed(unfilled)}")
+    if doubtful:
+        raise UnansweredError(
+            f"the API does not tell whether {listed(doubtful)} has a default",
+            cause="schema.preflight",
+        )
+    return passed("every column without a default is one that a run fills")
+
+
+async def keys(facts: Facts) -> Finding:
+    """Do the keys hold that writing twice and cleaning up rely on?"""
+    preflight = await facts.preflight()
+    problems = [
+        f"{table} has no primary key on id"
+        for table in WRITTEN
+        if preflight.at("tables", table, "primary_key") != ["id"]
+    ]
+    for table, column, refers_to in CASCADES:
+        found = [
+            key
+            for key in preflight.many("tables", table, "foreign_keys")
+            if key["columns"] == [column] and key["references"] in refers_to
+        ]
+        if not any(key["on_delete"] == "cascade" for key in found):
+            what = "does not cascade" if found else "is missing"
+            problems.append(f"the foreign key {table}.{column} to {' or '.join(refers_to)} {what}")
+    problems += [
+        f"rows of a run would collide on {each['name']}, unique on {table} "
+        f"({', '.join(each['columns'])})"
+        for table in WRITTEN
+        for each in preflight.many("tables", table, "unique")
+        if each["where"] is None
+        and _collides(table, set(each["columns"]), nulls_differ=each["nulls_distinct"])
+    ]
+    if problems:
+        return failed("; ".join(problems))
+    return passed("primary keys on id; deleting users and questions deletes their responses")
+
+
+def _collides(table: str, unique: set[str], *, nulls_differ: bool) -> bool:
+    """Whether synthetic rows may be alike in columns that have to be unique together.
+
+    A column that no run fills is taken for one that keeps them apart.
+    """
+    if not unique <= FILLED[table].keys() or (_NULL in unique and nulls_differ):
+        return False
+    return not any(key <= unique for key in DISTINCT[table])
+
+
+async def references(facts: Facts) -> Finding:
+    """Does a foreign key of another table hold on to what clean-up has to delete?"""
+    preflight = await facts.preflight()
+    ours = {f"public.{name}" for name in FILLED} | set(FILLED)
+    holding: list[tuple[str, Mapping[str, Any]]] = []
+    idle = 0
+    for table in (_USERS, *FILLED):
+        for key in preflight.many("tables", table, "referenced_by"):
+            if key["on_delete"] in _NO_HOLD or key["table"] in ours:
+                continue
+            if key["filled_by"]:
+                holding.append((table, key))
+            else:
+                idle += 1
+    if holding:
+        named = [
+            f"{key['table']}.{key['name']} to {table} (rows are made by {key['filled_by']})"
+            for table, key in holding
+        ]
+        return failed(
+            f"what a run writes could not be deleted: no cascade on {listed(named)}",
+            "; ".join(_cascade(table, key) for table, key in holding),
+        )
+    told = f"; {idle} that could are filled by no trigger seen" if idle else ""
+    return passed(f"no foreign key of another table holds on to what a run writes{told}")
+
+
+def _cascade(table: str, key: Mapping[str, Any]) -> str:
+    """SQL by which a key lets go of what it refers to."""
+    names, referred = ", ".join(key["columns"]), _qualified(table)
+    return (
+        f"alter table {key['table']} drop constraint {key['name']}, add constraint {key['name']} "
+        f"foreign key ({names}) references {referred} on delete cascade"
+    )
+
+
+def _qualified(table: str) -> str:
+    return table if "." in table else f"public.{table}"
+
+
+def _triggers(
+    preflight: Preflight, names: Iterable[str]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Enabled triggers of tables that fire when a run writes or deletes, with their table."""
+    for table in names:
+        for trigger in preflight.many("tables", table, "triggers"):
+            if trigger["enabled"] and {"insert", "delete"} & set(trigger["events"]):
+                yield table, trigger
+
+
+def _name(table: str, trigger: Mapping[str, Any]) -> str:
+    return f"{trigger['name']} on {table} ({trigger['timing']}, {trigger['function']}())"
+
+
+async def triggers(facts: Facts) -> Finding:
+    """What else does a write to the three tables run, and is any of it known to call out?
+
+    By the name of the trigger's function: what a function of the project's own does inside is not
+    looked at.
+    """
+    preflight = await facts.preflight()
+    found = list(_triggers(preflight, (*FILLED, _USERS)))
+    outward = [
+        (table, each)
+        for table, each in found
+        if any(part in str(each["function"]) for part in _OUTWARD)
+    ]
+    if outward:
+        return warned(
+            "synthetic rows would be sent out of the database by "
+            + listed(_name(*each) for each in outward),
+            "; ".join(_disable(*each) for each in outward)
+            + "; enable them after the run, or have the receiver ignore synthetic rows",
+        )
+    names = listed(_name(*each) for each in found)
+    also = f"a write also runs {names}" if found else "a write runs no trigger"
+    return passed(f"{also}; none is a known webhook")
+
+
+def _disable(table: str, trigger: Mapping[str, Any]) -> str:
+    return f"alter table {_qualified(table)} disable trigger {trigger['name']}"
+
+
+async def interference(facts: Facts) -> Finding:
+    """May a trigger or a rule change or swallow what a run writes or deletes?"""
+    preflight = await facts.preflight()
+    found = [
+        (table, each)
+        for table, each in _triggers(preflight, FILLED)
+        if each["timing"] in {"before", "instead of"}
+    ]
+    named = [_name(*each) for each in found]
+    named += [
+        f"rule {rule['name']} on {table} (instead of {rule['event']})"
+        for table in FILLED
+        for rule in preflight.many("tables", table, "rules")
+        if rule["instead"] and rule["event"] in {"insert", "delete"}
+    ]
+    if named:
+        return warned(
+            f"what a run writes or deletes may be changed or swallowed by {listed(named)}",
+            "look at what it does; where it keeps rows from being deleted, for the run: "
+            + "; ".join(_disable(*each) for each in found),
+        )
+    return passed("no trigger and no rule comes before a write or a delete")
+
+
+async def signup(facts: Facts) -> Finding:
+    """Can the triggers work that creating and deleting a user runs?"""
+    preflight = await facts.preflight()
+    found = list(_triggers(preflight, [_USERS]))
+    loose = [(table, each) for table, each in found if each["search_path"] is None]
+    if loose:
+        functions = [str(each["function"]) for _, each in loose]
+        return warned(
+            f"no search_path is set on the function of {listed(_name(*each) for each in loose)}: "
+            "it runs with the auth server's, which is auth alone, and finds no table of public "
+            "that it does not name in full",
+            "; ".join(f"alter function {name}() set search_path = public" for name in functions),
+        )
+    names = listed(_name(*each) for each in found)
+    also = f"creating a user runs {names}" if found else "creating a user runs no trigger"
+    return passed(also)
+
+
+async def publications(facts: Facts) -> Finding:
+    """Who is sent what a run writes?"""
+    preflight = await facts.preflight()
+    found = preflight.many("publications")
+    if found:
+        volume = facts.context.settings.volume
+        named = [f"{each['name']} ({', '.join(each['tables'])})" for each in found]
+        return warned(
+            f"every row that a run writes and deletes ({volume.responses:,} responses) goes to the "
+            f"subscribers of {listed(named)}",
+            "; ".join(
+                f"alter publication {each['name']} drop table {', '.join(each['tables'])}"
+                for each in found
+            )
+            + "; add them again after the run, or have subscribers ignore synthetic rows",
+        )
+    return passed("no publication carries the tables")
+
+
+_FAIL, _WARN = ProbeStatus.FAIL, ProbeStatus.WARN
+
+PROBES: Final = (
+    Probe(
+        "schema.tables",
+        "these are the tables that a run is made for",
+        "rows of questions, responses, app_users, and how many there are",
+        "a table is missing, not exposed, or not readable for the service role; most columns are "
+        "missing: this is another application's schema",
+        "apply the platform's migrations, expose schema public, grant select to service_role",
+        _FAIL,
+        tables,
+        vital=True,
+        needs=("target.key", "authentication.key"),
+    ),
+    Probe(
+        "schema.columns",
+        "the columns we write are there",
+        f"{PREFLIGHT}(), else GET /rest/v1/: columns and types of the three tables",
+        "a column is missing or renamed, of another type, or status knows no 'published'",
+        "bring the project to the schema that this console is made for",
+        _FAIL,
+        columns,
+        needs=("schema.tables",),
+    ),
+    Probe(
+        "schema.required",
+        "we fill every required column",
+        f"{PREFLIGHT}(), else GET /rest/v1/: NOT NULL columns without a default",
+        "questions or responses got a required column that a run does not fill",
+        "give the column a default, or allow NULL",
+        _FAIL,
+        required,
+        needs=("schema.columns",),
+    ),
+    Probe(
+        "schema.keys",
+        "the keys we rely on hold",
+        f"{PREFLIGHT}(): primary and foreign keys, unique indexes",
+        "a primary key on id is missing; a foreign key is missing or does not cascade; a run's "
+        "rows would collide on a unique index",
+        "restore the key, on delete cascade, which clean-up relies on; drop a unique index that "
+        "a run cannot respect",
+        _FAIL,
+        keys,
+        needs=("schema.tables", "schema.preflight"),
+    ),
+    Probe(
+        "schema.references",
+        "clean-up can delete what a run writes",
+        f"{PREFLIGHT}(): foreign keys of other tables to ours and to auth.users",
+        "a key that neither cascades nor sets null belongs to a table that a trigger fills",
+        "have the key cascade",
+        _FAIL,
+        references,
+        needs=("schema.tables", "schema.preflight"),
+    ),
+    Probe(
+        "schema.triggers",
+        "no known webhook is sent what we write",
+        f"{PREFLIGHT}(): names of the trigger functions on the three tables and auth.users",
+        "a trigger runs a webhook, pg_notify or dblink; what the project's own functions do "
+        "inside is not looked at",
+        "disable the webhook for the run, or have its receiver ignore synthetic rows",
+        _WARN,
+        triggers,
+        needs=("schema.tables", "schema.preflight"),
+    ),
+    Probe(
+        "schema.interference",
+        "nothing changes or swallows what we write",
+        f"{PREFLIGHT}(): BEFORE and INSTEAD OF triggers and rules on the three tables",
+        "one is enabled for INSERT or DELETE",
+        "look at what it does; a run notices and says so",
+        _WARN,
+        interference,
+        needs=("schema.tables", "schema.preflight"),
+    ),
+    Probe(
+        "schema.signup",
+        "creating a user runs triggers that can work",
+        f"{PREFLIGHT}(): triggers on auth.users and their functions' search_path",
+        "a function sets no search_path: it runs with the auth server's",
+        "alter function ... set search_path = public",
+        _WARN,
+        signup,
+        needs=("schema.preflight",),
+    ),
+    Probe(
+        "schema.publications",
+        "no subscriber is sent what we write",
+        f"{PREFLIGHT}(): publications that carry the tables or auth.users",
+        "realtime subscribers or a warehouse get every synthetic row",
+        "drop the tables from the publication for the run, or have subscribers ignore them",
+        _WARN,
+        publications,
+        needs=("schema.preflight",),
+    ),
+)
