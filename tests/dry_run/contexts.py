@@ -73,7 +73,7 @@ async def context_on(
             yield DryRunContext(
                 project=project,
                 anon=None,
-                target=classify(url, key),
+                target=classify(url, key, sandbox=True),
                 settings=settings_for(url, key),
             )
     finally:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw"
 
 
+# As much of a description as tells that PostgREST answers.
+ROOT = {"swagger": "2.0"}
+
+
 async def ask(context: DryRunContext, probe_id: str) -> ProbeFinished:
     return await run_one(context, probe_id, lambda _: None)
 
@@ -29,7 +33,7 @@ async def ask(context: DryRunContext, probe_id: str) -> ProbeFinished:
 async def everything_goes(request: web.Request) -> web.Response:
     if request.path.startswith("/auth/v1/admin"):
         return web.json_response({"users": []})
-    return web.json_response({} if request.path == "/rest/v1/" else [])
+    return web.json_response(ROOT if request.path == "/rest/v1/" else [])
 
 
 async def test_a_project_without_a_gate_is_told() -> None:
@@ -95,7 +99,7 @@ async def test_responses_too_many_to_count_block_nothing() -> None:
                 return web.json_response(body, status=500)
             return web.json_response([{"id": n} for n in range(1_000)])
         headers = {"Content-Range": "*/7"} if request.path.startswith("/rest/v1/") else {}
-        return web.json_response({} if request.path == "/rest/v1/" else [], headers=headers)
+        return web.json_response(ROOT if request.path == "/rest/v1/" else [], headers=headers)
 
     async with context_on(handler) as context:
         rows = await ask(context, "volume.rows")

@@ -130,8 +130,8 @@ TABLES = [
         """,
         "alter table public.member drop constraint member_id_fkey, add constraint member_id_fkey "
         "foreign key (id) references auth.users on delete cascade",
-        hint="alter table public.member drop constraint member_id_fkey, add constraint member_id_fkey "
-        "foreign key (id) references auth.users on delete cascade",
+        hint="add constraint member_id_fkey foreign key (id) references auth.users on delete "
+        "cascade",
         undo="drop trigger join_up on auth.users; drop function public.join_up;"
         "drop table public.member",
         fails=["schema.references"],

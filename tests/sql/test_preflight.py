@@ -58,6 +58,7 @@ def test_intact_project(granted: Database) -> None:
         "view.owner": OWNER,
         "view.owner_bypasses_rls": True,
         "view.populated": True,
+        "view.stale": 0,
         "view.unique": ["public.analytics_heatmap_agg_idx"],
         "view.refresh_running": False,
         "last_refresh.rows": 1,
@@ -108,6 +109,7 @@ def test_intact_project(granted: Database) -> None:
                 "name": "answer_events_response_id_fkey",
                 "columns": ["response_id"],
                 "on_delete": "cascade",
+                "filled_by": "on_response_created on public.responses",
             }
         ],
         "tables.responses.triggers": [TRIGGER],
@@ -263,9 +265,9 @@ BREAKS: list[tuple[str, dict[str, Any]]] = [
      "references public.questions)",
      {"tables.questions.referenced_by": [
          {"table": "public.responses", "name": "responses_question_id_fkey",
-          "columns": ["question_id"], "on_delete": "cascade"},
+          "columns": ["question_id"], "on_delete": "cascade", "filled_by": None},
          {"table": "public.versions", "name": "versions_question_id_fkey",
-          "columns": ["question_id"], "on_delete": "no action"}]}),
+          "columns": ["question_id"], "on_delete": "no action", "filled_by": None}]}),
     ("create domain public.short as varchar(24) not null check (value ~ '^[a-z-]+$'); "
      "alter table public.questions add column code public.short default 'x'",
      {"tables.questions.columns": lambda columns: columns[-1] == {
@@ -380,13 +382,14 @@ def test_a_refresh_that_holds_readers_off_is_described(ready: Database) -> None:
         during = preflight(ready)
     assert during["view"]["refresh_running"] is True
     assert during["gate"]["reader"]["administrator"] is None
+    assert during["view"]["stale"] is None
     assert [name for name, md5 in during["fingerprints"].items() if md5 is None] == [
         "all",
         "view",
         "index",
     ]
     for document in (before, during):
-        del document["view"]["refresh_running"]
+        del document["view"]["refresh_running"], document["view"]["stale"]
         del document["gate"]["reader"]["administrator"]
         for left_out in ("view", "index", "all"):
             del document["fingerprints"][left_out]

@@ -410,13 +410,12 @@ class Facts:
         reply = await self.preflight_reply()
         if isinstance(reply, Preflight):
             return _told_columns(reply, relation)
-        document = (await self.description()).document
-        if document is None:
+        definitions = ((await self.description()).document or {}).get("definitions")
+        if not isinstance(definitions, dict):
             raise UnansweredError(
                 "neither the preflight function nor the API description tells", APPLY_PREFLIGHT
             )
-        definitions = document.get("definitions")
-        described = definitions.get(relation) if isinstance(definitions, dict) else None
+        described = definitions.get(relation)
         return _described_columns(described) if isinstance(described, dict) else None
 
     async def table(self, name: str) -> Page:

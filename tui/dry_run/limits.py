@@ -9,8 +9,8 @@ from tui.dry_run.facts import UnansweredError
 from tui.dry_run.probe import Finding, Probe, failed, passed, warned
 from tui.guard.target import TargetKind
 from tui.project import IDS_PER_REQUEST, PAGE, REFRESH, Filter, ProjectError, one_of
-from tui.verify import tags
 from tui.verify.events import ProbeStatus
+from tui.verify.leftovers import ANY_SLUG
 
 if TYPE_CHECKING:
     from tui.dry_run.facts import Facts
@@ -91,7 +91,7 @@ async def request_timeout(facts: Facts) -> Finding:
 async def url_length(facts: Facts) -> Finding:
     """Do our longest requests get through?"""
     ids = [uuid.UUID(int=number, version=4) for number in range(IDS_PER_REQUEST)]
-    longest = [one_of("id", ids), Filter("slug", "match", tags.ANY_SLUG)]
+    longest = [one_of("id", ids), Filter("slug", "match", ANY_SLUG)]
     try:
         await facts.project.page("questions", ["id"], longest, limit=1)
     except ProjectError as error:
