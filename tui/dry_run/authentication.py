@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -21,8 +22,6 @@ from tui.redact import Secret
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
-    import httpx
-
     from tui.dry_run.facts import Facts
 
 # What no key but the service role's may read.
@@ -97,7 +96,7 @@ async def wrong_key(facts: Facts) -> Finding:
         except ProjectError as error:
             untold.append(error.message)
             continue
-        status, code = response.status_code, _code(response)
+        status, code = response.status_code, _code(response.text)
         if response.is_success:
             let_in.append(f"{name} answers {status}")
         elif code == "42501":
@@ -116,9 +115,9 @@ async def wrong_key(facts: Facts) -> Finding:
     return passed("a wrong key is refused by the REST and the auth API")
 
 
-def _code(response: httpx.Response) -> str | None:
+def _code(text: str) -> str | None:
     try:
-        body = response.json()
+        body = json.loads(text)
     except ValueError:
         return None
     return str(body["code"]) if isinstance(body, dict) and "code" in body else None
