@@ -22,7 +22,8 @@ GOOD: Final = re.compile(
     r"(looks into|reads|is read from) /proc|no process list to read|needs a pseudo-terminal"
     r"|is about dropping root's privileges"
     r"|PostgreSQL \d+ knows no such thing"
-    r"|npm has no PostgREST for this system"
+    r"|npm has no (PostgREST|Supabase CLI)( pinned)? for this system"
+    r"|plpgsql_check is not installed for this PostgreSQL|pg_cron is not installed"
     r"|nobody can execute neither"
     rf"|{NO_AUTH_SERVER}"
 )

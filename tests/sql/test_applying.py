@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
+from platform import machine
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.npm import Package, fetch
 from tests.readme import block_with
 
 from .cluster import SQL, psql
@@ -21,19 +24,23 @@ if TYPE_CHECKING:
 
     from .cluster import Cluster
 
-# What `supabase db push` does, as far as it can be had without it: each migration whose version is
-# new, in order, in a transaction of its own. It must know the form of the names.
-PUSH = r"""#!/bin/bash
-set -euo pipefail
-[ "$*" = "db push" ]
-for file in $(ls supabase/migrations | sort); do
-    [[ "$file" =~ ^([0-9]{14})_[a-z_]+\.sql$ ]] || { echo "no migration: $file" >&2; exit 1; }
-    grep -qxF "${BASH_REMATCH[1]}" pushed 2>/dev/null && { echo "again: $file" >&2; continue; }
-    psql "$DATABASE_URL" --no-psqlrc -q -v ON_ERROR_STOP=1 --single-transaction \
-        -f "supabase/migrations/$file"
-    echo "${BASH_REMATCH[1]}" >> pushed
-done
-"""
+# The real command-line tool, in the two major versions that are in use.
+CLI2 = Package(
+    "@supabase/cli-linux-x64",
+    "2.117.0",
+    "qDJEURD/YajKD/OQ91O9XNHB/LHK9V8xZ9qGiUQCFhP9OAvMQjUT12j8k/mgTe4PqIxigGpfvm+eNxRcKnU9Rw==",
+)
+CLI3 = Package(
+    "@supabase/cli-linux-x64",
+    "3.1.0",
+    "67aBVJQ5psQZ5ezM/uby+xjKlF2Er1GLH9EtQWpUkuOpR3uI7fQjQt9fXTfV6/oqLJA3I+X8O5Fhz/pa8lAiqg==",
+)
+needs_cli = pytest.mark.skipif(
+    (sys.platform, machine()) != ("linux", "x86_64"),
+    reason="npm has no Supabase CLI pinned for this system",
+)
+# One row of `migration list` for each version that is both here and there.
+PUSHED = re.compile(r"(\d{14})\W+(\d{14})\W")
 
 
 @pytest.fixture
@@ -43,27 +50,31 @@ def place(tmp_path: Path) -> Path:
     migrations = tmp_path / "supabase" / "migrations"
     migrations.mkdir(parents=True)
     (migrations / "20240102030405_platform.sql").write_text("select 'the platform';\n")
-    program = tmp_path / "bin" / "supabase"
-    program.parent.mkdir()
-    program.write_text(PUSH)
-    program.chmod(0o755)
     return tmp_path
 
 
-def environment(database: Database, place: Path) -> Mapping[str, str]:
-    cluster = database.cluster
+def environment(database: Database, cli: Package | None) -> Mapping[str, str]:
+    programs = [str(psql().parent), os.environ["PATH"]]
+    if cli is not None:
+        programs.insert(0, str(fetch(cli) / "bin"))
+    port, name = database.cluster.port, database.name
     return {
         **os.environ,
-        "PATH": f"{place / 'bin'}:{psql().parent}:{os.environ['PATH']}",
-        "DATABASE_URL": f"postgresql://postgres@/{database.name}?host={cluster.directory}",
+        "PATH": ":".join(programs),
+        "DATABASE_URL": f"postgresql://postgres@127.0.0.1:{port}/{name}?sslmode=disable",
+        "DO_NOT_TRACK": "1",
+        "SUPABASE_TELEMETRY_DISABLED": "1",
     }
 
 
-def run(block: str, database: Database, place: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    block: str, database: Database, place: Path, cli: Package | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block],
         cwd=place,
-        env=environment(database, place),
+        env=environment(database, cli),
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=120,
@@ -76,6 +87,11 @@ def shipped(cluster: Cluster) -> dict[tuple[str, str], str]:
     return catalogue(Database(cluster, "ready_new"))
 
 
+def heatmaps(objects: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
+    """Without the schema in which the CLI keeps its own."""
+    return {key: facts for key, facts in objects.items() if "supabase_migrations" not in key[1]}
+
+
 def test_psql_as_it_says(bare: Database, place: Path) -> None:
     assert catalogue(bare) != shipped(bare.cluster)
     for time in ("first", "again"):
@@ -84,8 +100,10 @@ def test_psql_as_it_says(bare: Database, place: Path) -> None:
         assert catalogue(bare) == shipped(bare.cluster)
 
 
-def test_migrations_as_it_says(bare: Database, place: Path) -> None:
-    done = run(block_with("supabase db push"), bare, place)
+@needs_cli
+@pytest.mark.parametrize("cli", [CLI2, CLI3], ids=["2", "3"])
+def test_migrations_as_it_says(bare: Database, place: Path, cli: Package) -> None:
+    done = run(block_with("supabase db push"), bare, place, cli)
     assert done.returncode == 0, done.stderr
     names = sorted(path.name for path in (place / "supabase" / "migrations").iterdir())
     assert [re.sub(r"^[0-9]{14}_", "", name) for name in names] == [
@@ -97,7 +115,47 @@ def test_migrations_as_it_says(bare: Database, place: Path) -> None:
     for name in names[1:]:
         unchanged = (place / "supabase" / "migrations" / name).read_bytes()
         assert unchanged == (SQL / name[15:]).read_bytes()
-    assert catalogue(bare) == shipped(bare.cluster)
+    assert heatmaps(catalogue(bare)) == heatmaps(shipped(bare.cluster))
+    listed = run('supabase migration list --db-url "$DATABASE_URL"', bare, place, cli)
+    assert listed.returncode == 0, listed.stderr
+    assert PUSHED.findall(listed.stdout) == [(name[:14], name[:14]) for name in names]
+    again = run('supabase db push --db-url "$DATABASE_URL" --yes', bare, place, cli)
+    assert (again.returncode, "up to date" in again.stdout) == (0, True), again.stderr
+
+
+@needs_cli
+def test_the_cli_finds_no_error_in_the_functions(ready: Database, place: Path) -> None:
+    admin = ready.connect("supabase_admin")
+    if not admin.execute(
+        "select from pg_available_extensions where name = 'plpgsql_check'"
+    ).fetchall():
+        pytest.skip("plpgsql_check is not installed for this PostgreSQL")
+    admin.execute("create extension plpgsql_check")
+    lint = 'supabase db lint --db-url "$DATABASE_URL" --level warning'
+    done = run(lint, ready, place, CLI2)
+    assert done.returncode == 0, done.stderr
+    assert "Linting schema: analytics_private" in done.stderr
+    assert "No schema errors found" in done.stdout + done.stderr
+    # It does find one.
+    ready.connect().execute(
+        "create function analytics_private.broken() returns void language plpgsql as "
+        "'begin perform no_such_column from public.questions; end'"
+    )
+    assert "no_such_column" in run(lint, ready, place, CLI2).stdout
+
+
+@needs_cli
+@pytest.mark.parametrize("kind", ["security", "performance"])
+def test_the_advisors_report_nothing(granted: Database, place: Path, kind: str) -> None:
+    advise = f'supabase db advisors --type {kind} --db-url "$DATABASE_URL"'
+    done = run(advise, granted, place, CLI3)
+    assert (done.returncode, "No issues found" in done.stdout + done.stderr) == (0, True), done
+    granted.connect().execute(
+        "alter table public.responses disable row level security"
+        if kind == "security"
+        else "create policy more on public.responses for select using (user_id = auth.uid())"
+    )
+    assert "No issues found" not in str(run(advise, granted, place, CLI3))
 
 
 def test_the_covering_index_is_no_migration(ready: Database, place: Path) -> None:
