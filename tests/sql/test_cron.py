@@ -1,82 +1,143 @@
-"""The scheduled refresh: applied where pg_cron is, refused in words where it is not.
-
-pg_cron itself is not at hand; a stand-in with its three entry points records what it is told.
-"""
+"""The scheduled refresh, by the real pg_cron; refused in words where that is not."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
-from .cluster import SQL
+from tests.sandbox.helpers import eventually
+
+from .cluster import OWNER, SQL, running
+from .conftest import ANALYTICS, PEOPLE, PLATFORM, VERSIONS, Database
+from .test_numbers import EDGES, Question, Response, insert
 
 if TYPE_CHECKING:
-    from .conftest import Database
+    from collections.abc import Iterator
 
-STAND_IN = """
-create schema cron;
-create table cron.job (
-  jobid bigint generated always as identity, schedule text, command text, jobname text unique,
-  username text default current_user, active boolean default true);
-create function cron.schedule(job_name text, schedule text, command text) returns bigint
-language sql as $$
-  insert into cron.job as j (jobname, schedule, command) values (job_name, schedule, command)
-  on conflict (jobname) do update set schedule = excluded.schedule, command = excluded.command
-  returning j.jobid
-$$;
-create function cron.unschedule(job_id bigint) returns boolean language sql as $$
-  delete from cron.job where jobid = job_id returning true
-$$;
-"""
 FILE = "analytics_heatmap_cron.sql"
+NAME = "analytics-heatmap-refresh"
+REFRESHED = "select refreshed_at from analytics_private.heatmap_refresh"
 
 
-@pytest.fixture
-def scheduled(ready: Database) -> psycopg.Connection:
-    """The owner's session in a project with the stand-in for pg_cron."""
-    session = ready.connect()
-    session.execute(STAND_IN)
-    return session
-
-
-def test_says_what_to_do_without_pg_cron(ready: Database) -> None:
+def test_without_pg_cron_it_says_so(ready: Database) -> None:
     with pytest.raises(psycopg.Error, match="pg_cron is not enabled") as error:
-        ready.apply(FILE)
+        ready.apply(FILE, user=OWNER)
     assert "create extension pg_cron" in (error.value.diag.message_hint or "")
 
 
-def test_applies_twice_and_the_command_works(
-    ready: Database, scheduled: psycopg.Connection
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[Database]:
+    """A database with pg_cron, the platform and the heatmap, on a server that runs the jobs."""
+    library = Path("/usr/lib/postgresql/15/lib/pg_cron.so")
+    if not library.is_file():
+        pytest.skip("pg_cron is not installed for a PostgreSQL at hand")
+    settings = {
+        "shared_preload_libraries": "pg_cron",
+        "cron.database_name": "app",
+        "cron.host": "127.0.0.1",
+    }
+    with running(VERSIONS["pg15"](), settings) as server:
+        server.create("app")
+        server.apply("app", "sandbox/10_roles.sql", *PLATFORM)
+        with server.connect("app") as admin:
+            admin.execute(PEOPLE)
+            admin.execute("create extension pg_cron; grant usage on schema cron to postgres")
+        server.apply("app", *ANALYTICS, user=OWNER)
+        yield Database(server, "app")
+
+
+@pytest.fixture
+def jobs(scheduler: Database) -> Iterator[psycopg.Connection]:
+    """The owner's session; what it scheduled is gone afterwards."""
+    with scheduler.cluster.connect(scheduler.name, OWNER) as session:
+        yield session
+        session.execute("select cron.unschedule(jobid) from cron.job")
+
+
+def warned(session: psycopg.Connection) -> list[str]:
+    """What the file warns of, applied by this session."""
+    said: list[str] = []
+    session.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
+    session.execute((SQL / FILE).read_bytes())
+    return said
+
+
+def test_the_job_refreshes_as_the_owner_who_is_no_superuser(
+    scheduler: Database, jobs: psycopg.Connection
 ) -> None:
-    ready.apply(FILE)
-    ready.apply(FILE)
-    jobs = scheduled.execute("select jobname, schedule, command from cron.job").fetchall()
-    assert [job[:2] for job in jobs] == [("analytics-heatmap-refresh", "3-59/15 * * * *")]
-    before = scheduled.execute("select refreshed_at from analytics_private.heatmap_refresh")
-    earlier = before.fetchone()
-    ready.connect().execute(jobs[0][2].encode())
-    after = scheduled.execute("select refreshed_at from analytics_private.heatmap_refresh")
-    assert after.fetchone() != earlier
+    insert(jobs, [Question()], [Response(1, 0, EDGES[4])])
+    assert warned(jobs) == []
+    assert warned(jobs) == []
+    scheduled = jobs.execute("select jobname, schedule, username from cron.job").fetchall()
+    assert scheduled == [(NAME, "3-59/15 * * * *", OWNER)]
+    before = jobs.execute(REFRESHED).fetchone()
+    # Every minute instead of every quarter of an hour: the command is the one that was scheduled.
+    row = jobs.execute("select command from cron.job").fetchone()
+    assert row is not None
+    jobs.execute("select cron.schedule(%s, '* * * * *', %s)", (NAME, row[0]))
+    assert eventually(lambda: jobs.execute(REFRESHED).fetchone() != before, 150)
+    told = "select distinct status, username from cron.job_run_details where end_time is not null"
+    assert eventually(lambda: jobs.execute(told).fetchall() == [("succeeded", OWNER)])
+    attempts = jobs.execute("select sum(attempts)::int from public.analytics_heatmap_agg")
+    assert attempts.fetchone() == (1,)
+
+
+OTHERS = {
+    "by the function": "select public.analytics_refresh_heatmap()",
+    "by hand": "refresh materialized view concurrently public.analytics_heatmap_agg",
+    "reading it": "create table if not exists x as select * from analytics_heatmap_admin()",
+    "through a function": "select public.nightly()",
+    "through a procedure": "call public.nightly_too()",
+}
+
+
+def test_other_jobs_that_have_to_do_with_it_are_told_of_and_left_alone(
+    jobs: psycopg.Connection,
+) -> None:
+    jobs.execute(
+        "create or replace function public.nightly() returns void language plpgsql as "
+        "'begin perform public.analytics_refresh_heatmap(); end'; "
+        "create or replace procedure public.nightly_too() begin atomic "
+        "select public.analytics_refresh_heatmap(); end"
+    )
+    for name, command in {**OTHERS, "another": "vacuum", "heatmap in name": "select 1"}.items():
+        jobs.execute("select cron.schedule(%s, '0 3 * * *', %s)", (name, command))
+    said = warned(jobs)
+    assert [line.partition("too: ")[2] for line in said] == list(OTHERS.values())
+    assert all(f"({name})" in line for name, line in zip(OTHERS, said, strict=True))
+    assert jobs.execute("select count(*) from cron.job").fetchone() == (len(OTHERS) + 3,)
+    row = jobs.execute("select public.analytics_heatmap_preflight() -> 'jobs'").fetchone()
+    assert row is not None
+    assert row[0]["pg_cron"] is True
+    assert {job["name"] for job in row[0]["scheduled"]} == {*OTHERS, NAME}
 
 
 def test_refuses_before_the_heatmap_or_for_another_role(
-    bare: Database, ready: Database, scheduled: psycopg.Connection
+    scheduler: Database, jobs: psycopg.Connection
 ) -> None:
-    bare.connect().execute(STAND_IN)
-    with pytest.raises(psycopg.Error, match="does not exist"):
-        bare.apply(FILE)
-    scheduled.execute("grant usage on schema cron to service_role")
-    scheduled.execute("grant all on all tables in schema cron to service_role")
-    scheduled.execute("set role service_role")
-    text = SQL / FILE
-    with pytest.raises(psycopg.Error, match="may not refresh the heatmap"):
-        scheduled.execute(text.read_bytes())
+    function = "function public.analytics_refresh_heatmap()"
+    jobs.execute(f"alter {function} rename to elsewhere".encode())
+    try:
+        with pytest.raises(psycopg.Error, match="does not exist"):
+            scheduler.apply(FILE, user=OWNER)
+    finally:
+        jobs.execute("alter function public.elsewhere() rename to analytics_refresh_heatmap")
+    with scheduler.cluster.connect(scheduler.name) as admin:
+        admin.execute("grant usage on schema cron to service_role")
+        admin.execute("set role service_role")
+        with pytest.raises(psycopg.Error, match="may not refresh the heatmap"):
+            admin.execute((SQL / FILE).read_bytes())
 
 
-def test_rollback_unschedules_it(ready: Database, scheduled: psycopg.Connection) -> None:
-    ready.apply(FILE)
-    scheduled.execute("select cron.schedule('another', '* * * * *', 'select 1')")
-    ready.apply("analytics_heatmap_rollback.sql")
-    assert scheduled.execute("select jobname from cron.job").fetchall() == [("another",)]
+def test_rollback_unschedules_it_and_nothing_else(
+    scheduler: Database, jobs: psycopg.Connection
+) -> None:
+    scheduler.apply(FILE, user=OWNER)
+    jobs.execute("select cron.schedule('another', '* * * * *', 'select 1')")
+    jobs.execute("drop procedure if exists public.nightly_too")
+    scheduler.apply("analytics_heatmap_rollback.sql", user=OWNER)
+    assert jobs.execute("select jobname from cron.job").fetchall() == [("another",)]
+    scheduler.apply(*ANALYTICS, user=OWNER)

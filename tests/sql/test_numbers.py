@@ -274,18 +274,44 @@ def test_only_published_questions_count(trial: psycopg.Connection, status: str) 
     assert [row[0] for row in published(trial)] == [question_id(0)]
 
 
-def test_infinite_instants_do_not_break_the_refresh(trial: psycopg.Connection) -> None:
-    insert(trial, [Question()], [])
-    trial.execute(
-        "insert into public.responses (user_id, question_id, is_correct, created_at) "
-        "values (%s, %s, true, 'infinity'), (%s, %s, true, '-infinity')",
-        (person(1), question_id(0), person(2), question_id(0)),
-    )
+# Every instant that the type holds, as text, and its week: the first is a Monday, as it happens.
+ENDS = {
+    "-infinity": "-infinity",
+    "4714-11-24 00:00:00+00 BC": "4714-11-24 BC",
+    "4714-11-30 23:59:59.999999+00 BC": "4714-11-24 BC",
+    "4714-12-01 00:00:00+00 BC": "4714-12-01 BC",
+    "0001-12-31 23:59:59.999999+00 BC": "0001-12-25 BC",
+    "0001-01-01 00:00:00+00": "0001-01-01",
+    "1900-01-01 00:00:00+00": "1900-01-01",
+    "1999-12-26 23:59:59.999999+00": "1999-12-20",
+    "1999-12-27 00:00:00+00": "1999-12-27",
+    "2000-01-02 23:59:59.999999+00": "1999-12-27",
+    "2000-01-03 00:00:00+00": "2000-01-03",
+    "9999-12-31 23:59:59.999999+00": "9999-12-27",
+    # Milliseconds that were sent as seconds.
+    "55840-06-03 12:00:00+00": "55840-06-01",
+    "294276-12-25 00:00:00+00": "294276-12-25",
+    "294276-12-31 23:59:59.999999+00": "294276-12-25",
+    "infinity": "infinity",
+}
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_no_instant_stops_a_refresh(trial: psycopg.Connection, zone: str) -> None:
+    trial.execute("select set_config('timezone', %s, true)", (zone,))
+    insert(trial, [Question()] * len(ENDS), [])
+    for number, instant in enumerate(ENDS):
+        trial.execute(
+            "insert into public.responses (user_id, question_id, is_correct, created_at) "
+            "values (%s, %s, true, %s)",
+            (person(1), question_id(number), instant),
+        )
     trial.execute("select public.analytics_refresh_heatmap()")
-    weeks = trial.execute(
-        "select week_start::text from public.analytics_heatmap_agg order by 1"
+    found = trial.execute(
+        "select question_id, week_start::text from public.analytics_heatmap_admin()"
     ).fetchall()
-    assert weeks == [("-infinity",), ("infinity",)]
+    weeks: dict[uuid.UUID, str] = dict(found)
+    assert [weeks[question_id(number)] for number in range(len(ENDS))] == list(ENDS.values())
 
 
 def test_owner_under_row_level_security_is_told_not_given_zeros(ready: Database) -> None:
