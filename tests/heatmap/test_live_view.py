@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -70,3 +71,40 @@ def test_the_print_tells_age_and_extent_and_is_ascii_where_it_must_be(sandbox: S
     assert printed["ascii"].isascii()
     assert "█" in printed["utf-8"]
     assert "?" not in printed["ascii"]
+
+
+async def test_weeks_that_no_calendar_holds_break_nothing(
+    start_private_sandbox: Callable[..., Sandbox],
+) -> None:
+    sandbox = start_private_sandbox()
+    weeks = ["infinity", "-infinity", "0044-03-15 BC", "55840-01-03"]
+    with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
+        for week in weeks:
+            connection.execute(
+                "update responses set created_at = %s::timestamptz where id = "
+                "(select r.id from responses r join questions q on q.id = r.question_id "
+                "where q.status = 'published' and isfinite(r.created_at) "
+                "and r.created_at > '2000-01-01' and r.created_at < '3000-01-01' limit 1)",
+                (week,),
+            )
+        connection.execute("select analytics_refresh_heatmap()")
+        found = connection.execute(
+            "select count(*), count(distinct week_start) from analytics_heatmap_agg "
+            "where not isfinite(week_start) or week_start < '0001-01-01' "
+            "or week_start > '9999-12-31'"
+        ).fetchone()
+        assert found is not None
+        assert found[1] == 4
+    async with open_session(sandbox) as session:
+        sample = await session.live_heatmap()
+    assert len(sample.rows) == sample.total
+    grid = build_grid(sample.rows, GridSpec(axis=RowAxis.QUESTION))
+    assert sum(grid.undated.values()) == found[0]
+    assert set(grid.undated) == {"infinity", "-infinity", "0044-03-11 BC", "55839-12-30"}
+    assert grid.rows_used == sample.total - found[0]
+    done = command("--heatmap", **project(sandbox))
+    assert done.returncode == 0, done.stderr
+    assert f"left out: {found[0]} rows of impossible weeks (-infinity, 0044-" in done.stdout
+    assert "isoformat" not in done.stdout + done.stderr
+    told = json.loads(command("--heatmap", "--json", **project(sandbox)).stdout)
+    assert told["outcome"] == "read"
