@@ -123,7 +123,8 @@ def test_every_cell_equals_a_naive_computation(
     scaled = [
         naive_value(each, metric)
         for each in expected.values()
-        if sum(one.attempts for one in each) >= 5 and naive_value(each, metric) is not None
+        if sum(one.attempts for one in each) >= GridSpec().least
+        and naive_value(each, metric) is not None
     ]
     assert close(grid.low, min(scaled or values, default=None))
     assert close(grid.high, max(scaled or values, default=None))

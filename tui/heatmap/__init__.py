@@ -1,1 +1,1 @@
-"""The heatmap without a screen: aggregate rows to a grid, a grid to colours and charts."""
+"""The heatmap without a screen: rows to a grid, a grid to colours and charts."""

@@ -1,4 +1,4 @@
-"""What a heatmap can show: axes, metric, order, scale, filters; the key each gives a row.
+"""What a heatmap can show: axes, metric, order, scale and filters.
 
 A key identifies a grid row or column; None inside a key is an absent tag, which is a group of its
 own and never mixed up with a tag that happens to read the same.
@@ -79,7 +79,7 @@ class Metric(StrEnum):
         return short_duration(Decimal(value), exact=True)[0]
 
     def difference(self, value: float) -> str:
-        """A difference of two values with its sign and unit; a share's in points of 100."""
+        """A difference with its sign and unit; a share's in points of 100."""
         sign = "-" if value < 0 else "+"
         if self is Metric.ACCURACY:
             return f"{sign}{abs(value) * 100:.0f} points"
@@ -147,7 +147,7 @@ class GridSpec:
     synthetic: frozenset[UUID] = frozenset()
     names: Mapping[UUID, str] = field(default_factory=dict)
     scale: Scale = Scale.FIXED
-    least: int = 5
+    least: int = 3
 
     @property
     def filters(self) -> list[str]:
@@ -188,7 +188,7 @@ def row_key(axis: RowAxis) -> Callable[[AggregateRow], Hashable]:
 
 
 def row_labels(axis: RowAxis, row: AggregateRow, names: Mapping[UUID, str]) -> tuple[str, ...]:
-    """The label of the grid row of `row`, safe to print: one part, or two of a pair."""
+    """The label of a row's grid row, safe to print: one part, or a pair."""
     if axis is RowAxis.QUESTION:
         name = names.get(row.question_id)
         return ((clean_label(name) if name else "") or str(row.question_id)[:8],)
@@ -199,7 +199,7 @@ def row_labels(axis: RowAxis, row: AggregateRow, names: Mapping[UUID, str]) -> t
 
 
 def row_filter(spec: GridSpec) -> Callable[[AggregateRow], bool] | None:
-    """The function that tells whether an aggregate row is kept, or None to keep them all."""
+    """The function that tells whether a row is kept, or None to keep all."""
     words = spec.text.casefold().split()
     if not words and spec.origin is Origin.ALL:
         return None

@@ -1,4 +1,4 @@
-"""Charts: weekly trend, bars over topics, distribution, refresh times. The only use of plotext.
+"""Charts: trend, bars, distribution, refresh times. Plotext is only here.
 
 Every chart is exactly `height` lines of `width` terminal cells, without a line break at the end.
 plotext's figures are mutable and look at the terminal's size, so each drawing makes its own, with
@@ -54,7 +54,7 @@ _utility.no_duplicates = _in_order
 def beside(
     grid: Grid, row: int, width: int, height: int, *, colour: bool, ascii_only: bool = False
 ) -> tuple[Text, Text]:
-    """The two charts of one grid row: its values in the order of the columns, and how they spread.
+    """The two charts of one grid row: its values, and how they spread.
 
     Args:
         grid: The grid.
@@ -102,7 +102,7 @@ def row_points(grid: Grid, row: int) -> list[tuple[str, float | None]]:
 
 
 def histogram(values: Sequence[float], low: float, high: float, bins: int) -> list[int]:
-    """How many of `values` fall into each of `bins` equal parts; the last includes its end."""
+    """How many of `values` fall into each of `bins` equal parts."""
     counts = [0] * bins
     width = (high - low) / bins
     for value in values:
@@ -328,7 +328,7 @@ def _above(value: float) -> float:
 
 
 def _spread(count: int, most: int) -> list[int]:
-    """At most `most` places out of `count`, first and last included, evenly apart."""
+    """At most `most` of `count` places, evenly apart, both ends included."""
     if count <= most:
         return list(range(count))
     return sorted({round(step * (count - 1) / (most - 1)) for step in range(most)})

@@ -1,4 +1,4 @@
-"""Labels, headers and figures as they are shown: cleaned of control characters, fitted to a width.
+"""Labels, headers and figures: cleaned for a terminal, fitted to a width.
 
 Widths are counted in terminal cells. Labels come from the database and may hold anything.
 """
@@ -28,7 +28,7 @@ _TENTHS_SHOWN_BELOW = 100_000
 
 
 def clean_label(text: str) -> str:
-    """One line without control, format or surrogate characters, white space collapsed.
+    """One line without control characters, white space collapsed.
 
     Escape sequences, bidirectional overrides and line breaks in stored text would otherwise reach
     the terminal.
@@ -46,13 +46,15 @@ def fit(text: str, width: int) -> str:
     """`text` in exactly `width` cells: padded, or cut with an ellipsis."""
     if width <= 0:
         return ""
+    if text.isascii() and len(text) <= width:
+        return text.ljust(width)
     if cell_len(text) <= width:
         return set_cell_size(text, width)
     return set_cell_size(text, width - 1) + ELLIPSIS
 
 
 def percent(correct: int, attempts: int) -> str:
-    """Accuracy in whole per cent, half away from zero; "0" stands for no correct attempt alone.
+    """Accuracy in whole per cent; "0" stands for no correct attempt alone.
 
     The view's `accuracy_rate` has two decimals, so that a whole percentage says just as much.
     """
@@ -80,7 +82,7 @@ def short_count(count: int) -> list[str]:
 
 
 def short_duration(milliseconds: Decimal, *, exact: bool) -> list[str]:
-    """Ways to write a median time, longest first; `≈` leads where it is not an exact median."""
+    """Ways to write a median time, longest first; `≈` marks a weighted one."""
     mark = "" if exact else "≈"
     value = milliseconds
     forms: list[str] = []
@@ -96,7 +98,7 @@ def short_duration(milliseconds: Decimal, *, exact: bool) -> list[str]:
 
 
 def full_duration(milliseconds: Decimal, *, exact: bool) -> str:
-    """A median time in the unit that cells have: exact, or to a tenth where weighted."""
+    """A median time in the cells' unit: exact, or to a tenth where weighted."""
     value, unit = milliseconds, "ms"
     if milliseconds >= _MILLISECONDS_SHOWN_BELOW:
         value, unit = milliseconds / 1000, "s"
@@ -109,7 +111,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def first_fitting(forms: list[str], width: int) -> str | None:
-    """The first of `forms` that fits in `width` cells, or None: a figure is never cut."""
+    """The first of `forms` that fits in `width`, or None: no figure is cut."""
     return next((form for form in forms if len(form) <= width), None)
 
 
@@ -124,7 +126,7 @@ def _rounded(value: Decimal, step: str) -> str:
 
 
 def ascii_only(text: str) -> str:
-    """`text` in ASCII, as wide as it was: our own signs by their likes, letters without accents.
+    """`text` in ASCII, as wide as it was: signs by their likes, no accents.
 
     What has no like in ASCII, as in most labels of other scripts, becomes `?`.
     """
@@ -148,7 +150,7 @@ def _ascii_char(char: str) -> str:
 
 
 def utc_iso(text: str) -> str | None:
-    """An instant in ISO 8601, of any offset, in UTC to the second; None for what is none."""
+    """An ISO 8601 instant of any offset, in UTC to the second, or None."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -157,7 +159,7 @@ def utc_iso(text: str) -> str | None:
 
 
 def month_line(weeks: Sequence[date], width: int) -> str:
-    """Month names above the first week of each month, the year where it is new and has room.
+    """Month names above each month's first week, the year where it is new.
 
     Args:
         weeks: The Mondays shown, in order.
@@ -176,7 +178,7 @@ def month_line(weeks: Sequence[date], width: int) -> str:
 
 
 def day_label(week: date, width: int, *, crowded: bool) -> str:
-    """The day of the month of a week's Monday; blank below three cells where it is crowded."""
+    """The day of a week's Monday; blank below three cells where crowded."""
     if width < 3 and crowded:
         return " " * width
     return f"{week.day:>2}".center(width)

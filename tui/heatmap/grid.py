@@ -1,4 +1,4 @@
-"""Aggregate rows to a grid: grouped, summed, ordered, with the ends of its scale."""
+"""Aggregate rows to a grid: grouped, summed, ordered, put on a scale."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Cell:
     rows: Sequence[AggregateRow] = ()
 
     def value(self, metric: Metric) -> float | None:
-        """The figure that `metric` asks for: 0 to 1, a count, or milliseconds; None if absent."""
+        """The metric's value: 0 to 1, a count, or milliseconds; None if absent."""
         if metric is Metric.ACCURACY:
             return self.correct / self.attempts
         if metric is Metric.ATTEMPTS:
@@ -84,7 +84,7 @@ class Cell:
         return None if self.median_ms is None else float(self.median_ms)
 
     def short(self, metric: Metric, width: int) -> str | None:
-        """The figure in at most `width` characters; None when absent or when it cannot fit."""
+        """The figure in at most `width` characters; None if absent or too long."""
         if metric is Metric.ACCURACY:
             return first_fitting(short_percent(self.correct, self.attempts), width)
         if metric is Metric.ATTEMPTS:
@@ -223,7 +223,7 @@ class GridRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
-    """A heatmap, ready to be drawn. A grid equals itself alone: to compare would take too long.
+    """A heatmap, ready to be drawn. It equals itself alone.
 
     Attributes:
         spec: What was asked for.
@@ -259,7 +259,7 @@ class Grid:
 
     @property
     def scale(self) -> tuple[float, float] | None:
-        """The values at the two ends of the colour scale, None in a grid without values."""
+        """The values at the ends of the colour scale, None without values."""
         if self.low is None or self.high is None or self.mean is None:
             return None
         if self.spec.scale is Scale.RANGE:
@@ -280,7 +280,7 @@ class Grid:
         return [None if entry is None else cell_of(entry) for entry in found]
 
     def position(self, value: float) -> float:
-        """Where `value` lies on the colour scale, 0 to 1; the middle when all are the same."""
+        """Where `value` lies on the colour scale, 0 to 1; 0.5 where all are equal."""
         scale = self.scale
         if scale is None or scale[0] == scale[1]:
             return 0.5
@@ -301,7 +301,7 @@ class Grid:
         return bytes([0 if entry is None else self.level(entry) for entry in found])
 
     def describe_undated(self) -> str:
-        """How many aggregate rows no calendar holds, and their weeks; empty without any."""
+        """How many rows no calendar holds, and their weeks; empty without any."""
         if not self.undated:
             return ""
         count = sum(self.undated.values())
@@ -318,7 +318,7 @@ def _week_number(text: str) -> int | None:
 
 
 def build_grid(rows: Iterable[AggregateRow], spec: GridSpec) -> Grid:
-    """Group `rows` into the grid that `spec` asks for. 100,000 rows take about half a second."""
+    """The grid that `spec` asks for; 100,000 rows take about a second."""
     key_of, keep = row_key(spec.axis), row_filter(spec)
     by_week = spec.columns is ColumnAxis.WEEK
     table: dict[Hashable, dict[Hashable, Source]] = {}
@@ -437,7 +437,7 @@ def _topic_order(topic: Hashable) -> tuple[bool, str, str]:
 
 
 def wilson_lower(count: int, of: int) -> float:
-    """The least share that `count` out of `of` speak for, at 95%: Wilson's lower bound.
+    """Wilson's lower bound, at 95%, of the share that `count` of `of` is.
 
     1 of 1 is worth 0.21 and 40 of 50 is worth 0.67: few attempts do not outrank many.
     """

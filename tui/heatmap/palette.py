@@ -1,4 +1,4 @@
-"""How a value looks: colours, ink, glyphs, and the marks of cells without data or with little.
+"""How a value looks: colours, ink, glyphs, and the marks of cells.
 
 Three ways, for three kinds of terminal: 64 steps of colour, five of the sixteen standard colours,
 and glyphs without any colour. No data is never one of the steps.
@@ -127,7 +127,7 @@ class Palette:
 
     @property
     def no_data(self) -> str:
-        """What fills a cell without data: a hatch where there is colour, else a glyph."""
+        """What fills a cell without data: a hatch, or a glyph."""
         plain = self.depth is Depth.NONE or self.glyphs is ASCII_SHADES
         return self.glyphs.no_data if plain else NO_DATA_HATCH
 
@@ -149,7 +149,7 @@ class Look(NamedTuple):
 def look_of(
     palette: Palette, level: int, width: int, figure: str = "", *, framed: bool = False
 ) -> Look:
-    """What one line of a cell holds, in exactly `width` characters, or two less in a frame.
+    """What one line of a cell holds, in `width` characters, or two less.
 
     A cell of few attempts is faded: a chip of its colour, not a fill. The first character is free
     for a crosshair wherever the figure leaves it.
@@ -180,7 +180,7 @@ def look_of(
 
 
 def _shaded(figure: str, glyph: str, width: int, *, gap: bool) -> str:
-    """A figure with a glyph filling the room before it, and a gap to the next cell if there is."""
+    """A figure with a glyph before it, and a gap after it if asked for."""
     spare = width - len(figure)
     after = " " if gap and spare > 1 and width >= FIGURE_FROM_WIDTH else ""
     return glyph * (spare - len(after)) + figure + after

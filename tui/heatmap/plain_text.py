@@ -1,4 +1,4 @@
-"""The heatmap as text: the whole grid for a plain terminal or a log, the rows behind one cell."""
+"""The heatmap as text: the whole grid, its legend, the rows behind a cell."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class _Drawing:
         self._columns = range(start, start + shown)
 
     def head(self, reading: list[str]) -> list[Text]:
-        """Title, what is shown of what there is, how it was read, and the column labels."""
+        """Title, extent, how it was read, and the column labels."""
         grid = self._grid
         lines = [Text(fit(" · ".join(grid.spec.words), self.width), Style(bold=True))]
         said = [self._extent(), *_in_lines(reading, self.width)]
@@ -188,7 +188,7 @@ _BAR = (8, 32)
 
 
 def legend_text(grid: Grid, palette: Palette, width: int, *, at: float | None = None) -> Text:
-    """How to read a heatmap, on one line; notes that do not fit are left out whole.
+    """How to read a heatmap, on one line; notes without room are left out.
 
     Args:
         grid: The grid.
@@ -269,7 +269,7 @@ def _in_lines(parts: list[str], width: int) -> list[str]:
 
 
 def rows_as_text(cell: Cell) -> str:
-    """A cell in words: its figures, a line for each aggregate row, how many were left out."""
+    """A cell in words: its figures, and a line for each aggregate row."""
     lines = [cell.describe(), ""]
     lines.append(
         f"{'question':<10}{'week':<12}{'lesion':<16}{'topic':<12}{'right':>9}{'median ms':>11}"

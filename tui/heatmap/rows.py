@@ -1,4 +1,4 @@
-"""One row of `analytics_heatmap_agg`: read from JSON, written as JSON and as CSV."""
+"""One row of `analytics_heatmap_agg`: from JSON, to JSON and CSV."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _DATE = re.compile(r"-?infinity|\d{4,7}-\d\d-\d\d(?: BC)?", re.ASCII)
 
 @lru_cache(maxsize=_KEPT_QUESTIONS)
 def week_date(text: str) -> date | None:
-    """The Monday that `text` is; None for a date that Python's calendar does not hold.
+    """The Monday that `text` is; None where Python has no such date.
 
     PostgreSQL's dates reach from 4713 BC to the year 5874897, and beyond both to infinity.
     """

@@ -1,4 +1,4 @@
-"""The heatmap to look at: the sample a run took, or the live view at any time."""
+"""The heatmap screen: the sample of a run, or the live view."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ RECENT_S: Final = 60.0
 
 
 class HeatmapScreen(ConsoleScreen):
-    """What is shown, the grid, the cell under the cursor, the legend; charts where there is room.
+    """Headline, legend, grid, cell under the cursor; charts with room.
 
     Attributes:
         spec: Axes, metric, order and filters.
@@ -113,7 +113,7 @@ class HeatmapScreen(ConsoleScreen):
         self.query_one(HeatmapGrid).focus()
 
     def on_screen_resume(self) -> None:
-        """Show the sample of a run that has ended since; without any, read the live view."""
+        """Show the sample of a run that has ended, or read the live view."""
         desk = self.desk
         if desk.sample is not self._offered:
             self._offered = desk.sample
@@ -123,7 +123,7 @@ class HeatmapScreen(ConsoleScreen):
             self.console_app.bench.read_live()
 
     def paint_body(self) -> None:
-        """The rows the desk has, and the headline: what they are, and whether they are all."""
+        """Show the rows there are, and the headline."""
         wanted = self.desk.live if self.is_live else self.desk.sample
         if wanted is not self.shown:
             self._show(wanted)
@@ -161,7 +161,7 @@ class HeatmapScreen(ConsoleScreen):
         )  # fmt: skip
 
     def _age(self) -> str:
-        """When the view was refreshed last, as far as anybody knows, and when it was read."""
+        """When the view was refreshed last, and when it was read."""
         at = self.shown.refreshed_at if self.shown else None
         if not self.is_live:
             return "refreshed by the run"
@@ -201,7 +201,7 @@ class HeatmapScreen(ConsoleScreen):
 
     @work(group="heatmap-grid", exit_on_error=False)
     async def _build(self) -> None:
-        """Build what is wanted, one grid at a time, until nothing else was asked for meanwhile."""
+        """Build what is wanted, one grid at a time, until nothing else is."""
         built: tuple[SampleTaken, GridSpec] | None = None
         try:
             while self.shown is not None:

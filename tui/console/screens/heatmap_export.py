@@ -1,4 +1,4 @@
-"""What the heatmap screen saves: its rows as CSV and JSON, itself as a picture."""
+"""What the heatmap screen saves: rows as CSV and JSON, or a picture."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REPAIR: Final = "make room on the disk, or let yourself write to that directory"
 def export_name(
     target: Target, sample: SampleTaken, grid: Grid, *, live: bool, at: datetime
 ) -> str:
-    """What an export is called: whose rows, which, when, filtered by what, and if they are all.
+    """What an export is called: whose rows, which, when, and what filters.
 
     Args:
         target: The project they were read from.

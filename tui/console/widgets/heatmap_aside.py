@@ -28,7 +28,7 @@ REST_S: Final = 0.08
 
 
 class HeatmapLegend(Widget):
-    """One line that says how to read the heatmap; parts that do not fit are left out whole.
+    """One line that says how to read the heatmap.
 
     Attributes:
         grid: The grid shown beside it.
@@ -80,7 +80,7 @@ class HeatmapLegend(Widget):
 
 
 class HeatmapCharts(Vertical):
-    """Two charts that follow the cursor. Hidden by the style sheet where there is no room.
+    """Two charts that follow the cursor; the style sheet may hide them.
 
     Args:
         ascii_only: Whether the terminal lacks Unicode.

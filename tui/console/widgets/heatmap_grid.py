@@ -1,4 +1,4 @@
-"""The heatmap widget: a frozen header, frozen row labels, cells between which a cursor moves."""
+"""The heatmap widget: frozen header and labels, cells, and a cursor."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
             )
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor on the cell that was clicked; on the cursor's own cell, select it."""
+        """Put the cursor on the clicked cell; on its own cell, select it."""
         position = self._position(event)
         if position is None:
             self._click_beside(event)
@@ -310,7 +310,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
         )
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Lines as they are kept: filtered already, without a border, a tint or an opacity.
+        """Lines as they are kept: filtered already, without border or tint.
 
         Textual's own way applies every filter to every cell of every line again at each scroll,
         which takes five times as long as all else; what it adds belongs on a container.

@@ -1,4 +1,4 @@
-"""Where things are in the heatmap widget, and its lines: cells and lines are made once and kept.
+"""Layout and lines of the heatmap widget, each line made once and kept.
 
 Server text is only ever put into segments, never parsed as markup.
 """
@@ -58,7 +58,10 @@ _TOTALS_FROM_WIDTH = 44
 _CELL_WIDTH = {ColumnAxis.WEEK: (2, 10), ColumnAxis.TOPIC: (8, 14)}
 _FIGURE_WIDTH = 5
 """What a cell needs to show most figures; labels take no more than leaves this to each."""
-_SPARK_WIDTH = (4, 16)
+_SPARK_WIDTH = (8, 16)
+"""How many of the newest weeks a sparkline shows at most, in a narrow area and in a wide one."""
+_WIDE = 130
+_SPARKS_FROM_COLUMNS = 4
 _SPARKS_FROM_WIDTH = 84
 _ROW_HEIGHT_MOST = 3
 _ALL_FROM_HEIGHT = 12
@@ -170,13 +173,13 @@ def lay_out(grid: Grid, width: int, height: int) -> Layout:
     width -= scrolls
     total_width = _TOTAL_WIDTH if width >= _TOTALS_FROM_WIDTH else 0
     spark_width = 0
-    if by_week and width >= _SPARKS_FROM_WIDTH and columns >= _SPARK_WIDTH[0]:
-        spark_width = min(columns, _SPARK_WIDTH[1])
+    if by_week and width >= _SPARKS_FROM_WIDTH and columns >= _SPARKS_FROM_COLUMNS:
+        spark_width = min(columns, _SPARK_WIDTH[width >= _WIDE])
     room = max(0, width - total_width - spark_width - bool(spark_width) - 1)
     # Labels may have all that figures in every cell do not need; in any case a third, or for two
     # parts two fifths.
     share = width // 3 if len(grid.label_widths) == 1 else width * 2 // 5
-    most = max(room - columns * max(smallest, _FIGURE_WIDTH), share - total_width - spark_width)
+    most = max(room - columns * max(smallest, _FIGURE_WIDTH), share - total_width)
     label_widths = _shared(grid.label_widths, max(_LABEL_LEAST, most))
     room -= sum(label_widths) + _LABEL_GAP * (len(label_widths) - 1)
     cell_width = _clamp(room // columns if columns else smallest, smallest, largest)
@@ -196,7 +199,7 @@ def lay_out(grid: Grid, width: int, height: int) -> Layout:
 
 
 def _shared(wanted: tuple[int, ...], most: int) -> tuple[int, ...]:
-    """Widths for the parts of a label: as wanted where they fit, else what is fair."""
+    """Widths for the parts of a label: as wanted, or what is fair."""
     if len(wanted) == 1:
         return (_clamp(wanted[0], _LABEL_LEAST, most),)
     first, second = wanted
@@ -251,8 +254,9 @@ class Line(Strip):
     __slots__ = ("_drawn",)
 
     def __init__(self, parts: list[Part], width: int) -> None:
-        super().__init__(chain.from_iterable([part.segments for part in parts]), width)
-        self._drawn = "".join([part.drawn for part in parts])
+        segments, drawn = zip(*parts, strict=True)
+        super().__init__(chain.from_iterable(segments), width)
+        self._drawn = "".join(drawn)
 
     def render(self, console: Console) -> str:
         """The terminal sequences of the line."""
@@ -287,7 +291,7 @@ class Inks:
 
 
 def colour_depth(app: App[object]) -> Depth:
-    """How much colour the terminal of `app` has, as the operator or the terminal says."""
+    """How much colour the terminal of `app` has."""
     return Depth.NONE if app.no_color else depth_of(app.console.color_system)
 
 
@@ -322,7 +326,7 @@ class Painter:
         filters, ground = widget.get_line_filters(), widget.background_colors[1]
 
         def finish(style: Style) -> Style:
-            """The style as the application's filters leave it: once for each, not for each cell."""
+            """The style as the application's filters leave it, once for all cells."""
             segments = [Segment(" ", style)]
             for each in filters:
                 segments = each.apply(segments, ground)
@@ -387,7 +391,7 @@ class Painter:
         return strip
 
     def _line(self, parts: list[Part], *, thumb: bool = False) -> Strip:
-        """A line of gutter and cells, as wide as the layout, and its part of the scroll bar.
+        """A line of gutter and cells, and its part of the scroll bar.
 
         The bar is part of the lines: Textual's own is made anew at each scroll, line by line, which
         takes as long as all cells do.
@@ -469,7 +473,7 @@ class Painter:
         return [Segment(look.text, self._filled[look.step])]
 
     def _marked(self, cell: Cell | None, level: int, place: int, marks: Marks) -> Part:
-        """One line of a cell under the cursor, under the mouse, or in the cursor's column."""
+        """One line of a cell at the cursor, the mouse, or the cursor's column."""
         here = marks.on_row and place == marks.column
         framed = here or place == marks.near
         figure = self._figure(cell, framed=framed)
@@ -492,7 +496,7 @@ class Painter:
         return [Segment(text, (each or _PLAIN) + bold) for text, each, _ in parts if text]
 
     def _crossed(self, cell: list[Segment]) -> list[Segment]:
-        """A cell with the crosshair's line at an edge, unless its figure or its chip is there."""
+        """A cell with the crosshair's line at an edge that is free."""
         left, right = tuple(self._palette.glyphs.cross)
         text, style, _ = cell[0]
         if len(text) > 1 and text.startswith((" ", NO_DATA_HATCH)):
@@ -540,7 +544,7 @@ class Painter:
         return [Segment(spark, self._inks.total), Segment(f"{text} ", style)]
 
     def _spark(self, row: GridRow) -> str:
-        """The newest cells of a row as heights between its least and its most; blank without."""
+        """The newest cells of a row as heights between its least and most."""
         places = row.levels[-self._layout.spark_width :].translate(_PLACES)
         known = places.translate(None, b"\0")
         if not known:
@@ -556,7 +560,7 @@ class Painter:
     # The header.
 
     def _corner(self, line: int, first: int) -> Segment:
-        """What stands above the row labels: how many rows, and which of the columns are shown."""
+        """What stands above the row labels: how many rows, which columns."""
         layout, spec = self._layout, self._grid.spec
         if line == 0:
             count = len(self._grid.rows)
