@@ -346,6 +346,13 @@ class Painter:
         self._colours = COLOR_SYSTEMS.get(
             widget.app.console.color_system or "", ColorSystem.TRUECOLOR
         )
+        self._shown = layout.columns_shown
+        self._taken = layout.gutter + self._shown * layout.cell_width
+        rest = Segment(" " * max(0, layout.width - self._taken), self._inks.base)
+        bars = [
+            Segment(sign * layout.scrolls, self._inks.bar) for sign in (" ", palette.glyphs.thumb)
+        ]
+        self._ends = [self._part(*(each for each in (rest, bar) if each.text)) for bar in bars]
         self._plain = [self._part(*self._cell(level)) for level in range(2 * FADED)]
         self._kept_cells: dict[Hashable, Part] = {}
         self._kept: LRUCache[tuple[object, ...], Strip] = LRUCache(_KEPT_LINES)
@@ -396,16 +403,11 @@ class Painter:
         The bar is part of the lines: Textual's own is made anew at each scroll, line by line, which
         takes as long as all cells do.
         """
-        layout = self._layout
-        taken = layout.gutter + layout.columns_shown * layout.cell_width
-        if taken > layout.width:
-            parts = [self._part(*Line(parts, taken).crop(0, layout.width))]
-        elif taken < layout.width:
-            parts.append(self._part(Segment(" " * (layout.width - taken), self._inks.base)))
-        if layout.scrolls:
-            sign = self._palette.glyphs.thumb if thumb else " "
-            parts.append(self._part(Segment(sign, self._inks.bar)))
-        return Line(parts, layout.width + layout.scrolls)
+        width = self._layout.width
+        if self._taken > width:
+            parts = [self._part(*Line(parts, self._taken).crop(0, width))]
+        parts.append(self._ends[thumb])
+        return Line(parts, width + self._layout.scrolls)
 
     def _part(self, *segments: Segment) -> Part:
         drawn = [
@@ -419,7 +421,7 @@ class Painter:
     def _row(self, row: int, subline: int, first: int, marks: Marks) -> list[Part]:
         this = self._grid.rows[row]
         middle = subline == self._middle
-        columns = range(first, first + self._layout.columns_shown)
+        columns = range(first, first + self._shown)
         levels = this.levels[columns.start : columns.stop]
         if middle and self._layout.cell_width >= FIGURE_FROM_WIDTH:
             keys = self._keys[columns.start : columns.stop]
