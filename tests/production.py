@@ -96,7 +96,8 @@ def evidence(sandbox: Sandbox) -> dict[str, Any]:
 def _revive(sandbox: Sandbox) -> None:
     """Ask until PostgREST has let go of the connections that have ended."""
     path = "/rest/v1/questions?select=id&limit=1&order=id"
-    with httpx.Client(headers={"apikey": sandbox.service_role_key}) as client:
+    key = sandbox.service_role_key
+    with httpx.Client(headers={"apikey": key, "Authorization": f"Bearer {key}"}) as client:
         assert eventually(lambda: client.get(sandbox.url + path).is_success)
 
 
