@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[1]
 LONGEST: Final = 700
 # The sandbox reads none of it: it chooses what its processes get of it.
-ENVIRONMENT_READERS: Final = {"tui/cli/main.py", "tui/settings.py", "tui/sandbox/client.py"}
+# The HTTP client reads what is meant for every HTTP client: certificates and proxies.
+ENVIRONMENT_READERS: Final = {
+    "tui/cli/main.py",
+    "tui/settings.py",
+    "tui/sandbox/client.py",
+    "tui/project/http.py",
+}
 SCREENS: Final = ("tui/console/",)
 # Written in two parts, or this file would name them.
 REGISTRY_HOSTS: Final = tuple(

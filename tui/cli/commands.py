@@ -139,6 +139,8 @@ async def connect(
         )
         session.on_close(undo.pop_all().aclose)
         undo.push_async_callback(session.aclose)
+        for remark in session.remarks:
+            on_stage(ConnectStage(f"warning: {remark}", 0.0))
         asking = "ask the project what it is"
         on_stage(ConnectStage(asking, None))
         began = time.perf_counter()

@@ -190,10 +190,12 @@ class Declaration:
     Attributes:
         word: What it calls its environment, or None where it declares nothing.
         document: All it says; empty where it cannot.
+        could_be_asked: It has a function that says so.
     """
 
     word: str | None = None
     document: Mapping[str, Any] = field(default_factory=dict)
+    could_be_asked: bool = True
 
 
 async def ask_declaration(project: Project, policy: RetryPolicy | None = None) -> Declaration:
@@ -211,7 +213,7 @@ async def ask_declaration(project: Project, policy: RetryPolicy | None = None) -
         asked, hint = ENVIRONMENT, "apply sql/analytics_heatmap.sql"
         word = await _call_if_there(project, ENVIRONMENT, policy)
         if word is _ABSENT:
-            return Declaration()
+            return Declaration(could_be_asked=False)
     else:
         try:
             preflight = Preflight.read(reply)

@@ -44,7 +44,8 @@ async def tls(facts: Facts) -> Finding:
     if target.url.startswith("http:"):
         if is_loopback(target.host):
             return passed("plain HTTP that does not leave this machine")
-        return failed(f"the key would travel unencrypted to {target.host}")
+        # Where it is not private and declared, the guard has refused it.
+        return warned(f"the key travels unencrypted to {target.host}")
     if isinstance(await facts.trouble(), ProjectUnreachable):
         raise UnansweredError("the project does not answer", cause="target.reachable")
     response = await facts.project.get("/auth/v1/health")
@@ -228,7 +229,7 @@ PROBES: Final = (
         "target.tls",
         "the key travels encrypted",
         "the certificate of the connection",
-        "plain HTTP to another machine, or a certificate with under 14 days left",
+        "plain HTTP to another machine of this network, or a certificate with under 14 days left",
         "use https://, and renew the certificate",
         _FAIL,
         tls,

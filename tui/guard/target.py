@@ -57,6 +57,7 @@ NON_PROD_VARIABLE: Final = "HEATMAP_VERIFY_NON_PROD_HOSTS"
 _HARMLESS: Final = frozenset(
     {"dev", "development", "local", "preview", "sandbox", "stage", "staging", "test", "testing"}
 )
+_UNASKED: Final = "; the database has no function to ask what it is"
 # The spellings of this machine that are one. Others of 127.0.0.0/8 may be a tunnel's near end.
 _HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -267,20 +268,25 @@ def check_declarations(
     return frozenset(name for name, _ in production), frozenset(harmless)
 
 
-def declared_by_database(target: Target, declared: str | None) -> Target:
+def declared_by_database(
+    target: Target, declared: str | None, *, could_be_asked: bool = True
+) -> Target:
     """The target after its database was asked what it is.
 
     Args:
-        target: As classified from the environment.
+        target: As classified before; nothing lowers it.
         declared: The database's own word, or None where it declares nothing.
+        could_be_asked: It has a function for that. Where not, the reason says so, and the target
+            is what its other facts say.
 
     Returns:
         The target, marked as asked. "production", and any word not known to be harmless, raises
-        its kind; nothing lowers it.
+        its kind.
     """
     word = " ".join((declared or "").split())
     if not word or word.casefold() in _HARMLESS:
-        return replace(target, asked_database=True)
+        reason = target.reason.removesuffix(_UNASKED) + ("" if could_be_asked else _UNASKED)
+        return replace(target, reason=reason, asked_database=True)
     reason = "the database declares itself production"
     if word.casefold() != "production":
         reason = f"the database declares itself {word[:60]!a}, which counts as production"

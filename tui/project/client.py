@@ -14,7 +14,7 @@ from postgrest.types import CountMethod
 from supabase import AsyncClient, AsyncClientOptions
 
 from tui.project.errors import PASSING_STATUS, Garbled, ProjectUnreachable, Truncated, refusal
-from tui.project.http import http_client, read_reply
+from tui.project.http import http_client, proxy_for, read_reply
 from tui.project.query import Filter, filtered
 from tui.project.retry import Lane, RetryNotice, RetryPolicy, each, send
 
@@ -33,6 +33,7 @@ T = TypeVar("T")
 VIEW: Final = "analytics_heatmap_agg"
 READER: Final = "analytics_heatmap_admin"
 REFRESH: Final = "analytics_refresh_heatmap"
+ENVIRONMENT: Final = "analytics_heatmap_environment"
 PREFLIGHT: Final = "analytics_heatmap_preflight"
 ENVIRONMENT: Final = "analytics_heatmap_environment"
 
@@ -81,8 +82,13 @@ class Project:
         # Two pools: httpcore looks at every connection of a pool for each request, and the auth
         # service gets many small ones. A few more than writers, so that no probe queues behind.
         self._lane, self._auth_lane = Lane(concurrency + 4), Lane(self.small_requests)
-        self._http = http_client(self.url, connections=concurrency + 4)
-        self._auth_http = http_client(self.url, connections=self.small_requests)
+        way = proxy_for(self.url)
+        self.remarks = way.remarks
+        self.named_by_replies = set[str]()
+        self._http, self._auth_http = (
+            http_client(self.url, connections=each, proxy=way.proxy, named=self.named_by_replies)
+            for each in (concurrency + 4, self.small_requests)
+        )
         self._rest = self._supabase(self._http)
         self._auth = self._supabase(self._auth_http)
 

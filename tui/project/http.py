@@ -8,7 +8,10 @@ runs in the task that sent the request, so each task sees its own last reply.
 from __future__ import annotations
 
 import functools
+import ipaddress
+import os
 import re
+import urllib.request
 from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -17,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from tui import __version__
+from tui.errors import ConfigurationError
+from tui.guard.hosts import is_ref
 from tui.redact import redact
 
 if TYPE_CHECKING:
@@ -28,6 +33,12 @@ _LONGEST_WORDS: Final = 300
 # PostgREST's own codes and PostgreSQL's SQLSTATEs; the auth server's codes are words.
 _DATABASE_CODE: Final = re.compile(r"PGRST[0-9A-Z]+|[0-9A-Z]{5}")
 _AUTH_CODE: Final = re.compile(r"[a-z][a-z0-9_]*")
+# What the TLS library reads of the process environment.
+_TLS_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
+_NO_PROXY: Final = re.compile(
+    r"\*?(?P<host>\.?[a-z0-9_][a-z0-9_.-]*|\[[0-9a-f:.]+\]|[0-9a-f:.]+(?:/[0-9]{1,3})?|\*)"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+)
 _TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
@@ -170,25 +181,127 @@ def _origin(location: str) -> str:
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    """One for all clients: reading the certificate authorities takes 30 ms or more."""
-    return httpx.create_ssl_context()
+    """One for all clients: reading the certificate authorities takes 30 ms or more.
+
+    Raises:
+        ConfigurationError: A variable leads to certificates or a key log that are not there.
+    """
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        given = {name: os.environ[name] for name in _TLS_VARIABLES if os.environ.get(name)}
+        gone = [name for name, path in given.items() if not os.access(path, os.R_OK)]
+        blamed = " or ".join(gone or given) or "the certificates of this Python"
+        raise ConfigurationError(
+            f"{blamed} cannot be used for TLS: {error.strerror or 'not what it should be'}",
+            hint="correct the path, or unset the variable",
+        ) from error
 
 
-def http_client(url: str, *, connections: int) -> httpx.AsyncClient:
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """The way to one URL: a proxy or none, and what of NO_PROXY could not be read."""
+
+    proxy: httpx.Proxy | None
+    remarks: tuple[str, ...] = ()
+
+
+def proxy_for(url: str) -> Proxy:
+    """The proxy that the surroundings name for a URL, read once for its only host.
+
+    None for http://: a proxy sees nothing of TLS, but all of a plain request, the key included.
+
+    Raises:
+        ConfigurationError: The variable holds no proxy that can be used.
+    """
+    target = httpx.URL(url)
+    if target.scheme != "https":
+        return Proxy(None)
+    named = urllib.request.getproxies()
+    scheme = next((each for each in ("https", "all") if named.get(each)), None)
+    if scheme is None:
+        return Proxy(None)
+    bypassed, remarks = False, list[str]()
+    for place, entry in enumerate(filter(None, map(str.strip, named.get("no", "").split(","))), 1):
+        try:
+            bypassed = bypassed or _bypasses(entry, target)
+        except ValueError:
+            remarks.append(f"entry {place} of NO_PROXY cannot be read and is left out")
+    if bypassed:
+        return Proxy(None, tuple(remarks))
+    value = named[scheme]
+    variable = f"{scheme.upper()}_PROXY"
+    try:
+        # A socks proxy resolves names itself, as socks5h says; httpx knows both words.
+        return Proxy(httpx.Proxy(value if "://" in value else f"http://{value}"), tuple(remarks))
+    except (ValueError, httpx.InvalidURL):
+        raise ConfigurationError(
+            f"{variable} holds no proxy that can be used",
+            hint="give http://, https:// or socks5:// with a host and a port, or unset it",
+        ) from None
+
+
+def _bypasses(entry: str, target: httpx.URL) -> bool:
+    """Whether an entry of NO_PROXY is for a host: `*`, a name and those below it, a network.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    if entry == "*":
+        return True
+    match = _NO_PROXY.fullmatch(entry.lower())
+    if match is None:
+        raise ValueError(entry)
+    if match["port"] and int(match["port"]) != (target.port or 443):
+        return False
+    host = target.host
+    name = match["host"].strip("[]")
+    if ":" in name or "/" in name or name.replace(".", "").isdigit():
+        network = ipaddress.ip_network(name, strict=False)
+        return _is_address(host) and ipaddress.ip_address(host) in network
+    name = name.lstrip(".")
+    return host == name or host.endswith(f".{name}")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def http_client(
+    url: str, *, connections: int, proxy: httpx.Proxy | None, named: set[str]
+) -> httpx.AsyncClient:
     """One client for REST and auth alike; the caller closes it.
+
+    Args:
+        url: The project's.
+        connections: In flight at most.
+        proxy: The way to it.
+        named: Takes the hosted projects that replies name as their own.
 
     Redirects are not followed: they would carry the key to wherever they point. HTTP/2 is off
     because one connection's flow control would then bound the whole run. Reading has no timeout
     of its own: each attempt as a whole has a deadline, see `RetryPolicy.deadline_s`.
     """
+
+    async def note(response: httpx.Response) -> None:
+        ref = response.headers.get("sb-project-ref", "").lower()
+        if is_ref(ref):
+            named.add(ref)
+
     return httpx.AsyncClient(
         timeout=httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S),
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-        verify=_tls(),
-        # A proxy sees nothing of TLS, but all of a request to this machine, the key included.
-        trust_env=url.startswith("https://"),
+        # Where nothing is encrypted, nothing has to be read for it.
+        verify=_tls() if url.startswith("https://") else False,
+        proxy=proxy,
+        # What there is to trust was read above.
+        trust_env=False,
         follow_redirects=False,
         http2=False,
         headers={"User-Agent": f"heatmap-tui/{__version__}"},
-        event_hooks={"response": [_remember]},
+        event_hooks={"response": [note, _remember]},
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tui.dry_run.facts import ask_declaration
 from tui.guard import break_glass
-from tui.guard.target import Target, declared_by_database
+from tui.guard.target import Target, declared_by_database, named_by_reply
 from tui.project import Project, ProjectError, RetryPolicy
 from tui.verify.purge import PurgeCommand
 
@@ -96,18 +96,34 @@ class Connected:
         self._closers.append(closer)
 
     async def ask_database(self) -> None:
-        """Let the database say whether it is production.
+        """Let the database say whether it is production, and replies which project they are from.
 
         A project that cannot be asked keeps its classification and accepts no write: the dry run
         then says what is wrong.
+
+        Raises:
+            ConfigurationError: Replies come from another project than URL and key name.
         """
         with contextlib.suppress(ProjectError):
             await self._ask_database(RetryPolicy(attempts=2))
+        self._heed_replies()
 
     async def _ask_database(self, policy: RetryPolicy | None = None) -> None:
         said = await ask_declaration(self._project, policy)
         self.preflight = said.document
-        self.target = declared_by_database(self.target, said.word)
+        self.target = declared_by_database(
+            self.target, said.word, could_be_asked=said.could_be_asked
+        )
+        self._heed_replies()
+
+    def _heed_replies(self) -> None:
+        for ref in sorted(self._project.named_by_replies):
+            self.target = named_by_reply(self.target, ref)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What of this machine's surroundings could not be heeded, a sentence each."""
+        return self._project.remarks
 
     def purge_command(self, *, unexplained: int | None = None, runs: Sequence[str] = ()) -> str:
         """The exact command line that removes what earlier runs left on this project.
