@@ -165,7 +165,6 @@ def test_ctrl_c_in_front_of_a_dialog_asks_before_leaving() -> None:
         terminal.wait_for("connected")
         for place, key, words in (
             ("t", "?", "Target: help"),
-            ("t", "n", "New environment file"),
             ("t", "p", "Remove leftovers from"),
             ("h", "w", "Save the heatmap"),
         ):
