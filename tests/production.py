@@ -93,11 +93,16 @@ def evidence(sandbox: Sandbox) -> dict[str, Any]:
     return {**found, "contents": contents(sandbox)}
 
 
+def as_service(sandbox: Sandbox) -> dict[str, str]:
+    """The headers of a request as the service role."""
+    key = sandbox.service_role_key
+    return {"apikey": key, "Authorization": f"Bearer {key}"}
+
+
 def _revive(sandbox: Sandbox) -> None:
     """Ask until PostgREST has let go of the connections that have ended."""
     path = "/rest/v1/questions?select=id&limit=1&order=id"
-    key = sandbox.service_role_key
-    with httpx.Client(headers={"apikey": key, "Authorization": f"Bearer {key}"}) as client:
+    with httpx.Client(headers=as_service(sandbox)) as client:
         assert eventually(lambda: client.get(sandbox.url + path).is_success)
 
 

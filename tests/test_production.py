@@ -7,9 +7,11 @@ tables hold; and by the gateway, which sees only GET and HEAD.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import httpx
 import jwt
 import pytest
 
@@ -17,26 +19,29 @@ from tests.production import (
     REASON,
     FrontDoor,
     Production,
+    as_service,
     count,
     events,
     evidence,
     execute,
     nothing_written,
 )
-from tests.sandbox.helpers import options
+from tests.sandbox.helpers import eventually, options
 from tests.secrets_plugin import watch_for
 from tests.verify.conftest import contents, finish
 from tui.cli.main import main
-from tui.errors import ExitCode
+from tui.errors import ConfigurationError, ExitCode
 from tui.evidence.deployment_log import DeploymentLog
 from tui.guard.break_glass import PERMIT_LIFETIME, Moment, Permit
-from tui.guard.target import Target, classify
+from tui.guard.target import Target, TargetKind, classify
 from tui.sandbox import start_sandbox_sync
 from tui.verify.events import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from aiohttp import web
 
     from tui.sandbox import Sandbox
     from tui.verify.result import Result
@@ -279,6 +284,126 @@ async def test_a_database_that_cannot_be_asked_is_not_written_to(
     assert result.finished is not None
     assert result.finished.exit_code is not ExitCode.VERIFIED
     assert result.rows.total == 0
+
+
+@contextmanager
+def without(sandbox: Sandbox, *functions: str) -> Iterator[None]:
+    """The functions renamed, once PostgREST knows it."""
+
+    def rename(old: str, new: str) -> None:
+        execute(sandbox, f"alter function public.{old}() rename to {new}")  # type: ignore[arg-type]
+
+    def are_there(there: bool) -> bool:
+        replies = [
+            httpx.get(f"{sandbox.url}/rest/v1/rpc/{each}", headers=headers) for each in functions
+        ]
+        return {reply.status_code != 404 for reply in replies} == {there}
+
+    headers = as_service(sandbox)
+    for each in functions:
+        rename(each, f"{each}_renamed")
+    execute(sandbox, "notify pgrst, 'reload schema'")
+    try:
+        assert eventually(lambda: are_there(False))
+        yield
+    finally:
+        for each in functions:
+            rename(f"{each}_renamed", each)
+        execute(sandbox, "notify pgrst, 'reload schema'")
+        assert eventually(lambda: are_there(True))
+
+
+@pytest.fixture
+def staging(standin: Sandbox, tmp_path: Path) -> Iterator[Production]:
+    """The same sandbox, of which nobody says that it is production."""
+    yield Production(
+        sandbox=standin,
+        identity="127.0.0.1",
+        key=standin.service_role_key,
+        environment={
+            "SUPABASE_URL": standin.url,
+            "SUPABASE_SERVICE_ROLE_KEY": standin.service_role_key,
+            "HEATMAP_VERIFY_USERS": "9",
+            "HEATMAP_VERIFY_QUESTIONS": "8",
+            "HEATMAP_DEPLOYMENT_LOG": str(tmp_path / "deployments.jsonl"),
+        },
+        log=DeploymentLog(tmp_path / "deployments.jsonl"),
+    )
+    execute(standin, "delete from analytics_private.environment")
+
+
+FUNCTIONS: Final = ("analytics_heatmap_preflight", "analytics_heatmap_environment")
+DECLARE: Final = "insert into analytics_private.environment (name) values ('production')"
+
+
+@pytest.mark.parametrize(
+    "missing", ["analytics_heatmap_preflight", "analytics_heatmap_environment"]
+)
+@pytest.mark.parametrize("mode", ["cycle", "purge"])
+async def test_a_declaration_is_heard_through_either_function(
+    staging: Production, mode: str, missing: str
+) -> None:
+    execute(staging.sandbox, DECLARE)
+    with without(staging.sandbox, missing):
+        async with staging.session(allow_prod=False) as session:
+            with nothing_written(staging.sandbox):
+                assert_refused(await finish(starts(session, None)[mode]))
+            assert session.target.reason == "the database declares itself production"
+
+
+async def test_a_database_without_a_function_to_ask_is_what_its_other_facts_say(
+    staging: Production,
+) -> None:
+    async with staging.session(allow_prod=False) as known:
+        execute(staging.sandbox, DECLARE)
+        await known.ask_database()
+        with without(staging.sandbox, *FUNCTIONS):
+            async with staging.session(allow_prod=False) as session:
+                assert session.target.kind is TargetKind.LOCAL
+                assert "has no function to ask what it is" in session.target.reason
+            # What was heard once is not lowered.
+            with nothing_written(staging.sandbox):
+                assert_refused(await finish(known.cycle()))
+
+
+@pytest.mark.parametrize("mode", ["cycle", "purge"])
+async def test_the_database_is_asked_again_right_before_the_first_write(
+    staging: Production, mode: str
+) -> None:
+    async with staging.session(allow_prod=False) as session:
+        ready = await finish(session.dry_run())
+        assert ready.ready
+        execute(staging.sandbox, DECLARE)
+        with nothing_written(staging.sandbox):
+            assert_refused(await finish(starts(session, None)[mode]))
+
+
+class OfAProject(FrontDoor):
+    """Replies name a hosted project, as the platform's do."""
+
+    async def _pass_on(self, request: web.BaseRequest) -> web.Response:
+        reply = await super()._pass_on(request)
+        reply.headers["sb-project-ref"] = "o" * 20
+        return reply
+
+
+async def test_a_tunnel_is_known_by_its_replies(staging: Production) -> None:
+    async with (
+        OfAProject(staging, lambda: None).open() as url,
+        staging.session(allow_prod=False, url=url) as session,
+    ):
+        with nothing_written(staging.sandbox):
+            assert_refused(await finish(session.cycle()))
+        assert "this is a tunnel" in session.target.reason
+
+
+async def test_replies_of_another_project_than_the_keys_end_it(production: Production) -> None:
+    if production.identity != REF:
+        pytest.skip("names no project")
+    async with OfAProject(production, lambda: None).open() as url:
+        with pytest.raises(ConfigurationError, match="the replies come from project oooo"):
+            async with production.session(allow_prod=True, url=url):
+                pass
 
 
 def assert_refused(result: Result) -> None:

@@ -117,6 +117,22 @@ def test_anything_else_typed_is_a_refusal(sandbox: Sandbox, tmp_path: Path, type
     assert DeploymentLog(tmp_path / "log.jsonl").read() == ()
 
 
+@pytest.mark.parametrize("unattended", [{}, {"HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED": "127.0.0.1"}])
+def test_what_was_typed_ahead_is_no_answer(
+    sandbox: Sandbox, tmp_path: Path, unattended: dict[str, str]
+) -> None:
+    before = contents(sandbox)
+    with OnTerminal(*GLASS, **production(sandbox, tmp_path, **unattended)) as terminal:
+        terminal.wait_for("PRODUCTION")
+        terminal.type("127.0.0.1")
+        # Where there is a terminal, no variable answers for it.
+        terminal.wait_for(ASKED)
+        terminal.type("no")
+        assert terminal.exit_code() == 3, terminal.text
+    assert contents(sandbox) == before
+    assert DeploymentLog(tmp_path / "log.jsonl").read() == ()
+
+
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP", "ctrl-c"])
 def test_a_signal_leaves_the_question(sandbox: Sandbox, tmp_path: Path, how: str) -> None:
     before = contents(sandbox)
@@ -184,6 +200,13 @@ def test_a_dry_run_at_a_terminal_opens_no_console(sandbox: Sandbox) -> None:
         (("--ticket", "OPS-1"), "--ticket"),
         (("--purge-unexplained", "3"), "--purge-unexplained"),
         (("--purge-run", "20260101-abcdefgh"), "--purge-run"),
+        (("--purge", "--users", "5"), "--users"),
+        (("--heatmap", "--batch", "5"), "--batch"),
+        (("--dry-run", "--allow-prod"), "--allow-prod"),
+        (("--dry-run", "--refresh-runs", "5"), "--refresh-runs"),
+        (("--dry-run", "--purge-unexplained", "3"), "--purge-unexplained"),
+        (("--log", "--sandbox"), "--sandbox"),
+        (("--serve-sandbox", "--max-refresh-ms", "5"), "--max-refresh-ms"),
         (("--log", "--json"), "--json"),
         (("--heatmap", "--report", "evidence.md"), "--report"),
         (("--dry-run", "--confirm", "127.0.0.1"), "--confirm"),

@@ -135,6 +135,14 @@ def test_a_dry_run_is_ready_and_writes_nothing(sandbox: Sandbox) -> None:
         ({}, ("--users", "5000", "--questions", "5000"), "25,000,000 responses"),
         ({}, ("--env-file", "nowhere.env"), "there is no such file"),
         ({}, ("--dry-run", "--purge"), "exclude each other"),
+        ({}, ("--dry-run", "--purge-unexplained", "0"), "'0' is no number of rows from 1 on"),
+        ({}, ("--purge-unexplained", "-1"), "expected one argument"),
+        ({}, ("--no-such-flag",), "unrecognized arguments"),
+        ({"ALL_PROXY": "socks4://x:1", "SUPABASE_URL": "https://a.example"}, (), "ALL_PROXY"),
+        ({"SSL_CERT_FILE": "/gone", "SUPABASE_URL": "https://a.example"}, (), "SSL_CERT_FILE"),
+        ({"SUPABASE_URL": "postgresql://me:hunter2@db.example/x"}, (), "starts with postgresql://"),
+        ({"SUPABASE_ANON_KEY": "sb_publishable_Ab1..."}, (), "SUPABASE_ANON_KEY is masked"),
+        ({"HEATMAP_VERIFY_PROD_HOST": "a.example"}, (), "did you mean HEATMAP_VERIFY_PROD_HOSTS"),
         ({"HEATMAP_VERIFY_NON_PROD_HOSTS": "*.example.org"}, (), "HEATMAP_VERIFY_NON_PROD_HOSTS"),
     ],
 )
@@ -143,9 +151,10 @@ def test_bad_configuration_is_said_in_two_lines(
 ) -> None:
     base = project(sandbox) if environment or arguments else {}
     sandbox.clear_requests()
-    done = command("--headless", *arguments, **{**base, **environment})
+    done = command("--headless", "--json", *arguments, **{**base, **environment})
     assert done.returncode == 2, done.stderr
     assert says in done.stderr
+    assert json.loads(done.stdout)["exit_code"] == 2
     assert len(done.stderr.strip().splitlines()) <= 2
     assert "Traceback" not in done.stderr
     assert sandbox.service_role_key not in done.stderr + done.stdout
@@ -603,6 +612,25 @@ def test_a_run_that_was_left_names_the_command_that_removes_its_rows(
     done = command(*shlex.split(line))
     assert done.returncode == 0, done.stderr
     assert contents(sandbox) == before
+
+
+def test_the_advised_way_leaves_the_keys_to_their_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "sandbox.env"
+    file.touch(0o644)
+    with file.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tui", "--serve-sandbox"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert process.stderr is not None
+    assert any("the sandbox is up" in line for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert "SUPABASE_SERVICE_ROLE_KEY=" in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_killed_command_leaves_no_sandbox_behind(tmp_path: Path) -> None:

@@ -33,7 +33,6 @@ T = TypeVar("T")
 VIEW: Final = "analytics_heatmap_agg"
 READER: Final = "analytics_heatmap_admin"
 REFRESH: Final = "analytics_refresh_heatmap"
-ENVIRONMENT: Final = "analytics_heatmap_environment"
 PREFLIGHT: Final = "analytics_heatmap_preflight"
 ENVIRONMENT: Final = "analytics_heatmap_environment"
 

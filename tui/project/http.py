@@ -232,13 +232,16 @@ def proxy_for(url: str) -> Proxy:
     value = named[scheme]
     variable = f"{scheme.upper()}_PROXY"
     try:
-        # A socks proxy resolves names itself, as socks5h says; httpx knows both words.
-        return Proxy(httpx.Proxy(value if "://" in value else f"http://{value}"), tuple(remarks))
+        proxy = httpx.Proxy(value if "://" in value else f"http://{value}")
+        if proxy.url.host and (proxy.url.port is None or 1 <= proxy.url.port <= 65_535):
+            return Proxy(proxy, tuple(remarks))
     except (ValueError, httpx.InvalidURL):
-        raise ConfigurationError(
-            f"{variable} holds no proxy that can be used",
-            hint="give http://, https:// or socks5:// with a host and a port, or unset it",
-        ) from None
+        # What it could not read may hold a password: keep it out of the chain.
+        pass
+    raise ConfigurationError(
+        f"{variable} holds no proxy that can be used",
+        hint="give http://, https:// or socks5:// with a host and a port, or unset it",
+    )
 
 
 def _bypasses(entry: str, target: httpx.URL) -> bool:
