@@ -297,7 +297,7 @@ def without(sandbox: Sandbox, *functions: str) -> Iterator[None]:
         replies = [
             httpx.get(f"{sandbox.url}/rest/v1/rpc/{each}", headers=headers) for each in functions
         ]
-        return {reply.status_code != 404 for reply in replies} == {there}
+        return {reply.status_code for reply in replies} == {200 if there else 404}
 
     headers = as_service(sandbox)
     for each in functions:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from tui.guard.target import KeyFacts, KeyKind, read_key
 from tui.project import (
-    ENVIRONMENT,
     PAGE,
     PREFLIGHT,
     VIEW,
@@ -65,7 +64,6 @@ AMBIGUOUS: Final = "PGRST203"
 SCHEMA: Final = 1
 # PostgREST's word for a function that it does not know. A 404 without it may come from anywhere.
 _NO_SUCH_FUNCTION: Final = "PGRST202"
-_ABSENT: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,38 +204,33 @@ async def ask_declaration(project: Project, policy: RetryPolicy | None = None) -
     Raises:
         ProjectError: It cannot be asked, or its answer cannot be read for certain.
     """
-    document: dict[str, Any] = {}
-    asked, hint = PREFLIGHT, APPLY_PREFLIGHT
-    reply = await _call_if_there(project, PREFLIGHT, policy)
-    if reply is _ABSENT:
-        asked, hint = ENVIRONMENT, "apply sql/analytics_heatmap.sql"
-        word = await _call_if_there(project, ENVIRONMENT, policy)
-        if word is _ABSENT:
-            return Declaration(could_be_asked=False)
-    else:
-        try:
-            preflight = Preflight.read(reply)
-            word, document = preflight.at("declared_environment"), preflight.document
-        except ValueError as error:
-            raise _unreadable(asked, str(error), hint) from error
-    if word is not None and not isinstance(word, str):
-        why = f"the declared environment is no text but {type(word).__name__}"
-        raise _unreadable(asked, why, hint)
-    return Declaration(word, document)
-
-
-async def _call_if_there(project: Project, function: str, policy: RetryPolicy | None) -> Any:
     try:
-        reply, _ = await project.call_read_only(function, policy=policy)
+        reply, _ = await project.call_read_only(PREFLIGHT, policy=policy)
     except Missing as error:
         if error.code != _NO_SUCH_FUNCTION:
             raise
-        return _ABSENT
-    return reply
+        return await _ask_environment(project, policy)
+    try:
+        preflight = Preflight.read(reply)
+        word = preflight.at("declared_environment")
+    except ValueError as error:
+        raise _unreadable(str(error)) from error
+    if word is not None and not isinstance(word, str):
+        raise _unreadable(f"the declared environment is no text but {type(word).__name__}")
+    return Declaration(word, preflight.document)
 
 
-def _unreadable(function: str, why: str, hint: str = APPLY_PREFLIGHT) -> ProjectError:
-    return ProjectError(f"calling {function}: {why}", hint=hint)
+async def _ask_environment(project: Project, policy: RetryPolicy | None) -> Declaration:
+    try:
+        return Declaration(await project.declared_environment(policy))
+    except Missing as error:
+        if error.code != _NO_SUCH_FUNCTION:
+            raise
+        return Declaration(could_be_asked=False)
+
+
+def _unreadable(why: str) -> ProjectError:
+    return ProjectError(f"calling {PREFLIGHT}: {why}", hint=APPLY_PREFLIGHT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -324,6 +324,24 @@ class Project:
 
         return await self.ask(f"calling {function}", request, policy=policy)
 
+    async def declared_environment(self, policy: RetryPolicy | None = None) -> str | None:
+        """What the database says it is, by the function that says only this."""
+        what = f"calling {ENVIRONMENT}"
+        # postgrest-py hands on as text what it cannot read, which here could be taken for a word.
+        headers = _key_headers(self.key) | {"Accept-Profile": "public"}
+
+        async def request() -> str | None:
+            url = f"{self.url}/rest/v1/rpc/{ENVIRONMENT}"
+            response = await self._http.get(url, headers=headers)
+            if not response.is_success:
+                raise refusal(what, read_reply(response))
+            word = response.json()
+            if word is not None and not isinstance(word, str):
+                raise Garbled("text was expected")
+            return word
+
+        return await self.ask(what, request, policy=policy)
+
     async def users_matching(self, fragment: str) -> AsyncIterator[list[dict[str, Any]]]:
         """Auth users whose email may hold a fragment, page by page.
 
