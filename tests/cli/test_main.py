@@ -136,7 +136,7 @@ def test_a_dry_run_is_ready_and_writes_nothing(sandbox: Sandbox) -> None:
         ({}, ("--env-file", "nowhere.env"), "there is no such file"),
         ({}, ("--dry-run", "--purge"), "exclude each other"),
         ({}, ("--dry-run", "--purge-unexplained", "0"), "'0' is no number of rows from 1 on"),
-        ({}, ("--purge-unexplained", "-1"), "expected one argument"),
+        ({}, ("--purge-unexplained", "-1"), "'-1' is no number of rows"),
         ({}, ("--no-such-flag",), "unrecognized arguments"),
         ({"ALL_PROXY": "socks4://x:1", "SUPABASE_URL": "https://a.example"}, (), "ALL_PROXY"),
         ({"SSL_CERT_FILE": "/gone", "SUPABASE_URL": "https://a.example"}, (), "SSL_CERT_FILE"),
