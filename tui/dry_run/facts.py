@@ -348,7 +348,7 @@ class Facts:
         except ProjectError as error:
             return error
         except ValueError as error:
-            return _unreadable(PREFLIGHT, str(error))
+            return _unreadable(str(error))
 
     async def trouble(self) -> ProjectError | None:
         """Why the project does not answer, or refuses the key; None where it is fine.
