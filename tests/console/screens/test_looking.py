@@ -180,9 +180,11 @@ async def test_what_is_saved_is_what_is_shown_and_says_so(tmp_path: Path) -> Non
         kept = grid_of(app).grid.rows_used
         assert 0 < kept < len(session.live.rows)
         await press(pilot, "w")
+        await until(pilot, lambda: "Save the heatmap" in text_of(app))
         assert f"{kept} of {len(session.live.rows)} rows" in text_of(app)
         assert 'matching "burn"' in text_of(app)
         await press(pilot, "r")
+        await until(pilot, lambda: [*(tmp_path / "exports").glob("*.json")])
         [path] = (tmp_path / "exports").glob("*.json")
         assert "matching-burn" in path.name
         saved = json.loads(path.read_text())
@@ -190,7 +192,10 @@ async def test_what_is_saved_is_what_is_shown_and_says_so(tmp_path: Path) -> Non
         assert all("burn" in f"{row['lesion']}" for row in saved)
         with path.with_suffix(".csv").open() as file:
             assert len(list(csv.DictReader(file))) == kept
-        await press(pilot, "w", "p")
+        await press(pilot, "w")
+        await until(pilot, lambda: "Save the heatmap" in text_of(app))
+        await press(pilot, "p")
+        await until(pilot, lambda: [*(tmp_path / "exports").glob("*.svg")])
         [picture] = (tmp_path / "exports").glob("*.svg")
         drawn = html.unescape(picture.read_text()).replace("\xa0", " ")
         for words in ('matching "burn"', screen.spec.scale.heading, "lesion × topic by week"):
