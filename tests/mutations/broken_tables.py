@@ -92,6 +92,22 @@ TABLES = [
         fails=["schema.keys"],
     ),
     Mutation(
+        "milliseconds-sent-as-seconds",
+        """
+        update public.responses set created_at = '55840-06-01'
+        where id = (select r.id from public.responses r join public.questions q
+          on q.id = r.question_id where q.status = 'published' order by r.id limit 1);
+        refresh materialized view public.analytics_heatmap_agg
+        """,
+        """
+        update public.responses set created_at = now() - interval '1 week'
+        where created_at not between '2000-01-01' and now() + interval '1 year';
+        refresh materialized view public.analytics_heatmap_agg
+        """,
+        hint="where created_at not between",
+        warns=["volume.dates"],
+    ),
+    Mutation(
         "webhook-on-responses",
         """
         create schema supabase_functions;

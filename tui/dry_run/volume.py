@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from tui.dry_run.facts import READ
 from tui.dry_run.probe import Finding, Probe, listed, passed, warned
+from tui.project import VIEW, outside
 from tui.settings import WEEKS
 from tui.verify.events import ProbeStatus
 
@@ -18,6 +20,9 @@ _OVERWHELMING: Final = 100
 # A project with fewer responses has no picture to spoil.
 _SOME: Final = 1_000
 _LONG_S: Final = 600.0
+_EARLIEST: Final = "2000-01-01"
+_AHEAD: Final = timedelta(days=366)
+_NAMED: Final = 3
 
 
 async def rows(facts: Facts) -> Finding:
@@ -57,6 +62,19 @@ def _spoken(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
+async def dates(facts: Facts) -> Finding:
+    """Are all answers of a time when there were learners?"""
+    latest = datetime.now(UTC).date() + _AHEAD
+    strange = outside("week_start", _EARLIEST, latest)
+    page = await facts.project.page(
+        VIEW, ["week_start"], [strange], order=["week_start"], limit=_NAMED, count=True
+    )
+    if not page.rows:
+        return passed(f"no week before {_EARLIEST} or after {latest}")
+    weeks = listed(sorted({str(row["week_start"]) for row in page.rows}))
+    return warned(f"{page.total or len(page.rows):,} aggregates of impossible weeks, as {weeks}")
+
+
 async def jobs(facts: Facts) -> Finding:
     """Does anything else refresh or read the view at the same time?"""
     preflight = await facts.preflight()
@@ -92,6 +110,18 @@ PROBES: Final = (
         "lower HEATMAP_VERIFY_USERS or HEATMAP_VERIFY_QUESTIONS",
         _WARN,
         duration,
+    ),
+    Probe(
+        "volume.dates",
+        "no answer is of an impossible date",
+        f"rows of {VIEW} before {_EARLIEST}, or more than a year ahead",
+        "there are such weeks, as milliseconds make that were sent as seconds: the heatmap leaves "
+        "out what no calendar holds",
+        "correct the responses where created_at not between '2000-01-01' and now() + "
+        "interval '1 year', and refresh",
+        _WARN,
+        dates,
+        needs=("schema.populated",),
     ),
     Probe(
         "volume.jobs",
