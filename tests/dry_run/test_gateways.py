@@ -214,6 +214,23 @@ async def test_users_that_cannot_be_listed_are_told_with_the_sql_that_mends_them
     assert "update auth.users set confirmation_token = coalesce(" in answer.hint
 
 
+async def test_a_kind_of_read_that_is_refused_is_found_before_the_first_write(
+    sandbox: Sandbox,
+) -> None:
+    forward = forwarding(sandbox)
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if "or" in request.query:
+            body = {"code": "PGRST100", "message": "failed to parse logic tree"}
+            return web.json_response(body, status=400)
+        return await forward(request)
+
+    verdict, answers = await asked_of_sandbox(sandbox, handler)
+    assert not verdict.ready
+    assert answers["schema.requests"].status is ProbeStatus.FAIL
+    assert "PGRST100" in answers["schema.requests"].detail
+
+
 @dataclass(frozen=True)
 class Reply:
     """One reply of the sandbox, as it was recorded."""

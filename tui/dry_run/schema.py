@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from tui.dry_run import tables
@@ -21,11 +22,16 @@ from tui.project import (
     REFRESH,
     VIEW,
     Denied,
+    Filter,
     Missing,
     ProjectError,
     ProjectUnreachable,
+    outside,
 )
+from tui.verify.comparison import compare
 from tui.verify.events import ProbeStatus
+from tui.verify.leftovers import ANY_SLUG, count_run, id_of
+from tui.verify.view import ORDER, sample, within
 
 if TYPE_CHECKING:
     from tui.dry_run.facts import Facts
@@ -45,6 +51,10 @@ _INDEX_COLUMNS: Final = ["week_start", "question_id"]
 # prerequisite state), and when a write is asked of a read-only transaction.
 _UNPOPULATED: Final = "55000"
 _READ_ONLY: Final = "25006"
+# A run that never was: of a day before this console.
+_NO_RUN: Final = "20000101-00000000"
+# PostgREST's own words on a request: it cannot read it, or finds no such thing in its schema cache.
+_NOT_SERVED: Final = ("PGRST1", "PGRST2")
 
 
 async def preflight(facts: Facts) -> Finding:
@@ -230,6 +240,29 @@ async def _judge_refusal(facts: Facts, function: str, error: ProjectError) -> Fi
     raise error
 
 
+async def requests(facts: Facts) -> Finding:
+    """Are a run's reads answered, in the very shape in which it sends them?
+
+    With the ids of a run that never was, and by the functions that a run reads by.
+    """
+    project = facts.project
+    ids = [id_of(_NO_RUN, "question", number) for number in range(2)]
+    try:
+        await asyncio.gather(
+            count_run(project, _NO_RUN),
+            compare(project, ids, (), lambda _: None),
+            sample(project, ids),
+            project.count(VIEW, within(ids)),
+            project.page(VIEW, COLUMNS, [outside("question_id", *ids)], order=ORDER, limit=1),
+            project.count("questions", [Filter("slug", "not.match", ANY_SLUG)]),
+        )
+    except ProjectError as error:
+        if is_broken(error.code) or (error.code or "").startswith(_NOT_SERVED):
+            return failed(f"a read that every run sends is refused: {error.message}", error.hint)
+        raise
+    return passed("every kind of read that a run sends is answered")
+
+
 _FAIL: Final = ProbeStatus.FAIL
 
 PROBES: Final = (
@@ -317,5 +350,16 @@ PROBES: Final = (
         refresh,
         vital=True,
         needs=("schema.view",),
+    ),
+    Probe(
+        "schema.requests",
+        "a run's reads are answered",
+        "each kind of read of a run, with ids that do not exist",
+        "PostgREST or the database refuses one: a run would stop at it",
+        "look at the message; PostgREST's settings and the columns' types decide",
+        _FAIL,
+        requests,
+        vital=True,
+        needs=("schema.columns", "schema.reader", "authentication.admin"),
     ),
 )
