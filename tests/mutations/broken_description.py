@@ -19,7 +19,7 @@ DESCRIPTION = [
         (PREFLIGHT, APPLY),
         fails=["schema.view"],
         skips=["schema.preflight"],
-        follow=30,
+        follow=31,
     ),
     Mutation(
         "preflight-missing-and-column-renamed",
@@ -27,7 +27,7 @@ DESCRIPTION = [
         (PREFLIGHT, "alter table public.questions rename stem to stem_md"),
         fails=["schema.columns"],
         skips=["schema.preflight"],
-        follow=27,
+        follow=28,
     ),
     Mutation(
         "preflight-denied",

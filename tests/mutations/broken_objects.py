@@ -57,14 +57,14 @@ OBJECTS = [
         f"refresh materialized view {VIEW} with no data",
         APPLY,
         fails=["schema.populated"],
-        follow=2,
+        follow=3,
     ),
     Mutation(
         "view-dropped",
         f"drop materialized view {VIEW}",
         APPLY,
         fails=["schema.view"],
-        follow=9,
+        follow=10,
     ),
     Mutation(
         "view-not-materialized",
@@ -79,7 +79,7 @@ OBJECTS = [
         """,
         APPLY,
         fails=["schema.view"],
-        follow=6,
+        follow=7,
     ),
     Mutation(
         "view-column-missing",
@@ -88,7 +88,7 @@ OBJECTS = [
         ),
         APPLY,
         fails=["schema.view"],
-        follow=6,
+        follow=7,
     ),
     Mutation(
         "view-column-renamed",
@@ -98,10 +98,10 @@ OBJECTS = [
         ),
         APPLY,
         fails=["schema.view"],
-        follow=6,
+        follow=7,
     ),
     Mutation(
-        "view-column-extra", new_view("v.*, 1 as extra"), APPLY, fails=["schema.view"], follow=6
+        "view-column-extra", new_view("v.*, 1 as extra"), APPLY, fails=["schema.view"], follow=7
     ),
     Mutation(
         "view-columns-moved",
@@ -111,7 +111,7 @@ OBJECTS = [
         ),
         APPLY,
         fails=["schema.view"],
-        follow=6,
+        follow=7,
     ),
     Mutation(
         "view-column-retyped",
@@ -121,7 +121,7 @@ OBJECTS = [
         ),
         APPLY,
         fails=["schema.view"],
-        follow=6,
+        follow=7,
     ),
     Mutation(
         "view-owner-under-rls",
@@ -135,7 +135,7 @@ OBJECTS = [
         f"drop function {READER}",
         APPLY,
         fails=["schema.functions"],
-        follow=2,
+        follow=3,
     ),
     Mutation(
         "refresh-dropped",
@@ -144,7 +144,13 @@ OBJECTS = [
         fails=["schema.functions"],
         follow=3,
     ),
-    Mutation("reader-ambiguous-column", AMBIGUOUS_READER, APPLY, fails=["schema.reader"]),
+    Mutation(
+        "reader-ambiguous-column",
+        AMBIGUOUS_READER,
+        APPLY,
+        fails=["schema.reader"],
+        follow=1,
+    ),
     Mutation(
         "reader-overloaded",
         """
@@ -155,14 +161,14 @@ OBJECTS = [
         """,
         APPLY,
         fails=["schema.functions"],
-        follow=2,
+        follow=3,
     ),
     Mutation(
         "reader-not-security-definer",
         f"alter function {READER} security invoker",
         APPLY,
         fails=["schema.functions"],
-        follow=1,
+        follow=2,
     ),
     Mutation(
         "refresh-not-security-definer",
@@ -325,5 +331,6 @@ GATES = [
         APPLY,
         fails=["permissions.admin", "schema.reader", "schema.refresh"],
         warns=["permissions.null_role", "permissions.learner_gate"],
+        follow=1,
     ),
 ]

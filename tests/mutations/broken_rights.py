@@ -80,7 +80,7 @@ PRIVILEGES = [
         APPLY,
         hint="to service_role",
         fails=["permissions.service_role"],
-        follow=1,
+        follow=2,
     ),
     Mutation(
         "service-role-may-not-read-view",
@@ -88,7 +88,7 @@ PRIVILEGES = [
         APPLY,
         hint="to service_role",
         fails=["permissions.service_role"],
-        follow=3,
+        follow=4,
     ),
     Mutation(
         "service-role-may-not-delete-responses",
@@ -110,7 +110,7 @@ PRIVILEGES = [
         "grant select, insert, update, delete on public.questions to service_role",
         hint="grant select, insert, delete on public.questions to service_role",
         fails=["permissions.service_role"],
-        follow=3,
+        follow=4,
     ),
     Mutation(
         "private-schema-open",

@@ -182,7 +182,7 @@ NETWORK = [
         faults="e401=1,path=/auth/v1/admin",
         hint="service-role key",
         fails=["authentication.admin"],
-        follow=1,
+        follow=2,
     ),
     Mutation(
         "read-only-database",
@@ -205,7 +205,7 @@ NETWORK = [
         setup=lambda _, setup: replace(setup, timeout_s=4.0),
         hint="status page",
         skips=["authentication.admin", "authentication.wrong_key"],
-        follow=1,
+        follow=2,
     ),
     Mutation(
         "preflight-hangs",

@@ -26,7 +26,7 @@ TABLES = [
         "alter table public.questions rename stem to stem_md",
         hint="restore questions.stem_md",
         fails=["schema.columns"],
-        follow=1,
+        follow=2,
     ),
     Mutation(
         "column-dropped",
@@ -34,7 +34,7 @@ TABLES = [
         "alter table public.questions add subtopic text",
         hint="restore questions.subtopic",
         fails=["schema.columns"],
-        follow=1,
+        follow=2,
     ),
     Mutation(
         "column-retyped",
@@ -42,7 +42,7 @@ TABLES = [
         "alter table public.questions alter lead_in type text using 'What is it?'",
         hint="make questions.lead_in",
         fails=["schema.columns"],
-        follow=1,
+        follow=2,
     ),
     Mutation(
         "status-without-published",
@@ -50,7 +50,7 @@ TABLES = [
         "alter type public.item_status rename value 'live' to 'published'",
         hint="label 'published'",
         fails=["schema.columns"],
-        follow=1,
+        follow=2,
     ),
     Mutation(
         "unique-key-that-rows-collide-on",
@@ -209,7 +209,7 @@ TABLES = [
         "public; alter table away.app_users set schema public; drop schema away",
         hint="needed are questions (id, slug, status",
         fails=["schema.tables"],
-        follow=22,
+        follow=23,
     ),
     Mutation(
         "profiles-hidden",
@@ -217,7 +217,7 @@ TABLES = [
         "grant select on public.app_users to service_role",
         hint="grant select on public.app_users to service_role",
         fails=["permissions.service_role"],
-        follow=1,
+        follow=2,
     ),
 ]
 

@@ -256,6 +256,8 @@ async def requests(facts: Facts) -> Finding:
             project.page(VIEW, COLUMNS, [outside("question_id", *ids)], order=ORDER, limit=1),
             project.count("questions", [Filter("slug", "not.match", ANY_SLUG)]),
         )
+    except Denied:
+        raise
     except ProjectError as error:
         if is_broken(error.code) or (error.code or "").startswith(_NOT_SERVED):
             return failed(f"a read that every run sends is refused: {error.message}", error.hint)
