@@ -126,7 +126,7 @@ ELSEWHERE: Final = [
     "from tui.guard.break_glass import authorize_write as a\np = a(t, allow_prod=True, now=n)",
     "from tui.guard import break_glass as b\np = b.Permit(b._MINT, t, '', None, n)",
     "from tui.guard.break_glass import WritePermission as W\np = W(None, t, None)",
-    "from tui.verify.approval import leave_to_write\nx = leave_to_write(r)",
+    "from tui.verify.session import approved_writer\nx = approved_writer(r)",
     "from dataclasses import replace\nt = replace(t, asked_database=True)",
     "from dataclasses import replace\nt = replace(t, kind=TargetKind.LOCAL)",
     "from tui.guard.target import Target\nt = Target()",

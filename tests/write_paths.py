@@ -23,7 +23,6 @@ ROOT: Final = Path(__file__).parents[1]
 PROJECT: Final = "tui/project/"
 SANDBOX: Final = "tui/sandbox/"
 WRITING: Final = "tui/project/writer.py"
-LEAVE: Final = "tui/verify/approval.py"
 SESSION: Final = "tui/verify/session.py"
 
 READS: Final = {"select", "get", "head", "options", "aclose", "close", "get_user_by_id"} | {
@@ -74,9 +73,9 @@ SUBPROCESS: Final = {"run", "Popen", "call", "check_call", "check_output", "geto
 
 # What makes leave to write, and the only places that may touch it other than in an annotation.
 GUARDED: Final[Mapping[str, set[tuple[str, str]]]] = {
-    "Writer": {(LEAVE, "leave_to_write")},
-    "leave_to_write": {(SESSION, "Session._leave")},
-    "authorize_write": {(LEAVE, "leave_to_write"), (SESSION, "Session.check_guard")},
+    "Writer": {(SESSION, "approved_writer")},
+    "approved_writer": {(SESSION, "Session._approve")},
+    "authorize_write": {(SESSION, "approved_writer"), (SESSION, "Session.check_guard")},
     "WritePermission": {("tui/guard/break_glass.py", "authorize_write")},
     "Permit": {("tui/guard/break_glass.py", "grant")},
     "_MINT": {
@@ -200,7 +199,7 @@ class Walker:
         yield from self._guarded()
         if self.path == WRITING:
             yield from self._send_asks_first()
-        if self.path == LEAVE:
+        if self.path == SESSION:
             yield from self._leave_is_asked_first()
 
     def imports(self) -> Iterator[tuple[ast.AST, str, str | None]]:
@@ -281,7 +280,7 @@ class Walker:
 
     def _leave_is_asked_first(self) -> Iterator[Site]:
         """`permission = authorize_write(...)`, then `with permission:` around `Writer(...)`."""
-        function = self._function("leave_to_write") or self.tree
+        function = self._function("approved_writer") or self.tree
         given = {
             node.targets[0].id
             for node in ast.walk(function)

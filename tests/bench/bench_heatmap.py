@@ -255,7 +255,7 @@ class PagedSession(FakeSession):
         super().__init__()
         self._pages = pages
 
-    async def live_heatmap(self) -> SampleTaken:
+    async def read_heatmap(self) -> SampleTaken:
         """Read all pages."""
         rows: list[AggregateRow] = []
         for page in self._pages:

@@ -265,7 +265,7 @@ class FakeSession:
             Mode.PURGE, script, archive=self.archive, result=Result(Mode.PURGE, self.clock)
         )
 
-    async def live_heatmap(self) -> SampleTaken:
+    async def read_heatmap(self) -> SampleTaken:
         return self.live
 
     def remember(self, *refreshes_ms: float) -> None:

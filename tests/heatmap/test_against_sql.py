@@ -170,7 +170,7 @@ def test_every_figure_shown_is_what_sql_finds(
 
     async def read() -> Any:
         async with open_session(sandbox) as session:
-            return await session.live_heatmap()
+            return await session.read_heatmap()
 
     sample = asyncio.run(read())
     assert len(sample.rows) == sample.total

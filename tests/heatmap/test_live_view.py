@@ -36,7 +36,7 @@ async def test_a_refresh_is_told_in_utc_wherever_the_database_lives(
     async with open_session(sandbox) as session:
         zone = str(session.preflight["last_refresh"]["refreshed_at"])
         assert zone.endswith("+09:00"), "else this test proves nothing"
-        refreshed_at = (await session.live_heatmap()).refreshed_at
+        refreshed_at = (await session.read_heatmap()).refreshed_at
     assert refreshed_at is not None
     assert refreshed_at.endswith("+00:00")
     assert abs((datetime.fromisoformat(refreshed_at) - now).total_seconds()) < 60
@@ -46,7 +46,7 @@ async def test_questions_are_called_by_their_slugs(sandbox: Sandbox, database: A
     slugs = dict(database.execute("select id, slug from questions").fetchall())
     samples = []
     async with open_session(sandbox) as session:
-        live = await session.live_heatmap()
+        live = await session.read_heatmap()
         result = await finish(
             session.cycle(), lambda e: samples.append(e) if isinstance(e, SampleTaken) else None
         )

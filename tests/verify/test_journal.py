@@ -72,7 +72,7 @@ def test_looking_at_a_run_that_died_loses_nothing_of_it(
 
 def test_a_run_that_was_left_tells_its_last_stage(begun: journal.Journal, tmp_path: Path) -> None:
     begun.note("cleanup-responses")
-    assert begun.leave() is None
+    assert begun.release() is None
     assert stages(tmp_path) == ["cleanup-responses"]
     assert not journal.is_alive(tmp_path, RUN)
 
@@ -82,7 +82,7 @@ def test_journals_of_another_port_are_another_projects(
 ) -> None:
     other = classify("http://127.0.0.1:54322", OPAQUE, sandbox=True)
     assert journal.open_journals(tmp_path, other.place) == []
-    assert begun.leave() is None
+    assert begun.release() is None
 
 
 def test_a_full_disk_stops_no_run_that_has_begun(
@@ -91,7 +91,7 @@ def test_a_full_disk_stops_no_run_that_has_begun(
     monkeypatch.setattr(journal, "os", FullDisk())
     monkeypatch.setattr(journal, "write_private", no_space)
     begun.note("responses")
-    told = begun.leave()
+    told = begun.release()
     assert told is not None
     assert "no space left on device" in told
     assert stages(tmp_path) == ["planned"]

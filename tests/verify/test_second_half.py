@@ -13,7 +13,7 @@ from tests.verify.conftest import contents, finish, open_session
 from tests.verify.test_journal import FullDisk, no_space
 from tui.errors import ExitCode
 from tui.project import VIEW, Project, ProjectError, TimedOut, Truncated, Writer
-from tui.verify import comparison, diff, journal, session, view
+from tui.verify import comparison, diff, journal, view
 from tui.verify.events import (
     Event,
     Notice,
@@ -339,13 +339,9 @@ async def test_evidence_that_cannot_be_made_does_not_hide_the_verdict(
 async def test_no_request_of_a_run_outlives_it(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never(*_: object) -> None:
-        await asyncio.Event().wait()
-
     def unwritable(_: journal.Journal) -> None:
         raise OSError(errno.EIO, "broken")
 
-    monkeypatch.setattr(session, "describe", never)
     monkeypatch.setattr(journal.Journal, "open", unwritable)
     before = asyncio.all_tasks()
     async with open_session(sandbox) as opened:

@@ -272,7 +272,7 @@ class Desk:
         live, problem = None, None
         try:
             set_aside()
-            live = await session.live_heatmap()
+            live = await session.read_heatmap()
         except OperatorError as error:
             problem = " ".join(filter(None, (error.message, error.hint)))
         except Exception as defect:

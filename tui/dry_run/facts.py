@@ -19,7 +19,7 @@ from tui.project import (
     ProjectUnreachable,
     TimedOut,
 )
-from tui.verify.described import described
+from tui.verify.events import ProjectDescribed
 from tui.verify.leftovers import users_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from tui.guard.target import Target
     from tui.project import Page, Project, RetryPolicy
     from tui.settings import Settings
-    from tui.verify.events import ProjectDescribed
 
 T = TypeVar("T")
 
@@ -466,7 +465,7 @@ class Facts:
         about, health = self._known("description"), self._known("health")
         preflight = self._known("preflight")
         info = about.document.get("info") if about and about.document else None
-        return described(
+        return ProjectDescribed.read(
             preflight.document if isinstance(preflight, Preflight) else {},
             info.get("version") if isinstance(info, dict) else None,
             health.version if health else None,

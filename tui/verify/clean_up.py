@@ -44,7 +44,7 @@ _KEPT_REMEDY: Final = (
 
 
 class Unexplained(OperatorError):
-    """There are more responses than tagged users can have given; nothing was deleted.
+    """There are more responses than synthetic users can have given; nothing was deleted.
 
     Attributes:
         count: How many more.
@@ -116,7 +116,7 @@ class CleanUp:
         self._context.emit(Notice(f"{text}; they go with the questions", warning=True))
 
     async def responses(self) -> bool:
-        """Delete the responses to tagged questions, a bounded number at a time, and recount them.
+        """Delete the responses to synthetic questions, some at a time, and recount them.
 
         Returns:
             Whether none is left, so that questions and users may go.
@@ -185,7 +185,7 @@ class CleanUp:
             progress.advance(removed)
 
     async def questions(self) -> None:
-        """Delete the tagged questions."""
+        """Delete the synthetic questions."""
         questions = self._found.questions
         with self._context.stage(
             Stage.CLEANUP_QUESTIONS, len(questions), "deleting synthetic questions"
@@ -208,7 +208,7 @@ class CleanUp:
             await self._project.each(self._found.chunks(IDS_PER_REQUEST), delete)
 
     async def users(self) -> None:
-        """Delete the tagged users."""
+        """Delete the synthetic users."""
         users = self._found.users
         with self._context.stage(
             Stage.CLEANUP_USERS, len(users), "deleting synthetic users"

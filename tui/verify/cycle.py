@@ -105,7 +105,7 @@ class Cycle:
             problem = None
             if finished is not None and finished.outcome is not Outcome.LEFTOVERS:
                 problem = journal.close()
-            problem = journal.leave() or problem
+            problem = journal.release() or problem
             if problem is not None:
                 self._emit(Notice(problem, warning=True))
         return finished

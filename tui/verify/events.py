@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,6 +125,19 @@ class ProjectDescribed:
 
     versions: ServerVersions
     fingerprint: str | None = None
+
+    @classmethod
+    def read(
+        cls, preflight: Mapping[str, Any], api: str | None = None, auth: str | None = None
+    ) -> Self:
+        """What a preflight document says, and the versions of the two other services."""
+        server, prints = preflight.get("server"), preflight.get("fingerprints")
+        postgres = server.get("version") if isinstance(server, dict) else None
+        fingerprint = prints.get("all") if isinstance(prints, dict) else None
+        return cls(
+            ServerVersions(postgres if isinstance(postgres, str) else None, api, auth),
+            fingerprint if isinstance(fingerprint, str) else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

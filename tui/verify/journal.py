@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.errors import ConfigurationError
-from tui.files import hold, release, try_lock, write_private
+from tui.files import hold, try_lock, write_private
+from tui.files import release as release_lock
 from tui.verify.leftovers import slug
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Journal:
             return f"the journal {self._path} cannot be removed: {error.strerror or error}"
         return None
 
-    def leave(self) -> str | None:
+    def release(self) -> str | None:
         """Let go of the run, unless it is closed: another start may take it up.
 
         Returns:
@@ -140,7 +141,7 @@ class Journal:
     def _let_go(self) -> None:
         lock, self._lock = self._lock, None
         if lock is not None:
-            release(self._lock_path, lock)
+            release_lock(self._lock_path, lock)
 
     def _write(self) -> None:
         document = {"schema": _SCHEMA, **asdict(self._record)}

@@ -297,7 +297,7 @@ class Result:
     def take_probes(self, dry_run: Result) -> None:
         """Go on from what an earlier dry run found."""
         self.probes = dict(dry_run.probes)
-        self.dry_run = dry_run.dry_run
+        self.dry_run, self.described = dry_run.dry_run, dry_run.described
 
     @property
     def run_id(self) -> str | None:

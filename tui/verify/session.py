@@ -1,56 +1,66 @@
-"""One sitting with one project: what screens and the headless twin ask for work."""
+"""A session: one connected project, and the runs that screens and headless start on it."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import inspect
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tui.crash import report_crash
-from tui.dry_run.facts import DryRunContext
+from tui.dry_run.facts import DryRunContext, ask_declaration
 from tui.dry_run.registry import probe_of
 from tui.dry_run.runner import end_of, run_one, run_probes, verdict_of
 from tui.errors import ExitCode
 from tui.guard import break_glass
+from tui.guard.target import Target, declared_by_database, named_by_reply
+from tui.project import Project, ProjectError, RetryPolicy, Writer
 from tui.verify import cycle, journal, purge, view
-from tui.verify.approval import leave_to_write
 from tui.verify.causes import Causes
-from tui.verify.connected import Connected
 from tui.verify.cycle import Cycle
 from tui.verify.dataset import Dataset
-from tui.verify.described import describe, described
 from tui.verify.events import (
     DryRunFinished,
     Event,
     Mode,
     Notice,
     Outcome,
+    ProjectDescribed,
     RunFinished,
     RunStarted,
     SampleTaken,
 )
 from tui.verify.leftovers import new_run_id
+from tui.verify.purge import PurgeCommand
 from tui.verify.run import Run, RunContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
+    from types import TracebackType
+    from typing import Self
 
-    from tui.guard.break_glass import Permit
-    from tui.guard.target import Target
-    from tui.project import RetryPolicy, Writer
+    from tui.guard.break_glass import Intent, Permit
     from tui.redact import Secret
     from tui.settings import Settings
-    from tui.verify.archive import Archive
-    from tui.verify.connected import ObtainPermit
+    from tui.verify.result import Result
+    from tui.verify.run import Archive
 
     Emit = Callable[[Event], None]
 
 __all__ = ["ConnectStage", "Run", "Session"]
 
 _TABLES: Final = ("users", "questions", "responses")
+
+
+class ObtainPermit(Protocol):
+    """Asks the operator; waiting for the answer ends when a stop is asked for, if it is awaited."""
+
+    def __call__(self) -> break_glass.Permit | Awaitable[break_glass.Permit | None] | None:
+        """The permit, or None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,7 @@ class ConnectStage:
     detail: str | None = None
 
 
-class Session(Connected):
+class Session:
     """A project, connected, and the work that can be done on it.
 
     Args:
@@ -73,6 +83,11 @@ class Session(Connected):
         is_sandbox: This process started the target itself.
         allow_prod: `--allow-prod` was given; without a permit it opens nothing.
         policy: Retry policy; None for the default.
+
+    Attributes:
+        target: The project; may turn production once its database was asked.
+        last_dry_run: What the probes said last, or None.
+        preflight: What the database last said of itself; empty where it cannot.
     """
 
     def __init__(
@@ -86,10 +101,110 @@ class Session(Connected):
         allow_prod: bool = False,
         policy: RetryPolicy | None = None,
     ) -> None:
-        super().__init__(
-            settings, target, key=key, is_sandbox=is_sandbox, allow_prod=allow_prod, policy=policy
-        )
+        self.settings = settings
+        self.target = target
+        self.is_sandbox = is_sandbox
+        self.allow_prod = allow_prod
         self.archive = archive
+        self.last_dry_run: Result | None = None
+        self.preflight: Mapping[str, Any] = {}
+        concurrency = settings.volume.concurrency
+        self._project = Project(target.url, key, concurrency=concurrency, policy=policy)
+        anon_key = settings.anon_key
+        self._anon = (
+            Project(target.url, anon_key, concurrency=2, policy=policy) if anon_key else None
+        )
+        self._permit: break_glass.Permit | None = None
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections, and whatever `on_close` was given."""
+        await self._project.aclose()
+        if self._anon is not None:
+            await self._anon.aclose()
+        while self._closers:
+            await self._closers.pop()()
+
+    def on_close(self, closer: Callable[[], Awaitable[None]]) -> None:
+        """Have something closed together with the session, such as the sandbox behind it."""
+        self._closers.append(closer)
+
+    async def ask_database(self) -> None:
+        """Let the database say whether it is production, and replies which project they are from.
+
+        A project that cannot be asked keeps its classification and accepts no write: the dry run
+        then says what is wrong.
+
+        Raises:
+            ConfigurationError: Replies come from another project than URL and key name.
+        """
+        with contextlib.suppress(ProjectError):
+            await self._ask_database(RetryPolicy(attempts=2))
+        self._heed_replies()
+
+    async def _ask_database(self, policy: RetryPolicy | None = None) -> None:
+        said = await ask_declaration(self._project, policy)
+        self.preflight = said.document
+        self.target = declared_by_database(
+            self.target, said.word, could_be_asked=said.could_be_asked
+        )
+        self._heed_replies()
+
+    def _heed_replies(self) -> None:
+        for ref in sorted(self._project.named_by_replies):
+            self.target = named_by_reply(self.target, ref)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What of this machine's surroundings could not be heeded, a sentence each."""
+        return self._project.remarks
+
+    def purge_command(self, *, unexplained: int | None = None, runs: Sequence[str] = ()) -> str:
+        """The exact command line that removes what earlier runs left on this project.
+
+        Args:
+            unexplained: Accept that the tag does not explain so many responses.
+            runs: Runs to remove although they may be under way elsewhere.
+        """
+        return self._purge_command().line(unexplained=unexplained, runs=runs)
+
+    def _purge_command(self) -> PurgeCommand:
+        return PurgeCommand.on(
+            self.settings,
+            self.target,
+            is_sandbox=self.is_sandbox,
+            justification=self._permit.justification if self._permit else None,
+            ticket=self._permit.ticket if self._permit else None,
+        )
+
+    def grant(
+        self, *, confirmation: str, justification: str, ticket: str | None = None
+    ) -> break_glass.Permit:
+        """Break-glass: turn what was typed into the permit for one run on this target.
+
+        Raises:
+            GuardRefused: A condition is not met; the message says which.
+        """
+        self._permit = break_glass.grant(
+            self.target,
+            confirmation=confirmation,
+            justification=justification,
+            ticket=ticket,
+            dry_run_ready=self.last_dry_run is not None and self.last_dry_run.ready,
+            now=break_glass.Moment.now(),
+        )
+        return self._permit
 
     @property
     def journals(self) -> list[journal.Record]:
@@ -167,30 +282,23 @@ class Session(Connected):
             dataset = Dataset(run_id, users=volume.users, questions=volume.questions)
             planned = {name: getattr(volume, name) for name in _TABLES}
             allowed = permit or await self._obtain(run, obtain_permit)
-            with await self._leave(run, allowed, planned, emit) as writer:
-                describing = asyncio.create_task(describe(self._project, self.preflight))
-                try:
-                    context = RunContext(
-                        self._project,
-                        writer,
-                        emit,
-                        run.cancellation,
-                        journal.of_run(self._journal_dir, dataset, self.target),
-                        Causes(self.preflight),
-                    )
-                    finished = await Cycle(
-                        context,
-                        dataset,
-                        volume=volume,
-                        refresh_runs=refresh_runs,
-                        command=self._purge_command(),
-                        report_crash=self._report_crash,
-                    ).run()
-                    emit(await describing)
-                finally:
-                    describing.cancel()
-                    await asyncio.wait({describing})
-            return finished
+            with await self._approve(run, allowed, planned, emit) as writer:
+                context = RunContext(
+                    self._project,
+                    writer,
+                    emit,
+                    run.cancellation,
+                    journal.of_run(self._journal_dir, dataset, self.target),
+                    Causes(self.preflight),
+                )
+                return await Cycle(
+                    context,
+                    dataset,
+                    volume=volume,
+                    refresh_runs=refresh_runs,
+                    command=self._purge_command(),
+                    report_crash=self._report_crash,
+                ).run()
 
         run = Run(run_id, Mode.CYCLE, self._project, work, archive=self.archive)
         if self.last_dry_run is not None and not with_dry_run:
@@ -227,7 +335,7 @@ class Session(Connected):
                 allowed = await self._obtain(run, obtain_permit)
             alive, journals = self._journals()
             dead = [each.run_id for each in journals]
-            with await self._leave(run, allowed, {}, emit) as writer:
+            with await self._approve(run, allowed, {}, emit) as writer:
                 purged = await purge.Purge(
                     RunContext(
                         self._project,
@@ -252,13 +360,13 @@ class Session(Connected):
         return run
 
     def heatmap(self) -> Run:
-        """Read the live heatmap. Writes nothing."""
+        """Read the heatmap. Writes nothing."""
         run_id = new_run_id()
 
         async def work(emit: Emit) -> RunFinished:
             began = time.perf_counter()
             emit(RunStarted(run_id, Mode.HEATMAP, self.target, self.settings.volume))
-            taken = await self.live_heatmap()
+            taken = await self.read_heatmap()
             emit(taken)
             seconds = time.perf_counter() - began
             message = f"{len(taken.rows):,} of {taken.total:,} rows read"
@@ -266,7 +374,7 @@ class Session(Connected):
 
         return Run(run_id, Mode.HEATMAP, self._project, work)
 
-    async def live_heatmap(self) -> SampleTaken:
+    async def read_heatmap(self) -> SampleTaken:
         """The view as it is now, real rows and synthetic.
 
         Raises:
@@ -321,17 +429,20 @@ class Session(Connected):
             asked = replace(self.target, asked_database=True)
             break_glass.authorize_write(asked, allow_prod=False, now=break_glass.Moment.now())
 
-    async def _leave(
+    async def _approve(
         self,
         run: Run,
         permit: break_glass.Permit | None,
         planned: Mapping[str, int],
         emit: Emit,
     ) -> AbstractContextManager[Writer]:
+        """Obtain the guard's approval for one run, after asking the database once more."""
         # What was true when the operator was shown the banner need not be true any more.
-        await run.cancellation.race(self._ask_database())
+        versions, _ = await run.cancellation.race(
+            asyncio.gather(self._versions(run.result), self._ask_database())
+        )
         run.cancellation.check()
-        emit(described(self.preflight))
+        emit(ProjectDescribed.read(self.preflight, *versions))
         self._permit = permit or self._permit
         if self.allow_prod and self.target.is_production and permit is not None:
             if permit.problem(self.target, break_glass.Moment.now()) is None:
@@ -339,10 +450,71 @@ class Session(Connected):
                     run.result, self.target, permit, planned, emit
                 )
             run.cancellation.check()
-        return leave_to_write(
+        return approved_writer(
             self._project,
             self.target,
             allow_prod=self.allow_prod,
             permit=permit,
             intent=run.intent,
         )
+
+    async def _versions(self, result: Result) -> tuple[str | None, str | None]:
+        """PostgREST's and the auth server's: as the dry run read them, else asked for."""
+        if result.described is not None:
+            return result.described.versions.postgrest, result.described.versions.auth
+        api, auth = await asyncio.gather(
+            _answer(self._project.openapi()),
+            _answer(self._project.get_json("/auth/v1/health", "asking the auth service")),
+        )
+        info = api.get("info")
+        version = info.get("version") if isinstance(info, dict) else None
+        return _text(version), _text(auth.get("version"))
+
+    async def _obtain(self, run: Run, obtain_permit: ObtainPermit) -> break_glass.Permit | None:
+        if not self.target.is_production:
+            return None
+        given = obtain_permit()
+        if inspect.isawaitable(given):
+            given = await run.cancellation.race(given)
+        run.cancellation.check()
+        return given
+
+
+async def _answer(request: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    """A JSON object that is worth knowing, not worth an error."""
+    try:
+        return await request
+    except ProjectError:
+        return {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+@contextlib.contextmanager
+def approved_writer(
+    project: Project,
+    target: Target,
+    *,
+    allow_prod: bool,
+    permit: Permit | None,
+    intent: Intent | None,
+) -> Iterator[Writer]:
+    """The one place where a writer comes from; its permission ends with the block.
+
+    Args:
+        project: Where.
+        target: What the guard judges.
+        allow_prod: `--allow-prod` was given.
+        permit: What the operator obtained by typing, for production.
+        intent: The run's announcement in the deployment log, for production.
+
+    Raises:
+        GuardRefused: The guard does not permit it.
+    """
+    permission = break_glass.authorize_write(
+        target, allow_prod=allow_prod, now=break_glass.Moment.now(), permit=permit, intent=intent
+    )
+    with permission:
+        yield Writer(project, target, permission)

@@ -180,7 +180,7 @@ async def test_saving_before_anything_was_read_says_so() -> None:
         await held.go.wait()
         return session.live
 
-    session.live_heatmap = slow  # type: ignore[assignment,method-assign]
+    session.read_heatmap = slow  # type: ignore[assignment,method-assign]
     app = make_app(session)
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await until(pilot, lambda: app.desk.session)

@@ -113,7 +113,7 @@ async def test_another_project_has_none_of_the_first_ones_cells_even_when_it_can
     async def refuse() -> SampleTaken:
         raise ProjectError("the reader is missing", hint="apply the SQL")
 
-    files.session.live_heatmap = refuse  # type: ignore[method-assign]
+    files.session.read_heatmap = refuse  # type: ignore[method-assign]
     app = make_app(FakeSession(), environments=files)
     async with app.run_test(size=(200, 60)) as pilot:
         await settle(pilot)
@@ -132,7 +132,7 @@ async def test_another_project_has_none_of_the_first_ones_cells_even_when_it_can
         assert not app.screen.query_one(HeatmapLegend).display
         for words in ("fracture", "attempts", "no data"):
             assert words not in screen
-        files.session.live_heatmap = FakeSession().live_heatmap  # type: ignore[method-assign]
+        files.session.read_heatmap = FakeSession().read_heatmap  # type: ignore[method-assign]
         await press(pilot, "v")
         await until(pilot, lambda: "fracture" in text_of(app))
         assert app.focused is heatmap, "the keys are the grid's again"
@@ -145,7 +145,7 @@ async def test_what_is_read_of_a_project_that_was_left_is_not_shown() -> None:
         await gate.wait()
         return sample(questions=3)
 
-    session.live_heatmap = slow  # type: ignore[method-assign]
+    session.read_heatmap = slow  # type: ignore[method-assign]
     app = make_app(session, environments=files)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.desk.session)
@@ -220,7 +220,7 @@ async def test_waiting_for_the_live_view_says_since_when_and_is_done_once() -> N
         await gate.wait()
         return session.live
 
-    session.live_heatmap = slow  # type: ignore[method-assign]
+    session.read_heatmap = slow  # type: ignore[method-assign]
     app = make_app(session)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.desk.session)
@@ -246,7 +246,7 @@ async def test_a_defect_while_reading_is_told_once_and_does_not_come_back_by_its
         reads += 1
         raise RuntimeError("boom")
 
-    session.live_heatmap = broken  # type: ignore[method-assign]
+    session.read_heatmap = broken  # type: ignore[method-assign]
     app = make_app(session)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
