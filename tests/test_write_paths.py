@@ -9,7 +9,6 @@ from uuid import uuid4
 import pytest
 
 from tests.write_paths import (
-    LEAVE,
     PROJECT,
     SESSION,
     WRITES,
@@ -95,16 +94,20 @@ def test_a_new_method_that_writes_past_the_gate_is_found(case: str) -> None:
 CHANGED: Final = {
     "the question is not asked": (WRITING, "self._permission.require(self._target)\n        ", ""),
     "the gate's answer is thrown away": (
-        LEAVE,
+        SESSION,
         "with permission:",
         "with contextlib.nullcontext():",
     ),
-    "the gate is left out": (LEAVE, "permission = authorize_write(", "permission = dict("),
-    "the reader renamed": (LEAVE, "import Writer", "import Writer as Pen"),
+    "the gate is left out": (
+        SESSION,
+        "permission = break_glass.authorize_write(",
+        "permission = dict(",
+    ),
+    "the reader renamed": (SESSION, "RetryPolicy, Writer", "RetryPolicy, Writer as Pen"),
     "the guard's own rehearsal kept": (
         SESSION,
         "            break_glass.authorize_write(asked",
-        "            self.leave = break_glass.authorize_write(asked",
+        "            self.kept = break_glass.authorize_write(asked",
     ),
 }
 

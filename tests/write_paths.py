@@ -71,7 +71,7 @@ PROGRAMS: Final = {
 }
 SUBPROCESS: Final = {"run", "Popen", "call", "check_call", "check_output", "getoutput"}
 
-# What makes leave to write, and the only places that may touch it other than in an annotation.
+# What makes a writer, and the only places that may touch it other than in an annotation.
 GUARDED: Final[Mapping[str, set[tuple[str, str]]]] = {
     "Writer": {(SESSION, "approved_writer")},
     "approved_writer": {(SESSION, "Session._approve")},
@@ -200,7 +200,7 @@ class Walker:
         if self.path == WRITING:
             yield from self._send_asks_first()
         if self.path == SESSION:
-            yield from self._leave_is_asked_first()
+            yield from self._guard_is_asked_first()
 
     def imports(self) -> Iterator[tuple[ast.AST, str, str | None]]:
         for node in ast.walk(self.tree):
@@ -278,8 +278,8 @@ class Walker:
             if asks and self.within(node) != "Writer._send":
                 yield self.site(node, f"{ast.unparse(node)} goes past _send")
 
-    def _leave_is_asked_first(self) -> Iterator[Site]:
-        """`permission = authorize_write(...)`, then `with permission:` around `Writer(...)`."""
+    def _guard_is_asked_first(self) -> Iterator[Site]:
+        """`permission = break_glass.authorize_write(...)`, then `with` it around `Writer(...)`."""
         function = self._function("approved_writer") or self.tree
         given = {
             node.targets[0].id
@@ -287,7 +287,7 @@ class Walker:
             if isinstance(node, ast.Assign)
             and isinstance(node.targets[0], ast.Name)
             and isinstance(node.value, ast.Call)
-            and ast.unparse(node.value.func) == "authorize_write"
+            and ast.unparse(node.value.func) == "break_glass.authorize_write"
         }
         for node in ast.walk(function):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Writer":
