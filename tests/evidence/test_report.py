@@ -6,8 +6,10 @@ import re
 import stat
 from dataclasses import replace
 from datetime import timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from hypothesis import example, given, settings
@@ -48,8 +50,18 @@ from tui.evidence.report import (
     without_run,
 )
 from tui.guard.target import TargetKind
+from tui.heatmap.rows import AggregateRow
 from tui.redact import remember
-from tui.verify.events import Mode, Outcome, ProjectDescribed, Stage, Tally
+from tui.verify.comparison import grouped
+from tui.verify.events import (
+    CheckFinished,
+    Difference,
+    Mode,
+    Outcome,
+    ProjectDescribed,
+    Stage,
+    Tally,
+)
 from tui.verify.result import document
 
 if TYPE_CHECKING:
@@ -127,6 +139,31 @@ def against_baseline(
     return gather(going(times=times), end, history, LIMITS)
 
 
+def differ(number: int, **changes: Any) -> Difference:
+    """An aggregate that differs in some columns."""
+    want = AggregateRow(
+        UUID(int=0x5EED0000 << 96 | number),
+        "caries",
+        "Anatomy | *basic*",
+        "2026-02-02",
+        7,
+        4,
+        Decimal("0.57"),
+        Decimal(1500),
+    )
+    return Difference(want, replace(want, **changes), tuple(changes))
+
+
+GONE = replace(differ(90, attempts=1), found=None, columns=())
+EXTRA = replace(differ(91, attempts=1), expected=None, columns=())
+DIFFERENCES = (
+    *(differ(n, accuracy_rate=Decimal("0.58")) for n in range(57)),
+    *(differ(60 + n, lesion="Caries", median_duration_ms=None) for n in range(3)),
+    GONE,
+    EXTRA,
+)
+WRONG = CheckFinished(1600, 1539, 60, 1, 1, DIFFERENCES, grouped(DIFFERENCES))
+
 LEFT = replace(CLEAN, leftovers=Tally(0, 3, 40), view_restored=False)
 
 CASES: dict[str, Callable[[Path], RunEvidence]] = {
@@ -144,6 +181,15 @@ CASES: dict[str, Callable[[Path], RunEvidence]] = {
             "median refresh 1,099.0 ms, over 500 ms",
             "compare with earlier runs in the report",
             problems=("median refresh 1,099.0 ms, over 500 ms",),
+        ),
+    ),
+    "wrong": lambda _: gather(
+        going(check=WRONG),
+        ended(
+            Outcome.FAILED,
+            ExitCode.FAILED,
+            "the view is wrong: 62 of 1,600 aggregates are not as expected",
+            "compare sql/analytics_heatmap.sql with what is applied",
         ),
     ),
     "failed": lambda _: gather(
@@ -209,6 +255,26 @@ class Unreachable(OperatorError):
     """As the sandbox's error."""
 
     exit_code = ExitCode.UNREACHABLE
+
+
+def test_all_that_differs_is_in_the_json_and_the_first_of_it_in_the_report(
+    tmp_path: Path,
+) -> None:
+    evidence = CASES["wrong"](tmp_path)
+    text = report(evidence)
+    assert "The first 50 of 62" in text
+    assert text.count("5eed0000-") == 50
+    _, beside = save(tmp_path / "report.md", evidence)
+    found = json.loads(beside.read_text())["evidence"]["differences"]
+    assert len(found) == 62
+    assert found[0]["columns"] == ["accuracy_rate"]
+    assert (found[0]["expected"]["accuracy_rate"], found[0]["found"]["accuracy_rate"]) == (
+        0.57,
+        0.58,
+    )
+    assert (found[-2]["found"], found[-1]["expected"]) == (None, None)
+    many = tuple(probe(f"group.{n}", "pass", "x" * 5_000) for n in range(60))
+    assert len(report(gather(going(probes=many, check=WRONG)))) < 65_536
 
 
 @pytest.mark.parametrize("name", CASES)

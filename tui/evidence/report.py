@@ -20,6 +20,7 @@ from tui.evidence.comparison import Comparison, Timing, Verdict, milliseconds
 from tui.evidence.deployment_log import Anchor
 from tui.files import require_writable, save_text, why
 from tui.heatmap.formatting import ELLIPSIS, clean_label
+from tui.heatmap.rows import row_as_json
 from tui.redact import redact
 from tui.verify.events import Mode, Outcome, ProbeStatus, RefreshTimed, ServerVersions, Tally
 from tui.verify.result import document, result_of_error
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
     from tui.errors import OperatorError
     from tui.evidence.comparison import Threshold
     from tui.evidence.history import Against, Entry
+    from tui.verify.events import Difference
     from tui.verify.result import ProbeResult, Result
 
 LONGEST: Final = 400
 WITHHELD: Final = "[email]"
 PROBLEMS_SHOWN: Final = 20
+DIFFERENCES_SHOWN: Final = 50
 
 _UNKNOWN: Final = "unknown"
 _DASH: Final = "–"
@@ -112,6 +115,7 @@ def report(evidence: RunEvidence) -> str:
         f"# Heatmap {what}: {outcome}",
         _verdict(result),
         _facts(evidence),
+        _differences(result),
         _refresh(evidence) if _wrote(result) and result.mode is Mode.CYCLE else "",
         _probes(result),
         _stages(result),
@@ -139,6 +143,7 @@ def document_beside(evidence: RunEvidence) -> dict[str, Any]:
             for each in evidence.thresholds
         ],
         "against": _against_json(evidence.against),
+        "differences": [_difference_json(each) for each in _all_differences(evidence.result)],
     }
     cleaned: dict[str, Any] = json_value({**document(evidence.result), "evidence": more})
     return cleaned
@@ -330,6 +335,60 @@ def _refresh_line(evidence: RunEvidence) -> str:
     return f"{said}; {_side(comparison.before)} in {which}"
 
 
+def _all_differences(result: Result) -> tuple[Difference, ...]:
+    return result.check.differences if result.check else ()
+
+
+def _differences(result: Result) -> str:
+    """What is not as expected: by kind, then the first ones, expected beside found."""
+    check = result.check
+    if check is None or not check.differences:
+        return ""
+    kinds = [[_kind(each.kind), f"{each.count:,}", markdown(each.reason)] for each in check.groups]
+    rows = [
+        [code(str(row.question_id)), markdown(row.week_start), _kind(each.kind), *_sides(each)]
+        for each in check.differences[:DIFFERENCES_SHOWN]
+        if (row := each.expected or each.found) is not None
+    ]
+    many = len(check.differences)
+    title = f"All {many:,}" if many == len(rows) else f"The first {len(rows):,} of {many:,}"
+    head = ["Question", "Week", "Differs in", "Expected", "Found"]
+    return (
+        f"## Numbers that are not as expected\n\n"
+        f"{table(['Differs in', 'Aggregates', 'Most likely because'], kinds, right=(1,))}\n\n"
+        f"{_folded(title, table(head, rows))}\n\n"
+        "The JSON beside this report holds them all."
+    )
+
+
+def _kind(kind: str) -> str:
+    return ", ".join(code(each) for each in kind.split(", "))
+
+
+def _sides(difference: Difference) -> tuple[str, str]:
+    """The columns that differ, or all that counts of a row that has no other side."""
+    columns = difference.columns or ("attempts", "correct_attempts", "accuracy_rate")
+    shown = []
+    for row in (difference.expected, difference.found):
+        if row is None:
+            shown.append(_DASH)
+            continue
+        values = {name: getattr(row, name) for name in columns}
+        texts = {name: code("null" if it is None else str(it)) for name, it in values.items()}
+        named = [f"{code(name)} {text}" for name, text in texts.items()]
+        shown.append(", ".join(texts.values() if len(texts) == 1 else named))
+    return shown[0], shown[1]
+
+
+def _difference_json(difference: Difference) -> dict[str, Any]:
+    expected, found = difference.expected, difference.found
+    return {
+        "columns": difference.columns,
+        "expected": None if expected is None else row_as_json(expected),
+        "found": None if found is None else row_as_json(found),
+    }
+
+
 def _refresh(evidence: RunEvidence) -> str:
     timed = evidence.result.refreshes
     rows = []
@@ -402,12 +461,16 @@ def _probes(result: Result) -> str:
 
 
 def _stages(result: Result) -> str:
+    lines = [(stage, line) for stage, line in result.stages.items() if line.seconds is not None]
+    if not lines:
+        return ""
+    noted = any(line.note for _, line in lines)
     rows = [
-        [str(stage), f"{line.seconds:.2f} s", f"{line.done:,}"]
-        for stage, line in result.stages.items()
-        if line.seconds is not None
+        [str(stage), f"{line.seconds:.2f} s", f"{line.done:,}", *([markdown(line.note)] * noted)]
+        for stage, line in lines
     ]
-    return _folded("Stages", table(["Stage", "took", "items"], rows, right=(1, 2))) if rows else ""
+    head = ["Stage", "took", "items", *([""] * noted)]
+    return _folded("Stages", table(head, rows, right=(1, 2)))
 
 
 def _versions(evidence: RunEvidence) -> str:
