@@ -34,7 +34,7 @@ SHAPES: Final = {
     "a sandbox's token": re.compile(r"eyJpc3MiOiJzdXBhYmFzZS1kZW1v"),
     # But for those that tests spell out: alphabets, and what the local stack gives everybody.
     "a sandbox's opaque key": re.compile(
-        r"sb_(?:secret|publishable)_(?!0123456789|abcdefghij|N7UND0UgjKTVK)[\w-]{22}_[\w-]{8}"
+        r"sb_(?:secret|publishable)_(?!0123456789|abcdefghij|N7UND0UgjKTVK|ACJWlzQHlZjBr)[\w-]{22}_[\w-]{8}"
     ),
 }
 

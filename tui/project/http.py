@@ -11,7 +11,6 @@ import functools
 import ipaddress
 import os
 import re
-import urllib.request
 from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -217,20 +216,18 @@ def proxy_for(url: str) -> Proxy:
     target = httpx.URL(url)
     if target.scheme != "https":
         return Proxy(None)
-    named = urllib.request.getproxies()
-    scheme = next((each for each in ("https", "all") if named.get(each)), None)
-    if scheme is None:
+    variable = next((each for each in ("HTTPS_PROXY", "ALL_PROXY") if _set(each)), None)
+    if variable is None:
         return Proxy(None)
     bypassed, remarks = False, list[str]()
-    for place, entry in enumerate(filter(None, map(str.strip, named.get("no", "").split(","))), 1):
+    for place, entry in enumerate(filter(None, map(str.strip, _set("NO_PROXY").split(","))), 1):
         try:
             bypassed = bypassed or _bypasses(entry, target)
         except ValueError:
             remarks.append(f"entry {place} of NO_PROXY cannot be read and is left out")
     if bypassed:
         return Proxy(None, tuple(remarks))
-    value = named[scheme]
-    variable = f"{scheme.upper()}_PROXY"
+    value = _set(variable)
     try:
         proxy = httpx.Proxy(value if "://" in value else f"http://{value}")
         if proxy.url.host and (proxy.url.port is None or 1 <= proxy.url.port <= 65_535):
@@ -242,6 +239,11 @@ def proxy_for(url: str) -> Proxy:
         f"{variable} holds no proxy that can be used",
         hint="give http://, https:// or socks5:// with a host and a port, or unset it",
     )
+
+
+def _set(variable: str) -> str:
+    """A variable's value; the lower-case name goes first, as everywhere."""
+    return os.environ.get(variable.lower()) or os.environ.get(variable, "")
 
 
 def _bypasses(entry: str, target: httpx.URL) -> bool:
