@@ -39,7 +39,7 @@ async def take() -> None:
 
     app = HeatmapApp(open_session, opening="starting the sandbox")
     async with app.run_test(size=SIZE) as pilot:
-        await until(pilot, lambda: app.desk.session is not None)
+        await until(pilot, lambda: app.state.session is not None)
         await press(pilot, "d")
         await until(pilot, lambda: "ready to write synthetic data" in text_of(app))
         await settle(pilot)

@@ -281,9 +281,9 @@ def test_a_run_with_all_its_records_holds_no_key(
 
 async def test_no_screen_shows_a_key(sandbox: Sandbox) -> None:
     async with console(sandbox) as app, app.run_test(size=(160, 50)) as pilot:
-        await until(pilot, lambda: app.desk.session)
+        await until(pilot, lambda: app.state.session)
         await pilot.press("d")
-        await until(pilot, lambda: app.desk.dry_run and app.desk.dry_run.ready)
+        await until(pilot, lambda: app.state.dry_run and app.state.dry_run.ready)
         for key in ("t", "d", "r", "h", "v", "e", "t", "question_mark"):
             await pilot.press(key)
             await settle(pilot)

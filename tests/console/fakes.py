@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from textual.worker import WorkerCancelled
 
 from tests.console.recorded import (
-    COUNTS,
     DRY_RUN_ID,
     FINGERPRINT,
     FINISHED,
@@ -28,6 +27,7 @@ from tests.console.recorded import (
     STAGING,
     VERSIONS,
     VOLUME,
+    Moment,
     cancelled_events,
     cycle_events,
     dry_run_events,
@@ -66,7 +66,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ASKING",
-    "COUNTS",
     "DRY_RUN_ID",
     "FINGERPRINT",
     "FINISHED",
@@ -80,6 +79,7 @@ __all__ = [
     "FakeRun",
     "FakeSession",
     "Held",
+    "Moment",
     "cancelled_events",
     "cycle_events",
     "dry_run_events",
@@ -133,18 +133,20 @@ class FakeRun:
     def __init__(
         self,
         mode: Mode,
-        script: Sequence[Event | Held | Exception],
+        script: Sequence[Event | Moment | Held | Exception],
         *,
-        after_cancel: Sequence[Event | Held] = (),
+        after_cancel: Sequence[Event | Moment | Held] = (),
         archive: Archive | None = None,
         result: Result | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.run_id = DRY_RUN_ID if mode is Mode.DRY_RUN else RUN_ID
         self.mode = mode
         self.result = result or Result(mode)
         self._archive = archive
+        self._clock = clock or Clock()
         self.cancellation = Cancellation()
-        self._script = script
+        self._script: Sequence[Event | Moment | Held | Exception] = script
         self._after_cancel = after_cancel
         self._cancelled = asyncio.Event()
         self._abandoned = asyncio.Event()
@@ -169,8 +171,11 @@ class FakeRun:
             yield event
 
     async def _replay(self) -> AsyncGenerator[Event, None]:
+        began = self._clock.now
         for item in self._script:
-            if isinstance(item, Held):
+            if isinstance(item, Moment):
+                self._clock.now = began + item.at
+            elif isinstance(item, Held):
                 await self._hold(item, self._cancelled)
             elif isinstance(item, Exception):
                 raise item
@@ -183,7 +188,7 @@ class FakeRun:
         for item in self._after_cancel:
             if isinstance(item, Held):
                 await self._hold(item, self._abandoned)
-            else:
+            elif not isinstance(item, Moment):
                 yield item
             if self._abandoned.is_set():
                 yield RunFinished(
@@ -212,9 +217,9 @@ class FakeSession:
         *,
         is_sandbox: bool = True,
         settings: Settings | None = None,
-        dry_run: Sequence[Event | Held | Exception] | None = None,
-        cycle: Sequence[Event | Held | Exception] | None = None,
-        after_cancel: Sequence[Event | Held] | None = None,
+        dry_run: Sequence[Event | Moment | Held | Exception] | None = None,
+        cycle: Sequence[Event | Moment | Held | Exception] | None = None,
+        after_cancel: Sequence[Event | Moment | Held] | None = None,
     ) -> None:
         self.target = target or make_target()
         self.settings = settings or make_settings()
@@ -242,11 +247,15 @@ class FakeSession:
 
     def dry_run(self) -> FakeRun:
         self.last_dry_run = Result(Mode.DRY_RUN, self.clock)
-        return FakeRun(Mode.DRY_RUN, self._dry_run, archive=self.archive, result=self.last_dry_run)
+        return FakeRun(
+            Mode.DRY_RUN, self._dry_run, seen=self._seen, result=self.last_dry_run, clock=self.clock
+        )
 
     def ask_again(self, probe_id: str) -> FakeRun:
         self.asked_again.append(probe_id)
-        return FakeRun(Mode.DRY_RUN, self.again, archive=self.archive, result=self.last_dry_run)
+        return FakeRun(
+            Mode.DRY_RUN, self.again, seen=self._seen, result=self.last_dry_run, clock=self.clock
+        )
 
     def cycle(self, **arguments: object) -> FakeRun:
         self.cycles_started += 1
@@ -255,15 +264,47 @@ class FakeSession:
         if self.last_dry_run is not None:
             result.take_probes(self.last_dry_run)
         return FakeRun(
-            Mode.CYCLE, self._cycle, after_cancel=self._after, archive=self.archive, result=result
+            Mode.CYCLE,
+            self._cycle,
+            after_cancel=self._after,
+            archive=self.archive,
+            result=result,
+            clock=self.clock,
         )
 
     def purge(self, **arguments: object) -> FakeRun:
         self.asked_for = arguments
         script = self.purges.pop(0) if self.purges else purge_events(self.target)
         return FakeRun(
-            Mode.PURGE, script, archive=self.archive, result=Result(Mode.PURGE, self.clock)
+            Mode.PURGE,
+            script,
+            archive=self.archive,
+            result=Result(Mode.PURGE, self.clock),
+            clock=self.clock,
         )
+
+    def _run(
+        self,
+        mode: Mode,
+        script: Sequence[Event | Moment | Held | Exception],
+        result: Result | None,
+        *,
+        after_cancel: Sequence[Event | Moment | Held] = (),
+    ) -> FakeRun:
+        return FakeRun(
+            mode,
+            script,
+            after_cancel=after_cancel,
+            archive=self.archive,
+            result=result,
+            clock=self.clock,
+        )
+
+    async def count_rows(self) -> dict[str, int | None]:
+        return {"users": 62, "questions": 54, "responses": 1_583, "view rows": 576}
+
+    def purge_command(self) -> str:
+        return "heatmap-tui --purge --sandbox"
 
     async def read_heatmap(self) -> SampleTaken:
         return self.live
@@ -272,7 +313,8 @@ class FakeSession:
         """Put earlier runs into the history, an hour apart."""
         result = Result(Mode.CYCLE)
         for event in cycle_events(self.target):
-            result.apply(event)
+            if not isinstance(event, Moment):
+                result.apply(event)
         place = SANDBOX if self.is_sandbox else self.target.place
         entry = entry_of(result, at=FINISHED, place=place)
         assert entry is not None

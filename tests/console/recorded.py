@@ -1,13 +1,17 @@
-"""Recorded events, targets and rows that the fake session replays."""
+"""Events recorded of a real run, see `record.py`; targets and rows to replay them with."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import functools
+import json
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from tui.dry_run.runner import READY, end_of
 from tui.errors import ExitCode
 from tui.guard.api_key import KeyFacts, KeyKind
 from tui.guard.target import Target, TargetKind
@@ -25,6 +29,7 @@ from tui.verify.events import (
     ProbeFinished,
     ProbeStarted,
     ProbeStatus,
+    ProjectDescribed,
     RefreshTimed,
     RunFinished,
     RunStarted,
@@ -36,10 +41,12 @@ from tui.verify.events import (
     StageStarted,
     Tally,
 )
+from tui.verify.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+FILE = Path(__file__).with_name("recorded.json")
 DRY_RUN_ID = "20260102t030400-fedcba"
 RUN_ID = "20260102t030405-abcdef"
 FINISHED = datetime(2026, 1, 2, 3, 4, 8, tzinfo=UTC)
@@ -47,19 +54,6 @@ VERSIONS = ServerVersions(postgres="18.4", postgrest="14.1", auth="2.180.0")
 FINGERPRINT = "0123456789abcdef0123456789abcdef"
 VOLUME = Volume()
 STAGES = tuple(Stage)
-COUNTS = {
-    Stage.USERS: 50,
-    Stage.QUESTIONS: 200,
-    Stage.RESPONSES: 10_000,
-    Stage.REFRESH: 1,
-    Stage.CHECK: 1_600,
-    Stage.SAMPLE: 2_080,
-    Stage.CLEANUP_RESPONSES: 10_000,
-    Stage.CLEANUP_QUESTIONS: 200,
-    Stage.FINAL_REFRESH: 1,
-    Stage.CLEANUP_USERS: 50,
-    Stage.AUDIT: 0,
-}
 
 
 def make_target(
@@ -99,40 +93,79 @@ PRODUCTION = make_target(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When what follows it came, in seconds since the run began."""
+
+    at: float
+
+
+Script = list[Event | Moment]
+
+
+def _event(content: dict[str, Any], target: Target, run_id: str) -> Event:
+    """An event as it was recorded, of another target and by another name."""
+    rest = {key: value for key, value in content.items() if key != "type"}
+    match content["type"]:
+        case "RunStarted":
+            stages = tuple(map(Stage, rest["stages"]))
+            return RunStarted(run_id, Mode(rest["mode"]), target, VOLUME, stages)
+        case "ProbeStarted":
+            return ProbeStarted(**rest)
+        case "ProbeFinished":
+            return ProbeFinished(**{**rest, "status": ProbeStatus(rest["status"])})
+        case "DryRunFinished":
+            counts = {ProbeStatus(name): count for name, count in rest["counts"].items()}
+            return DryRunFinished(rest["ready"], counts, tuple(rest["reasons"]), rest["verdict"])
+        case "StageStarted":
+            return StageStarted(**{**rest, "stage": Stage(rest["stage"])})
+        case "StageProgress":
+            return StageProgress(**{**rest, "stage": Stage(rest["stage"])})
+        case "StageFinished":
+            return StageFinished(**{**rest, "stage": Stage(rest["stage"])})
+        case "RefreshTimed":
+            return RefreshTimed(**rest)
+        case "CheckFinished":
+            return CheckFinished(**{key: value for key, value in rest.items() if value != []})
+        case "SampleTaken":
+            return sample()
+        case "AuditFinished":
+            left = {key: value for key, value in rest["leftovers"].items() if key != "type"}
+            return AuditFinished(**{**rest, "leftovers": Tally(**left)})
+        case "ProjectDescribed":
+            return ProjectDescribed(VERSIONS, FINGERPRINT)
+        case "Notice":
+            return Notice(**rest)
+        case "RunFinished":
+            return RunFinished(
+                Outcome(rest["outcome"]), ExitCode(rest["exit_code"]), rest["message"],
+                rest["hint"], rest["seconds"], tuple(rest["problems"]),
+            )  # fmt: skip
+        case other:
+            raise ValueError(f"no event is called {other}")
+
+
+@functools.cache
+def _recording() -> dict[str, list[tuple[float, dict[str, Any]]]]:
+    """What `record.py` has kept."""
+    runs: dict[str, list[tuple[float, dict[str, Any]]]] = json.loads(FILE.read_bytes())
+    return runs
+
+
+def _replay(name: str, target: Target, run_id: str) -> Script:
+    script: Script = []
+    for at, content in _recording()[name]:
+        script += [Moment(at), _event(content, target, run_id)]
+    return script
+
+
 def probes(*changed: ProbeFinished) -> list[ProbeFinished]:
-    """A dry run's answers, all as they should be but for the changed ones."""
-    table = [
-        ("target.reachable", "The project answers", "200 in 12 ms", 12.0),
-        ("target.key", "The key is a service-role key of this project", "role service_role", 0.2),
-        ("authentication.admin", "The admin API lists users", "60 users", 9.0),
-        ("authentication.wrong-key", "A wrong key is refused", "401", 4.0),
-        ("schema.tables", "Tables and their required columns are there", "3 tables", 18.0),
-        ("schema.view", "The view has its eight columns", "8 of 8", 18.0),
-        ("schema.index", "The unique index is valid", "analytics_heatmap_agg_idx", 21.0),
-        ("schema.reader", "analytics_heatmap_admin() answers", "480 rows", 31.0),
-        ("permissions.anon-view", "Anonymous callers cannot read the view", "42501", 6.0),
-        ("permissions.anon-refresh", "Anonymous callers cannot refresh", "42501", 6.0),
-        ("permissions.refresh", "We may refresh the view", "25006: allowed", 8.0),
-        ("limits.max-rows", "Reads are paged at the server's row limit", "1,000 rows", 14.0),
-        ("limits.timeout", "The refresh fits the statement timeout", "0.2 s of 8 s", 3.0),
-        ("leftovers.leftovers", "Nothing is left of earlier runs", "0 rows", 11.0),
-        ("volume.planned", "The planned volume is bearable", "10,000 responses on 4,812", 5.0),
-    ]
-    answers = [
-        ProbeFinished(
-            identity,
-            identity.split(".")[0],
-            title,
-            ProbeStatus.PASS,
-            detail,
-            None,
-            ms,
-            asked="GET /rest/v1/analytics_heatmap_agg?limit=1",
-        )
-        for identity, title, detail, ms in table
-    ]
-    by_id = {each.id: each for each in changed}
-    return [by_id.get(each.id, each) for each in answers]
+    """The answers that were recorded, in the order of display, but for the changed ones."""
+    said = _replay("dry_run", make_target(), DRY_RUN_ID)
+    order = [each.id for each in said if isinstance(each, ProbeStarted)]
+    answers = {each.id: each for each in said if isinstance(each, ProbeFinished)}
+    answers |= {each.id: each for each in changed}
+    return [answers[name] for name in order]
 
 
 def failing(identity: str, detail: str, hint: str) -> ProbeFinished:
@@ -141,26 +174,24 @@ def failing(identity: str, detail: str, hint: str) -> ProbeFinished:
     return replace(was, status=ProbeStatus.FAIL, detail=detail, hint=hint)
 
 
-def dry_run_events(target: Target, answers: Sequence[ProbeFinished]) -> list[Event]:
-    counts = {status: sum(each.status is status for each in answers) for status in ProbeStatus}
-    failed = [each for each in answers if each.status is ProbeStatus.FAIL]
-    verdict = (
-        f"not ready: {len(failed)} of {len(answers)} probes failed"
-        if failed
-        else "ready to write synthetic data"
+def dry_run_events(target: Target, answers: Sequence[ProbeFinished]) -> Script:
+    """A dry run with these answers; it is ready unless one of them has failed."""
+    failed = [f"{each.id}: {each.detail}" for each in answers if each.status is ProbeStatus.FAIL]
+    verdict = DryRunFinished(
+        not failed,
+        {status: sum(each.status is status for each in answers) for status in ProbeStatus},
+        tuple(failed),
+        f"not ready: {len(failed)} of {len(answers)} probes failed" if failed else READY,
     )
+    result = Result(Mode.DRY_RUN)
+    for each in answers:
+        result.apply(each)
     return [
         RunStarted(DRY_RUN_ID, Mode.DRY_RUN, target, VOLUME),
         *(ProbeStarted(each.id, each.group, each.title) for each in answers),
         *answers,
-        DryRunFinished(not failed, counts, tuple(each.detail for each in failed), verdict),
-        RunFinished(
-            Outcome.NOT_READY if failed else Outcome.READY,
-            ExitCode.FAILED if failed else ExitCode.VERIFIED,
-            verdict,
-            None,
-            0.42,
-        ),
+        verdict,
+        end_of(verdict, result, 0.42),
     ]
 
 
@@ -188,52 +219,27 @@ def sample(questions: int = 8, weeks: int = 8) -> SampleTaken:
     return SampleTaken(tuple(rows), len(rows), names=names)
 
 
-def stage_events(stage: Stage, *, steps: int = 2, seconds: float = 0.25) -> list[Event]:
-    count = COUNTS[stage]
+def stage_events(stage: Stage) -> Script:
+    """What the recorded cycle says of one stage."""
     return [
-        StageStarted(stage, count, f"{stage.value}: working"),
-        *(StageProgress(stage, count * (step + 1) // steps, count) for step in range(steps)),
-        StageFinished(stage, seconds, count),
+        each
+        for each in cycle_events(make_target())
+        if isinstance(each, StageStarted | StageProgress | StageFinished) and each.stage is stage
     ]
 
 
-def cycle_events(target: Target) -> list[Event]:
-    """A run that is verified."""
-    events: list[Event] = [RunStarted(RUN_ID, Mode.CYCLE, target, VOLUME, STAGES)]
-    for stage in STAGES:
-        events += stage_events(stage)
-        if stage is Stage.REFRESH:
-            events.append(RefreshTimed(212.4, 190.0, 1))
-        elif stage is Stage.CHECK:
-            events.append(CheckFinished(1600, 1600, 0, 0, 0))
-        elif stage is Stage.SAMPLE:
-            events.append(sample())
-        elif stage is Stage.FINAL_REFRESH:
-            events.append(RefreshTimed(98.0, 80.0, 1, final=True))
-    return [
-        *events,
-        AuditFinished(Tally(), view_restored=True, explanation="as before"),
-        RunFinished(
-            Outcome.VERIFIED, ExitCode.VERIFIED, "verified: all numbers are right", None, 2.9
-        ),
-    ]
+def cycle_events(target: Target) -> Script:
+    """The recorded run; it is verified."""
+    return _replay("cycle", target, RUN_ID)
 
 
-def purge_events(target: Target) -> list[Event]:
-    """A purge that found something and removed it."""
-    stages = tuple(stage for stage in STAGES if stage.value.startswith(("cleanup", "final", "aud")))
-    events: list[Event] = [RunStarted(RUN_ID, Mode.PURGE, target, VOLUME, stages)]
-    for stage in stages:
-        events += stage_events(stage)
-    return [
-        *events,
-        AuditFinished(Tally(), view_restored=None),
-        RunFinished(Outcome.CLEAN, ExitCode.VERIFIED, "clean: nothing is left", None, 1.1),
-    ]
+def purge_events(target: Target) -> Script:
+    """The recorded purge."""
+    return _replay("purge", target, RUN_ID)
 
 
-def cancelled_events(target: Target) -> list[Event]:
-    """What follows once a run was asked to stop."""
+def cancelled_events(target: Target) -> Script:
+    """What follows once a run was asked to stop: the recorded clean-up, and the end of a stop."""
     del target
     return [
         Cancelling("esc was pressed"),

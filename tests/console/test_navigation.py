@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.widgets import Button
 
 from tests.console.fakes import (
     PRODUCTION,
@@ -24,11 +25,11 @@ from tests.console.fakes import (
 )
 from tui.console.app import HeatmapApp
 from tui.console.dialogs.base import Question, TextDialog
+from tui.console.dialogs.break_glass import BreakGlass
 from tui.console.screens.base import ConsoleScreen
+from tui.console.state import StepState, View
 from tui.console.widgets.banner import Banner
-from tui.console.widgets.places import View
 from tui.console.widgets.probe_list import ProbeList
-from tui.console.widgets.steps import StepState
 from tui.errors import ConfigurationError, ExitCode
 from tui.verify.events import Cancelling, Outcome, Stage, StageProgress
 
@@ -40,11 +41,11 @@ if TYPE_CHECKING:
     from tui.verify.session import ConnectStage, Session
 
 TO_REVIEW = ("d", "r")
-TO_RUN = ("d", "r", "tab", "enter")
+TO_RUN = ("d", "r", "enter")
 
 
 def states(app: HeatmapApp) -> list[StepState]:
-    return [step.state for step in app.desk.steps()]
+    return [step.state for step in app.state.steps()]
 
 
 def held_cycle(held: Held) -> FakeSession:
@@ -61,10 +62,10 @@ def held_cycle(held: Held) -> FakeSession:
 async def start_held_run(app: HeatmapApp, pilot: Pilot[int], held: Held) -> None:
     await settle(pilot)
     await press(pilot, *TO_REVIEW)
-    await pilot.press("tab", "enter")
+    await pilot.press("enter")
     await held.reached.wait()
     await settle(pilot)
-    assert app.view is View.RUN
+    assert app.controller.view is View.RUN
 
 
 async def test_steps_unlock_one_after_the_other() -> None:
@@ -84,24 +85,26 @@ async def test_steps_unlock_one_after_the_other() -> None:
             StepState.NOW,
             StepState.LOCKED,
         ]
-        await press(pilot, "r", "tab", "enter")
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+        await press(pilot, "r", "enter")
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
         assert states(app) == [StepState.DONE] * 4
 
 
-@pytest.mark.parametrize("key", ["3", "4", "r", "e", "right"])
+@pytest.mark.parametrize("key", ["3", "4", "r", "right"])
 async def test_a_locked_place_says_why_and_is_not_entered(key: str) -> None:
     app = make_app()
     async with app.run_test(notifications=True) as pilot:
         await settle(pilot)
         if key == "right":
             await press(pilot, "d", "t", "right")
-            assert app.view is View.DRY_RUN
-            await press(pilot, "right", "right")
-            assert app.view is View.REVIEW
+            assert app.controller.view is View.DRY_RUN
+            await press(pilot, "right")
+            assert app.controller.view is View.REVIEW
+            await press(pilot, "4")
+            assert app.controller.view is View.REVIEW
         else:
             await press(pilot, key)
-            assert app.view is View.TARGET
+            assert app.controller.view is View.TARGET
         assert "is locked" in text_of(app)
 
 
@@ -113,8 +116,10 @@ async def test_a_dry_run_that_is_not_ready_locks_the_review() -> None:
         await press(pilot, "d")
         assert "the index is gone" in text_of(app)
         await press(pilot, "3")
-        assert app.view is View.DRY_RUN
-        assert "not ready: 1 of 15 probes failed" in (app.desk.why_locked(View.REVIEW) or "")
+        assert app.controller.view is View.DRY_RUN
+        assert f"not ready: 1 of {len(probes())} probes failed" in (
+            app.state.why_locked(View.REVIEW) or ""
+        )
         await press(pilot, "q")
     assert app.return_value == ExitCode.FAILED
 
@@ -124,8 +129,11 @@ async def test_production_without_leave_is_locked_and_with_it_asks() -> None:
         app = make_app(FakeSession(PRODUCTION, is_sandbox=False), allow_prod=allow)
         async with app.run_test() as pilot:
             await settle(pilot)
-            await press(pilot, "d")
-            assert (app.desk.why_locked(View.REVIEW) is not None) is locked
+            await press(pilot, "d", "enter")
+            assert app.controller.view is View.REVIEW
+            assert app.screen.query_one("#begin", Button).disabled is locked
+            await press(pilot, "r")
+            assert isinstance(app.screen, BreakGlass) is not locked
 
 
 @pytest.mark.parametrize("view", list(View))
@@ -134,10 +142,10 @@ async def test_the_banner_is_on_every_screen_and_dialog(view: View) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await press(pilot, *TO_RUN)
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
         app.action_go(view)
         await settle(pilot)
-        assert app.view is view
+        assert app.controller.view is view
         for key in ("", "question_mark"):
             if key:
                 await press(pilot, key)
@@ -145,10 +153,10 @@ async def test_the_banner_is_on_every_screen_and_dialog(view: View) -> None:
             banner = app.screen.query_one(Banner)
             assert banner.region.y == 0
             assert banner.region.width == app.size.width
-            first, second = text_of(app).splitlines()[:2]
+            first = text_of(app).splitlines()[0]
             assert "STAGING" in first
             assert "abcdefghijklmnopqrst" in first
-            assert "HEATMAP_VERIFY_NON_PROD_HOSTS" in second
+            assert "is declared in HEATMAP_VERIFY" in first
 
 
 async def test_the_same_keys_work_on_every_screen() -> None:
@@ -156,14 +164,14 @@ async def test_the_same_keys_work_on_every_screen() -> None:
     async with app.run_test() as pilot:
         await settle(pilot)
         await press(pilot, *TO_RUN)
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
         ways = {"t": View.TARGET, "h": View.HEATMAP, "e": View.EVIDENCE, "d": View.DRY_RUN}
         for start in View:
             for key, there in ways.items():
                 app.action_go(start)
                 await settle(pilot)
                 await press(pilot, key)
-                assert app.view is there, f"{key} on {start}"
+                assert app.controller.view is there, f"{key} on {start}"
 
 
 async def test_a_second_run_is_not_started_beside_the_first() -> None:
@@ -172,18 +180,18 @@ async def test_a_second_run_is_not_started_beside_the_first() -> None:
     app = make_app(session)
     async with app.run_test(notifications=True) as pilot:
         await start_held_run(app, pilot, held)
-        app.bench.cycle()
+        app.controller.start_cycle()
         await settle(pilot)
         assert session.cycles_started == 1
         assert "under way already" in text_of(app)
         await press(pilot, "t", "d")
-        assert app.desk.dry_run is not None
-        assert app.desk.dry_run.ready, "a dry run beside a run would be judged by its rows"
+        assert app.state.dry_run is not None
+        assert app.state.dry_run.ready, "a dry run beside a run would be judged by its rows"
         held.go.set()
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
-        assert app.desk.run is not None
-        assert app.desk.run.finished is not None
-        assert app.desk.run.finished.outcome is Outcome.VERIFIED
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
+        assert app.state.run is not None
+        assert app.state.run.finished is not None
+        assert app.state.run.finished.outcome is Outcome.VERIFIED
 
 
 async def test_a_run_goes_on_behind_other_screens_and_dialogs() -> None:
@@ -193,19 +201,23 @@ async def test_a_run_goes_on_behind_other_screens_and_dialogs() -> None:
         await start_held_run(app, pilot, held)
         await press(pilot, "h", "question_mark")
         held.go.set()
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
         await press(pilot, "escape", "r")
         assert "VERIFIED" in text_of(app)
 
 
 @pytest.mark.parametrize("key", ["escape", "ctrl+c"])
-async def test_the_first_key_stops_the_run_and_cleans_up(key: str) -> None:
+async def test_a_key_stops_the_run_and_cleans_up(key: str) -> None:
     held = Held()
     app = make_app(held_cycle(held))
     async with app.run_test() as pilot:
         await start_held_run(app, pilot, held)
+        if key == "escape":
+            await press(pilot, key)
+            assert "esc again" in text_of(app), "something has been written"
+            assert not app.state.is_cancelling
         await pilot.press(key)
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
         await settle(pilot)
         assert "INTERRUPTED" in text_of(app)
         await press(pilot, "q")
@@ -242,7 +254,7 @@ async def test_q_during_a_run_asks_and_keeps_it_running_by_default() -> None:
         await pilot.press("enter")
         await until(pilot, lambda: not isinstance(app.screen, Question))
         assert app.is_running
-        assert app.desk.is_writing
+        assert app.state.is_writing
         await pilot.press("q")
         await until(pilot, lambda: isinstance(app.screen, Question))
         await pilot.press("tab", "enter")
@@ -272,16 +284,16 @@ async def test_the_session_is_closed_on_leaving() -> None:
     assert session.closed
 
 
-async def test_the_safe_button_of_the_review_is_focused_every_time() -> None:
-    session = FakeSession()
-    app = make_app(session)
+async def test_on_production_the_safe_button_is_focused_every_time() -> None:
+    session = FakeSession(PRODUCTION, is_sandbox=False)
+    app = make_app(session, allow_prod=True)
     async with app.run_test() as pilot:
         await settle(pilot)
-        await press(pilot, *TO_REVIEW, "tab", "d", "r")
+        await press(pilot, *TO_REVIEW, "right", "d", "3")
         assert app.focused is not None
         assert app.focused.id == "back"
         await press(pilot, "enter")
-        assert app.view is View.DRY_RUN
+        assert app.controller.view is View.DRY_RUN
         assert session.cycles_started == 0
 
 
@@ -300,9 +312,9 @@ async def test_a_failed_connection_is_told_and_can_be_tried_again() -> None:
         await settle(pilot)
         assert "SUPABASE_URL is [/nonsense]" in text_of(app)
         assert "repair .env" in text_of(app)
-        assert app.desk.exit_code is ExitCode.USAGE
+        assert app.state.exit_code is ExitCode.USAGE
         await press(pilot, "ctrl+r")
-        assert app.desk.session is not None
+        assert app.state.session is not None
 
 
 async def test_a_defect_in_a_run_is_shown_as_text_and_the_console_lives_on() -> None:
@@ -311,14 +323,14 @@ async def test_a_defect_in_a_run_is_shown_as_text_and_the_console_lives_on() -> 
     async with app.run_test() as pilot:
         await settle(pilot)
         await press(pilot, *TO_REVIEW)
-        await pilot.press("tab", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, TextDialog))
         await settle(pilot)
         screen = text_of(app)
         assert "ValueError: [/oops]" in screen
         assert "eyJ" not in screen
         await press(pilot, "escape", "t")
-        assert app.view is View.TARGET
+        assert app.controller.view is View.TARGET
 
 
 async def test_server_text_is_never_read_as_markup() -> None:
@@ -339,8 +351,8 @@ async def test_clicks_on_the_key_bar_and_the_checklist_work() -> None:
         await settle(pilot)
         await pilot.click("#rail-dry-run")
         await settle(pilot)
-        assert app.view is View.DRY_RUN
+        assert app.controller.view is View.DRY_RUN
         row = text_of(app).splitlines()[-1]
         await pilot.click(offset=(row.index("Target"), app.size.height - 1))
         await settle(pilot)
-        assert app.view is View.TARGET
+        assert app.controller.view is View.TARGET

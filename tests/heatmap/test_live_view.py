@@ -96,7 +96,7 @@ async def test_weeks_that_no_calendar_holds_break_nothing(
         assert found is not None
         assert found[1] == 4
     async with open_session(sandbox) as session:
-        sample = await session.live_heatmap()
+        sample = await session.read_heatmap()
     assert len(sample.rows) == sample.total
     grid = build_grid(sample.rows, GridSpec(axis=RowAxis.QUESTION))
     assert sum(grid.undated.values()) == found[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import stat
 import sys
 import time
@@ -186,7 +187,7 @@ def _open_console(
     opening: str,
 ) -> int:
     from tui.console.app import HeatmapApp
-    from tui.console.dialogs.environments import Environments
+    from tui.console.state import Environments
 
     directory = Path.cwd()
 
@@ -213,6 +214,7 @@ def _open_console(
         ascii_only=encoding != "utf8",
         state_dir=settings.state_dir,
         environments=lambda: Environments(lambda: environments(directory, environ), open_file),
+        pager=shlex.split(environ.get("PAGER") or "less"),
     )
     return app.run() or 0
 

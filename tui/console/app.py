@@ -1,5 +1,4 @@
-# ruff: noqa: PLC0415 - what is not needed for the first paint is imported behind it.
-"""The console: owns the sitting and the work under way, holds the screens.
+"""The console: owns the state, the controller and the screens.
 
 It asks nothing of the environment and talks to no server: how to connect is handed to it, and what
 the session does comes back as events. They are folded as they arrive and painted at most ten times
@@ -11,39 +10,57 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rich.text import Text
 from textual.app import App
 
+from tui.console import preferences
 from tui.console import theme as themes
-from tui.console.keys import Keys
-from tui.console.screens.opening import OpeningScreen
-from tui.console.widgets.glyphs import glyphs_for
+from tui.console.controller import Controller
+from tui.console.dialogs.base import Dialog
+from tui.console.figures import verdict_words
+from tui.console.keys import EVERYWHERE, commands
+from tui.console.screens.base import ConsoleScreen
+from tui.console.screens.dry_run import DryRunScreen
+from tui.console.screens.evidence import EvidenceScreen
+from tui.console.screens.heatmap import HeatmapScreen
+from tui.console.screens.review import ReviewScreen
+from tui.console.screens.run import RunScreen
+from tui.console.screens.target import TargetScreen
+from tui.console.state import State, View
 from tui.crash import report_crash
 from tui.errors import ExitCode, OperatorError
 from tui.redact import redact
 from tui.signals import HUNG_UP, REASONS, listen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from tui.console.controller import Workbench
-    from tui.console.dialogs.environments import Environments
-    from tui.console.navigation import Ways
-    from tui.console.state import Clock, Connect, Desk
-    from tui.evidence.report import RunEvidence
+    from textual.app import SystemCommand
+    from textual.binding import Binding, BindingType
+    from textual.screen import Screen
+
+    from tui.console.state import Clock, Connect, Environments
 
 PAINTS_PER_SECOND: Final = 10
 BUSY_TICKS: Final = 5
 """Of so many ticks one is painted while something is waited for and its time grows."""
 IDLE_TICKS: Final = 100
 """Of so many while nothing is, since what was read grows old."""
+SCREENS: Final[tuple[type[ConsoleScreen], ...]] = (
+    TargetScreen,
+    DryRunScreen,
+    ReviewScreen,
+    RunScreen,
+    HeatmapScreen,
+    EvidenceScreen,
+)
 
 
-class HeatmapApp(Keys):
+class HeatmapApp(App[int]):
     """The operator console. `run()` returns the exit code.
 
     Args:
@@ -52,20 +69,20 @@ class HeatmapApp(Keys):
         allow_prod: Whether break-glass may be asked for on production.
         opening: What the banner says while the project is being opened.
         ascii_only: Whether the terminal lacks Unicode.
-        theme_name: `heatmap-dark` or `heatmap-light`.
-        state_dir: Where the report of a crash is saved, None for nowhere.
+        theme_name: `heatmap-dark` or `heatmap-light`; None for the one chosen last.
+        state_dir: Where choices, and the report of a crash, are saved; None for nowhere.
         environments: How other projects are come by, None where there is but one.
+        pager: Program and arguments that show a file.
         clock: Seconds that only grow.
 
     Attributes:
-        glyphs: The signs in use.
-        opening: What the banner says while the project is being opened.
-        environments: As given.
-        is_furnished: Whether the screens are there; before that one can only leave.
+        state: What is under way and what it has shown.
+        controller: Starts and stops it.
     """
 
     TITLE = "heatmap-tui"
     CSS_PATH = "console.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = EVERYWHERE
 
     def __init__(
         self,
@@ -74,28 +91,35 @@ class HeatmapApp(Keys):
         allow_prod: bool = False,
         opening: str = "opening the project",
         ascii_only: bool = False,
-        theme_name: str = themes.DARK_NAME,
+        theme_name: str | None = None,
         state_dir: Path | None = None,
         environments: Callable[[], Environments] | None = None,
+        pager: Sequence[str] = ("less",),
         clock: Clock = time.monotonic,
     ) -> None:
         super().__init__()
-        self.opening = opening
-        self.glyphs = glyphs_for(ascii_only=ascii_only)
-        self._connect = connect
-        self._clock = clock
-        self._allow_prod = allow_prod
-        self.environments = environments
+        self.state = State(clock, self._note_change, allow_prod=allow_prod, place=opening)
+        self.controller = Controller(
+            self,
+            self.state,
+            themes.glyphs_for(ascii_only=ascii_only),
+            connect,
+            environments=environments,
+            pager=pager,
+            at_end=self._tell_of_the_end,
+        )
         self._state_dir = state_dir
         self._stale = True
         self._ticks = 0
         self._finished = False
-        self.is_furnished = False
         self._ended_a_run = self._terminal_gone = False
+        self._chosen = preferences.load(state_dir)
         self.set_class(ascii_only, "-ascii")
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
-        self._begin_with(theme_name)
+        self._begin_with(theme_name or self._chosen.theme)
+        for kind in SCREENS:
+            self.install_screen(kind(self.state, self.controller), kind.VIEW.value)
 
     def _begin_with(self, theme_name: str) -> None:
         if theme_name != themes.DARK_NAME:
@@ -105,69 +129,31 @@ class HeatmapApp(Keys):
         self.set_reactive(App.theme, theme_name)
         self.stylesheet.set_variables(self.get_css_variables())
 
-    # What is not needed for the first paint is loaded behind it.
-
-    @cached_property
-    def desk(self) -> Desk:
-        """The sitting: session, work under way, what it has shown."""
-        from tui.console.state import Desk
-
-        return Desk(self._clock, self._note_change, allow_prod=self._allow_prod)
-
-    @cached_property
-    def bench(self) -> Workbench:
-        """Begins work and sees it through."""
-        from tui.console.controller import Workbench
-
-        return Workbench(self, self._connect)
-
-    @cached_property
-    def ways(self) -> Ways:
-        """The screens, and how one goes from one to the other."""
-        from tui.console.navigation import Ways
-
-        return Ways(self)
-
     # Life: from the first paint to the last word.
 
-    def get_default_screen(self) -> OpeningScreen:
-        """What is painted first."""
-        return OpeningScreen(self.glyphs, self.opening)
-
     def on_mount(self) -> None:
-        """Put up the screens and connect once something is painted."""
+        """Put up the first screen; connect once it is painted."""
         if not self.is_headless:
             listen(self._signalled)
-        self.call_after_refresh(self._furnish)
-
-    def _furnish(self) -> None:
-        from tui.console.collector import set_aside
-
-        self.is_furnished = self.ways is not None
-        set_aside()
+        self.push_screen(View.TARGET.value)
         self.set_interval(1 / PAINTS_PER_SECOND, self._tick)
-        self.bench.connect()
+        self.call_after_refresh(self.controller.connect)
 
     def _signalled(self, name: str) -> None:
         """A signal stops the run under way; the clean-up goes on after the screen is gone."""
         self._terminal_gone = name == HUNG_UP
-        self.desk.cancel(REASONS[name])
+        self.state.cancel(REASONS[name])
         self.exit(int(ExitCode.INTERRUPTED))
 
     def exit(self, result: int | None = None, *arguments: Any, **options: Any) -> None:
         """End the console as Textual does; a run under way stops at once and decides the code."""
-        if self.is_furnished and self.desk.is_writing:
+        if self.state.is_writing:
             self._ended_a_run = True
-            self.desk.cancel("the console ended")
+            self.state.cancel("the console ended")
         super().exit(result, *arguments, **options)
 
     async def run_async(self, *arguments: Any, **options: Any) -> int | None:
-        """Run the console; whatever ends it, a run under way is cleaned up first.
-
-        Args:
-            *arguments: As Textual's.
-            **options: As Textual's.
-        """
+        """Run the console; whatever ends it, a run under way is cleaned up first."""
         try:
             return await super().run_async(*arguments, **options)
         finally:
@@ -184,22 +170,33 @@ class HeatmapApp(Keys):
         """Finish what is under way, close the project, say what matters. Once; then it is done."""
         if self._finished:
             return
-        if self.desk.is_writing:
+        if self.state.is_writing:
             self._say("heatmap-tui: stopping the run and cleaning up")
-        ended_a_run = await self.bench.finish() or self._ended_a_run
+        ended_a_run = await self.controller.finish() or self._ended_a_run
         # Whoever left with something else, such as a picture, keeps it.
         if ended_a_run and (self._return_value is None or isinstance(self._return_value, int)):
-            self._return_value = int(self.desk.exit_code)
-        finished = self.desk.run.finished if self.desk.run else None
-        if finished is not None and finished.exit_code in {
-            ExitCode.INTERRUPTED,
-            ExitCode.LEFTOVERS,
-        }:
-            words = "\n".join(filter(None, (finished.message, finished.hint)))
-            self._say(f"heatmap-tui: {redact(words)}")
+            self._return_value = int(self.state.exit_code)
+        await self._say_how_it_ended()
         self._finished = True
-        if self.desk.session is not None:
-            await self.desk.session.aclose()
+        if self.state.session is not None:
+            await self.state.session.aclose()
+
+    async def _say_how_it_ended(self) -> None:
+        """Verdict, run id and report of the last run, for the terminal that is left."""
+        run, evidence = self.state.run, self.state.run_evidence
+        if run is None or run.finished is None:
+            return
+        lines = [f"heatmap-tui: {run.finished.outcome.value}: {verdict_words(run)}"]
+        lines += filter(None, (run.finished.hint,))
+        if run.run_id:
+            lines.append(f"run {run.run_id}")
+        path = self.state.report_path
+        if path is None and evidence is not None:
+            with contextlib.suppress(OperatorError):
+                path = await self.controller.save_report(evidence)
+        if path is not None:
+            lines.append(f"report {path}")
+        self._say(redact("\n".join(lines)))
 
     def _say(self, words: str) -> None:
         """Print below the shell's prompt. A terminal that is gone is no reason to stop."""
@@ -212,13 +209,23 @@ class HeatmapApp(Keys):
             return
         error = self._exception or RuntimeError("unknown")
         folder = self._state_dir
-        if folder is None and self.desk.session is not None:
-            folder = self.desk.session.settings.state_dir
+        if folder is None and self.state.session is not None:
+            folder = self.state.session.settings.state_dir
         kind, where = type(error).__name__, report_crash(error, folder and folder / "crashes")
         words = f"heatmap-tui: an internal error ended the console ({kind}); {where}"
         self._exit_renderables.append(Text(words))
         self._return_value = int(ExitCode.FAILED)
         self._close_messages_no_wait()
+
+    def _tell_of_the_end(self) -> None:
+        """Tell a terminal that is not looked at that the run has ended."""
+        run = self.state.run
+        if run is None or run.finished is None:
+            return
+        words = f"heatmap-tui: {run.finished.outcome.value}"
+        if self._chosen.tells_of_the_end and self._driver is not None and not self.is_headless:
+            self.bell()
+            self._driver.write(f"\x1b]2;{words}\x07\x1b]9;{words}\x07")
 
     # Painting.
 
@@ -228,44 +235,99 @@ class HeatmapApp(Keys):
     def _tick(self) -> None:
         """Paint what has changed; where only time goes by, now and then."""
         self._ticks += 1
-        every = BUSY_TICKS if self.desk.is_busy else IDLE_TICKS
+        every = BUSY_TICKS if self.state.is_busy else IDLE_TICKS
         if self._stale or self._ticks % every == 0:
             self._stale = False
             self.paint()
 
     def paint(self) -> None:
-        """Bring the screen below any dialog up to date."""
-        self.ways.paint()
-
-    # Words: everything that is told is text, never markup, and holds no secret.
-
-    def tell(self, text: str, *, title: str = "", warning: bool = True) -> None:
-        """Say something in passing."""
-        severity: Final = "warning" if warning else "information"
-        self.notify(redact(text), title=title, severity=severity, markup=False)
-
-    def show_error(self, error: BaseException) -> None:
-        """Show a failure in a dialog that can be scrolled and copied."""
-        self.ways.show_error(error)
-
-    def copy(self, text: str, what: str) -> None:
-        """Put text on the clipboard, as far as the terminal lets us."""
-        self.copy_to_clipboard(redact(text))
-        self.tell(f"Sent {what} to the terminal's clipboard.", warning=False)
-
-    def hand_out(self, evidence: RunEvidence, *, copy: bool) -> None:
-        """Save a run's report, its JSON beside it, and say where; put it on the clipboard too."""
-        session = self.desk.session
-        if session is None:
+        """Bring the screen below any dialog up to date, and the banner of those above it."""
+        if self._exit or not self.is_running:
             return
-        from tui.evidence.report import report, save
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, Dialog):
+                screen.paint_banner()
+            elif isinstance(screen, ConsoleScreen):
+                screen.paint()
+                return
 
-        name = f"{evidence.run_id}.md"
-        try:
-            path, _ = save(session.settings.state_dir / "reports" / name, evidence)
-        except OperatorError as error:
-            self.show_error(error)
-        else:
-            self.tell(f"Saved the evidence to {path}, its JSON beside it.", warning=False)
-        if copy:
-            self.copy(report(evidence), "the evidence")
+    # What keys, clicks and the palette call.
+
+    def action_go(self, name: str) -> None:
+        """Go to a screen, or say why it is locked."""
+        self.controller.go(View(name))
+
+    def action_dry_run(self) -> None:
+        """Go to the dry run; begin it when none was done, or when one is there already."""
+        self.controller.dry_run()
+
+    def action_review_or_run(self) -> None:
+        """Review a run, start the one reviewed, or watch the one there is."""
+        self.controller.review_or_run()
+
+    def action_step(self, by: int) -> None:
+        """Go to the step before or after this one."""
+        self.controller.step(by)
+
+    async def action_back(self) -> None:
+        """Stop the run one is watching; elsewhere go back."""
+        screen = self.screen
+        if not (isinstance(screen, ConsoleScreen) and screen.leave_filter()):
+            self.controller.back()
+
+    def action_press(self, key: str) -> None:
+        """Press a key: what a click on the key bar does."""
+        self.simulate_key(key)
+
+    def action_help(self) -> None:
+        """Explain the screen one stands on."""
+        screen = self.screen
+        if isinstance(screen, ConsoleScreen):
+            self.controller.show_text(f"{screen.VIEW.heading}: help", screen.help())
+
+    def action_headless(self) -> None:
+        """Show the command that does the same without screens."""
+        self.controller.show_headless()
+
+    def action_purge(self) -> None:
+        """Remove what earlier runs left, once the operator has agreed."""
+        self.controller.purge()
+
+    def action_interrupt(self) -> None:
+        """Ctrl+c: the first stops the run, the second asks, the third leaves."""
+        self.controller.interrupt()
+
+    def action_leave(self) -> None:
+        """Leave at once when nothing is under way, else ask."""
+        self.controller.leave()
+
+    def action_switch_theme(self) -> None:
+        """Change between dark and light, and remember it."""
+        dark = self.theme == themes.DARK_NAME
+        self.theme = themes.LIGHT_NAME if dark else themes.DARK_NAME
+        self._choose(replace(self._chosen, theme=self.theme))
+
+    def action_switch_bell(self) -> None:
+        """Change whether the terminal is told of the end of a run, and remember it."""
+        tells = not self._chosen.tells_of_the_end
+        self._choose(replace(self._chosen, tells_of_the_end=tells))
+        self.controller.tell(
+            f"The end of a run is {'' if tells else 'not '}told by bell and notification.",
+            warning=False,
+        )
+
+    def _choose(self, chosen: preferences.Preferences) -> None:
+        self._chosen = chosen
+        problem = preferences.save(self._state_dir, chosen)
+        if problem is not None:
+            self.controller.tell(problem)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """A key's name as it is shown; in ASCII where the terminal has no more."""
+        shown = super().get_key_display(binding)
+        unicode = self.controller.glyphs is themes.UNICODE
+        return shown if unicode or shown.isascii() else binding.key
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """What the command palette offers: this screen's keys, and what is the same everywhere."""
+        return commands(self, self.controller, screen)

@@ -1,118 +1,349 @@
-"""The work under way: begun, followed and stopped here, one run at a time, whatever the screen."""
+"""What keys start, stop and lead to: one run at a time, whatever the screen.
+
+A run that writes is a task of its own, not a worker of a screen: nothing that happens to a screen
+cancels it, and leaving waits for its clean-up.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
+import webbrowser
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tui.console.dialogs import questions
-from tui.console.dialogs.base import Question
+from tui.console.dialogs.base import Dialog, Question, TextDialog
 from tui.console.dialogs.break_glass import BreakGlass
 from tui.console.dialogs.environments import ChooseEnvironment
-from tui.console.widgets.places import View
+from tui.console.figures import Onward, headless_command, onward
+from tui.console.state import CHECKLIST, View
+from tui.console.widgets.banner import BannerText, banner_of
+from tui.errors import OperatorError
 from tui.guard.break_glass import effects_of_cycle, effects_of_purge
+from tui.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from tui.console.app import HeatmapApp
-    from tui.console.dialogs.environments import Environments
-    from tui.console.state import Connect
+    from textual.app import App
+
+    from tui.console.state import Connect, Environments, State
+    from tui.console.theme import Glyphs
+    from tui.evidence.report import RunEvidence
     from tui.guard.break_glass import Permit
+    from tui.guard.target import Target
     from tui.verify.events import RunFinished
     from tui.verify.session import Run, Session
 
+T = TypeVar("T")
 
-class Workbench:
-    """Starts work for the application and sees it through.
+CONFIRM_S: Final = 5.0
+"""Seconds in which a second esc stops a run that has written something."""
 
-    A run that writes is a task of its own, not a worker of a screen: nothing that happens to a
-    screen cancels it, and leaving waits for its clean-up.
+
+class Controller:
+    """Starts work, follows it and stops it; goes from screen to screen.
 
     Args:
-        app: The application.
+        app: The application: pushes screens, runs workers, shows notifications.
+        state: What is under way and what it has shown.
+        glyphs: The signs in use.
         connect: Opens the session.
+        environments: How other projects are come by, None where there is but one.
+        pager: Program and arguments that show a file.
+        at_end: Called when a run that writes has ended.
     """
 
-    def __init__(self, app: HeatmapApp, connect: Connect) -> None:
+    def __init__(
+        self,
+        app: App[int],
+        state: State,
+        glyphs: Glyphs,
+        connect: Connect,
+        *,
+        environments: Callable[[], Environments] | None,
+        pager: Sequence[str],
+        at_end: Callable[[], None],
+    ) -> None:
+        self.glyphs = glyphs
+        self.environments = environments
         self._app = app
-        self._desk = app.desk
+        self._state = state
         self._connect: Connect = connect
+        self._pager = pager
+        self._at_end = at_end
         self._writing: asyncio.Task[None] | None = None
+        self._dialog: Dialog[Any] | None = None
+        self._wanted: View | None = None
+        self._step = View.TARGET
+
+    # Where one is, and what is said there.
+
+    @property
+    def view(self) -> View | None:
+        """The screen in front, None behind a dialog."""
+        name = self._app.screen.name
+        return View(name) if name in set(View) else None
+
+    @property
+    def banner(self) -> BannerText:
+        """What stands on top of every screen and dialog."""
+        return banner_of(self._state)
+
+    @property
+    def wanted(self) -> View | None:
+        """Where to go as soon as the project is connected."""
+        return self._wanted
+
+    def tell(self, text: str, *, title: str = "", warning: bool = True) -> None:
+        """Say something in passing, in place of what was said before it."""
+        severity: Final = "warning" if warning else "information"
+        self._app.clear_notifications()
+        self._app.notify(redact(text), title=title, severity=severity, markup=False)
+
+    def copy(self, text: str, what: str) -> None:
+        """Put text on the clipboard, as far as the terminal lets us."""
+        self._app.copy_to_clipboard(redact(text))
+        self.tell(f"Sent {what} to the terminal's clipboard.", warning=False)
+
+    def show_text(self, title: str, text: str, *, failed: bool = False) -> None:
+        """Show text in a dialog that can be scrolled and copied."""
+        self._app.push_screen(TextDialog(self, title, redact(text), failed=failed))
+
+    def show_error(self, error: BaseException) -> None:
+        """Show a failure: what failed, on which project, what to do. No traceback, no secret."""
+        title = "This did not work" if isinstance(error, OperatorError) else "Internal error"
+        session = self._state.session
+        text = failure_text(error, session.target if session else None)
+        self.show_text(title, text, failed=True)
+
+    async def ask(self, dialog: Dialog[T]) -> T | None:
+        """Ask, and wait for the answer; None where something is being asked already."""
+        if self._dialog is not None:
+            return None
+        self._dialog = dialog
+        try:
+            return await self._app.push_screen_wait(dialog)
+        finally:
+            self._dialog = None
+
+    async def choose(
+        self,
+        title: str,
+        text: str,
+        answers: Sequence[tuple[str, str]],
+        *,
+        keys: Mapping[str, str] | None = None,
+    ) -> str | None:
+        """Ask a question with a few answers, the safe one first; None where none was chosen."""
+        return await self.ask(Question(self, title, text, answers, keys=keys))
+
+    def work(self, group: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside the screens; what it fails with is shown."""
+        self._app.run_worker(self._shown(work), group=group, exit_on_error=False)
+
+    async def _shown(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - shown, and the console lives on
+            self.show_error(error)
+
+    # Going from screen to screen.
+
+    def go(self, view: View) -> None:
+        """Go to a screen; to one that waits for the project as soon as that is connected."""
+        why = self._state.why_locked(view)
+        if why is None:
+            self.switch(view)
+        elif self._state.is_connecting and view not in {View.REVIEW, View.RUN}:
+            self._wanted = view
+            self.tell(f"{view.heading} follows as soon as the project is connected.", warning=False)
+        else:
+            words = f"It {why}." if why.startswith("waits") else f"{why[:1].upper()}{why[1:]}."
+            self.tell(words, title=f"{view.heading} is locked")
+
+    def switch(self, view: View) -> None:
+        """Go to a screen, through any dialog in front."""
+        app = self._app
+        while self.view is None and len(app.screen_stack) > 1:
+            if isinstance(app.screen, Dialog):
+                app.screen.dismiss(None)
+            else:
+                app.pop_screen()
+        app.clear_notifications()
+        self._state.stop_asked = False
+        if self.view is not view:
+            app.switch_screen(view.value)
+        if view in CHECKLIST:
+            self._step = view
+
+    def go_on(self) -> None:
+        """What `enter` does here, see `onward`."""
+        view = self.view
+        if view is None:
+            return
+        what, _ = onward(self._state, view)
+        match what:
+            case Onward.WAIT:
+                self._say_what_is_waited_for(view)
+            case Onward.CONNECT:
+                self.connect()
+            case Onward.PROBE:
+                self.dry_run(again=view is View.DRY_RUN)
+            case Onward.START:
+                self.start_cycle()
+            case Onward.PURGE:
+                self.purge()
+            case Onward.SAVE:
+                self.hand_out(copy=True)
+            case Onward.DRY_RUN | Onward.REVIEW | Onward.RUN | Onward.EVIDENCE:
+                self.go(View[what.name])
+
+    def _say_what_is_waited_for(self, view: View) -> None:
+        if self._state.is_probing:
+            self.tell("The probes are being asked; enter goes on when they have answered.")
+        elif self._state.is_writing:
+            self.tell("The run is under way; enter goes on when it has ended.")
+        elif self._state.write_problem and view is View.REVIEW:
+            self.tell(f"{self._state.write_problem}.")
+        elif (why := self._state.why_locked(View.REVIEW)) and view is View.REVIEW:
+            self.tell(f"It {why}." if why.startswith("waits") else f"{why}.")
+        elif view is View.EVIDENCE:
+            self.tell("There is no evidence before the first dry run: press d.")
+
+    def dry_run(self, *, again: bool = False) -> None:
+        """Go to the dry run; begin it when none was done, or when it is asked for again."""
+        state = self._state
+        if state.is_connecting:
+            self.go(View.DRY_RUN)
+            return
+        begins = again or self.view is View.DRY_RUN or state.dry_run is None
+        if begins and state.session is not None and not state.is_writing:
+            self.work("probe", state.probe())
+        self.go(View.DRY_RUN)
+
+    def review_or_run(self) -> None:
+        """Watch the run there is; from there, or where is none, review one; from there start it."""
+        state = self._state
+        if self.view is View.REVIEW and not state.is_writing:
+            self.start_cycle()
+            return
+        shows_run = state.is_writing or (state.run and self.view is not View.RUN)
+        self.go(View.RUN if shows_run else View.REVIEW)
+
+    def step(self, by: int) -> None:
+        """Go to the step before or after this one; after the run comes its evidence."""
+        order = (*CHECKLIST, View.EVIDENCE)
+        if self.view in order:
+            place = order.index(self.view) + by
+            if 0 <= place < len(order):
+                self.go(order[place])
+
+    def back(self) -> None:
+        """Stop the run one is watching; from a step go to the one before, else to the step left."""
+        state = self._state
+        if self.view is not View.RUN or not state.is_writing:
+            self.switch(self._behind())
+        elif state.is_cancelling:
+            self.tell("It is stopping. ctrl+c asks whether to wait for the clean-up or leave now.")
+        elif state.has_written and not state.stop_asked:
+            state.stop_asked = True
+            self._app.set_timer(CONFIRM_S, self._go_on_running)
+            state.changed()
+        else:
+            state.cancel("esc was pressed")
+
+    def _go_on_running(self) -> None:
+        self._state.stop_asked = False
+        self._state.changed()
+
+    def _behind(self) -> View:
+        """The step before the one one stands on; from a look aside, the step it began from."""
+        place = CHECKLIST.index(self._step)
+        if self.view in CHECKLIST:
+            place -= 1
+        while place > 0 and self._state.why_locked(CHECKLIST[place]) is not None:
+            place -= 1
+        return CHECKLIST[max(0, place)]
+
+    def dims(self, action: str) -> bool:
+        """Whether an action leads nowhere now: to a screen that is locked, or to where one is."""
+        state = self._state
+        match action:
+            case "back":
+                return self.view is View.TARGET
+            case "app.purge" | "headless":
+                return state.session is None
+            case "dry_run":
+                return not state.is_connecting and state.why_locked(View.DRY_RUN) is not None
+            case "review_or_run":
+                return state.run is None and state.why_locked(View.REVIEW) is not None
+            case "go('heatmap')" | "go('evidence')":
+                return not state.is_connecting and state.session is None
+            case _:
+                return False
+
+    # Work that reads.
 
     def connect(self) -> None:
         """Open the project, at first or again after a failure."""
-        self._work("connect", self._desk.connect(self._connect))
+        self.work("connect", self._open(self._connect))
 
-    def dry_run(self) -> None:
-        """Ask all probes."""
-        self._work("probe", self._desk.probe())
+    async def _open(self, connect: Connect) -> None:
+        state = self._state
+        await state.connect(connect)
+        wanted, self._wanted = self._wanted, None
+        if state.session is None:
+            return
+        if wanted is View.DRY_RUN:
+            self.dry_run()
+        elif wanted is not None:
+            self.go(wanted)
+        await self._read_past()
+
+    async def _read_past(self) -> None:
+        """Read what earlier runs have left, and what other projects there are."""
+        try:
+            await self._state.read_history()
+        except OperatorError as error:
+            self.tell(error.message)
+        if self.environments is not None:
+            self._state.files = await asyncio.to_thread(self.environments().files)
+            self._state.changed()
 
     def ask_again(self, probe_id: str) -> None:
         """Ask one probe again."""
-        self._work("probe", self._desk.ask_again(probe_id))
-
-    def cycle(self) -> None:
-        """Start the run that was reviewed; on production only after break-glass."""
-        self._work("ask", self._cycle())
-
-    def purge(self) -> None:
-        """Remove what earlier runs left, once the operator has agreed."""
-        self._work("ask", self._purge())
-
-    def choose_project(self) -> None:
-        """Let the operator choose an environment file, and open its project."""
-        self._work("ask", self._choose_project())
+        self.work("probe", self._state.ask_again(probe_id))
 
     def read_live(self) -> None:
-        """Read the live view; what comes of it is on the desk."""
-        self._work("read", self._desk.read_live())
+        """Read the live view; what comes of it is in the state."""
+        self.work("read", self._state.read_live())
 
-    def stop(self) -> None:
-        """Stop the run under way, or say that there is none."""
-        if self._desk.is_writing:
-            self.interrupt()
-        else:
-            self._app.tell("Nothing is under way.")
-
-    def leave(self) -> None:
-        """Leave at once when nothing is under way, else ask; once, however often it is called."""
-        if isinstance(self._app.screen, Question):
+    def show_headless(self) -> None:
+        """Show the command that does without screens what this screen does."""
+        session, view = self._state.session, self.view
+        if session is None or view is None:
+            self.tell("There is no command to show before the project is connected.")
             return
-        if self._desk.is_writing:
-            self._work("ask", self._stop_and_leave())
-        else:
-            self._app.leave()
+        command = headless_command(session, view, refresh_runs=self._state.refresh_runs)
+        self.show_text(f"{view.heading}, without screens", command)
 
-    def interrupt(self) -> None:
-        """What ctrl+c means: the first stops the run, the second asks; idle, it asks to leave."""
-        if not self._desk.is_writing:
-            self._work("ask", self._ask_to_leave())
-        elif not self._desk.is_cancelling:
-            self._desk.cancel("ctrl+c was pressed")
-            self._app.switch(View.RUN)
-        else:
-            self._work("ask", self._ask_to_abandon())
+    # Work that writes.
 
-    async def finish(self) -> bool:
-        """Stop the run under way, if there is one, and wait for its clean-up.
-
-        Returns:
-            Whether there was one.
-        """
-        if self._writing is None or self._writing.done():
-            return False
-        self._desk.cancel("the console ended")
-        await asyncio.wait({self._writing})
-        return True
-
-    def _work(self, group: str, work: Awaitable[None]) -> None:
-        self._app.run_worker(work, group=group, exit_on_error=False)
+    def start_cycle(self) -> None:
+        """Start the run that was reviewed; on production only after break-glass."""
+        state = self._state
+        problem = state.write_problem or (None if state.is_ready else state.why_locked(View.REVIEW))
+        if problem:
+            self.tell(f"It {problem}." if problem.startswith("waits") else f"{problem}.")
+            return
+        self.work("ask", self._cycle())
 
     async def _cycle(self) -> None:
-        session = self._desk.session
+        session = self._state.session
         if session is None or self._refuses_second_run():
             return
         permit = None
@@ -121,33 +352,37 @@ class Workbench:
             permit = await self._break_glass("a verification run", lines)
             if permit is None:
                 return
-        runs = self._desk.refresh_runs
+        runs = self._state.refresh_runs
         self._follow(lambda: session.cycle(permit=permit, refresh_runs=runs))
 
-    async def _purge(self) -> None:
-        session = self._desk.session
+    def purge(self) -> None:
+        """Remove what earlier runs left, once the operator has agreed."""
+        session = self._state.session
         if session is None:
-            self._app.tell("There is no project to purge: none is connected.")
-            return
-        if self._refuses_second_run():
-            return
-        if self._desk.write_problem is not None:
-            self._app.tell(f"{self._desk.write_problem}.")
-            return
-        if not await questions.wants_to_purge(self._app, session):
+            self.tell("There is no project to purge: none is connected.")
+        elif self._state.write_problem is not None:
+            self.tell(f"{self._state.write_problem}.")
+        elif not self._refuses_second_run():
+            self.work("ask", self._purge(session))
+
+    async def _purge(self, session: Session) -> None:
+        if await self.ask(questions.purge(self, session)) != "purge":
             return
         unexplained: int | None = None
         runs: tuple[str, ...] = ()
         while (ended := await self._remove(session, unexplained, runs)) is not None:
-            if ended.unexplained is not None and await questions.wants_to_purge_unexplained(
-                self._app, ended.message
+            if ended.unexplained is not None and await self._agrees(
+                questions.purge_unexplained(self, ended.message)
             ):
                 # Exactly so many were told of: should there be more by now, it is asked again.
                 unexplained = ended.unexplained
-            elif ended.spared and await questions.wants_to_purge_spared(self._app, ended.spared):
+            elif ended.spared and await self._agrees(questions.purge_spared(self, ended.spared)):
                 runs = (*runs, *ended.spared)
             else:
                 return
+
+    async def _agrees(self, question: Question) -> bool:
+        return await self.ask(question) == "purge"
 
     async def _remove(
         self, session: Session, unexplained: int | None, runs: tuple[str, ...]
@@ -162,78 +397,205 @@ class Workbench:
         if self._writing is None:
             return None
         await asyncio.wait({self._writing})
-        return self._desk.run.finished if self._desk.run else None
-
-    async def _choose_project(self) -> None:
-        environments = self._environments()
-        if environments is None:
-            return
-        files = environments.files()
-        if not files:
-            self._app.tell("There is no environment file here: cp .env.example .env")
-            return
-        session = self._desk.session
-        current = session.settings.env_file if session else None
-        path = await self._app.push_screen_wait(ChooseEnvironment(files, current))
-        if path is not None:
-            await self._open(environments, path)
-
-    def _environments(self) -> Environments | None:
-        """How other projects are come by; None where there are none, or not now."""
-        if self._app.environments is None:
-            self._app.tell("This console was started for one project.")
-            return None
-        if self._desk.is_busy:
-            self._app.tell("Wait until what is under way has ended.")
-            return None
-        return self._app.environments()
-
-    async def _open(self, environments: Environments, path: Path) -> None:
-        self._app.opening = f"opening {path.name}"
-        self._connect = partial(environments.open, path)
-        self._app.switch(View.TARGET)
-        await self._desk.close()
-        await self._desk.connect(self._connect)
+        return self._state.run.finished if self._state.run else None
 
     async def _break_glass(self, action: str, lines: Iterable[str]) -> Permit | None:
-        session = self._desk.session
-        if session is None:
-            return None
-        return await self._app.push_screen_wait(BreakGlass(session, action, lines))
+        session = self._state.session
+        return None if session is None else await self.ask(BreakGlass(self, session, action, lines))
 
     def _refuses_second_run(self) -> bool:
-        if self._desk.is_writing:
-            self._app.tell("A run is under way already; it is on screen 4.")
-        return self._desk.is_writing
+        if self._state.is_writing:
+            self.tell("A run is under way already; it is on screen 4.")
+        return self._state.is_writing
 
     def _follow(self, begin: Callable[[], Run]) -> None:
         if self._refuses_second_run():
             return
-        self._writing = asyncio.create_task(self._desk.write(begin()))
+        self._writing = asyncio.create_task(self._state.write(begin()))
         self._writing.add_done_callback(self._followed)
-        self._app.switch(View.RUN)
+        self.switch(View.RUN)
 
     def _followed(self, task: asyncio.Task[None]) -> None:
+        if not self._app.is_running:
+            return
+        self._app.clear_notifications()
+        if isinstance(self._dialog, Question) and self._dialog.interrupt in {"abandon", "stop"}:
+            # What it warns of cannot happen any more.
+            self._dialog.dismiss(None)
         error = None if task.cancelled() else task.exception()
-        if error is not None and self._app.is_running:
-            self._app.show_error(error)
+        if error is not None:
+            self.show_error(error)
+        self._at_end()
+        self.work("history", self._keep())
+
+    async def _keep(self) -> None:
+        """Save the report of the run that has ended, and read the history it has become part of."""
+        state = self._state
+        try:
+            if state.run_evidence is not None:
+                state.report_path = await self.save_report(state.run_evidence)
+        except OperatorError as error:
+            self.tell(error.message)
+        await self._read_past()
+
+    # Stopping and leaving.
+
+    def stop(self) -> None:
+        """Stop the run under way, or say that there is none."""
+        if self._state.is_writing:
+            self.interrupt()
+        else:
+            self.tell("Nothing is under way.")
+
+    def leave(self) -> None:
+        """Leave at once when nothing is under way, else ask."""
+        if self._state.is_writing:
+            self.work("ask", self._stop_and_leave())
+        elif self._dialog is None:
+            self._exit()
+
+    def interrupt(self) -> None:
+        """Ctrl+c: in a question that is about it, the answer; else stop the run, or ask."""
+        screen, state = self._app.screen, self._state
+        if isinstance(screen, Question) and screen.interrupt is not None:
+            screen.dismiss(screen.interrupt)
+        elif not state.is_writing:
+            self.work("ask", self._ask_to_leave())
+        elif not state.is_cancelling:
+            state.cancel("ctrl+c was pressed")
+            self.switch(View.RUN)
+        else:
+            self.work("ask", self._ask_to_abandon())
 
     async def _ask_to_leave(self) -> None:
-        if await questions.wants_to_leave(self._app):
-            self._app.leave()
+        if await self.ask(questions.leave(self)) == "leave":
+            self._exit()
 
     async def _stop_and_leave(self) -> None:
-        if await questions.wants_to_stop_and_leave(self._app):
-            self._desk.cancel("the operator leaves")
-            self._app.switch(View.RUN)
+        if await self.ask(questions.stop_and_leave(self)) == "stop":
+            self._state.cancel("the operator leaves")
+            self.switch(View.RUN)
             await self._leave_after_the_run()
 
     async def _ask_to_abandon(self) -> None:
-        if await questions.wants_to_abandon(self._app):
-            self._desk.abandon()
+        session = self._state.session
+        command = session.purge_command() if session else ""
+        if await self.ask(questions.abandon(self, command)) == "abandon":
+            self._state.abandon()
             await self._leave_after_the_run()
 
     async def _leave_after_the_run(self) -> None:
         if self._writing is not None:
             await asyncio.wait({self._writing})
-        self._app.leave()
+        self._exit()
+
+    def _exit(self) -> None:
+        """Leave now, with the exit code that what was done deserves."""
+        self._app.exit(int(self._state.exit_code))
+
+    async def finish(self) -> bool:
+        """Stop the run under way, if there is one, and wait for its clean-up.
+
+        Returns:
+            Whether there was one.
+        """
+        if self._writing is None or self._writing.done():
+            return False
+        self._state.cancel("the console ended")
+        await asyncio.wait({self._writing})
+        return True
+
+    # Other projects.
+
+    def choose_project(self) -> None:
+        """Let the operator choose an environment file, and open its project."""
+        if self.environments is None:
+            self.tell("This console was started for one project.")
+        elif self._state.is_busy:
+            self.tell("Wait until what is under way has ended.")
+        else:
+            self.work("ask", self._choose_project(self.environments()))
+
+    async def _choose_project(self, environments: Environments) -> None:
+        state = self._state
+        state.files = files = await asyncio.to_thread(environments.files)
+        if not files:
+            self.tell("There is no environment file here: cp .env.example .env, and fill it in.")
+            return
+        current = state.session.settings.env_file if state.session else None
+        path = await self.ask(ChooseEnvironment(self, files, current, state.history))
+        if path is None:
+            return
+        state.place = f"opening {path.name}"
+        self._connect = partial(environments.open, path)
+        self.switch(View.TARGET)
+        await state.close()
+        await self._open(self._connect)
+
+    # Evidence.
+
+    def hand_out(self, *, copy: bool) -> None:
+        """Save the report at hand, its JSON beside it, and say where; copy it too."""
+        evidence = self._state.evidence
+        if evidence is None:
+            self.tell("There is no evidence before the first dry run: press d.")
+        else:
+            self.work("save", self._hand_out(evidence, copy=copy))
+
+    async def _hand_out(self, evidence: RunEvidence, *, copy: bool) -> None:
+        words = ""
+        if copy:
+            from tui.evidence.report import report  # noqa: PLC0415
+
+            # No terminal tells whether copying worked: it is saved as well.
+            self._app.copy_to_clipboard(redact(report(evidence)))
+            words = "Sent the evidence to the terminal's clipboard. "
+        path = await self.save_report(evidence)
+        self.tell(f"{words}Saved it to {path}, its JSON beside it.", warning=False)
+
+    async def save_report(self, evidence: RunEvidence) -> Path | None:
+        """Save a report, its JSON beside it; where it is, None where no project is open.
+
+        Raises:
+            OperatorError: It cannot be written.
+        """
+        session = self._state.session
+        if session is None:
+            return None
+        # What reports need is part of no first paint.
+        from tui.evidence.report import save  # noqa: PLC0415
+
+        path = session.settings.state_dir / "reports" / f"{evidence.run_id}.md"
+        return (await asyncio.to_thread(save, path, evidence))[0]
+
+    def open_outside(self, path: Path) -> None:
+        """Show a file in the pager, or in the browser where there is none."""
+        program = shutil.which(self._pager[0]) if self._pager else None
+        if program is None:
+            webbrowser.open(path.as_uri())
+            return
+        with self._app.suspend():
+            subprocess.run([program, *self._pager[1:], str(path)], check=False)
+
+
+def failure_text(error: BaseException, target: Target | None) -> str:
+    """What failed, on which project, and what to do. No traceback, no secret.
+
+    Args:
+        error: What was raised.
+        target: The project at hand, None where there is none.
+    """
+    message = str(error)
+    if isinstance(error, OperatorError):
+        lines = [error.message]
+        if error.hint:
+            lines += ["", f"What to do: {error.hint}"]
+    else:
+        lines = [
+            f"{type(error).__name__}: {message}" if message else type(error).__name__,
+            "",
+            "A run that was under way goes on. Please report this text.",
+        ]
+    if target is not None:
+        lines += ["", f"Project: {target.identity} ({target.kind.value})"]
+    return redact("\n".join(lines))

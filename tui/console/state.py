@@ -1,37 +1,90 @@
-"""The sitting: the session, the work under way and what it has shown. Knows no screen.
+"""What the screens paint from: the session, the work under way, what it has shown.
 
-There is one desk; the application owns it. Screens only read it, so that a run goes on whichever
-screen is in front, and a second one cannot be started beside it.
+There is one state; the application owns it. Screens only read it, so that a run goes on whichever
+screen is in front, and a second one cannot be started beside it. It knows no screen.
 """
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Final, Protocol
 
-from tui.console.collector import set_aside
-from tui.console.widgets.places import View
-from tui.console.widgets.steps import Step, StepState, checklist
+from tui.console.words import duration, plural
 from tui.errors import ExitCode, OperatorError
 from tui.evidence.archive import Archive
-from tui.verify.events import Mode, Outcome, RunFinished
+from tui.verify.events import Mode, Outcome, ProbeStatus, RunFinished, StageProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
 
+    from tui.dry_run.facts import Pace
+    from tui.evidence.history import History
     from tui.evidence.report import RunEvidence
-    from tui.verify.events import SampleTaken
+    from tui.guard.target import Target
+    from tui.verify.events import Event, SampleTaken
     from tui.verify.result import Result
     from tui.verify.session import ConnectStage, Run, Session
 
-    Connect = Callable[[Callable[[ConnectStage], None]], Awaitable[Session]]
+    OnStage = Callable[[ConnectStage], None]
+    Connect = Callable[[OnStage], Awaitable[Session]]
     Clock = Callable[[], float]
 
-REFRESH_OFTEN = 5
+REFRESH_OFTEN: Final = 5
 """Timed refreshes that tell a spread; fewer tell none."""
+RATE_SPAN_S: Final = 0.25
+"""Seconds over which the rate of a run is taken."""
+WRITES_REFUSED: Final = "this is production: nothing is written here without --allow-prod"
+_WAITING: Final = "waits until the project is connected"
 
-NEEDS_LEAVE = "this is production: nothing is written here without --allow-prod"
+
+class View(StrEnum):
+    """A screen one can go to. The first four are the checklist, in order."""
+
+    TARGET = "target"
+    DRY_RUN = "dry-run"
+    REVIEW = "review"
+    RUN = "run"
+    HEATMAP = "heatmap"
+    EVIDENCE = "evidence"
+
+    @property
+    def heading(self) -> str:
+        """Its name as an operator reads it."""
+        return self.value.replace("-", " ").capitalize()
+
+
+CHECKLIST: Final = (View.TARGET, View.DRY_RUN, View.REVIEW, View.RUN)
+
+
+class StepState(Enum):
+    """How a step of the checklist stands; the value is the word shown."""
+
+    DONE = "done"
+    NOW = "now"
+    BUSY = "busy"
+    PROBLEM = "stop"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the checklist.
+
+    Attributes:
+        view: Where it leads.
+        state: How it stands.
+        fact: What came of it, in a few characters; empty for the word of its state.
+        why: Why it is locked, or what stops it; empty otherwise.
+    """
+
+    view: View
+    state: StepState
+    fact: str = ""
+    why: str = ""
 
 
 @dataclass(slots=True)
@@ -51,7 +104,66 @@ class OpeningStage:
     detail: str | None = None
 
 
-class Desk:
+class EnvironmentFile(Protocol):
+    """An environment file and the project it describes."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def target(self) -> Target | None:
+        """The project as classified from the file, None where that cannot be."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot, None where it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environments:
+    """How the console comes from one project to another; it does no I/O of its own.
+
+    Attributes:
+        files: Reads the environment files there are.
+        open: Opens the project a file describes. Raises `OperatorError` where it cannot.
+    """
+
+    files: Callable[[], Sequence[EnvironmentFile]]
+    open: Callable[[Path, OnStage], Awaitable[Session]]
+
+
+class Rates:
+    """Rows handled a second, over the length of a run.
+
+    Attributes:
+        batch: Rows of the last request that handled any.
+    """
+
+    def __init__(self, began: float) -> None:
+        self.batch = 0
+        self._began = began
+        self._done: dict[str, int] = {}
+        self._rows: dict[int, int] = {}
+
+    def add(self, event: StageProgress, now: float) -> None:
+        """Take in how far a stage has come at `now`."""
+        came = event.done - self._done.get(event.stage, 0)
+        self._done[event.stage] = event.done
+        if came > 0:
+            span = self._span(now)
+            self._rows[span] = self._rows.get(span, 0) + came
+            self.batch = came
+
+    def per_second(self, now: float) -> list[float]:
+        """The rate in each span that is over, oldest first; of all, once `now` is the run's end."""
+        return [self._rows.get(span, 0) / RATE_SPAN_S for span in range(self._span(now))]
+
+    def _span(self, now: float) -> int:
+        return int((now - self._began) / RATE_SPAN_S)
+
+
+class State:
     """What the screens paint from.
 
     Args:
@@ -61,43 +173,66 @@ class Desk:
 
     Attributes:
         session: The project, None until it is connected.
+        place: What is being opened, in words, until it is.
         opening: What connecting waited for, oldest first.
         connect_error: Why connecting failed, None where it did not.
         dry_run: The last dry run, None before the first.
         run: The last run that writes, None before the first.
-        dry_evidence: Its report, None before its end.
-        run_evidence: The last writing run's report, None before its end.
+        rates: How fast that run handles rows.
+        dry_evidence: The dry run's report, None before its end.
+        run_evidence: The writing run's report, None before its end.
+        report_path: Where the writing run's report was saved, None where it was not.
         sample: The last heatmap a run took, None before the first.
         live: The live view as it was read last, None where it was not, or could not be.
         live_read_at: When that was, on the console's clock.
         reading_since: Since when it is being read, None while it is not.
         read_problem: Why it could not be read, None where it could.
+        counts: Rows there are by table, None before they were counted; a table that cannot be
+            counted is None.
         unclosed: Runs of this machine that began on this project and did not close.
+        history: What earlier runs have left, None before it was read.
+        pace: How fast earlier runs on this project were, None where there are none.
+        files: The environment files there are, None before they were read.
         exit_code: What the process will tell the shell when the operator leaves now.
         times_refresh_often: Whether the operator chose several timed refreshes; None for no choice.
+        stop_asked: Whether one key more stops the run.
     """
 
-    def __init__(self, clock: Clock, on_change: Callable[[], None], *, allow_prod: bool) -> None:
+    def __init__(
+        self, clock: Clock, on_change: Callable[[], None], *, allow_prod: bool, place: str
+    ) -> None:
         self.clock = clock
         self.allow_prod = allow_prod
+        self.place = place
         self.session: Session | None = None
         self.opening: list[OpeningStage] = []
         self.connect_error: OperatorError | None = None
         self.connect_began = clock()
         self.dry_run: Result | None = None
         self.run: Result | None = None
+        self.rates = Rates(0.0)
         self.dry_evidence: RunEvidence | None = None
         self.run_evidence: RunEvidence | None = None
+        self.report_path: Path | None = None
         self.sample: SampleTaken | None = None
         self.live: SampleTaken | None = None
         self.live_read_at = 0.0
         self.reading_since: float | None = None
         self.read_problem: str | None = None
+        self.counts: Mapping[str, int | None] | None = None
         self.unclosed = 0
+        self.history: History | None = None
+        self.pace: Pace | None = None
+        self.files: Sequence[EnvironmentFile] | None = None
         self.exit_code = ExitCode.VERIFIED
         self.times_refresh_often: bool | None = None
+        self.stop_asked = False
         self._changed = on_change
         self._writing: Run | None = None
+
+    def changed(self) -> None:
+        """Have what is shown brought up to date."""
+        self._changed()
 
     @property
     def is_connecting(self) -> bool:
@@ -113,6 +248,11 @@ class Desk:
     def is_writing(self) -> bool:
         """Whether a run that writes is under way, its clean-up included."""
         return self._writing is not None
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the run under way may have written something already."""
+        return self.is_writing and self.run is not None and self.run.has_begun_stages
 
     @property
     def is_busy(self) -> bool:
@@ -135,11 +275,16 @@ class Desk:
         return self.run_evidence or self.dry_evidence
 
     @property
+    def is_ready(self) -> bool:
+        """Whether the last dry run permits a run, whatever the guard says."""
+        return self.dry_run is not None and not self.dry_run.running and self.dry_run.ready
+
+    @property
     def write_problem(self) -> str | None:
         """Why writing is out of the question here, None where it is not."""
         if self.session is None or not self.session.target.is_production or self.allow_prod:
             return None
-        return NEEDS_LEAVE
+        return WRITES_REFUSED
 
     @property
     def refresh_runs(self) -> int:
@@ -150,14 +295,70 @@ class Desk:
         return max(configured, REFRESH_OFTEN) if self.times_refresh_often else 1
 
     def steps(self) -> tuple[Step, ...]:
-        """The checklist as it stands."""
-        return checklist(
-            connected=self.session is not None,
-            connect_problem=self.connect_error.message if self.connect_error else None,
-            dry_run=self.dry_run,
-            run=self.run,
-            write_problem=self.write_problem,
+        """The checklist as it stands; some step of it is always the one to look at now."""
+        error = self.connect_error
+        if self.session is None:
+            state = StepState.PROBLEM if error else StepState.BUSY
+            waiting = (Step(view, StepState.LOCKED, why=_WAITING) for view in CHECKLIST[1:])
+            return Step(View.TARGET, state, why=error.message if error else ""), *waiting
+        kind = "sandbox" if self.session.is_sandbox else self.session.target.kind.value
+        dry_run = self._dry_run_step()
+        return (
+            Step(View.TARGET, StepState.DONE, kind),
+            dry_run,
+            self._review_step(dry_run),
+            self._run_step(dry_run),
         )
+
+    def _dry_run_step(self) -> Step:
+        result = self.dry_run
+        if result is None:
+            return Step(View.DRY_RUN, StepState.NOW)
+        probes = result.probes.values()
+        answered = sum(each.status is not None for each in probes)
+        if result.running:
+            return Step(View.DRY_RUN, StepState.BUSY, f"{answered}/{len(probes)}")
+        if result.ready:
+            passed = sum(each.status is ProbeStatus.PASS for each in probes)
+            took = f" {result.finished.seconds:.1f} s" if result.finished else ""
+            return Step(View.DRY_RUN, StepState.DONE, f"{passed}/{len(probes)}{took}")
+        failed = sum(each.status is ProbeStatus.FAIL for each in probes)
+        why = result.dry_run.verdict if result.dry_run else ""
+        why = why or (result.finished.message if result.finished else "")
+        return Step(View.DRY_RUN, StepState.PROBLEM, f"{failed} failed" if failed else "", why)
+
+    def _review_step(self, dry_run: Step) -> Step:
+        if dry_run.state is not StepState.DONE:
+            why = {
+                StepState.NOW: "waits for a dry run that ends ready (press d)",
+                StepState.BUSY: "waits for the dry run to finish",
+            }.get(dry_run.state, f"the dry run says: {dry_run.why}")
+            # What a run did stays to be read after the rows it was judged by have changed.
+            return Step(View.REVIEW, StepState.LOCKED, why=why)
+        if self.write_problem:
+            return Step(View.REVIEW, StepState.NOW, "refused", self.write_problem)
+        if self.run is not None and (self.run.running or self.run.mode is Mode.CYCLE):
+            volume = self.run.volume
+            return Step(
+                View.REVIEW,
+                StepState.DONE,
+                plural(volume.responses, "row") if volume and self.run.mode is Mode.CYCLE else "",
+            )
+        return Step(View.REVIEW, StepState.NOW)
+
+    def _run_step(self, dry_run: Step) -> Step:
+        run = self.run
+        if run is None:
+            if dry_run.state is StepState.DONE:
+                why = self.write_problem or "waits until the review is agreed to (step 3)"
+                return Step(View.RUN, StepState.LOCKED, why=why)
+            return Step(View.RUN, StepState.LOCKED, why=self._review_step(dry_run).why)
+        if run.finished is None:
+            return Step(View.RUN, StepState.BUSY, duration(self.clock() - run.began))
+        if run.finished.outcome in {Outcome.VERIFIED, Outcome.CLEAN}:
+            return Step(View.RUN, StepState.DONE, duration(run.finished.seconds))
+        fact = run.finished.outcome.value
+        return Step(View.RUN, StepState.PROBLEM, fact, run.finished.message)
 
     def why_locked(self, view: View) -> str | None:
         """Why one cannot go to `view` now, None where one can."""
@@ -165,17 +366,18 @@ class Desk:
             if step.view is view and step.state is StepState.LOCKED:
                 return step.why
         if view is View.HEATMAP and self.session is None:
-            return "waits until the project is connected"
-        if view is View.EVIDENCE and self.evidence is None:
-            return "there is no evidence before the first dry run"
+            return _WAITING
+        if view is View.EVIDENCE and self.session is None:
+            return _WAITING
         return None
 
     async def close(self) -> None:
         """Let go of the project and of all that was shown of it, to open another."""
         session, self.session = self.session, None
         self.dry_run = self.run = None
-        self.dry_evidence = self.run_evidence = None
+        self.dry_evidence = self.run_evidence = self.report_path = None
         self.sample = self.live = self.reading_since = self.read_problem = None
+        self.history = self.pace = self.counts = None
         self.connect_error, self.unclosed, self.exit_code = None, 0, ExitCode.VERIFIED
         self.opening.clear()
         self.connect_began = self.clock()
@@ -201,7 +403,7 @@ class Desk:
         except OperatorError as error:
             self._not_connected(error)
         except Exception as defect:
-            self._not_connected(OperatorError(f"a mistake of ours: {type(defect).__name__}"))
+            self._not_connected(OperatorError(f"internal error: {type(defect).__name__}"))
             raise
         finally:
             self._changed()
@@ -217,6 +419,31 @@ class Desk:
         known.seconds = stage.seconds
         known.detail = stage.detail or known.detail
         self._changed()
+
+    async def read_history(self) -> None:
+        """Read what earlier runs have left.
+
+        Raises:
+            OperatorError: The history cannot be read.
+        """
+        session = self.session
+        if session is None:
+            return
+        history = await asyncio.to_thread(Archive.of(session).history.read)
+        pace = await session.archive.pace(session.target)
+        if session is self.session:
+            self.history, self.pace = history, pace
+            self._changed()
+
+    async def count_rows(self) -> None:
+        """Count the rows of the tables that a run writes to."""
+        session = self.session
+        if session is None:
+            return
+        counts = await session.count_rows()
+        if session is self.session:
+            self.counts = counts
+            self._changed()
 
     async def probe(self) -> None:
         """Do the dry run. A second one beside it, or beside a run that writes, is not started."""
@@ -271,12 +498,11 @@ class Desk:
         self._changed()
         live, problem = None, None
         try:
-            set_aside()
             live = await session.read_heatmap()
         except OperatorError as error:
             problem = " ".join(filter(None, (error.message, error.hint)))
         except Exception as defect:
-            problem = f"a mistake of ours: {type(defect).__name__}"
+            problem = f"internal error: {type(defect).__name__}"
             if session is self.session:
                 raise
         finally:
@@ -293,18 +519,17 @@ class Desk:
         """
         if self._writing is not None:
             raise RuntimeError("a run that writes is under way already")
-        self._writing = run
+        self._writing, self.stop_asked, self.report_path = run, False, None
         result = self.run = run.result
+        self.rates = Rates(self.clock())
         before = self._archived()
         self._changed()
         try:
             async with aclosing(run.events()) as events:
-                async for _ in events:
-                    # To be looked at while the run goes on.
-                    self.sample = result.sample or self.sample
-                    self._changed()
+                async for event in events:
+                    self._seen(event, result)
         finally:
-            self._writing = None
+            self._writing, self.stop_asked = None, False
             if self.session is not None:
                 self.unclosed = len(self.session.journals)
             if result.running:
@@ -317,6 +542,13 @@ class Desk:
                 self.dry_run = self.dry_evidence = None
             self._changed()
 
+    def _seen(self, event: Event, result: Result) -> None:
+        if isinstance(event, StageProgress):
+            self.rates.add(event, self.clock())
+        # To be looked at while the run goes on.
+        self.sample = result.sample or self.sample
+        self._changed()
+
     def _broke_off(self, run: Run) -> None:
         """Put an end to a run that came to none: it neither goes on nor was it verified."""
         left = self.session is not None and any(
@@ -325,8 +557,8 @@ class Desk:
         ended = RunFinished(
             Outcome.LEFTOVERS if left else Outcome.FAILED,
             ExitCode.LEFTOVERS if left else ExitCode.FAILED,
-            "broke off: a mistake of ours" + (", and something may be left" if left else ""),
-            "press t, then p, to see and remove what is left",
+            "broke off: internal error" + (", and something may be left" if left else ""),
+            "press p to see and remove what is left",
             self.clock() - run.result.began,
         )
         run.result.apply(ended)
@@ -335,6 +567,7 @@ class Desk:
         """Stop the run under way; it cleans up."""
         if self._writing is not None:
             self._writing.cancel(reason)
+            self.stop_asked = False
             if self.run is not None and self.run.cancelling is None:
                 self.run.cancelling = reason
             self._changed()

@@ -1,4 +1,4 @@
-"""The console's own dark and light theme.
+"""What the console looks like: its dark and light theme, and the signs beside status words.
 
 Every pair of text and ground that the style sheets use is listed in `TEXT_PAIRS`, so that a test
 can hold each to the contrast the Web Content Accessibility Guidelines ask of text (4.5:1).
@@ -6,6 +6,7 @@ can hold each to the contrast the Web Content Accessibility Guidelines ask of te
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from textual.theme import Theme
@@ -116,3 +117,93 @@ def _theme(name: str, colours: dict[str, str], *, dark: bool) -> Theme:
 
 DARK: Final = _theme(DARK_NAME, _DARK, dark=True)
 LIGHT: Final = _theme(LIGHT_NAME, _LIGHT, dark=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """One sign for each thing the console marks. Every sign is one terminal cell wide.
+
+    Attributes:
+        done: A step or stage that is over and fine.
+        now: The step to do next.
+        busy: Work that is going on.
+        locked: A step that is not possible yet, or work not begun.
+        ok: A probe that passed.
+        warn: Something that needs attention but does not block.
+        bad: Something that failed.
+        skip: A probe that could not be asked.
+        here: The step one looks at.
+        sandbox: The sandbox's mark in the banner.
+        local: A local project's mark.
+        staging: A staging project's mark.
+        production: A production project's mark.
+        bar_full: A full cell of a progress bar.
+        bar_half: Half a cell of a progress bar.
+        bar_late: The right half of a cell of a bar that begins late.
+        bar_empty: An empty cell of a progress bar.
+        opened: A group whose items are shown.
+        closed: A group whose items are not.
+        bullet: Starts an item of a list.
+        sep: Stands between two facts on one line.
+        times: Between two factors.
+    """
+
+    done: str = "✓"
+    now: str = "▶"
+    busy: str = "●"
+    locked: str = "○"
+    ok: str = "✓"
+    warn: str = "▲"
+    bad: str = "✗"
+    skip: str = "○"
+    here: str = "▌"
+    sandbox: str = "◆"
+    local: str = "●"
+    staging: str = "▲"
+    production: str = "■"
+    bar_full: str = "━"
+    bar_half: str = "╸"
+    bar_late: str = "╺"
+    bar_empty: str = "─"
+    opened: str = "▾"
+    closed: str = "▸"
+    bullet: str = "•"
+    sep: str = "·"
+    times: str = "×"
+
+    @property
+    def levels(self) -> str:
+        """The signs of a graph's bars, lowest first."""
+        return "▁▂▃▄▅▆▇█" if self is UNICODE else ".:-=+*#"
+
+
+UNICODE: Final = Glyphs()
+ASCII: Final = Glyphs(
+    done="+",
+    now=">",
+    busy="*",
+    locked="-",
+    ok="+",
+    warn="!",
+    bad="x",
+    skip="-",
+    here="|",
+    sandbox="#",
+    local="#",
+    staging="^",
+    production="!",
+    bar_full="=",
+    bar_half="-",
+    bar_late="-",
+    bar_empty=".",
+    opened="-",
+    closed="+",
+    bullet="*",
+    sep="|",
+    times="x",
+)
+
+
+def glyphs_for(*, ascii_only: bool) -> Glyphs:
+    """The set for a terminal that can, or cannot, show Unicode."""
+    return ASCII if ascii_only else UNICODE

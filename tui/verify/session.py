@@ -374,6 +374,24 @@ class Session:
 
         return Run(run_id, Mode.HEATMAP, self._project, work)
 
+    async def count_rows(self) -> dict[str, int | None]:
+        """Rows of the tables and the view as they are now; None for what cannot be counted."""
+
+        async def count(table: str) -> int | None:
+            try:
+                return await self._project.count(table, [])
+            except ProjectError:
+                return None
+
+        tables = {
+            "users": "app_users",
+            "questions": "questions",
+            "responses": "responses",
+            "view rows": "analytics_heatmap_agg",
+        }
+        counts = await asyncio.gather(*map(count, tables.values()))
+        return dict(zip(tables, counts, strict=True))
+
     async def read_heatmap(self) -> SampleTaken:
         """The view as it is now, real rows and synthetic.
 

@@ -10,7 +10,7 @@ from textual.widgets import Input, Static
 from tests.console.fakes import PRODUCTION, FakeSession, make_app, press, settle, text_of, until
 from tui.console.dialogs.base import Question
 from tui.console.dialogs.break_glass import BreakGlass
-from tui.console.widgets.places import View
+from tui.console.state import View
 from tui.guard import break_glass
 from tui.verify.events import Mode
 
@@ -50,22 +50,24 @@ class Production(FakeSession):
 async def open_break_glass(app: HeatmapApp, pilot: Pilot[int]) -> BreakGlass:
     await settle(pilot)
     await press(pilot, "d", "r")
-    await pilot.press("tab", "enter")
+    await pilot.press("r")
     await until(pilot, lambda: isinstance(app.screen, BreakGlass))
     await settle(pilot)
     assert isinstance(app.screen, BreakGlass)
     return app.screen
 
 
-async def test_break_glass_focuses_back_and_back_starts_nothing() -> None:
+async def test_break_glass_opens_in_its_first_field_and_enter_alone_starts_nothing() -> None:
     session = Production()
     app = make_app(session, allow_prod=True)
     async with app.run_test() as pilot:
         await open_break_glass(app, pilot)
         assert app.focused is not None
+        assert app.focused.id == "confirmation"
+        await press(pilot, "enter", "enter", "enter")
         assert app.focused.id == "close"
         await press(pilot, "enter")
-        assert app.view is View.REVIEW
+        assert app.controller.view is View.REVIEW
     assert session.cycles_started == 0
 
 
@@ -92,6 +94,9 @@ async def test_break_glass_refuses_and_says_which_condition(
         assert app.screen is dialog
         assert app.screen.query_one("#grant").region.bottom <= app.size.height, "nothing is cut"
         assert told in str(dialog.query_one("#refusal", Static).render())
+        assert app.focused is not None
+        wrong = "justification" if told == "justification" else "confirmation"
+        assert app.focused.id == wrong, "the field that is wrong takes the keys"
     assert session.cycles_started == 0
 
 
@@ -100,13 +105,12 @@ async def test_break_glass_by_keys_starts_one_run_with_a_permit() -> None:
     app = make_app(session, allow_prod=True)
     async with app.run_test() as pilot:
         await open_break_glass(app, pilot)
-        await pilot.press("shift+tab", "shift+tab", "shift+tab")
         await pilot.press(*"zyxwvutsrqponmlkjihg", "enter")
         await pilot.press(*["space" if char == " " else char for char in "because q r p d t h e"])
         assert app.screen.query_one("#justification", Input).value == "because q r p d t h e"
         app.screen.query_one("#justification", Input).value = GOOD_REASON
-        await pilot.press("enter", "enter", "tab", "enter")
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+        await pilot.press("enter", "enter", "right", "enter")
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
     assert len(session.permits) == 1
     permit = session.permits[0]
     assert permit is not None
@@ -138,10 +142,10 @@ async def test_purge_asks_first_and_keeps_by_default() -> None:
             await pilot.press(*keys)
             await until(pilot, lambda: not isinstance(app.screen, Question))
             await settle(pilot)
-            assert (app.desk.run is not None) is purged
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
-        assert app.desk.run is not None
-        assert app.desk.run.mode is Mode.PURGE
+            assert (app.state.run is not None) is purged
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
+        assert app.state.run is not None
+        assert app.state.run.mode is Mode.PURGE
 
 
 async def test_purge_on_production_without_leave_is_refused() -> None:
@@ -150,4 +154,4 @@ async def test_purge_on_production_without_leave_is_refused() -> None:
         await settle(pilot)
         await press(pilot, "p")
         assert "--allow-prod" in text_of(app)
-    assert app.desk.run is None
+    assert app.state.run is None

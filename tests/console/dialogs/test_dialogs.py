@@ -26,9 +26,9 @@ from tests.console.fakes import (
 from tests.console.test_navigation import held_cycle, start_held_run
 from tui.console.app import HeatmapApp
 from tui.console.dialogs.base import Question
-from tui.console.palette import commands
+from tui.console.keys import commands
 from tui.console.screens.heatmap import HeatmapScreen
-from tui.console.widgets.places import View
+from tui.console.state import View
 from tui.errors import ConfigurationError
 from tui.heatmap.axes import Metric
 from tui.verify.events import Notice
@@ -111,9 +111,9 @@ async def test_every_word_of_the_review_can_be_read_by_keys() -> None:
         for _ in range(20):
             await pilot.press("down")
             seen |= words_of(app)
-        assert {"auth.users", "Meanwhile", "slugs"} <= seen
+        assert {"auth.users,", "Meanwhile", "heatmap-verification-<run>-<n>,"} <= seen
         assert app.focused is not None
-        assert app.focused.id == "back"
+        assert app.focused.id == "begin"
 
 
 async def test_notices_that_make_way_are_counted_and_come_back_at_the_end() -> None:
@@ -126,7 +126,7 @@ async def test_notices_that_make_way_are_counted_and_come_back_at_the_end() -> N
         assert "warning number 6" in text_of(app)
         assert "4 notes before these" in text_of(app)
         held.go.set()
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
         await settle(pilot)
         assert all(f"warning number {number}" in text_of(app) for number in range(7))
 
@@ -144,16 +144,18 @@ async def test_asking_to_leave_twice_asks_once(key: str) -> None:
         assert sum(isinstance(screen, Question) for screen in app.screen_stack) == 1
         await pilot.press("enter")
         await until(pilot, lambda: not isinstance(app.screen, Question))
-        assert app.desk.is_writing
+        assert app.state.is_writing
         held.go.set()
-        await until(pilot, lambda: not app.desk.is_writing)
+        await until(pilot, lambda: not app.state.is_writing)
 
 
 async def test_stop_does_not_ask_to_leave_when_nothing_is_under_way() -> None:
     app = make_app(FakeSession())
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await settle(pilot)
-        stop = next(each for each in commands(app, app.screen) if each.title == "Stop")
+        stop = next(
+            each for each in commands(app, app.controller, app.screen) if each.title == "Stop"
+        )
         stop.callback()
         await settle(pilot)
         assert not isinstance(app.screen, Question)
@@ -167,7 +169,7 @@ async def test_keys_that_cannot_do_anything_say_why() -> None:
     app = HeatmapApp(connect)
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await settle(pilot)
-        assert app.dims("app.purge")
+        assert app.controller.dims("app.purge")
         await press(pilot, "p")
         assert "none is connected" in text_of(app)
 
@@ -183,13 +185,13 @@ async def test_saving_before_anything_was_read_says_so() -> None:
     session.read_heatmap = slow  # type: ignore[assignment,method-assign]
     app = make_app(session)
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        await until(pilot, lambda: app.desk.session)
+        await until(pilot, lambda: app.state.session)
         await pilot.press("h")
         await held.reached.wait()
         await pilot.press("w")
         await until(pilot, lambda: "nothing to save yet" in text_of(app))
         held.go.set()
-        await until(pilot, lambda: app.desk.live is not None)
+        await until(pilot, lambda: app.state.live is not None)
 
 
 async def test_another_project_during_a_run_is_refused_in_one_sentence() -> None:
@@ -198,23 +200,23 @@ async def test_another_project_during_a_run_is_refused_in_one_sentence() -> None
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await start_held_run(app, pilot, held)
         before = len(app._notifications)
-        app.action_other_project()
+        app.controller.choose_project()
         await settle(pilot)
         assert len(app._notifications) - before == 1
         held.go.set()
-        await until(pilot, lambda: not app.desk.is_writing)
+        await until(pilot, lambda: not app.state.is_writing)
 
 
 async def test_every_key_of_every_screen_is_in_the_command_palette() -> None:
     app = make_app(FakeSession(), environments=Files(".env"))
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
-        await press(pilot, "d", "r", "tab", "enter")
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+        await press(pilot, "d", "r", "enter")
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
         for view in View:
             app.action_go(view)
             await settle(pilot)
-            offered = {each.title: each.help for each in commands(app, app.screen)}
+            offered = {each.title: each.help for each in commands(app, app.controller, app.screen)}
             for active in app.screen.active_bindings.values():
                 binding = active.binding
                 local = active.node is not app and not binding.action.startswith("app.")
@@ -233,7 +235,7 @@ async def test_a_command_of_the_palette_does_what_its_key_does() -> None:
         await until(pilot, lambda: "Key m on this screen" in text_of(app))
         await until(pilot, lambda: "Key a on this screen" not in text_of(app))
         await pilot.press("enter")
-        await until(pilot, lambda: app.view is View.HEATMAP)
+        await until(pilot, lambda: app.controller.view is View.HEATMAP)
         await settle(pilot)
         assert isinstance(app.screen, HeatmapScreen)
         assert app.screen.spec.metric is Metric.ATTEMPTS
@@ -264,8 +266,8 @@ async def test_every_binding_of_screens_and_dialogs_has_an_id_and_a_word() -> No
 
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
-        await press(pilot, "d", "r", "tab", "enter")
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+        await press(pilot, "d", "r", "enter")
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
         for view in View:
             app.action_go(view)
             await settle(pilot)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual.widgets import OptionList
 
@@ -17,12 +19,24 @@ from tests.console.fakes import (
     text_of,
     until,
 )
-from tui.console.dialogs.environments import ChooseEnvironment, Environments
-from tui.console.widgets.places import View
-from tui.guard.environments import Environment
+from tui.console.dialogs.environments import ChooseEnvironment, environment_rows
+from tui.console.state import Environments, View
+from tui.evidence.history import History
+
+if TYPE_CHECKING:
+    from tui.guard.target import Target
 
 NOWHERE = Path("/nowhere")
 """Where the fake's files are said to be; nothing is ever written there."""
+
+
+@dataclass(frozen=True)
+class File:
+    """An environment file that is nowhere."""
+
+    path: Path
+    target: Target | None
+    problem: str | None = None
 
 
 class Files:
@@ -36,7 +50,7 @@ class Files:
 
     def __call__(self) -> Environments:
         return Environments(
-            files=lambda: [Environment(NOWHERE / name, STAGING) for name in self.names],
+            files=lambda: [File(NOWHERE / name, STAGING) for name in self.names],
             open=self.open,  # type: ignore[arg-type]
         )
 
@@ -45,34 +59,64 @@ class Files:
         return self.session
 
 
-async def test_another_file_is_chosen_and_nothing_of_the_first_project_stays() -> None:
+async def test_another_file_is_chosen_and_its_project_opened() -> None:
     files, session = Files(".env", ".env.staging"), FakeSession()
     app = make_app(session, environments=files)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
-        await press(pilot, "d", "h", "t", "o")
+        await press(pilot, "d", "t", "o")
         assert isinstance(app.screen, ChooseEnvironment)
-        assert f".env.staging  staging     {STAGING.host}" in text_of(app)
-        await press(pilot, "down", "enter")
-        await until(pilot, lambda: app.desk.session is files.session)
+        assert isinstance(app.focused, OptionList)
+        for words in (".env.staging", STAGING.host, "staging", "no run on record"):
+            assert words in text_of(app)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: app.state.session is files.session)
         await settle(pilot)
-        assert [path.name for path in files.opened] == [".env.staging"]
+        assert files.opened == [NOWHERE / ".env.staging"]
         assert session.closed
-        assert app.desk.dry_run is None
-        files.session.live = replace(files.session.live, rows=(), total=0)
-        await press(pilot, "h")
-        await until(pilot, lambda: "The view is empty" in text_of(app))
-        await press(pilot, "t", "o")
-        chosen = app.screen.query_one(OptionList)
-        assert chosen.highlighted == 1
-        assert "(in use)" in text_of(app)
-        await press(pilot, "enter")
-        assert len(files.opened) == 1, "the file in use is not opened again"
+        assert app.controller.view is View.TARGET
+        assert app.state.dry_run is None, "what was shown of the first project is gone"
 
 
-async def test_the_key_is_not_there_when_there_is_but_one_project() -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_the_file_in_use_is_marked_and_not_opened_again() -> None:
+    files = Files(".env", ".env.staging")
+    app = make_app(files.session, environments=files)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert "* .env.staging" in text_of(app), "the files stand on the first screen too"
+        await press(pilot, "o")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.controller.view is View.TARGET)
+        assert files.opened == []
+
+
+async def test_a_console_of_one_project_does_not_offer_others() -> None:
+    app = make_app(FakeSession())
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        assert "Other project" not in text_of(app)
+        app.controller.choose_project()
+        await settle(pilot)
+        assert "started for one project" in text_of(app)
+
+
+async def test_without_files_it_says_how_one_is_made() -> None:
+    app = make_app(FakeSession(), environments=Files())
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await settle(pilot)
         await press(pilot, "o")
-        assert app.view is View.TARGET
+        assert "cp .env.example .env" in text_of(app)
+
+
+def test_a_line_says_how_it_went_last_or_why_it_cannot_be_opened() -> None:
+    session = FakeSession(STAGING, is_sandbox=False)
+    session.remember(200)
+    entry = session.archive.history.read().entries[-1]
+    last = replace(entry, outcome="failed", at=datetime(2026, 3, 4, 5, 6, tzinfo=UTC))
+    broken = File(NOWHERE / ".env.old", None, "SUPABASE_URL is not set")
+    good = File(NOWHERE / ".env", STAGING)
+    lines = environment_rows([good, broken], good.path, History((entry, last)))
+    assert lines[0].plain.split()[:2] == ["*", ".env"]
+    assert "failed" in lines[0].plain
+    assert "2026-03-04 05:06" in lines[0].plain
+    assert "SUPABASE_URL is not set" in lines[1].plain

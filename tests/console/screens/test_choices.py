@@ -27,9 +27,17 @@ from tests.console.fakes import (
 )
 from tui.console.dialogs.base import Question
 from tui.console.screens.heatmap import HeatmapScreen
-from tui.console.widgets.steps import StepState
+from tui.console.state import StepState
 from tui.errors import ExitCode
-from tui.verify.events import DryRunFinished, Mode, Outcome, ProbeFinished, RunFinished, RunStarted
+from tui.verify.events import (
+    DryRunFinished,
+    Mode,
+    Outcome,
+    ProbeFinished,
+    ProbeStarted,
+    RunFinished,
+    RunStarted,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +46,7 @@ BROKEN = failing("schema.index", "the index is not there", "apply sql/analytics_
 WHY = "40 responses to synthetic questions are not of synthetic users"
 
 
-async def test_enter_asks_the_chosen_probe_alone_and_judges_anew() -> None:
+async def test_a_asks_the_chosen_probe_alone_and_judges_anew() -> None:
     target = make_target()
     good = dry_run_events(target, probes())
     session = FakeSession(dry_run=dry_run_events(target, probes(BROKEN)))
@@ -53,22 +61,24 @@ async def test_enter_asks_the_chosen_probe_alone_and_judges_anew() -> None:
         await settle(pilot)
         await press(pilot, "d")
         assert "not ready" in text_of(app)
-        await press(pilot, "enter")
+        await press(pilot, "a")
         assert session.asked_again == [BROKEN.id], "the first failure is chosen"
         assert "ready to write synthetic data" in text_of(app)
-        assert app.desk.steps()[1].state is StepState.DONE
-        assert app.desk.dry_run is not None
-        assert all(row.status for row in app.desk.dry_run.probes.values())
-        assert app.desk.exit_code is ExitCode.VERIFIED
+        assert app.state.steps()[1].state is StepState.DONE
+        assert app.state.dry_run is not None
+        assert all(row.status for row in app.state.dry_run.probes.values())
+        assert app.state.exit_code is ExitCode.VERIFIED
 
 
 async def test_a_probe_that_breaks_off_leaves_no_verdict_standing() -> None:
-    app = make_app(FakeSession())
+    session, first = FakeSession(), probes()[0]
+    session.again = [ProbeStarted(first.id, first.group, first.title)]
+    app = make_app(session)
     async with app.run_test(size=(100, 40)) as pilot:
         await settle(pilot)
-        await press(pilot, "d", "enter")
-        assert "broken off" in text_of(app)
-        assert app.desk.steps()[2].state is StepState.LOCKED
+        await press(pilot, "d", "space", "down", "a")
+        assert "broke off" in text_of(app)
+        assert app.state.steps()[2].state is StepState.LOCKED
 
 
 async def test_f_times_the_refresh_five_times() -> None:
@@ -83,7 +93,7 @@ async def test_f_times_the_refresh_five_times() -> None:
         await press(pilot, "f")
         assert "timed once" in text_of(app)
         await press(pilot, "f", "tab", "enter")
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
         assert session.asked_for["refresh_runs"] == 5
 
 
@@ -127,7 +137,7 @@ async def test_what_a_purge_leaves_alone_is_asked_about(
         await pilot.press("p")
         await until(pilot, lambda: isinstance(app.screen, Question))
         await settle(pilot)
-        await pilot.press("tab", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: title in text_of(app))
         assert session.asked_for == {"permit": None, "unexplained": None, "runs": ()}
         assert app.focused is not None
@@ -136,12 +146,12 @@ async def test_what_a_purge_leaves_alone_is_asked_about(
         if answer == "keep":
             await settle(pilot)
             assert len(session.purges) == 1
-            assert app.desk.exit_code is ExitCode.LEFTOVERS
+            assert app.state.exit_code is ExitCode.LEFTOVERS
         else:
             await until(pilot, lambda: not session.purges)
-            await until(pilot, lambda: not app.desk.is_writing)
+            await until(pilot, lambda: not app.state.is_writing)
             assert session.asked_for == {"permit": None, **asked}
-            assert app.desk.exit_code is ExitCode.VERIFIED
+            assert app.state.exit_code is ExitCode.VERIFIED
 
 
 @pytest.mark.parametrize(("key", "endings"), [("r", ["csv", "json"]), ("p", ["svg"])])

@@ -10,8 +10,8 @@ import pytest
 from tests.console.fakes import settle, text_of, until
 from tests.verify.conftest import contents, open_session
 from tui.console.app import HeatmapApp
+from tui.console.state import View
 from tui.console.widgets.heatmap_grid import HeatmapGrid
-from tui.console.widgets.places import View
 from tui.verify.session import ConnectStage
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def once_written(app: HeatmapApp, act: Callable[[], object]) -> None:
 
     Polling from outside may come too late: on a busy machine the whole run is over by then.
     """
-    desk, changed = app.desk, app.desk._changed
+    desk, changed = app.state, app.state._changed
 
     def note_change() -> None:
         changed()
@@ -54,21 +54,21 @@ def once_written(app: HeatmapApp, act: Callable[[], object]) -> None:
 async def test_from_start_to_heatmap_by_keys(sandbox: Sandbox) -> None:
     before = contents(sandbox)
     async with console(sandbox) as app, app.run_test(size=(100, 30)) as pilot:
-        await until(pilot, lambda: app.desk.session)
-        assert "waits" in (app.desk.why_locked(View.RUN) or "")
+        await until(pilot, lambda: app.state.session)
+        assert "waits" in (app.state.why_locked(View.RUN) or "")
         await pilot.press("enter")
-        await until(pilot, lambda: app.desk.dry_run and app.desk.dry_run.ready)
+        await until(pilot, lambda: app.state.dry_run and app.state.dry_run.ready)
         await settle(pilot)
         assert "ready to write synthetic data" in text_of(app)
         await pilot.press("r")
         await settle(pilot)
-        assert app.view is View.REVIEW
+        assert app.controller.view is View.REVIEW
         assert "180 responses" in text_of(app)
         assert contents(sandbox) == before, "nothing may be written before the review"
-        await pilot.press("tab", "enter")
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
         await settle(pilot)
-        assert app.view is View.RUN
+        assert app.controller.view is View.RUN
         screen = text_of(app)
         assert "VERIFIED" in screen
         assert "160 of 160 rows equal in all eight columns" in screen
@@ -76,7 +76,7 @@ async def test_from_start_to_heatmap_by_keys(sandbox: Sandbox) -> None:
         await pilot.press("h")
         await until(pilot, lambda: app.screen.query_one(HeatmapGrid).grid.rows)
         await settle(pilot)
-        assert app.view is View.HEATMAP
+        assert app.controller.view is View.HEATMAP
         assert "Sample of the last run" in text_of(app)
         assert app.screen.query_one(HeatmapGrid).grid.rows_read == 160
         await pilot.press("v")
@@ -98,15 +98,15 @@ async def test_stopping_a_run_cleans_up(sandbox: Sandbox, key: str) -> None:
         console(sandbox, users=20, questions=400, batch=100) as app,
         app.run_test(size=(80, 24)) as pilot,
     ):
-        await until(pilot, lambda: app.desk.session)
+        await until(pilot, lambda: app.state.session)
         await pilot.press("d")
-        await until(pilot, lambda: app.desk.dry_run and app.desk.dry_run.ready)
+        await until(pilot, lambda: app.state.dry_run and app.state.dry_run.ready)
         await settle(pilot)
         await pilot.press("r")
         await settle(pilot)
         once_written(app, lambda: app.simulate_key(key))
-        await pilot.press("tab", "enter")
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
         await settle(pilot)
         assert "INTERRUPTED" in text_of(app)
         await pilot.press("q")
@@ -121,14 +121,14 @@ async def test_ending_the_console_in_the_middle_of_a_run_cleans_up(sandbox: Sand
         console(sandbox, users=20, questions=400, batch=100) as app,
         app.run_test(size=(80, 24)) as pilot,
     ):
-        await until(pilot, lambda: app.desk.session)
+        await until(pilot, lambda: app.state.session)
         await pilot.press("d")
-        await until(pilot, lambda: app.desk.dry_run and app.desk.dry_run.ready)
+        await until(pilot, lambda: app.state.dry_run and app.state.dry_run.ready)
         await settle(pilot)
         await pilot.press("r")
         await settle(pilot)
         once_written(app, lambda: app.exit(9))
-        await pilot.press("tab", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: app._exit)
     assert app.return_value == 4
     assert contents(sandbox) == before

@@ -32,11 +32,11 @@ from tests.console.fakes import (
 )
 from tests.heatmap.samples import contrast
 from tui.console import theme
-from tui.console.widgets.glyphs import ASCII, UNICODE
+from tui.console.state import View
+from tui.console.theme import ASCII, UNICODE
 from tui.console.widgets.heatmap_aside import HeatmapCharts
 from tui.console.widgets.heatmap_grid import HeatmapGrid
 from tui.console.widgets.key_bar import KeyBar
-from tui.console.widgets.places import View
 from tui.verify.events import (
     Retrying,
     Stage,
@@ -89,7 +89,7 @@ def test_every_picture_is_a_picture() -> None:
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
 def test_every_sign_is_one_cell_and_states_differ(glyphs: object) -> None:
     signs = {name: getattr(glyphs, name) for name in glyphs.__slots__}  # type: ignore[attr-defined]
-    assert all(len(sign) == 1 for sign in signs.values())
+    assert all(len(sign) == 1 for sign in [*signs.values(), *glyphs.levels])  # type: ignore[attr-defined]
     assert len({signs[name] for name in ("ok", "warn", "bad", "skip", "busy")}) == 5
     if glyphs is ASCII:
         assert all(sign.isascii() for sign in signs.values())
@@ -120,17 +120,17 @@ async def walk(pilot: Pilot[int], app: HeatmapApp, where: str, held: Held | None
         "heatmap": ["h"],
         "evidence": ["d", "r"],
         "help": ["d", "question_mark"],
-        "break-glass": ["d", "r", "tab", "enter"],
+        "break-glass": ["d", "r", "r"],
     }[where]
     await press(pilot, *keys)
     if where in {"run", "evidence", "running"}:
-        await pilot.press("tab", "enter")
+        await pilot.press("enter")
         if held is not None:
             await held.reached.wait()
-            assert isinstance(app.desk.clock, Clock)
-            app.desk.clock.now += 1.4
+            assert isinstance(app.state.clock, Clock)
+            app.state.clock.now += 1.4
         else:
-            await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+            await until(pilot, lambda: app.state.run and app.state.run.finished)
         await settle(pilot)
     if where == "evidence":
         await press(pilot, "e")
@@ -316,8 +316,8 @@ async def test_resizing_during_a_run_keeps_everything_on_the_screen() -> None:
             await pilot.resize_terminal(width, height)
             await settle(pilot)
             screen = text_of(app)
-            for words in ("SANDBOX", "4 Run", "retrying 3 of 5", "Audit what is left", "esc Back"):
+            for words in ("SANDBOX", "4 Run", "retrying 3 of 5", "Audit what is left", "esc Stop"):
                 assert words in screen, f"{words} at {width}x{height}"
-            assert "5,000/10,000" in screen
-        app.desk.cancel("the test is over")
-        await until(pilot, lambda: not app.desk.is_writing)
+            assert "/10,000" in screen
+        app.state.cancel("the test is over")
+        await until(pilot, lambda: not app.state.is_writing)

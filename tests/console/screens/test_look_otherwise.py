@@ -133,7 +133,7 @@ def test_picture_of_a_dialog(snap_compare: Compare, which: str, size: tuple[int,
     async def go(pilot: Pilot[int]) -> None:
         await settle(pilot)
         if which == "error":
-            app.show_error(
+            app.controller.show_error(
                 ConfigurationError(
                     "the database refused the refresh: 42501 permission denied for function "
                     "analytics_refresh_heatmap",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from tests.console.fakes import (
     FakeSession,
@@ -28,9 +28,9 @@ from tests.console.fakes import (
 from tui.console.dialogs.base import TextDialog
 from tui.console.screens.evidence import EvidenceScreen
 from tui.console.screens.heatmap import HeatmapScreen
+from tui.console.state import View
 from tui.console.widgets.heatmap_aside import HeatmapLegend
 from tui.console.widgets.heatmap_grid import HeatmapGrid
-from tui.console.widgets.places import View
 from tui.evidence.report import report
 from tui.heatmap.axes import LEAST_CHOICES, ColumnAxis, Metric, Order, Origin, RowAxis, Scale
 from tui.heatmap.grid import FADED, wilson_lower
@@ -209,7 +209,7 @@ async def test_whose_answers_count_goes_round_and_never_locks_out() -> None:
     app = make_app(session)
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await settle(pilot)
-        app.desk.sample = marked(3)
+        app.state.sample = marked(3)
         screen = await look(pilot, app)
         assert not screen.is_live
         await press(pilot, "o")
@@ -251,7 +251,7 @@ async def test_typing_filters_and_esc_gives_it_up() -> None:
         assert "No row matches" in text_of(app)
         assert not grid_of(app).display
         await press(pilot, "escape")
-        assert app.view is View.HEATMAP
+        assert app.controller.view is View.HEATMAP
         assert len(grid_of(app).grid.rows) == everything
         assert grid_of(app).has_focus
 
@@ -285,7 +285,7 @@ async def test_v_goes_from_the_live_view_to_the_last_run_and_back() -> None:
         screen = await look(pilot, app)
         await press(pilot, "v")
         assert screen.is_live, "there is no run to look at"
-        app.desk.sample = marked(8)
+        app.state.sample = marked(8)
         await press(pilot, "v")
         assert "Sample of the last run" in text_of(app)
         await press(pilot, "v")
@@ -299,23 +299,28 @@ async def prove(pilot: Pilot[int], app: HeatmapApp) -> EvidenceScreen:
     """A run, and its evidence."""
     await settle(pilot)
     await press(pilot, "d", "r")
-    await pilot.press("tab", "enter")
-    await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+    await pilot.press("enter")
+    await until(pilot, lambda: app.state.run and app.state.run.finished)
     await press(pilot, "e")
     assert isinstance(app.screen, EvidenceScreen)
     return app.screen
 
 
-async def test_what_is_shown_is_the_report_and_has_the_probes() -> None:
+async def test_what_is_shown_is_the_report_and_m_shows_its_markdown() -> None:
     app = make_app(FakeSession())
     async with app.run_test(size=(120, 200)) as pilot:
         screen = await prove(pilot, app)
-        assert app.desk.evidence is not None
-        assert screen.text() == report(app.desk.evidence)
+        assert app.state.evidence is not None
+        assert screen.text() == report(app.state.evidence)
+        await until(pilot, lambda: "Heatmap verification: verified" in text_of(app))
+        assert "# Heatmap" not in text_of(app), "rendered"
+        await press(pilot, "m")
         shown = text_of(app)
         assert "# Heatmap verification: verified" in shown
-        assert "15 passed" in shown
+        assert f"{len(probes())} passed" in shown
         assert "analytics_heatmap_agg_idx" in shown
+        await press(pilot, "m")
+        assert "# Heatmap" not in text_of(app)
 
 
 @pytest.mark.parametrize(("key", "copied"), [("c", True), ("s", False)])
@@ -336,19 +341,25 @@ async def test_the_evidence_is_saved_copied_and_said_where(
         assert (app.clipboard == screen.text()) is copied
 
 
-async def test_the_dry_run_is_handed_out_from_its_own_screen(tmp_path: Path) -> None:
-    nasty = failing("schema.view", "@everyone <details> a@b.de", "look")
-    target = make_target()
-    session = FakeSession(
-        settings=make_settings(tmp_path), dry_run=dry_run_events(target, probes(nasty))
-    )
-    app = make_app(session)
+async def test_a_probe_is_copied_with_its_fix_or_the_fix_alone() -> None:
+    nasty = failing("schema.view", "@everyone <details> a@b.de", "apply sql/analytics_heatmap.sql")
+    app = make_app(FakeSession(dry_run=dry_run_events(make_target(), probes(nasty))))
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await settle(pilot)
         await press(pilot, "d", "c")
+        assert "fail schema.view" in app.clipboard, "the first failure is chosen"
+        assert "To do: apply sql" in app.clipboard
         assert "a@b.de" not in app.clipboard
-        assert "<details> a" not in app.clipboard
-        assert "not ready" in app.clipboard
+        await press(pilot, "y")
+        assert app.clipboard == "apply sql/analytics_heatmap.sql"
+
+
+async def test_the_dry_run_is_handed_out_from_its_own_screen(tmp_path: Path) -> None:
+    app = make_app(FakeSession(settings=make_settings(tmp_path)))
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settle(pilot)
+        await press(pilot, "d", "c")
+        assert "# Heatmap dry run: ready" in app.clipboard
         [markdown] = (tmp_path / "reports").glob("*.md")
         assert markdown.read_text() == app.clipboard
 
@@ -366,20 +377,20 @@ async def test_evidence_that_cannot_be_saved_is_said_and_copied_all_the_same(
         assert app.clipboard == screen.text()
 
 
-async def test_v_shows_the_trend_where_there_is_room_for_one_only() -> None:
+async def test_v_shows_the_runs_and_two_of_them_can_be_compared() -> None:
     session = FakeSession()
     session.remember(180, 220, 260)
     app = make_app(session)
-    async with app.run_test(size=(100, 40)) as pilot:
-        screen = await prove(pilot, app)
-        trend = screen.query_one("#trend", Static)
-        assert not trend.display
+    async with app.run_test(size=(120, 40)) as pilot:
+        await prove(pilot, app)
         await press(pilot, "v")
-        await until(pilot, lambda: "first refresh of each run" in text_of(app))
-        assert "# Heatmap verification" not in text_of(app)
-        assert len(screen._past) == 4
+        await until(pilot, lambda: "median of each run" in text_of(app))
+        assert "Runs on record: 4" in text_of(app)
+        assert "+22%" in text_of(app), "each against the one before it"
+        await press(pilot, "j", "space", "down", "space")
+        assert "20260101t010000-abcdef and 20260101t020000-abcdef: " in text_of(app)
         await press(pilot, "v")
-        assert "# Heatmap verification" in text_of(app)
+        assert "Heatmap verification" in text_of(app)
 
 
 async def test_a_baseline_is_marked_kept_and_drawn() -> None:
@@ -387,17 +398,24 @@ async def test_a_baseline_is_marked_kept_and_drawn() -> None:
     session.remember(180)
     app = make_app(session)
     async with app.run_test(size=(200, 60), notifications=True) as pilot:
-        screen = await prove(pilot, app)
-        assert screen._baseline_ms is None
+        await prove(pilot, app)
         await press(pilot, "b")
-        await until(pilot, lambda: screen._baseline_ms is not None)
-        assert "is the baseline now" in text_of(app)
-        assert screen._baseline_ms == pytest.approx(212.4)
-        assert app.desk.evidence is not None
-        assert app.desk.evidence.entry is not None
-        kept = session.archive.history.read().baseline(app.desk.evidence.entry.series)
+        await until(pilot, lambda: "is the baseline now" in text_of(app))
+        assert app.state.evidence is not None
+        assert app.state.evidence.entry is not None
+        kept = session.archive.history.read().baseline(app.state.evidence.entry.series)
         assert kept is not None
-        assert kept.run_id == app.desk.evidence.entry.run_id
+        assert kept.run_id == app.state.evidence.entry.run_id
+        await press(pilot, "v")
+        await until(pilot, lambda: "baseline as a line" in text_of(app))
+
+
+async def test_the_deployment_log_is_read_and_checked() -> None:
+    app = make_app(FakeSession())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "e", "l")
+        await until(pilot, lambda: "No run has written to production" in text_of(app))
 
 
 async def test_there_is_no_baseline_without_a_timed_run() -> None:

@@ -28,11 +28,10 @@ from tui.console.app import HeatmapApp
 from tui.console.dialogs.base import TextDialog
 from tui.console.screens.evidence import EvidenceScreen
 from tui.console.screens.heatmap import HeatmapScreen
+from tui.console.state import StepState, View
 from tui.console.widgets.banner import Banner
 from tui.console.widgets.heatmap_aside import HeatmapLegend
 from tui.console.widgets.heatmap_grid import HeatmapGrid
-from tui.console.widgets.places import View
-from tui.console.widgets.steps import StepState
 from tui.errors import ExitCode
 from tui.project import ProjectError
 from tui.verify.events import Stage, StageStarted
@@ -45,18 +44,20 @@ if TYPE_CHECKING:
     from tui.verify.events import SampleTaken
     from tui.verify.session import ConnectStage, Session
 
-TO_RUN = ("d", "r", "tab", "enter")
+TO_RUN = ("d", "r", "enter")
 
 
 async def run_through(pilot: Pilot[int], app: HeatmapApp) -> None:
     await press(pilot, *TO_RUN)
-    await until(pilot, lambda: app.desk.run and app.desk.run.finished and not app.desk.is_writing)
+    await until(
+        pilot, lambda: app.state.run and app.state.run.finished and not app.state.is_writing
+    )
     await settle(pilot)
 
 
 def wait(app: HeatmapApp, seconds: float) -> None:
-    assert isinstance(app.desk.clock, Clock)
-    app.desk.clock.now += seconds
+    assert isinstance(app.state.clock, Clock)
+    app.state.clock.now += seconds
 
 
 @pytest.mark.parametrize("left", [False, True])
@@ -69,7 +70,7 @@ async def test_a_run_that_a_defect_ended_is_over_and_has_failed(left: bool) -> N
         await press(pilot, "d", "r")
         if left:
             session.journals = [type("Record", (), {"run_id": session.cycle().run_id})()]
-        await pilot.press("tab", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, TextDialog))
         await settle(pilot)
         await press(pilot, "escape")
@@ -79,7 +80,7 @@ async def test_a_run_that_a_defect_ended_is_over_and_has_failed(left: bool) -> N
         assert "broke off" in screen
         assert "running" not in screen
         assert "10 min" not in screen, "nothing is under way, and nothing is waited for"
-        assert app.desk.steps()[3].state is StepState.PROBLEM
+        assert app.state.steps()[3].state is StepState.PROBLEM
         await press(pilot, "q")
     assert app.return_value == (ExitCode.LEFTOVERS if left else ExitCode.FAILED)
 
@@ -100,9 +101,9 @@ async def test_a_defect_while_connecting_is_told_and_can_be_tried_again() -> Non
         await press(pilot, "escape")
         assert "not connected" in text_of(app)
         assert "RuntimeError" in text_of(app)
-        assert app.desk.exit_code is ExitCode.FAILED
+        assert app.state.exit_code is ExitCode.FAILED
         await press(pilot, "ctrl+r")
-        assert app.desk.session is not None
+        assert app.state.session is not None
 
 
 async def test_another_project_has_none_of_the_first_ones_cells_even_when_it_cannot_be_read() -> (
@@ -120,7 +121,7 @@ async def test_another_project_has_none_of_the_first_ones_cells_even_when_it_can
         await press(pilot, "h")
         await until(pilot, lambda: "attempts" in text_of(app))
         await press(pilot, "t", "o", "down", "enter")
-        await until(pilot, lambda: app.desk.session is files.session)
+        await until(pilot, lambda: app.state.session is files.session)
         await press(pilot, "h")
         screen = text_of(app)
         assert "STAGING" in screen
@@ -148,16 +149,16 @@ async def test_what_is_read_of_a_project_that_was_left_is_not_shown() -> None:
     session.read_heatmap = slow  # type: ignore[method-assign]
     app = make_app(session, environments=files)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.desk.session)
+        await until(pilot, lambda: app.state.session)
         await pilot.press("h")
-        await until(pilot, lambda: app.desk.reading_since is not None)
+        await until(pilot, lambda: app.state.reading_since is not None)
         # Keys refuse to leave a project that is busy; a slow one may still be overtaken.
-        await app.desk.close()
-        app.desk.session = files.session  # type: ignore[assignment]
+        await app.state.close()
+        app.state.session = files.session  # type: ignore[assignment]
         gate.set()
         await settle(pilot)
-        assert app.desk.live is None
-        assert app.desk.read_problem is None
+        assert app.state.live is None
+        assert app.state.read_problem is None
 
 
 async def test_the_sample_of_a_new_run_goes_before_what_was_looked_at() -> None:
@@ -187,13 +188,13 @@ async def test_the_sample_is_there_to_look_at_while_the_run_cleans_up() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "d", "r")
-        await pilot.press("tab", "enter")
+        await pilot.press("enter")
         await held.reached.wait()
         await press(pilot, "h")
         assert "Sample of the last run" in text_of(app)
-        assert app.desk.is_writing
+        assert app.state.is_writing
         held.go.set()
-        await until(pilot, lambda: not app.desk.is_writing)
+        await until(pilot, lambda: not app.state.is_writing)
 
 
 async def test_rows_that_were_read_a_while_ago_say_so() -> None:
@@ -223,12 +224,12 @@ async def test_waiting_for_the_live_view_says_since_when_and_is_done_once() -> N
     session.read_heatmap = slow  # type: ignore[method-assign]
     app = make_app(session)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.desk.session)
+        await until(pilot, lambda: app.state.session)
         await pilot.press("h")
         await until(pilot, lambda: "reading the live view" in text_of(app))
         wait(app, 42)
         # Not painted by hand: the console has to know that time goes by.
-        assert app.desk.is_busy
+        assert app.state.is_busy
         await until(pilot, lambda: "for 42.0 s" in text_of(app))
         await pilot.press("v")
         await pilot.pause()
@@ -253,8 +254,8 @@ async def test_a_defect_while_reading_is_told_once_and_does_not_come_back_by_its
         await pilot.press("h")
         await until(pilot, lambda: isinstance(app.screen, TextDialog))
         await press(pilot, "escape")
-        assert app.view is View.HEATMAP
-        assert "a mistake of ours: RuntimeError" in text_of(app)
+        assert app.controller.view is View.HEATMAP
+        assert "internal error: RuntimeError" in text_of(app)
         assert reads == 1
 
 
@@ -269,12 +270,14 @@ async def test_the_trend_of_one_project_does_not_stay_for_the_next() -> None:
         screen = app.screen
         assert isinstance(screen, EvidenceScreen)
         trend = screen.query_one("#trend", Static)
-        await until(pilot, lambda: "first refresh" in str(trend.content))
+        await press(pilot, "v")
+        await until(pilot, lambda: "median of each run" in str(trend.content))
+        assert "20260101t000000-abcdef" in text_of(app), "the runs stand in a table below it"
         await press(pilot, "t", "o", "enter")
-        await until(pilot, lambda: app.desk.session is files.session)
+        await until(pilot, lambda: app.state.session is files.session)
         await press(pilot, "d", "e")
-        await until(pilot, lambda: "first refresh" not in str(trend.content))
-        assert not screen._past
+        await until(pilot, lambda: "median of each run" not in str(trend.content))
+        assert "20260101t000000-abcdef" not in text_of(app)
 
 
 async def test_the_banner_of_a_dialog_follows_the_project() -> None:
@@ -286,13 +289,13 @@ async def test_the_banner_of_a_dialog_follows_the_project() -> None:
 
     app = HeatmapApp(connect, clock=Clock())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.is_furnished and app.view is View.TARGET)
+        await until(pilot, lambda: app.controller.view is View.TARGET)
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, TextDialog))
         assert app.screen.query_one(Banner).text.kind == "opening"
         gate.set()
         await until(pilot, lambda: app.screen.query_one(Banner).text.kind == "sandbox")
-        session = app.desk.session
+        session = app.state.session
         assert session is not None
         # The database may yet declare what it is.
         session.target = PRODUCTION
@@ -306,17 +309,17 @@ async def test_heatmap_and_help_are_left_to_the_step_they_were_opened_from() -> 
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "escape")
-        assert app.view is View.TARGET
+        assert app.controller.view is View.TARGET
         await press(pilot, "d", "t", "escape")
-        assert app.view is View.TARGET, "back never goes forward"
+        assert app.controller.view is View.TARGET, "back never goes forward"
         await press(pilot, "d", "r", "h", "escape")
-        assert app.view is View.REVIEW
+        assert app.controller.view is View.REVIEW
         await press(pilot, "escape", "escape", "escape")
-        assert app.view is View.TARGET
-        await press(pilot, "r", "tab", "enter")
-        await until(pilot, lambda: app.desk.run and app.desk.run.finished)
+        assert app.controller.view is View.TARGET
+        await press(pilot, "r", "enter")
+        await until(pilot, lambda: app.state.run and app.state.run.finished)
         await press(pilot, "t", "escape")
-        assert app.view is View.TARGET
+        assert app.controller.view is View.TARGET
         await press(pilot, "r", "h", "e", "escape")
-        assert app.view is View.RUN
+        assert app.controller.view is View.RUN
         assert isinstance(app.screen, HeatmapScreen) is False

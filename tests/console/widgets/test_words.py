@@ -1,18 +1,15 @@
-"""Figures in words, names beside values, and the words of a verdict."""
+"""Figures in words and in graphs, names beside values, text broken where a reader would."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 from textual.content import Content
 
-from tests.console.recorded import PRODUCTION, STAGING, make_target
-from tui.console.widgets.banner import banner_for
-from tui.console.widgets.figures import figures, verdict
-from tui.console.widgets.glyphs import ASCII, UNICODE
-from tui.console.widgets.words import columns, duration, milliseconds, plural, rate
-from tui.errors import ExitCode
-from tui.verify.events import AuditFinished, Mode, Outcome, RunFinished, Tally
-from tui.verify.result import Result
+from tui.console.widgets.text import columns, wrap
+from tui.console.words import duration, graph, milliseconds, plural, rate, time_left
 
 
 @pytest.mark.parametrize(
@@ -22,7 +19,10 @@ from tui.verify.result import Result
         (0, "0 ms"),
         (0.0854, "85 ms"),
         (4.24, "4.2 s"),
+        (0.9996, "1.0 s"),
         (59.94, "59.9 s"),
+        (59.96, "1 min 00 s"),
+        (84.685, "1 min 25 s"),
         (185, "3 min 05 s"),
         (3_900, "1 h 05 min"),
     ],
@@ -59,44 +59,36 @@ def test_values_that_are_too_long_go_on_below_where_they_began() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "sign"),
-    [
-        (Outcome.VERIFIED, UNICODE.done),
-        (Outcome.CLEAN, UNICODE.done),
-        (Outcome.INTERRUPTED, UNICODE.warn),
-        (Outcome.REFUSED, UNICODE.warn),
-        (Outcome.FAILED, UNICODE.bad),
-        (Outcome.LEFTOVERS, UNICODE.bad),
-        (Outcome.UNREACHABLE, UNICODE.bad),
-    ],
+    ("seconds", "words"), [(0.827, "1 s"), (4.2, "5 s"), (59.5, "1 min 00 s"), (185, "3 min 05 s")]
 )
-def test_a_verdict_is_a_sign_a_word_and_a_sentence(outcome: Outcome, sign: str) -> None:
-    result = Result(Mode.CYCLE)
-    ended = RunFinished(outcome, ExitCode.FAILED, f"{outcome.value}: so it went", "do this", 1.0)
-    result.apply(ended)
-    first, second = verdict(result, UNICODE).plain.split("\n")
-    assert first == f"{sign} {outcome.value.upper()}  so it went", "its word stands there once"
-    assert second == "To do: do this"
-    assert verdict(result, ASCII).plain.isascii()
+def test_time_left_is_no_finer_than_it_can_be_known(seconds: float, words: str) -> None:
+    assert time_left(seconds) == words
 
 
-@pytest.mark.parametrize(
-    ("left", "words"),
-    [(Tally(), "nothing"), (Tally(1, 2, 3), "1 user, 2 questions, 3 responses")],
-)
-def test_what_is_left_is_told_in_figures(left: Tally, words: str) -> None:
-    result = Result(Mode.PURGE)
-    result.apply(AuditFinished(left, view_restored=None))
-    [(name, value)] = figures(result, UNICODE)
-    assert name == "Left behind"
-    assert str(value).endswith(words if not left.total else str(left))
+def test_a_command_stays_on_one_line_and_a_path_breaks_at_its_joints() -> None:
+    text = "it is removed by heatmap-tui --purge --env-file .env.staging, later"
+    lines = [line.plain for line in wrap(Content(text), 46)]
+    assert lines == [
+        "it is removed by",
+        "heatmap-tui --purge --env-file .env.staging,",
+        "later",
+    ]
+    path = [line.plain for line in wrap(Content("in /var/lib/heatmap-tui/reports/a.md"), 20)]
+    assert path == ["in /var/lib/heatmap-", "tui/reports/a.md"]
 
 
-def test_the_banner_names_place_kind_and_reason() -> None:
-    local = banner_for(make_target(), is_sandbox=False, opening="")
-    assert (local.kind, local.where) == ("local", "127.0.0.1:54321")
-    assert banner_for(make_target(), is_sandbox=True, opening="").kind == "sandbox"
-    assert banner_for(PRODUCTION, is_sandbox=True, opening="").kind == "production"
-    assert banner_for(STAGING, is_sandbox=False, opening="").reason == STAGING.reason
-    assert banner_for(None, is_sandbox=False, opening="x").kind == "opening"
-    assert banner_for(None, is_sandbox=False, opening="x", failed=True).kind == "not connected"
+@given(st.text(alphabet="ab /é漢-.?\n", max_size=80), st.integers(min_value=2, max_value=30))
+def test_wrapping_loses_nothing_but_white_space_and_keeps_to_the_width(
+    text: str, width: int
+) -> None:
+    lines = [line.plain for line in wrap(Content(text), width)]
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    assert all(cell_len(line) <= width for line in lines)
+
+
+def test_a_graph_fills_its_height_by_its_highest_value() -> None:
+    levels = "▁▂▃▄▅▆▇█"
+    assert graph([0, 1, 8], levels) == [" ▁█"]
+    assert graph([8, 16], levels, height=2) == [" █", "██"]
+    assert graph([], levels) == [""]
+    assert graph([0.0, 0.0], levels) == ["  "]

@@ -1,29 +1,56 @@
-"""Dialogs: help, errors, and the questions the console asks before it leaves."""
+"""Dialogs: text to read and copy, and questions with a few answers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
-from tui.console.failures import TellsFailures
 from tui.console.widgets.banner import Banner
+from tui.console.widgets.text import Fitted, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from textual.widget import Widget
 
-    from tui.console.app import HeatmapApp
+    from tui.console.theme import Glyphs
+    from tui.console.widgets.banner import BannerText
 
 T = TypeVar("T")
 
 
-class Dialog(TellsFailures, ModalScreen[T], Generic[T]):
+class Surroundings(Protocol):
+    """What a dialog needs of the console around it."""
+
+    glyphs: Glyphs
+
+    @property
+    def banner(self) -> BannerText:
+        """What stands on top of every screen and dialog."""
+
+    def copy(self, text: str, what: str) -> None:
+        """Put text on the clipboard, as far as the terminal lets us."""
+
+
+class Words(Fitted):
+    """Text to read, wrapped without breaking a command."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = Content(text)
+
+    def made_for(self, width: int) -> Content:
+        """The text in lines."""
+        return Content("\n").join(wrap(self._text, width))
+
+
+class Dialog(ModalScreen[T], Generic[T]):
     """A dialog in front of a screen, with the banner still on top of it."""
 
     # The first button is the safe choice.
@@ -34,32 +61,32 @@ class Dialog(TellsFailures, ModalScreen[T], Generic[T]):
         Binding("escape", "close", "Close", id="dialog.close", tooltip="Close without choosing"),
         Binding("up,k", "scroll(-1)", show=False, id="dialog.up", tooltip="Scroll up"),
         Binding("down,j", "scroll(1)", show=False, id="dialog.down", tooltip="Scroll down"),
+        Binding("left", "app.focus_previous", show=False, id="dialog.left", tooltip="Button left"),
+        Binding("right", "app.focus_next", show=False, id="dialog.right", tooltip="Button right"),
     ]
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, around: Surroundings, title: str) -> None:
         super().__init__()
+        self.around = around
         self._title = title
-
-    @property
-    def console_app(self) -> HeatmapApp:
-        """The application, typed."""
-        return cast("HeatmapApp", self.app)
 
     def compose(self) -> Iterable[Widget]:
         """Banner, title, content, buttons."""
-        banner = Banner(self.console_app.glyphs)
-        banner.text = self.console_app.ways.banner
-        yield banner
+        yield Banner(self.around.glyphs)
         with Vertical(classes="dialog"):
             yield Static(self._title, classes="dialog-title", markup=False)
             yield from self.body()
             with Horizontal(classes="buttons"):
                 yield from self.buttons()
 
+    def on_mount(self) -> None:
+        """Say at once which project this is about."""
+        self.paint_banner()
+
     def paint_banner(self) -> None:
         """Say what project this is now."""
         for banner in self.query(Banner):
-            banner.text = self.console_app.ways.banner
+            banner.tell(self.around.banner)
 
     def body(self) -> Iterable[Widget]:
         """What stands between title and buttons."""
@@ -67,7 +94,7 @@ class Dialog(TellsFailures, ModalScreen[T], Generic[T]):
 
     def words(self, text: str) -> Widget:
         """Text that scrolls where there is no room for all of it. Never read as markup."""
-        return VerticalScroll(Static(text, markup=False), classes="dialog-text", can_focus=False)
+        return VerticalScroll(Words(text), classes="dialog-text", can_focus=False)
 
     def action_scroll(self, lines: int) -> None:
         """Move the text by so many lines."""
@@ -88,6 +115,7 @@ class TextDialog(Dialog[None]):
     """Text to read, scroll and copy. Never read as markup.
 
     Args:
+        around: The console.
         title: The heading.
         text: The text.
         failed: Whether it tells of a failure.
@@ -97,8 +125,10 @@ class TextDialog(Dialog[None]):
         Binding("c", "copy", "Copy", id="dialog.copy", tooltip="Copy the text"),
     ]
 
-    def __init__(self, title: str, text: str, *, failed: bool = False) -> None:
-        super().__init__(title)
+    def __init__(
+        self, around: Surroundings, title: str, text: str, *, failed: bool = False
+    ) -> None:
+        super().__init__(around, title)
         self._text = text
         self.set_class(failed, "-failed")
 
@@ -114,13 +144,14 @@ class TextDialog(Dialog[None]):
     @on(Button.Pressed, "#copy")
     def action_copy(self) -> None:
         """Copy the text to the clipboard."""
-        self.console_app.copy(self._text, "the text")
+        self.around.copy(self._text, "the text")
 
 
 class Question(Dialog[str | None]):
     """A question with a few answers; the first is the safe one and is focused.
 
     Args:
+        around: The console.
         title: The question.
         text: What each answer means.
         answers: Name and label of each, the safe one first. Closing answers None.
@@ -130,6 +161,7 @@ class Question(Dialog[str | None]):
 
     def __init__(
         self,
+        around: Surroundings,
         title: str,
         text: str,
         answers: Sequence[tuple[str, str]],
@@ -137,7 +169,7 @@ class Question(Dialog[str | None]):
         interrupt: str | None = None,
         keys: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(title)
+        super().__init__(around, title)
         for key, name in (keys or {}).items():
             self._bindings.key_to_bindings[key] = [
                 Binding(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.widgets import Button, Input, Label, Static
 
-from tui.console.dialogs.base import Dialog
+from tui.console.dialogs.base import Dialog, Surroundings
 from tui.errors import GuardRefused
 
 if TYPE_CHECKING:
@@ -21,16 +21,21 @@ if TYPE_CHECKING:
 
     MaybePermit: TypeAlias = "Permit | None"
 
+# A refusal names what was typed into one of these; the first is asked for first.
+_FIELDS: Final = ("justification", "ticket")
+
 
 class BreakGlass(Dialog["MaybePermit"]):
     """Spells out what will happen; returns a permit for one run, or None.
 
     Args:
+        around: The console.
         session: The project.
         action: What the permit is for, in words.
         effects: What will be written, refreshed and deleted, one line each.
     """
 
+    AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "down", "app.focus_next", show=False, id="break-glass.next", tooltip="The next field"
@@ -44,8 +49,10 @@ class BreakGlass(Dialog["MaybePermit"]):
         ),
     ]
 
-    def __init__(self, session: Session, action: str, effects: Iterable[str]) -> None:
-        super().__init__(f"Break-glass: {action} on production")
+    def __init__(
+        self, around: Surroundings, session: Session, action: str, effects: Iterable[str]
+    ) -> None:
+        super().__init__(around, f"Break-glass: {action} on production")
         self._session = session
         self._effects = list(effects)
         self.add_class("-production")
@@ -68,19 +75,32 @@ class BreakGlass(Dialog["MaybePermit"]):
         yield Button("Write to production", id="grant", compact=True)
 
     @on(Input.Submitted)
-    def _next_field(self) -> None:
-        self.focus_next()
+    def _next_field(self, event: Input.Submitted) -> None:
+        if event.input.id == "ticket":
+            # Past the last field comes the safe button, never the one that writes.
+            self.query_one("#close", Button).focus()
+        else:
+            self.focus_next()
 
     @on(Button.Pressed, "#grant")
     def _grant(self) -> None:
         try:
             permit = self._session.grant(
-                confirmation=self.query_one("#confirmation", Input).value,
-                justification=self.query_one("#justification", Input).value,
-                ticket=self.query_one("#ticket", Input).value or None,
+                confirmation=self._typed("confirmation"),
+                justification=self._typed("justification"),
+                ticket=self._typed("ticket") or None,
             )
         except GuardRefused as refused:
             hint = f"\n{refused.hint}" if refused.hint else ""
             self.query_one("#refusal", Static).update(f"{refused.message}{hint}")
+            self.query_one(f"#{self._wrong_field(refused)}", Input).focus()
             return
         self.dismiss(permit)
+
+    def _wrong_field(self, refused: GuardRefused) -> str:
+        if self._typed("confirmation").strip() != self._session.target.identity:
+            return "confirmation"
+        return next((each for each in _FIELDS if each in refused.message), "justification")
+
+    def _typed(self, field: str) -> str:
+        return self.query_one(f"#{field}", Input).value

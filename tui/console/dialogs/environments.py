@@ -1,76 +1,95 @@
-"""Other projects: choosing among the environment files there are."""
+"""The environment files there are, like contexts: which project, what kind, how it went last."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from textual import on
-from textual.widgets import OptionList, Static
+from textual.content import Content
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tui.console.dialogs.base import Dialog
+from tui.console.dialogs.base import Dialog, Surroundings, Words
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from textual.widget import Widget
 
-    from tui.guard.environments import Environment
-    from tui.verify.session import ConnectStage, Session
-
-    OnStage = Callable[[ConnectStage], None]
+    from tui.console.state import EnvironmentFile
+    from tui.evidence.history import History
 
 
-@dataclass(frozen=True, slots=True)
-class Environments:
-    """What the console needs to come from one project to another; it does no I/O of its own.
+def environment_rows(
+    files: Sequence[EnvironmentFile], current: Path | None, history: History | None
+) -> list[Content]:
+    """One line a file: name, host, kind, last verdict and when; the one in use is marked."""
+    table = [_row(each, each.path == current, history) for each in files]
+    widths = [max((cell_len(row[place]) for row in table), default=0) for place in range(5)]
+    styles = ("bold", "", "", "", "$muted")
+    return [
+        Content("  ")
+        .join(
+            Content.styled(cell + " " * (width - cell_len(cell)), style)
+            for cell, width, style in zip(row, widths, styles, strict=True)
+        )
+        .rstrip()
+        for row in table
+    ]
 
-    Attributes:
-        files: The environment files there are.
-        open: Opens the project a file describes. Raises `OperatorError` where it cannot.
-    """
 
-    files: Callable[[], Sequence[Environment]]
-    open: Callable[[Path, OnStage], Awaitable[Session]]
+def _row(file: EnvironmentFile, in_use: bool, history: History | None) -> tuple[str, ...]:
+    name = f"{'*' if in_use else ' '} {file.path.name}"
+    target = file.target
+    if target is None:
+        return name, file.problem or "cannot be read", "", "", ""
+    past = history.entries if history else ()
+    last = next((each for each in reversed(past) if each.series.identity == target.place), None)
+    if last is None:
+        return name, target.host, target.kind.value, "no run on record", ""
+    return name, target.host, target.kind.value, last.outcome, f"{last.at:%Y-%m-%d %H:%M}"
 
 
 class ChooseEnvironment(Dialog["Path | None"]):
     """The environment files there are; the one in use is chosen first.
 
     Args:
+        around: The console.
         files: The files.
         current: The one in use, None where none is.
+        history: How runs there ended, None where that is not known.
     """
 
     AUTO_FOCUS = "OptionList"
 
-    def __init__(self, files: Sequence[Environment], current: Path | None) -> None:
-        super().__init__("Which project?")
+    def __init__(
+        self,
+        around: Surroundings,
+        files: Sequence[EnvironmentFile],
+        current: Path | None,
+        history: History | None,
+    ) -> None:
+        super().__init__(around, "Which project?")
         self._files = list(files)
         self._current = current
+        self._history = history
+        self.add_class("-broad")
 
     def body(self) -> Iterable[Widget]:
         """One line per file."""
-        yield Static(
-            "Opening another file closes this project. Enter opens, esc stays.",
-            classes="dialog-text",
-        )
-        current = str(self._current) if self._current else ""
-        wide = max((len(each.path.name) for each in self._files), default=0)
+        yield Words("enter opens one and closes this project; esc stays. * is in use.")
         options = [
-            Option(f"{self._line(each, wide)}{'  (in use)' if str(each.path) == current else ''}")
-            for each in self._files
+            Option(line, id=str(place))
+            for place, line in enumerate(
+                environment_rows(self._files, self._current, self._history)
+            )
         ]
         choice = OptionList(*options, markup=False, compact=True, id="files")
-        names = [str(each.path) for each in self._files]
-        choice.highlighted = names.index(current) if current in names else 0
+        paths = [each.path for each in self._files]
+        choice.highlighted = paths.index(self._current) if self._current in paths else 0
         yield choice
-
-    def _line(self, each: Environment, wide: int) -> str:
-        what = f"{each.target.kind.value:<10}  {each.target.host}" if each.target else each.problem
-        return f"{each.path.name:<{wide}}  {what}"
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.screen import Screen
+from textual.widgets import Static
+from textual.worker import Worker, WorkerState
 
-from tui.console.failures import TellsFailures
+from tui.console.figures import onward
+from tui.console.state import View
 from tui.console.widgets.banner import Banner
 from tui.console.widgets.key_bar import KeyBar
 from tui.console.widgets.rail import Rail
@@ -15,42 +19,43 @@ from tui.console.widgets.rail import Rail
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from textual.binding import Binding
     from textual.widget import Widget
 
-    from tui.console.app import HeatmapApp
-    from tui.console.state import Desk
-    from tui.console.widgets.glyphs import Glyphs
-    from tui.console.widgets.places import View
-    from tui.console.widgets.steps import Step
+    from tui.console.controller import Controller
+    from tui.console.state import State, Step
 
-WIDE = 100
+WIDE: Final = 100
 """Columns from which the checklist stands beside the content rather than above it."""
+LEAST: Final = (60, 16)
+"""Columns and rows without which nothing can be read."""
 
 
-class ConsoleScreen(TellsFailures, Screen[None]):
-    """A screen that paints itself from the desk.
+class ConsoleScreen(Screen[None]):
+    """A screen that paints itself from the state.
 
     Attributes:
-        VIEW: Where it stands among the places one can go to.
+        VIEW: Which screen it is.
         HELP_TEXT: What one sees here and can do, for `?`.
     """
 
     VIEW: ClassVar[View]
     HELP_TEXT: ClassVar[str] = ""
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (150, "-vast")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-slim"),
+        (LEAST[0], "-narrow"),
+        (WIDE, "-wide"),
+        (150, "-vast"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (LEAST[1], "-short"), (30, "-tall")]  # noqa: RUF012
 
-    def __init__(self, desk: Desk, glyphs: Glyphs) -> None:
-        super().__init__()
-        self.desk = desk
-        self.glyphs = glyphs
+    def __init__(self, state: State, controller: Controller) -> None:
+        super().__init__(name=self.VIEW.value)
+        self.state = state
+        self.controller = controller
+        self.glyphs = controller.glyphs
         self._steps: tuple[Step, ...] = ()
         self._composed = False
-
-    @property
-    def console_app(self) -> HeatmapApp:
-        """The application, typed."""
-        return cast("HeatmapApp", self.app)
 
     def compose(self) -> Iterable[Widget]:
         """Banner, checklist, the screen's own content, keys."""
@@ -59,34 +64,53 @@ class ConsoleScreen(TellsFailures, Screen[None]):
             yield Rail(self.glyphs)
             with Vertical(id="body"):
                 yield from self.body()
-        yield KeyBar(self.console_app.dims)
+        yield KeyBar(self.controller.dims, self.label)
+        yield Static(id="too-small", markup=False)
 
     def help(self) -> str:
         """What one sees here, and every key that works here."""
         keys = "\n".join(
             f"{self.app.get_key_display(each.binding):>8}  "
-            f"{each.tooltip or each.binding.description}"
+            f"{each.binding.tooltip or each.binding.description}"
             for each in self.active_bindings.values()
             if each.binding.show
         )
-        return f"{self.HELP_TEXT}\n\n{'ctrl+p':>8}  Find any command by its name\n{keys}"
+        return (
+            f"{self.HELP_TEXT}\n\n{'ctrl+p':>8}  Find any command by its name\n"
+            f"{'$':>8}  The command that does the same without screens\n{keys}"
+        )
 
     def body(self) -> Iterable[Widget]:
         """The screen's own content."""
         raise NotImplementedError
 
     def paint_body(self) -> None:
-        """Bring the screen's own content up to date with the desk."""
+        """Bring the screen's own content up to date with the state."""
         raise NotImplementedError
 
+    def label(self, binding: Binding) -> str:
+        """What a key is called here."""
+        if binding.action == "back" and self.VIEW is View.RUN and self.state.is_writing:
+            return "Stop"
+        return binding.description
+
+    def leave_filter(self) -> bool:
+        """Give up what is being typed here; whether anything was."""
+        return False
+
+    def next_line(self) -> Content:
+        """What `enter` does here, for the first line; empty where it does nothing."""
+        _, words = onward(self.state, self.VIEW)
+        return Content.assemble(("enter", "$focus bold"), f": {words}") if words else Content("")
+
     def paint(self) -> None:
-        """Bring everything up to date with the desk. Cheap; called up to ten times a second."""
-        if not self._composed:
+        """Bring everything up to date with the state. Cheap; called up to ten times a second."""
+        # On the way out the widgets go before the screen does.
+        if not self._composed or not self.is_attached or not self.query(Banner):
             return
-        self.query_one(Banner).text = self.console_app.ways.banner
-        steps = self.desk.steps()
-        compact = self.size.width < WIDE
-        self.query_one(Rail).show(steps, self.VIEW, compact=compact)
+        self.query_one(Banner).tell(self.controller.banner)
+        steps = self.state.steps()
+        self.query_one(Rail).show(steps, self.VIEW, compact=self.size.width < WIDE)
         if steps != self._steps:
             self._steps = steps
             self.refresh_bindings()
@@ -102,5 +126,16 @@ class ConsoleScreen(TellsFailures, Screen[None]):
         self.paint()
 
     def on_resize(self) -> None:
-        """Paint for the new size."""
+        """Paint for the new size, or say that it is too small."""
+        width, height = self.size
+        if width < LEAST[0] or height < LEAST[1]:
+            self.query_one("#too-small", Static).update(
+                f"{width} x {height} is too small a terminal: give it {LEAST[0]} x {LEAST[1]}, "
+                "better 80 x 24."
+            )
         self.call_after_refresh(self.paint)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show what a worker of this screen failed with."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self.controller.show_error(event.worker.error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -10,12 +10,14 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList
 
+from tui.console.figures import ProbeGroup, restart_command
 from tui.console.screens.base import ConsoleScreen
-from tui.console.widgets.block import Block
-from tui.console.widgets.facts import Facts
-from tui.console.widgets.places import View
+from tui.console.state import View
 from tui.console.widgets.probe_list import STATUS_STYLES, ProbeList, status_mark
-from tui.console.widgets.words import duration, milliseconds
+from tui.console.widgets.run_board import bar
+from tui.console.widgets.text import Block, Facts
+from tui.console.words import duration, milliseconds, one_line, plural
+from tui.evidence.report import withheld
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
@@ -23,14 +25,18 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
+    from tui.console.state import State
+    from tui.console.theme import Glyphs
+    from tui.console.widgets.text import Pair
     from tui.verify.events import DryRunFinished
-    from tui.verify.result import ProbeResult, Result
+    from tui.verify.result import ProbeResult
 
-REASONS_SHOWN = 3
+REASONS_SHOWN: Final = 2
+GAUGE: Final = 24
 
 
 class DryRunScreen(ConsoleScreen):
-    """The verdict first, then the probes in their order, then the chosen one in full."""
+    """The verdict first, then the probes in groups, then the chosen one in full."""
 
     VIEW: ClassVar[View] = View.DRY_RUN
     HELP_TEXT: ClassVar[str] = (
@@ -40,12 +46,20 @@ class DryRunScreen(ConsoleScreen):
         "warn  worth a look; does not block a run\n"
         "fail  a run would fail or do harm; blocks\n"
         "skip  could not be asked; the detail says why\n\n"
-        "Choose a probe with the up and down keys to see what was asked, what came back and what "
-        "to do; where that is long, tab goes to it and the same keys scroll it. enter asks that "
-        "probe again. d asks them all, from here."
+        "Groups are open where something asks for attention: space opens and closes one, o all. "
+        "Choose a probe with the up and down keys (or k and j) to see what was asked, what came "
+        "back and what to do; tab goes to that text, and the same keys scroll it.\n\n"
+        "a asks the chosen probe again, d all of them. c copies the chosen probe with what to do, "
+        "y only the command or SQL that repairs it; where none is chosen, c copies the report."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "copy", "Copy", id="dry-run.copy", tooltip="Copy and save the report"),
+        Binding("enter", "go_on", "Go on", show=False, id="dry-run.next", tooltip="The next step"),
+        Binding("o", "open_all", "Open all", id="dry-run.open", tooltip="Open or close all groups"),
+        Binding(
+            "a", "again", "Ask again", id="dry-run.again", tooltip="Ask the chosen probe again"
+        ),
+        Binding("c", "copy", "Copy", id="dry-run.copy", tooltip="Copy the probe, or the report"),
+        Binding("y", "copy_fix", "Copy fix", id="dry-run.fix", tooltip="Copy what repairs it"),
         Binding("p", "app.purge", "Purge", id="dry-run.purge", tooltip="Remove leftovers"),
     ]
 
@@ -65,94 +79,158 @@ class DryRunScreen(ConsoleScreen):
         self.query_one(ProbeList).focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """There is nothing to copy before the verdict."""
+        """What needs a verdict, or a probe, waits for it."""
         if action == "copy":
-            return True if self.desk.dry_evidence is not None else None
+            return True if self.state.dry_evidence is not None or self._probe else None
+        if action == "copy_fix":
+            return True if self._probe is not None and self._probe.hint else None
+        if action == "again":
+            return True if self._probe is not None and not self.state.is_busy else None
         return super().check_action(action, parameters)
+
+    @property
+    def _probe(self) -> ProbeResult | None:
+        result = self.state.dry_run
+        chosen = self.query_one(ProbeList).chosen if self._composed else None
+        return result.probes.get(chosen) if result and chosen else None
 
     def paint_body(self) -> None:
         """Verdict, lines and detail as they stand; a new verdict's first reason is chosen."""
-        result = self.desk.dry_run
+        result = self.state.dry_run
+        probes = self.query_one(ProbeList)
+        probes.show(result)
         verdict = result.dry_run if result else None
         if verdict is not self._judged:
             self._judged = verdict
             if result is not None and verdict is not None and not verdict.ready:
-                self.query_one(ProbeList).show(result)
-                self.query_one(ProbeList).choose(result.first_failure)
-        self.query_one("#verdict", Block).show(self._verdict(result))
-        self.query_one(ProbeList).show(result)
+                probes.choose(result.first_failure)
+        self.query_one("#verdict", Block).show(
+            verdict_lines(self.state, self.glyphs, self.next_line())
+        )
         self._paint_detail()
 
     @on(OptionList.OptionHighlighted)
     def _paint_detail(self) -> None:
-        result = self.desk.dry_run
-        chosen = self.query_one(ProbeList).chosen
-        row = result.probes.get(chosen) if result and chosen else None
-        self._show_detail(row)
+        detail = self.query_one("#detail", Facts)
+        probe, group = self._probe, self.query_one(ProbeList).chosen_group
+        if probe is not None:
+            pairs, head = probe_facts(probe, self.glyphs)
+            detail.show_pairs(pairs, head=head)
+        elif group is not None:
+            pairs, head = group_facts(group)
+            detail.show_pairs(pairs, head=head)
+        else:
+            detail.show_pairs(())
+        self.refresh_bindings()
 
     @on(OptionList.OptionSelected)
-    def _ask_again(self) -> None:
-        chosen = self.query_one(ProbeList).chosen
-        if chosen:
-            self.console_app.bench.ask_again(chosen)
+    def _fold(self) -> None:
+        group = self.query_one(ProbeList).chosen_group
+        if group is not None:
+            self.query_one(ProbeList).toggle(group)
+
+    def action_go_on(self) -> None:
+        """Begin the dry run, or go on to the review."""
+        self.controller.go_on()
+
+    def action_open_all(self) -> None:
+        """Open all groups, or close those that are clean."""
+        self.query_one(ProbeList).toggle_all()
+
+    def action_again(self) -> None:
+        """Ask the chosen probe again."""
+        if self._probe is not None:
+            self.controller.ask_again(self._probe.id)
 
     def action_copy(self) -> None:
-        """Copy the report, and save it."""
-        if self.desk.dry_evidence is not None:
-            self.console_app.hand_out(self.desk.dry_evidence, copy=True)
+        """Copy the chosen probe with what to do; where none is chosen, the report, and save it."""
+        if self._probe is not None:
+            self.controller.copy(withheld(probe_text(self._probe)), "the probe")
+        elif self.state.dry_evidence is not None:
+            self.controller.hand_out(copy=True)
 
-    def _verdict(self, result: Result | None) -> Content:
-        signs = self.glyphs
-        if result is None:
+    def action_copy_fix(self) -> None:
+        """Copy what repairs what the chosen probe found."""
+        if self._probe is not None and self._probe.hint:
+            self.controller.copy(withheld(self._probe.hint), "what to do")
+
+
+def verdict_lines(state: State, signs: Glyphs, next_line: Content) -> Content:
+    """How the dry run stands, and what comes next."""
+    result = state.dry_run
+    if result is None:
+        words = "Nothing was asked yet."
+        if state.session is None:
+            words = "The probes are asked as soon as the project is connected."
+        return Content.assemble((words, "bold"), "  ", next_line)
+    verdict = result.dry_run
+    if result.finished is None or verdict is None:
+        if result.finished is not None:
             return Content.assemble(
-                ("Nothing was asked yet. ", "bold"), ("Press d for the dry run.", "$muted")
+                (f"{signs.bad} no verdict  ", "$bad bold"), result.finished.message, "\n", next_line
             )
-        verdict = result.dry_run
-        if verdict is None:
-            if result.finished is not None:
-                return Content.assemble(
-                    (f"{signs.bad} no verdict  ", "$bad bold"), result.finished.message
-                )
-            asked = len(result.probes)
-            answered = sum(each.status is not None for each in result.probes.values())
-            waited = duration(self.desk.clock() - result.began)
-            return Content.assemble(
-                (f"{signs.busy} asking  ", "$focus bold"),
-                f"{answered} of {asked} probes have answered",
-                (f"  for {waited}", "$muted"),
-            )
-        counts = Content(", ").join(
-            Content.styled(f"{count} {status.value}", STATUS_STYLES[status] if count else "$muted")
-            for status in ProbeStatus
-            for count in (verdict.counts.get(status, 0),)
+        asked = len(result.probes)
+        answered = sum(each.status is not None for each in result.probes.values())
+        return Content.assemble(
+            (f"{signs.busy} asking  ", "$focus bold"),
+            bar(answered / asked if asked else 0.0, GAUGE, signs, "$focus"),
+            f"  {answered} of {plural(asked, 'probe')}",
+            (f"  {duration(max(0.0, state.clock() - result.began))}", "$muted"),
         )
-        if verdict.ready:
-            next_step = self.desk.write_problem or "Press r to review what a run would write."
-            return Content.assemble(
-                (f"{signs.done} {verdict.verdict}", "$ok bold"), "  ", counts, "\n",
-                (next_step, "$muted"),
-            )  # fmt: skip
-        reasons = list(verdict.reasons[:REASONS_SHOWN])
-        more = len(verdict.reasons) - len(reasons)
-        lines = [Content.assemble((f"{signs.bad} {verdict.verdict}", "$bad bold"), "  ", counts)]
-        lines += [Content(f"  {signs.bullet} {' '.join(reason.split())}") for reason in reasons]
-        if more:
-            lines.append(Content.styled(f"  {signs.bullet} and {more} more, below", "$muted"))
-        return Content("\n").join(lines)
+    counts = Content(", ").join(
+        Content.styled(f"{count} {status.value}", STATUS_STYLES[status])
+        for status in ProbeStatus
+        if (count := verdict.counts.get(status, 0))
+    )
+    if verdict.ready and state.write_problem and state.session is not None:
+        return Content.assemble(
+            (f"{signs.warn} ready, but writes are refused here", "$warn bold"), "  ", counts,
+            "\nTo write, restart with  ", (restart_command(state.session), "bold"),
+            "\n", next_line,
+        )  # fmt: skip
+    if verdict.ready:
+        return Content.assemble(
+            (f"{signs.done} {verdict.verdict}", "$ok bold"), "  ", counts, "\n", next_line
+        )
+    reasons = list(verdict.reasons[:REASONS_SHOWN])
+    more = len(verdict.reasons) - len(reasons)
+    lines = [Content.assemble((f"{signs.bad} {verdict.verdict}", "$bad bold"), "  ", counts)]
+    lines += [Content(f"  {signs.bullet} {one_line(reason)}") for reason in reasons]
+    if more:
+        lines.append(Content.styled(f"  {signs.bullet} and {more} more, below", "$muted"))
+    return Content("\n").join([*lines, next_line])
 
-    def _show_detail(self, row: ProbeResult | None) -> None:
-        detail = self.query_one("#detail", Facts)
-        if row is None:
-            detail.show_pairs(())
-            return
-        head = Content.assemble(status_mark(row.status, self.glyphs), "  ", (row.title, "bold"))
-        if row.status is None:
-            detail.show_pairs([("Waiting", "for the answer")], head=head)
-            return
-        pairs: list[tuple[str, str | Content]] = [("Saw", row.detail)]
-        if row.hint:
-            pairs.append(("To do", Content.styled(row.hint, "bold")))
-        if row.asked:
-            pairs.append(("Asked", row.asked))
-        pairs.append(("Probe", f"{row.id}, {milliseconds(row.ms)}"))
-        detail.show_pairs(pairs, head=head)
+
+def probe_facts(probe: ProbeResult, signs: Glyphs) -> tuple[list[Pair], Content]:
+    """A probe in full: what was seen, what to do, what was asked."""
+    head = Content.assemble(status_mark(probe.status, signs), "  ", (probe.title, "bold"))
+    if probe.status is None:
+        return [("Waiting", "for the answer")], head
+    pairs: list[Pair] = [("Saw", probe.detail)]
+    if probe.hint:
+        pairs.append(("To do", Content.styled(probe.hint, "bold")))
+    if probe.asked:
+        pairs.append(("Asked", probe.asked))
+    pairs.append(("Probe", f"{probe.id}, {milliseconds(probe.ms)}"))
+    return pairs, head
+
+
+def group_facts(group: ProbeGroup) -> tuple[list[Pair], Content]:
+    """A group: how its probes came out."""
+    counts = ", ".join(
+        f"{count} {status.value}" for status in ProbeStatus if (count := group.count(status))
+    )
+    head = Content.assemble((group.name, "bold"), f"  {counts or 'asking'}")
+    lines = [Content.assemble(f"{each.title}: ", (each.detail, "$muted")) for each in group.probes]
+    return [("", line) for line in lines], head
+
+
+def probe_text(probe: ProbeResult) -> str:
+    """A probe as text to paste."""
+    status = probe.status.value if probe.status else "asking"
+    lines = [f"{status} {probe.id}: {probe.title}", f"Saw: {probe.detail}"]
+    if probe.hint:
+        lines.append(f"To do: {probe.hint}")
+    if probe.asked:
+        lines.append(f"Asked: {probe.asked}")
+    return "\n".join(lines)

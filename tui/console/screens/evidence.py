@@ -1,88 +1,101 @@
-"""What to paste into a pull request: the last run's report, and how fast the refresh has been."""
+"""What to paste into a pull request; how fast the refresh has been; who wrote to production."""
 
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar
+from statistics import median
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual import work
+from textual import on, work
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
+from textual.widgets import ContentSwitcher, Markdown, OptionList, Static
 
 from tui.console.screens.base import ConsoleScreen
-from tui.console.widgets.block import Block
-from tui.console.widgets.places import View
+from tui.console.state import View
+from tui.console.widgets.runs import RunList
+from tui.console.widgets.text import Block
+from tui.console.words import plural
 from tui.errors import OperatorError
-from tui.evidence import report as records
 from tui.evidence.archive import Archive
+from tui.evidence.comparison import compare
+from tui.evidence.report import comparison_line, report
 from tui.heatmap.charts import LEAST_HEIGHT, LEAST_WIDTH, refresh_chart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from textual.widget import Widget
 
-    from tui.evidence.history import Entry
+    from tui.evidence.deployment_log import LogCheck, Record
+    from tui.evidence.history import Entry, History
     from tui.evidence.report import RunEvidence
 
-RUNS_SHOWN = 30
+RUNS_SHOWN: Final = 30
+_FOLDED: Final = re.compile(r"<details><summary>(.*?)</summary>")
 
 
 class EvidenceScreen(ConsoleScreen):
-    """The report as it would be pasted; the refresh times of earlier runs beside or behind it."""
+    """The report, the runs on record, the deployment log: one of them at a time."""
 
     VIEW: ClassVar[View] = View.EVIDENCE
     HELP_TEXT: ClassVar[str] = (
         "The evidence of the last run: verdict first, then the figures.\n\n"
-        "c copies it to the clipboard and saves it, saying where: terminals do not tell whether "
-        "copying worked. s saves it alone. The JSON stands beside it.\n\n"
-        "v shows how long the refresh took in earlier runs of this target and volume. b marks the "
-        "last run as the baseline: change the SQL, run again, and the report tells the difference "
-        "from noise."
+        "c (or enter) copies it to the clipboard and saves it, saying where: terminals do not "
+        "tell whether copying worked. s saves it alone. The JSON stands beside it. m shows the "
+        "Markdown itself, o opens the saved file in the pager or the browser.\n\n"
+        "v shows the runs on record: how long the refresh took in those of this project and "
+        "volume, each as a point, and all of them in a table. space marks two runs to compare. "
+        "b marks the last run as the baseline: change the SQL, run again, and the report tells "
+        "the difference from noise.\n\n"
+        "l shows the deployment log, who wrote to production and why, and checks that no line of "
+        "it was changed."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "copy", "Copy", id="evidence.copy", tooltip="Copy and save the evidence"),
+        Binding("c,enter", "copy", "Copy", id="evidence.copy", tooltip="Copy and save it"),
         Binding("s", "save", "Save", id="evidence.save", tooltip="Save the evidence to a file"),
-        Binding(
-            "v",
-            "trend",
-            "Trend",
-            id="evidence.trend",
-            tooltip="Show the refresh times of earlier runs",
-        ),
-        Binding(
-            "b",
-            "baseline",
-            "Baseline",
-            id="evidence.baseline",
-            tooltip="Make this run the baseline for later ones",
-        ),
+        Binding("m", "source", "Markdown", id="evidence.source", tooltip="The Markdown itself"),
+        Binding("o", "open", "Open", id="evidence.open", tooltip="Open it outside the console"),
+        Binding("v", "runs", "Runs", id="evidence.runs", tooltip="Earlier runs and their trend"),
+        Binding("b", "baseline", "Baseline", id="evidence.baseline", tooltip="Mark as baseline"),
+        Binding("l", "log", "Log", id="evidence.log", tooltip="Read and check the deployment log"),
+        Binding("k,up", "scroll(-1)", show=False, id="evidence.up", tooltip="Scroll up"),
+        Binding("j,down", "scroll(1)", show=False, id="evidence.down", tooltip="Scroll down"),
+        Binding("pageup", "scroll(-12)", show=False, id="evidence.page-up", tooltip="A page up"),
+        Binding("pagedown", "scroll(12)", show=False, id="evidence.page-down", tooltip="A page"),
+        Binding("g,home", "scroll(-9999)", show=False, id="evidence.first", tooltip="The top"),
+        Binding("G,end", "scroll(9999)", show=False, id="evidence.last", tooltip="The end"),
     ]
 
-    _past: tuple[Entry, ...] = ()
-    _baseline_ms: float | None = None
     _painted: RunEvidence | None = None
+    _shown_history: History | None = None
 
     def body(self) -> Iterable[Widget]:
-        """The text, and the chart."""
-        with Horizontal(id="evidence-frame"):
-            with VerticalScroll(classes="page", can_focus=True):
-                yield Block("report")
-            yield Static(id="trend", markup=False)
+        """One of three: report, runs, log."""
+        yield Block("evidence-lead", classes="lead")
+        with ContentSwitcher(initial="report-page", id="evidence-switch"):
+            with VerticalScroll(id="report-page", classes="page", can_focus=False):
+                yield Markdown(id="report", open_links=False)
+            with VerticalScroll(id="source-page", classes="page", can_focus=False):
+                yield Block("source")
+            with Vertical(id="runs-page"):
+                yield Static(id="trend", markup=False)
+                yield RunList()
+                yield Block("compared", classes="facts")
+            with VerticalScroll(id="log-page", classes="page", can_focus=False):
+                yield Block("log")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A baseline needs a run that was kept."""
+        """What needs evidence waits for it; a baseline needs a run that timed a refresh."""
+        if action in {"copy", "save", "open", "source"}:
+            return True if self.state.evidence is not None else None
         if action == "baseline":
             return True if self._entry() else None
         return super().check_action(action, parameters)
-
-    def on_screen_resume(self) -> None:
-        """Read what earlier runs took."""
-        super().on_screen_resume()
-        self._read_history()
 
     def on_resize(self) -> None:
         """Draw the chart for the new size."""
@@ -91,95 +104,196 @@ class EvidenceScreen(ConsoleScreen):
 
     def paint_body(self) -> None:
         """The report of what there is; made once, painted often."""
-        if self.desk.evidence is not self._painted:
-            self._painted = self.desk.evidence
-            self.query_one("#report", Block).show(_in_ink(self.text()))
+        evidence = self.state.evidence
+        if evidence is not self._painted:
+            self._painted = evidence
+            text = self.text()
+            self.query_one("#report", Markdown).update(as_rendered(text))
+            self.query_one("#source", Block).show(in_ink(text))
+            self.refresh_bindings()
+        if self.state.history is not self._shown_history:
+            self._shown_history = self.state.history
+            self._show_runs()
+        self.query_one("#evidence-lead", Block).show(self._lead())
 
     def text(self) -> str:
-        """The report as plain text."""
-        evidence = self.desk.evidence
-        return records.report(evidence) if evidence else ""
+        """The report as Markdown."""
+        return report(self.state.evidence) if self.state.evidence else ""
+
+    def _lead(self) -> Content:
+        page = self.query_one(ContentSwitcher).current
+        if page == "runs-page":
+            count = len(self._entries())
+            return Content.assemble(
+                (f"Runs on record: {count:,}.  ", "bold"), ("space", "$focus bold"),
+                ": mark two to compare  ", ("v", "$focus bold"), ": the report",
+            )  # fmt: skip
+        if page == "log-page":
+            return Content.assemble(("Deployment log  ", "bold"), ("l", "$focus bold"), ": report")
+        if self.state.evidence is None:
+            return Content.assemble(
+                ("There is no evidence before the first dry run.  ", "bold"),
+                ("d", "$focus bold"), ": ask the probes",
+            )  # fmt: skip
+        path = self.state.report_path
+        saved = "  saved; o opens it" if path else ""
+        return Content.assemble(self.next_line(), (saved, "$muted"))
 
     def _entry(self) -> Entry | None:
-        evidence = self.desk.evidence
-        return (
-            evidence.entry
-            if evidence and evidence.entry and evidence.entry.refresh_runs_ms
-            else None
-        )
+        evidence = self.state.evidence
+        entry = evidence.entry if evidence else None
+        return entry if entry and entry.refresh_runs_ms else None
 
-    @work(group="history", exclusive=True, exit_on_error=False)
-    async def _read_history(self) -> None:
-        session, entry = self.desk.session, self._entry()
-        self._past, self._baseline_ms = (), None
-        if session is None or entry is None:
-            self._draw()
-            return
-        try:
-            history = await asyncio.to_thread(Archive.of(session).history.read)
-        except OperatorError as error:
-            self.console_app.tell(error.message)
-            return
-        if session is not self.desk.session:
-            return
-        self._past = tuple(history.timed(entry.series)[-RUNS_SHOWN:])
-        marked = history.baseline(entry.series)
-        self._baseline_ms = marked.refresh_runs_ms[0] if marked else None
+    def _entries(self) -> Sequence[Entry]:
+        """Runs of this project, or of the series of the last run where there is one."""
+        history = self.state.history
+        if history is None or self.state.session is None:
+            return ()
+        session = self.state.session
+        place = "sandbox" if session.is_sandbox else session.target.place
+        return [
+            each
+            for each in history.entries
+            if each.series.identity == place and each.mode == "cycle"
+        ][-200:]
+
+    def _baseline(self) -> Entry | None:
+        history, entries = self.state.history, self._entries()
+        entry = self._entry() or (entries[-1] if entries else None)
+        return history.baseline(entry.series) if history and entry else None
+
+    def _show_runs(self) -> None:
+        marked = self._baseline()
+        runs = self.query_one(RunList)
+        runs.show_runs(self._entries(), marked.run_id if marked else None)
+        words = Content("")
+        pair = runs.pair
+        if pair:
+            line = comparison_line(compare(pair[0].refresh_runs_ms, pair[1].refresh_runs_ms))
+            words = Content.assemble((f"{pair[0].run_id} and {pair[1].run_id}: ", "$muted"), line)
+        self.query_one("#compared", Block).show(words)
         self._draw()
 
     def _draw(self) -> None:
+        """The trend: a point for each run of the last one's project and volume."""
         chart = self.query_one("#trend", Static)
-        if not self._past:
-            chart.update("No earlier run of this target and volume timed a refresh.")
+        entries = self._entries()
+        past = [
+            each for each in entries if each.refresh_runs_ms and each.series == entries[-1].series
+        ][-RUNS_SHOWN:]
+        if len(past) < 2:
+            chart.update("A trend needs two runs of this volume that timed a refresh.")
             return
-        width, height = chart.content_size.width, min(18, chart.content_size.height)
-        if not chart.display or width < LEAST_WIDTH or height < LEAST_HEIGHT:
+        width, height = chart.content_size.width, chart.content_size.height
+        if width < LEAST_WIDTH or height < LEAST_HEIGHT:
             return
+        marked = self._baseline()
         drawn = refresh_chart(
-            [each.refresh_runs_ms[0] for each in self._past],
-            labels=[each.at.strftime("%m-%d %H:%M") for each in self._past],
-            title="first refresh of each run",
+            [median(each.refresh_runs_ms) for each in past],
+            labels=[each.at.strftime("%m-%d %H:%M") for each in past],
+            title="refresh in ms, median of each run" + (", baseline as a line" if marked else ""),
             width=width,
             height=height,
-            baseline=self._baseline_ms,
+            baseline=median(marked.refresh_runs_ms) if marked else None,
             colour=not self.app.no_color,
         )
         chart.update(drawn)
 
-    def action_trend(self) -> None:
-        """Show the trend, or the report again, where there is room for one of them only."""
-        self.toggle_class("-trend")
-        self.call_after_refresh(self._draw)
+    def _switch(self, page: str) -> None:
+        switch = self.query_one(ContentSwitcher)
+        switch.current = "report-page" if switch.current == page else page
+        if switch.current == "runs-page":
+            self.query_one(RunList).focus()
+            self.call_after_refresh(self._draw)
+        else:
+            self.set_focus(None)
+        self.paint()
+
+    @on(OptionList.OptionSelected, "#runs")
+    def _mark(self) -> None:
+        self.query_one(RunList).mark()
+        self._show_runs()
+
+    def action_scroll(self, lines: int) -> None:
+        """Move what is read by so many lines."""
+        page = self.query_one(ContentSwitcher).visible_content
+        if page is not None:
+            page.scroll_relative(y=lines, animate=False)
+
+    def action_source(self) -> None:
+        """Show the Markdown itself, or rendered again."""
+        self._switch("source-page")
+
+    def action_runs(self) -> None:
+        """Show the runs on record, or the report again."""
+        self._switch("runs-page")
+
+    def action_log(self) -> None:
+        """Show the deployment log and whether it is sound, or the report again."""
+        self._switch("log-page")
+        if self.query_one(ContentSwitcher).current == "log-page":
+            self._read_log()
+
+    @work(group="log", exclusive=True, exit_on_error=False)
+    async def _read_log(self) -> None:
+        session = self.state.session
+        if session is None:
+            return
+        archive = Archive.of(session)
+        path = archive.log.path
+        try:
+            vouching = await asyncio.to_thread(archive.anchors)
+            checked = await asyncio.to_thread(archive.log.check, vouching)
+        except OperatorError as error:
+            self.query_one("#log", Block).show(error.message)
+            return
+        self.query_one("#log", Block).show(log_lines(str(path), checked))
 
     @work(group="baseline", exit_on_error=False)
     async def action_baseline(self) -> None:
         """Mark the last run as what later ones are compared with."""
-        session, entry = self.desk.session, self._entry()
+        session, entry = self.state.session, self._entry()
         if session is None or entry is None:
             return
         history = Archive.of(session).history
         try:
             await asyncio.to_thread(history.mark_baseline, entry, at=datetime.now(UTC))
         except OperatorError as error:
-            self.console_app.show_error(error)
+            self.controller.show_error(error)
             return
-        self.console_app.tell(f"Run {entry.run_id} is the baseline now.", warning=False)
-        self._read_history()
+        self.controller.tell(f"Run {entry.run_id} is the baseline now.", warning=False)
+        await self.state.read_history()
+
+    @work(group="open", exit_on_error=False)
+    async def action_open(self) -> None:
+        """Save the report and open it in the pager, or in the browser."""
+        evidence = self.state.evidence
+        if evidence is None:
+            return
+        path = await self.controller.save_report(evidence)
+        if path is not None:
+            self.controller.open_outside(path)
 
     def action_copy(self) -> None:
         """Copy the report, and save it: no terminal tells whether copying worked."""
-        self._hand_out(copy=True)
+        self.controller.hand_out(copy=True)
 
     def action_save(self) -> None:
         """Save the report, its JSON beside it."""
-        self._hand_out(copy=False)
-
-    def _hand_out(self, *, copy: bool) -> None:
-        if self.desk.evidence is not None:
-            self.console_app.hand_out(self.desk.evidence, copy=copy)
+        self.controller.hand_out(copy=False)
 
 
-def _in_ink(markdown: str) -> Content:
+def as_rendered(markdown: str) -> str:
+    """GitHub's Markdown as a terminal renders it: what is folded there is open, under a heading."""
+    text = _FOLDED.sub(r"### \1", markdown).replace("</details>", "")
+    # The widget shows entities of inline text, but not those of a table's cells.
+    return "\n".join(
+        html.unescape(line.replace("&#124;", "\\|")) if line.startswith("|") else line
+        for line in text.splitlines()
+    )
+
+
+def in_ink(markdown: str) -> Content:
     """Markdown as it stands, its headings brought out and its scaffolding held back."""
     return Content("\n").join(_line_in_ink(line) for line in markdown.splitlines())
 
@@ -192,3 +306,26 @@ def _line_in_ink(line: str) -> Content:
     if line.startswith("|"):
         return Content.styled("|", "$muted").join(Content(cell) for cell in line.split("|"))
     return Content(line)
+
+
+def log_lines(path: str, log: LogCheck) -> Content:
+    """The deployment log in words: whether it is whole, then its records, newest first."""
+    if not log.records and not log.problems:
+        return Content.assemble("No run has written to production from here.\n", (path, "$muted"))
+    head = (
+        Content.styled(f"{plural(len(log.problems), 'problem')}: the log was changed", "$bad bold")
+        if log.problems
+        else Content.styled(f"whole: {plural(len(log.records), 'record')}", "$ok bold")
+    )
+    problems = [Content.styled(f"  {each}", "$bad") for each in log.problems]
+    remarks = [Content.styled(f"  {each}", "$muted") for each in log.remarks]
+    entries = [_record_line(each) for each in reversed(log.records)]
+    return Content("\n").join([head, *problems, *remarks, Content.styled(path, "$muted"), *entries])
+
+
+def _record_line(record: Record) -> Content:
+    why = f"\n  {record.justification}" if record.justification and not record.outcome else ""
+    return Content.assemble(
+        (f"\n{record.time[:19].replace('T', ' ')}", "$muted"), "  ", (record.event, "bold"),
+        f"  {record.run_id}  {record.outcome or record.action}", why,
+    )  # fmt: skip

@@ -14,16 +14,14 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input
 
-from tui.console.collector import set_aside
-from tui.console.dialogs.base import TextDialog
 from tui.console.screens.base import ConsoleScreen
 from tui.console.screens.heatmap_export import export, export_name
-from tui.console.widgets.block import Block
-from tui.console.widgets.glyphs import ASCII
+from tui.console.state import View
+from tui.console.theme import ASCII
 from tui.console.widgets.heatmap_aside import HeatmapCharts, HeatmapLegend
 from tui.console.widgets.heatmap_grid import HeatmapGrid
-from tui.console.widgets.places import View
-from tui.console.widgets.words import duration
+from tui.console.widgets.text import Block
+from tui.console.words import duration
 from tui.errors import OperatorError
 from tui.heatmap.axes import LEAST_CHOICES, GridSpec, Origin, RowAxis, Scale
 from tui.heatmap.formatting import ascii_only
@@ -114,30 +112,30 @@ class HeatmapScreen(ConsoleScreen):
 
     def on_screen_resume(self) -> None:
         """Show the sample of a run that has ended, or read the live view."""
-        desk = self.desk
-        if desk.sample is not self._offered:
-            self._offered = desk.sample
-            self.is_live = desk.sample is None
+        state = self.state
+        if state.sample is not self._offered:
+            self._offered = state.sample
+            self.is_live = state.sample is None
         super().on_screen_resume()
-        if self.shown is None and desk.read_problem is None:
-            self.console_app.bench.read_live()
+        if self.shown is None and state.read_problem is None:
+            self.controller.read_live()
 
     def paint_body(self) -> None:
         """Show the rows there are, and the headline."""
-        wanted = self.desk.live if self.is_live else self.desk.sample
+        wanted = self.state.live if self.is_live else self.state.sample
         if wanted is not self.shown:
             self._show(wanted)
         self.query_one("#heatmap-lead", Block).show(self._lead())
 
     def _lead(self) -> Content:
-        signs, desk = self.glyphs, self.desk
-        if self.is_live and desk.read_problem is not None:
+        signs, state = self.glyphs, self.state
+        if self.is_live and state.read_problem is not None:
             return Content.assemble(
-                (f"{signs.bad} not read  ", "$bad bold"), desk.read_problem,
+                (f"{signs.bad} not read  ", "$bad bold"), state.read_problem,
                 ("\nPress v to read it again.", "$muted"),
             )  # fmt: skip
-        if self.is_live and desk.reading_since is not None:
-            waited = duration(desk.clock() - desk.reading_since)
+        if self.is_live and state.reading_since is not None:
+            waited = duration(state.clock() - state.reading_since)
             return Content.assemble(
                 (f"{signs.busy} reading the live view  ", "$focus bold"),
                 (f"for {waited}", "$muted"),
@@ -170,7 +168,7 @@ class HeatmapScreen(ConsoleScreen):
             if at
             else "when it was refreshed is not known"
         )
-        waited = self.desk.clock() - self.desk.live_read_at
+        waited = self.state.clock() - self.state.live_read_at
         if waited < RECENT_S:
             return refreshed
         return f"{refreshed} {self.glyphs.sep} read {waited // 60:,.0f} min ago"
@@ -187,7 +185,6 @@ class HeatmapScreen(ConsoleScreen):
             self.spec, synthetic=sample.synthetic, names=sample.names, origin=origin
         )
         self._rebuild()
-        set_aside()
 
     def _respec(self, spec: GridSpec) -> None:
         self.spec = spec
@@ -275,15 +272,15 @@ class HeatmapScreen(ConsoleScreen):
 
     def _list_rows(self, grid: Grid, row: int, column: int, cell: Cell) -> None:
         title = f"{grid.rows[row].label}, {grid.columns[column].label}"
-        self.app.push_screen(TextDialog(title, rows_as_text(cell)))
+        self.controller.show_text(title, rows_as_text(cell))
 
     # Keys.
 
     def action_source(self) -> None:
         """The live view, read anew; or, from it, the sample of the last run."""
-        self.is_live = not self.is_live or self.desk.sample is None
+        self.is_live = not self.is_live or self.state.sample is None
         if self.is_live:
-            self.console_app.bench.read_live()
+            self.controller.read_live()
         self.paint()
 
     def action_axis(self) -> None:
@@ -316,7 +313,7 @@ class HeatmapScreen(ConsoleScreen):
         """The next set of answers."""
         origin = _next(self.spec.origin)
         if origin is not Origin.ALL and not (self.shown and self.shown.synthetic):
-            self.console_app.tell("No synthetic rows here: these are real answers only.")
+            self.controller.tell("No synthetic rows here: these are real answers only.")
             return
         self._respec(replace(self.spec, origin=origin))
 
@@ -347,20 +344,22 @@ class HeatmapScreen(ConsoleScreen):
     @work(group="heatmap-export", exit_on_error=False)
     async def action_export(self) -> None:
         """Save the rows or a picture, and say where."""
-        session = self.desk.session
+        session = self.state.session
         if self.shown is None or session is None:
-            self.console_app.tell("There is nothing to save yet: no rows were read.")
+            self.controller.tell("There is nothing to save yet: no rows were read.")
             return
         folder = session.settings.state_dir / "exports"
         grid, now = self.query_one(HeatmapGrid).grid, datetime.now(UTC)
         name = export_name(session.target, self.shown, grid, live=self.is_live, at=now)
         try:
-            saved = await export(self.console_app, self.shown, grid, folder, name)
+            saved = await export(
+                self.app, self.controller, self.shown, grid, folder=folder, name=name
+            )
         except OperatorError as error:
-            self.console_app.show_error(error)
+            self.controller.show_error(error)
             return
         if saved:
-            self.console_app.tell(saved, warning=False)
+            self.controller.tell(saved, warning=False)
 
 
 def _next(member: E) -> E:

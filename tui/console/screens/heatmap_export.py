@@ -6,7 +6,6 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Final
 
-from tui.console.dialogs.base import Question
 from tui.errors import ConfigurationError
 from tui.files import save_text
 from tui.heatmap.axes import row_filter
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from textual.app import App
 
+    from tui.console.controller import Controller
     from tui.guard.target import Target
     from tui.heatmap.grid import Grid
     from tui.verify.events import SampleTaken
@@ -48,12 +48,19 @@ def export_name(
 
 
 async def export(
-    app: App[int], sample: SampleTaken, grid: Grid, folder: Path, name: str
+    app: App[object],
+    controller: Controller,
+    sample: SampleTaken,
+    grid: Grid,
+    *,
+    folder: Path,
+    name: str,
 ) -> str | None:
     """Ask what to save, and save it; private files.
 
     Args:
         app: The application, showing the heatmap.
+        controller: Asks.
         sample: The rows that were read.
         grid: What is shown of them: rows that its filters keep out are not saved.
         folder: Where to save.
@@ -74,13 +81,11 @@ async def export(
     if keep is not None:
         which = f"{len(rows):,} of {which} {' and '.join(grid.spec.filters)},"
     picture = f"this screen as a picture ({grid.spec.metric.heading}, {grid.spec.scale.heading})"
-    answer = await app.push_screen_wait(
-        Question(
-            "Save the heatmap",
-            f"The {which} or {picture}.\n\nTo {folder}",
-            [("rows", "Rows: CSV and JSON"), ("picture", "Picture: SVG"), ("close", "Close")],
-            keys={"r": "rows", "p": "picture"},
-        )
+    answer = await controller.choose(
+        "Save the heatmap",
+        f"The {which} or {picture}.\n\nTo {folder}",
+        [("rows", "Rows: CSV and JSON"), ("picture", "Picture: SVG"), ("close", "Close")],
+        keys={"r": "rows", "p": "picture"},
     )
     try:
         if answer == "rows":

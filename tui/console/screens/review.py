@@ -1,31 +1,36 @@
-"""Step 3: what a run would write, refresh and delete, spelled out; the operator agrees or not."""
+"""Step 3: what a run would write, refresh and delete, as a balance; the operator agrees or not."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from rich.cells import cell_len
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button
 
+from tui.console.figures import balance, expected_duration, headless_command, restart_command
 from tui.console.screens.base import ConsoleScreen
-from tui.console.widgets.block import Block
-from tui.console.widgets.facts import Facts
-from tui.console.widgets.places import View
-from tui.console.widgets.words import plural
+from tui.console.state import View
+from tui.console.widgets.text import Block, Facts
+from tui.console.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from textual.widget import Widget
 
+    from tui.console.state import State
+    from tui.console.widgets.text import Pair
     from tui.verify.session import Session
+
+HEAD: Final = ("", "before", "during", "after")
 
 
 class ReviewScreen(ConsoleScreen):
-    """The plan, and two buttons of which the safe one is chosen."""
+    """The balance and the plan, and two buttons; on production the safe one is chosen."""
 
     VIEW: ClassVar[View] = View.REVIEW
     HELP_TEXT: ClassVar[str] = (
@@ -34,11 +39,13 @@ class ReviewScreen(ConsoleScreen):
         "deleted again, and how the rows of real learners are left alone. A journal on this "
         "machine records what is about to be created before it is.\n\n"
         "f times the refresh once or five times: five tell the median and its spread.\n\n"
-        "tab goes from button to button, enter presses the one chosen: Back at first. The up and "
-        "down keys scroll what does not fit."
+        "enter presses the chosen button, the left and right keys choose one; r starts too. "
+        "On production Back is chosen, and writing asks for break-glass first. The up and down "
+        "keys (or k and j) scroll what does not fit."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "go_on", "Go on", show=False, id="review.next", tooltip="Press a button"),
         Binding(
             "f",
             "refresh_runs",
@@ -46,33 +53,70 @@ class ReviewScreen(ConsoleScreen):
             id="review.refresh-runs",
             tooltip="Time the refresh once, or five times to see its spread",
         ),
-        Binding("up", "scroll(-1)", show=False, id="review.up", tooltip="Scroll the plan up"),
-        Binding("down", "scroll(1)", show=False, id="review.down", tooltip="Scroll the plan down"),
+        Binding(
+            "dollar_sign",
+            "app.headless",
+            "Headless",
+            id="review.headless",
+            tooltip="The same without screens",
+        ),
+        Binding("left", "choose(-1)", show=False, id="review.left", tooltip="The button left"),
+        Binding("right", "choose(1)", show=False, id="review.right", tooltip="The button right"),
+        Binding("up,k", "scroll(-1)", show=False, id="review.up", tooltip="Scroll the plan up"),
+        Binding("down,j", "scroll(1)", show=False, id="review.down", tooltip="Scroll it down"),
     ]
 
     def body(self) -> Iterable[Widget]:
-        """The plan above, the buttons below."""
+        """Next step, balance and plan above, the buttons below."""
         with VerticalScroll(classes="page", can_focus=False):
             yield Block("lead", classes="lead")
-            yield Facts("plan")
+            with Vertical(classes="pane", id="balance-pane"):
+                yield Block("balance", classes="facts")
+            with Vertical(classes="pane", id="plan-pane"):
+                yield Facts("plan")
         with Horizontal(classes="buttons"):
             yield Button("Back", id="back", compact=True)
             yield Button("Write and verify", id="begin", variant="primary", compact=True)
 
+    def on_mount(self) -> None:
+        """Name the panes."""
+        self.query_one("#plan-pane").border_title = "Plan"
+        super().on_mount()
+
     def on_screen_resume(self) -> None:
-        """The safe choice first, every time."""
+        """Count what there is; choose the button that goes on, on production the safe one."""
         super().on_screen_resume()
-        self.query_one("#back", Button).focus()
+        begin = self.query_one("#begin", Button)
+        (self.query_one("#back") if self._is_careful or begin.disabled else begin).focus()
+        if not self.state.is_writing:
+            self.controller.work("count", self.state.count_rows())
+
+    @property
+    def _is_careful(self) -> bool:
+        session = self.state.session
+        return session is None or session.target.is_production
 
     def paint_body(self) -> None:
         """The plan for the project at hand."""
-        session = self.desk.session
+        session = self.state.session
         if session is None:
             return
-        again = self.desk.why_locked(View.REVIEW)
-        self.query_one("#begin", Button).disabled = bool(again) or self.desk.is_writing
-        self.query_one("#lead", Block).show(self._lead(session))
-        self.query_one(Facts).show_pairs(self._plan(session))
+        refused = self.state.write_problem or not self.state.is_ready or self.state.is_writing
+        self.query_one("#begin", Button).disabled = bool(refused)
+        self.query_one("#lead", Block).show(review_lead(self.state, session, self.next_line()))
+        pane = self.query_one("#balance-pane")
+        pane.border_title = f"Rows of {session.target.identity} ({session.target.kind.value})"
+        self.query_one("#balance", Block).show(balance_table(balance(session, self.state.counts)))
+        self.query_one("#plan", Facts).show_pairs(plan(self.state, session))
+
+    def action_go_on(self) -> None:
+        """Where no button is chosen, what the first line says."""
+        if not self._is_careful:
+            self.controller.go_on()
+
+    def action_choose(self, by: int) -> None:
+        """Choose the button at the left or the right."""
+        self.query_one("#begin" if by > 0 else "#back", Button).focus()
 
     def action_scroll(self, lines: int) -> None:
         """Move the plan by so many lines."""
@@ -80,49 +124,57 @@ class ReviewScreen(ConsoleScreen):
 
     def action_refresh_runs(self) -> None:
         """Time the refresh once, or often enough to see its spread."""
-        self.desk.times_refresh_often = self.desk.refresh_runs == 1
+        self.state.times_refresh_often = self.state.refresh_runs == 1
         self.paint()
 
     @on(Button.Pressed, "#back")
     def _back(self) -> None:
-        self.console_app.action_go(View.DRY_RUN)
+        self.controller.go(View.DRY_RUN)
 
     @on(Button.Pressed, "#begin")
     def _begin(self) -> None:
-        self.console_app.bench.cycle()
+        self.controller.start_cycle()
 
-    def _lead(self, session: Session) -> Content:
-        production = session.target.is_production
-        return Content.assemble(
-            ("This is what a run does to ", "bold"),
-            (session.target.identity, "$bad bold" if production else "bold"),
-            (f" ({session.target.kind.value})", "$bad bold" if production else "$muted"),
-            ("\nNothing has been written so far.", "$muted"),
-        )
 
-    def _plan(self, session: Session) -> list[tuple[str, str | Content]]:
-        volume = session.settings.volume
-        times = self.glyphs.times
-        runs = self.desk.refresh_runs
-        timed = "timed once; f: 5 times" if runs == 1 else f"timed {runs} times; f: once"
-        rows: list[tuple[str, str | Content]] = [
-            ("Write", f"{plural(volume.users, 'user')} in auth.users and app_users"),
-            ("", f"{plural(volume.questions, 'published question')} in questions"),
-            (
-                "",
-                f"{plural(volume.responses, 'response')} in responses "
-                f"({volume.users:,} {times} {volume.questions:,})",
-            ),
-            ("", Content.styled("and what the project's own triggers add to them", "$muted")),
-            ("", ""),
-            ("Refresh", f"analytics_heatmap_agg, after writing ({timed}) and after deleting"),
-            ("Compare", f"{plural(volume.aggregates, 'row')} of the view, all eight columns"),
-            ("", ""),
-            ("Delete", "every row above again, and nothing else, found by its tag:"),
-            ("", Content.styled("slugs heatmap-verification-<run>-...", "$muted")),
-            ("", Content.styled("emails heatmap-<run>-...@example.com", "$muted")),
-            ("", ""),
-            ("Meanwhile", "admins see the synthetic questions on the heatmap page"),
-            ("At any time", "esc or ctrl+c stops the writing and cleans up"),
+def review_lead(state: State, session: Session, next_line: Content) -> Content:
+    """What the plan is for, and what comes next."""
+    so_far = ("Nothing has been written so far.", "$muted")
+    first = Content.assemble(next_line, ".  " if next_line.plain else "", so_far)
+    if state.write_problem is None:
+        return first
+    return Content.assemble(
+        first, ("\nWrites are refused here. ", "$warn bold"), "To write, restart with  ",
+        (restart_command(session), "bold"),
+    )  # fmt: skip
+
+
+def balance_table(rows: Iterable[tuple[str, str, str, str]]) -> Content:
+    """Rows before, during and after a run, in columns set flush right."""
+    table = [HEAD, *rows]
+    widths = [max(cell_len(row[place]) for row in table) for place in range(len(HEAD))]
+    lines = []
+    for number, row in enumerate(table):
+        styles = ("$muted",) * 4 if not number else ("$muted", "", "$focus bold", "")
+        cells = [
+            Content.styled(text.ljust(width) if not place else text.rjust(width), styles[place])
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
-        return [row for row in rows if row[0] or row[1] or self.has_class("-tall")]
+        lines.append(Content("    ").join(cells))
+    return Content("\n").join(lines)
+
+
+def plan(state: State, session: Session) -> list[Pair]:
+    """What is refreshed, compared and deleted, how long it takes, and how to stop it."""
+    volume, runs = session.settings.volume, state.refresh_runs
+    timed = "once; f: 5 times" if runs == 1 else f"{runs} times; f: once"
+    return [
+        ("Takes", expected_duration(state)),
+        ("Writes", "auth.users, app_users, questions, responses, what triggers add"),
+        ("Refreshes", f"the view after writing ({timed}) and after deleting"),
+        ("Compares", f"{plural(volume.aggregates, 'row')} of the view, all eight columns"),
+        ("Deletes", "every row above again, and nothing else, found by its tag:"),
+        ("", Content.styled("heatmap-verification-<run>-<n>, heatmap-<run>-<n>@...", "$muted")),
+        ("Meanwhile", "admins see the synthetic questions on the heatmap page"),
+        ("Stop", "esc or ctrl+c at any time stops the writing and cleans up"),
+        ("Headless", headless_command(session, View.RUN, refresh_runs=runs)),
+    ]

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 
+from tui.console.dialogs.environments import environment_rows
+from tui.console.figures import expected_duration
 from tui.console.screens.base import ConsoleScreen
-from tui.console.widgets.block import Block
-from tui.console.widgets.facts import Facts
-from tui.console.widgets.places import View
-from tui.console.widgets.words import duration, plural
+from tui.console.state import View
+from tui.console.widgets.text import Block, Facts
+from tui.console.words import duration, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from textual.widget import Widget
 
+    from tui.console.state import State
+    from tui.console.theme import Glyphs
+    from tui.console.widgets.text import Pair
     from tui.guard.api_key import KeyFacts
     from tui.verify.session import Session
-
-
-NEXT: Final = ("Press enter for the dry run; it writes nothing.", "bold")
 
 
 class TargetScreen(ConsoleScreen):
@@ -37,150 +38,190 @@ class TargetScreen(ConsoleScreen):
         "a production project is never written to without --allow-prod.\n\n"
         "The planned volume comes from HEATMAP_VERIFY_USERS and HEATMAP_VERIFY_QUESTIONS, or "
         "--users and --questions: every synthetic user answers every synthetic question once.\n\n"
-        "n writes a new environment file for another project, checked live before it is written; o "
-        "opens one of the files there are (.env, .env.staging, ...).\n\n"
-        "Next: press enter for the dry run. It writes nothing."
+        "A project of your own: cp .env.example .env, and fill it in. o lists the environment "
+        "files there are (.env, .env.staging, ...) and opens one.\n\n"
+        "enter goes on to the dry run. It writes nothing."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "go_on", "Go on", show=False, id="target.next", tooltip="Dry run"),
         Binding(
-            "enter",
-            "next",
-            "Dry run",
-            show=False,
-            id="target.next",
-            tooltip="Go on to step 2, the dry run; it writes nothing",
-        ),
-        Binding(
-            "ctrl+r",
-            "retry",
-            "Try again",
-            id="target.retry",
-            tooltip="Try once more to connect",
+            "ctrl+r", "retry", "Try again", id="target.retry", tooltip="Try once more to connect"
         ),
         Binding("p", "app.purge", "Purge", id="target.purge", tooltip="Remove leftovers"),
         Binding(
-            "o", "other_project", "Other", id="target.other", tooltip="Open another project's file"
+            "o", "other_project", "Other project", id="target.other", tooltip="Open another file"
         ),
+        Binding("k,up", "scroll(-1)", show=False, id="target.up", tooltip="Scroll up"),
+        Binding("j,down", "scroll(1)", show=False, id="target.down", tooltip="Scroll down"),
     ]
 
     def body(self) -> Iterable[Widget]:
-        """One scrollable column of facts."""
-        with VerticalScroll(classes="page", can_focus=True):
+        """What to do next; project and plan; the other projects there are."""
+        with VerticalScroll(classes="page", can_focus=False):
             yield Block("lead", classes="lead")
-            yield Facts("facts")
+            with Container(id="target-panes"):
+                with Vertical(classes="pane", id="project-pane"):
+                    yield Facts("facts")
+                with Vertical(classes="pane", id="plan-pane"):
+                    yield Facts("plan")
+            with Vertical(classes="pane", id="files-pane"):
+                yield Block("files-list", classes="facts")
             yield Facts("opening")
+
+    def on_mount(self) -> None:
+        """Name the panes."""
+        self.query_one("#project-pane").border_title = "Project"
+        self.query_one("#plan-pane").border_title = "Plan"
+        self.query_one("#files-pane").border_title = "Environments (o opens one)"
+        super().on_mount()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Trying again makes sense only after a failure."""
         if action == "retry":
-            return self.desk.connect_error is not None
+            return self.state.connect_error is not None
         if action == "other_project":
-            return self.console_app.environments is not None
+            return self.controller.environments is not None
         return super().check_action(action, parameters)
 
-    def action_other_project(self) -> None:
-        """Choose another environment file."""
-        self.console_app.action_other_project()
+    def action_scroll(self, lines: int) -> None:
+        """Move the page by so many lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
-    def action_next(self) -> None:
+    def action_go_on(self) -> None:
         """Go to the dry run, and begin it when it was not done yet."""
-        self.console_app.action_dry_run()
+        self.controller.go_on()
 
     def action_retry(self) -> None:
         """Connect once more."""
-        self.console_app.bench.connect()
+        self.controller.connect()
+
+    def action_other_project(self) -> None:
+        """Choose another environment file."""
+        self.controller.choose_project()
 
     def paint_body(self) -> None:
         """Facts once connected; until then what is being waited for, and since when."""
-        session = self.desk.session
+        session = self.state.session
         self.query_one("#lead", Block).show(self._lead())
-        facts = self.query_one("#facts", Facts)
-        facts.display = session is not None
-        facts.show_pairs(self._facts(session) if session else ())
-        opening = self.query_one("#opening", Facts)
-        opening.set_class(session is not None, "-past")
-        opening.show_pairs(self._stages())
+        self.query_one("#target-panes").display = session is not None
+        if session is not None:
+            self.query_one("#facts", Facts).show_pairs(project_facts(session, self.glyphs))
+            self.query_one("#plan", Facts).show_pairs(plan_facts(self.state, session, self.glyphs))
+        self._paint_files()
+        self.query_one("#opening", Facts).show_pairs(opening_facts(self.state, self.glyphs))
+
+    def _paint_files(self) -> None:
+        files, session = self.state.files, self.state.session
+        self.query_one("#files-pane").display = bool(files)
+        if files:
+            current = session.settings.env_file if session else None
+            self.query_one("#files-list", Block).show(
+                Content("\n").join(environment_rows(files, current, self.state.history))
+            )
 
     def _lead(self) -> Content:
-        desk = self.desk
-        if desk.connect_error is not None:
+        state, signs = self.state, self.glyphs
+        if state.connect_error is not None:
             return Content.assemble(
-                (f"{self.glyphs.bad} not connected  ", "$bad bold"),
-                desk.connect_error.message,
-                "\n\n" if desk.connect_error.hint else "",
-                (desk.connect_error.hint or "", "$muted"),
-                "\n\n",
-                "Press ctrl+r to try again.",
-            )
-        if desk.session is None:
-            waited = duration(desk.clock() - desk.connect_began)
-            return Content.assemble(
-                (f"{self.glyphs.busy} connecting  ", "$focus bold"), (f"for {waited}", "$muted")
-            )
-        connected = (f"{self.glyphs.done} connected  ", "$ok bold")
-        left = desk.unclosed
-        if left:
-            return Content.assemble(
-                connected,
-                (f"{self.glyphs.warn} {plural(left, 'earlier run')} did not close. ", "$warn bold"),
-                "Press p to see and remove what is left.\n\n",
-                NEXT,
-            )
-        if desk.session.is_sandbox:
-            return Content.assemble(
-                connected, NEXT, "\n\n",
-                "This checks that a project's analytics heatmap is right, safe and fast.\n"
-                "This is the sandbox: PostgreSQL and PostgREST, here, gone when you leave.\n"
-                "Your own: cp .env.example .env, fill it in, and start again.",
+                (f"{signs.bad} not connected  ", "$bad bold"), state.connect_error.message,
+                "\n" if state.connect_error.hint else "",
+                (state.connect_error.hint or "", "$muted"),
+                "\n", self.next_line(),
             )  # fmt: skip
-        return Content.assemble(connected, NEXT)
-
-    def _facts(self, session: Session) -> list[tuple[str, str | Content]]:
-        target, settings, volume = session.target, session.settings, session.settings.volume
-        times = self.glyphs.times
-        where = "started by this console" if session.is_sandbox else "from the environment"
-        source = str(settings.env_file) if settings.env_file else where
-        return [
-            ("Project", target.identity),
-            ("Address", target.url),
-            ("Kind", f"{target.kind.value}: {target.reason}"),
-            ("Settings", source),
-            ("Key", self._key(target.key)),
-            ("", ""),
-            (
-                "A run writes",
-                f"{plural(volume.users, 'user')} {times} "
-                f"{plural(volume.questions, 'question')} = "
-                f"{plural(volume.responses, 'response')}",
-            ),
-            ("It adds", f"{plural(volume.aggregates, 'row')} to the view"),
-            (
-                "In batches",
-                f"of {plural(volume.batch, 'row')}, {volume.concurrency} requests in flight",
-            ),
-            ("Afterwards", "everything it wrote is deleted again"),
+        if state.session is None:
+            waited = duration(state.clock() - state.connect_began)
+            follows = ""
+            if self.controller.wanted is not None:
+                follows = f"; {self.controller.wanted.heading.lower()} follows"
+            return Content.assemble(
+                (f"{signs.busy} connecting  ", "$focus bold"),
+                (f"for {waited}{follows}", "$muted"), "\n", self.next_line(),
+            )  # fmt: skip
+        lines = [
+            Content.assemble((f"{signs.done} connected  ", "$ok bold"), self.next_line()),
         ]
-
-    def _key(self, key: KeyFacts) -> str:
-        parts = [key.kind.value]
-        if key.role:
-            parts.append(f"role {key.role}")
-        if key.expires_at:
-            parts.append(f"expires {key.expires_at.date().isoformat()}")
-        return f" {self.glyphs.sep} ".join(parts)
-
-    def _stages(self) -> list[tuple[str, str | Content]]:
-        lines: list[tuple[str, str | Content]] = []
-        for stage in self.desk.opening:
-            running = stage.seconds is None
-            mark = self.glyphs.busy if running else self.glyphs.done
-            waited = self.desk.clock() - stage.began
-            took = f"for {duration(waited)}" if running else duration(stage.seconds)
+        if state.unclosed:
             lines.append(
-                (
-                    f"{mark} {stage.title}",
-                    Content.assemble((took.ljust(12), "$focus" if running else "$ok"),
-                                     (stage.detail or "", "$muted")),
+                Content.assemble(
+                    (
+                        f"{signs.warn} {plural(state.unclosed, 'earlier run')} did not close. ",
+                        "$warn bold",
+                    ),
+                    ("p", "$focus bold"),
+                    ": see and remove what is left.",
                 )
-            )  # fmt: skip
-        return lines
+            )
+        elif state.session.is_sandbox:
+            lines.append(
+                Content.styled(
+                    "This is the sandbox: PostgreSQL and PostgREST, here, gone when you leave. "
+                    "Your own project: cp .env.example .env, and fill it in.",
+                    "$muted",
+                )
+            )
+        return Content("\n").join(lines)
+
+
+def project_facts(session: Session, signs: Glyphs) -> list[Pair]:
+    """Which project this is, and how it is come by."""
+    target, settings = session.target, session.settings
+    where = "started by this console" if session.is_sandbox else "from the environment"
+    return [
+        ("Name", target.identity),
+        ("Address", target.url),
+        ("Kind", f"{target.kind.value}: {target.reason}"),
+        ("Settings", str(settings.env_file) if settings.env_file else where),
+        ("Key", _key(target.key, signs)),
+    ]
+
+
+def _key(key: KeyFacts, signs: Glyphs) -> str:
+    parts = [key.kind.value]
+    if key.role:
+        parts.append(f"role {key.role}")
+    if key.expires_at:
+        parts.append(f"expires {key.expires_at.date().isoformat()}")
+    return f" {signs.sep} ".join(parts)
+
+
+def plan_facts(state: State, session: Session, signs: Glyphs) -> list[Pair]:
+    """How much a run would write, how, and how long that takes."""
+    volume = session.settings.volume
+    return [
+        (
+            "Writes",
+            f"{plural(volume.users, 'user')} {signs.times} "
+            f"{plural(volume.questions, 'question')} = {plural(volume.responses, 'response')}",
+        ),
+        ("Adds", f"{plural(volume.aggregates, 'row')} to the view"),
+        (
+            "Batches",
+            f"of {plural(volume.batch, 'row')}, {plural(volume.concurrency, 'request')} in flight",
+        ),
+        ("Takes", expected_duration(state)),
+        ("Afterwards", "everything it wrote is deleted again"),
+    ]
+
+
+def opening_facts(state: State, signs: Glyphs) -> list[Pair]:
+    """What connecting waits for, a line each; once it is over, in one line."""
+    if state.session is not None:
+        whole = sum(each.seconds or 0.0 for each in state.opening)
+        slowest = max(state.opening, key=lambda each: each.seconds or 0.0, default=None)
+        most = f", most of it to {slowest.title}" if slowest and len(state.opening) > 1 else ""
+        return [("Start-up", Content.styled(f"{duration(whole)}{most}", "$muted"))]
+    lines: list[Pair] = []
+    for stage in state.opening:
+        running = stage.seconds is None
+        mark = signs.busy if running else signs.done
+        waited = state.clock() - stage.began
+        took = f"for {duration(waited)}" if running else duration(stage.seconds)
+        lines.append(
+            (
+                f"{mark} {stage.title}",
+                Content.assemble(
+                    (took.ljust(12), "$focus" if running else "$ok"), (stage.detail or "", "$muted")
+                ),
+            )
+        )
+    return lines

@@ -2,63 +2,61 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from textual.content import Content
 from textual.style import Style
 
-from tui.console.widgets.block import Block
+from tui.console.widgets.text import Fitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.binding import Binding
-    from textual.events import Resize
     from textual.screen import Screen
 
-GAP = 2
+GAP: Final = "  "
 
 
-class KeyBar(Block):
+class KeyBar(Fitted):
     """Key and plain word for each binding that is shown; what is not possible now is dimmed.
 
-    The keys of the screen come first; those that are the same everywhere follow, on a line of their
-    own where one line is not enough. A click on one presses it.
+    The keys of the screen stand at the left, those that are the same everywhere at the right, or on
+    a line of their own. A click on one presses it.
 
     Args:
-        dims: Tells whether an action leads to a place that is locked. Its key still works: it says
-            why.
+        dims: Tells whether an action leads nowhere now. Its key still works: it says why.
+        label: What an action is called here, for those whose name depends on it.
     """
 
-    def __init__(self, dims: Callable[[str], bool]) -> None:
+    def __init__(self, dims: Callable[[str], bool], label: Callable[[Binding], str]) -> None:
         super().__init__()
         self._dims = dims
+        self._label = label
 
     def on_mount(self) -> None:
         """Follow the bindings as they change."""
+        super().on_mount()
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
-        self.call_after_refresh(self._draw)
-
-    def on_resize(self, _: Resize) -> None:
-        """Wrap for the new width."""
-        # A change of height asked for while the screen is being laid out would be lost.
-        self.call_after_refresh(self._draw)
 
     def _bindings_changed(self, screen: Screen[object]) -> None:
         if screen is self.screen and screen.is_current:
-            self._draw()
+            self.draw()
 
-    def _draw(self) -> None:
-        width = self.content_size.width
-        if not width or not self.is_attached:
-            return
+    def made_for(self, width: int) -> Content:
+        """Both groups, on one line where they fit on one."""
         local, shared = self._items()
-        lines = _wrap([*local, *shared], width)
-        if len(lines) > 1:
-            lines = [*_wrap(local, width), *_wrap(shared, width)]
-        self.show(Content("\n").join(lines))
+        everywhere = Content(GAP).join(shared)
+        if not local:
+            return Content("\n").join(_lines(shared, width))
+        here = Content(GAP).join(local)
+        gap = width - here.cell_length - everywhere.cell_length
+        if gap >= 2 * len(GAP) + 1:
+            return Content.assemble(here, " " * (gap - 3), (" │ ", "$line"), everywhere)
+        return Content("\n").join([*_lines(local, width), *_lines(shared, width)])
 
     def _items(self) -> tuple[list[Content], list[Content]]:
+        """The keys of this screen, and those of the whole console, in order and once each."""
         local: list[Content] = []
         shared: list[Content] = []
         seen: set[str] = set()
@@ -67,27 +65,27 @@ class KeyBar(Block):
             if not binding.show or binding.action in seen:
                 continue
             seen.add(binding.action)
-            item = self._item(binding, enabled=active.enabled and not self._dims(binding.action))
+            dim = not active.enabled or self._dims(binding.action)
+            item = self._item(binding, dim=dim)
             (shared if active.node is self.app else local).append(item)
         return local, shared
 
-    def _item(self, binding: Binding, *, enabled: bool) -> Content:
+    def _item(self, binding: Binding, *, dim: bool) -> Content:
         key = self.app.get_key_display(binding)
-        press = Style.from_meta({"@click": f"app.press('{binding.key}')"})
-        item = Content.assemble(
-            (key, "$focus bold" if enabled else "$muted"),
-            " ",
-            (binding.description, "$ink" if enabled else "$muted"),
+        click = Style.from_meta({"@click": f"app.press('{binding.key}')"})
+        text = Content.assemble(
+            (key, "$muted" if dim else "$focus bold"),
+            (f" {self._label(binding)}", "$muted" if dim else "$ink"),
         )
-        return item.stylize(press) if enabled else item
+        return text.stylize(click)
 
 
-def _wrap(items: list[Content], width: int) -> list[Content]:
-    """The items on as few lines as they need, none broken in two."""
+def _lines(items: list[Content], width: int) -> list[Content]:
+    """The items in as few lines as they need; none is broken."""
     lines: list[Content] = []
     for item in items:
-        if lines and lines[-1].cell_length + GAP + item.cell_length <= width:
-            lines[-1] = Content.assemble(lines[-1], " " * GAP, item)
+        if lines and lines[-1].cell_length + len(GAP) + item.cell_length <= width:
+            lines[-1] = Content(GAP).join([lines[-1], item])
         else:
             lines.append(item)
     return lines

@@ -1,19 +1,22 @@
-"""The probes of a dry run under their headings, each with glyph, word and time."""
+"""The probes of a dry run in groups with counts; open where something asks for attention."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tui.console.widgets.glyphs import UNICODE, Glyphs
-from tui.console.widgets.words import milliseconds
+from tui.console.figures import ProbeGroup, probe_groups
+from tui.console.theme import UNICODE, Glyphs
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
+    from textual.events import Resize
+
     from tui.verify.result import ProbeResult, Result
 
 STATUS_STYLES: Final = {
@@ -22,86 +25,140 @@ STATUS_STYLES: Final = {
     ProbeStatus.FAIL: "$bad bold",
     ProbeStatus.SKIP: "$muted",
 }
+GROUP: Final = "group:"
+# Cells of a line before the title, and between title and what was seen.
+_MARK, _GAP = 10, 2
 
 
-def status_mark(status: ProbeStatus | None, glyphs: Glyphs) -> Content:
-    """Glyph and word of a probe's status, six cells wide; None is a probe still out."""
+def status_glyph(status: ProbeStatus | None, signs: Glyphs) -> str:
+    """The sign of a probe's status; None is a probe still out."""
     if status is None:
-        return Content.assemble((f"{glyphs.busy} ask ", "$focus"))
-    glyph = {
-        ProbeStatus.PASS: glyphs.ok,
-        ProbeStatus.WARN: glyphs.warn,
-        ProbeStatus.FAIL: glyphs.bad,
-        ProbeStatus.SKIP: glyphs.skip,
+        return signs.busy
+    return {
+        ProbeStatus.PASS: signs.ok,
+        ProbeStatus.WARN: signs.warn,
+        ProbeStatus.FAIL: signs.bad,
+        ProbeStatus.SKIP: signs.skip,
     }[status]
-    return Content.assemble((f"{glyph} {status.value}", STATUS_STYLES[status]))
 
 
-class ProbeList(OptionList):
-    """One line per probe, in the order of the registry; lines change in place."""
+def status_mark(status: ProbeStatus | None, signs: Glyphs) -> Content:
+    """Sign and word of a probe's status, six cells wide."""
+    word, style = ("ask ", "$focus") if status is None else (status.value, STATUS_STYLES[status])
+    return Content.styled(f"{status_glyph(status, signs)} {word}", style)
+
+
+class ProbeList(OptionList, inherit_bindings=False):
+    """A line for each group, and for each probe of those that are open; lines change in place."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "cursor_up", "Up", show=False, id="probes.up", tooltip="The probe above"),
-        Binding(
-            "down", "cursor_down", "Down", show=False, id="probes.down", tooltip="The probe below"
-        ),
-        Binding(
-            "enter",
-            "select",
-            "Ask again",
-            id="probes.again",
-            tooltip="Ask the chosen probe once more",
-        ),
+        Binding("up,k", "cursor_up", show=False, id="probes.up", tooltip="The line above"),
+        Binding("down,j", "cursor_down", show=False, id="probes.down", tooltip="The line below"),
+        Binding("g,home", "first", show=False, id="probes.first", tooltip="The first line"),
+        Binding("G,end", "last", show=False, id="probes.last", tooltip="The last line"),
+        Binding("pageup", "page_up", show=False, id="probes.page-up", tooltip="A page up"),
+        Binding("pagedown", "page_down", show=False, id="probes.page-down", tooltip="A page down"),
+        Binding("space", "select", show=False, id="probes.fold", tooltip="Open or close a group"),
     ]
 
     def __init__(self, glyphs: Glyphs = UNICODE) -> None:
         super().__init__(id="probes", markup=False, compact=True)
         self._glyphs = glyphs
+        self._groups: list[ProbeGroup] = []
+        self._chosen_open: dict[str, bool] = {}
         self._drawn: dict[str, Content] = {}
 
     @property
     def chosen(self) -> str | None:
-        """The id of the probe under the cursor, None where there is none."""
+        """The id of the probe under the cursor, None where that is a group or nothing."""
         option = self.highlighted_option
-        return option.id if option else None
+        if option is None or option.id is None or option.id.startswith(GROUP):
+            return None
+        return option.id
+
+    @property
+    def chosen_group(self) -> ProbeGroup | None:
+        """The group under the cursor, None where that is a probe or nothing."""
+        option = self.highlighted_option
+        name = (option.id or "") if option else ""
+        return next((each for each in self._groups if GROUP + each.name == name), None)
+
+    @property
+    def all_open(self) -> bool:
+        """Whether every group shows its probes."""
+        return all(self._is_open(each) for each in self._groups)
 
     def choose(self, probe: str | None) -> None:
         """Put the cursor on a probe, where it is in the list."""
         if probe is not None and probe in self._drawn:
             self.highlighted = self.get_option_index(probe)
 
+    def toggle(self, group: ProbeGroup) -> None:
+        """Open a group, or close it."""
+        self._chosen_open[group.name] = not self._is_open(group)
+        self._draw()
+
+    def toggle_all(self) -> None:
+        """Open all groups; where all are open, close those that are clean."""
+        self._chosen_open = {} if self.all_open else {each.name: True for each in self._groups}
+        self._draw()
+
     def show(self, result: Result | None) -> None:
         """Show how the probes stand, without moving any line that is there already."""
-        probes = result.probes if result else {}
-        if list(probes) != list(self._drawn):
-            self._rebuild(result)
-            return
-        for row in probes.values():
-            line = self._line(row)
-            if line != self._drawn[row.id]:
-                self._drawn[row.id] = line
-                self.replace_option_prompt(row.id, line)
+        self._groups = probe_groups(result)
+        self._draw()
 
-    def _rebuild(self, result: Result | None) -> None:
-        chosen = self.chosen
-        self._drawn = {}
-        options: list[Option] = []
-        for group, rows in result.groups().items() if result else ():
-            options.append(Option(Content.styled(group.upper(), "$muted bold"), disabled=True))
-            options += [Option(self._line(row), id=row.id) for row in rows]
-        if result:
-            self._drawn = {row.id: self._line(row) for row in result.probes.values()}
-        self.set_options(options)
-        if chosen is not None and chosen in self._drawn:
+    def on_resize(self, _: Resize) -> None:
+        """Fit the lines to the new width."""
+        self.call_after_refresh(self._draw)
+
+    def _is_open(self, group: ProbeGroup) -> bool:
+        return self._chosen_open.get(group.name, not group.is_clean)
+
+    def _draw(self) -> None:
+        lines: dict[str, Content] = {}
+        for group in self._groups:
+            lines[GROUP + group.name] = self._group_line(group)
+            if self._is_open(group):
+                lines |= {each.id: self._line(each) for each in group.probes}
+        if list(lines) != list(self._drawn):
+            self._rebuild(lines)
+        else:
+            for name, line in lines.items():
+                if line != self._drawn[name]:
+                    self.replace_option_prompt(name, line)
+        self._drawn = lines
+
+    def _rebuild(self, lines: dict[str, Content]) -> None:
+        option = self.highlighted_option
+        chosen = option.id if option else None
+        self.set_options([Option(line, id=name) for name, line in lines.items()])
+        if chosen is not None and chosen in lines:
             self.highlighted = self.get_option_index(chosen)
-        elif options:
-            self.highlighted = 1
+        elif lines:
+            self.highlighted = 0
 
-    def _line(self, row: ProbeResult) -> Content:
+    def _group_line(self, group: ProbeGroup) -> Content:
+        signs = self._glyphs
+        fold = signs.opened if self._is_open(group) else signs.closed
+        counts = [
+            Content.styled(f"{status_glyph(status, signs)} {count}", STATUS_STYLES[status])
+            for status in ProbeStatus
+            if (count := group.count(status))
+        ]
+        if waiting := group.count(None):
+            counts.append(Content.styled(f"{signs.busy} {waiting} to answer", "$focus"))
         return Content.assemble(
-            " ",
-            status_mark(row.status, self._glyphs),
-            (milliseconds(row.ms).rjust(8), "$muted"),
-            "  ",
-            row.title,
+            (f"{fold} ", "$muted"), (group.name.ljust(16), "bold"), Content("  ").join(counts)
         )
+
+    def _line(self, probe: ProbeResult) -> Content:
+        room = self.scrollable_content_region.width - _MARK - _GAP
+        title = min(44, max(20, room // 2))
+        seen = max(0, room - title)
+        head = Content(probe.title).truncate(title, ellipsis=True)
+        return Content.assemble(
+            "  ", status_mark(probe.status, self._glyphs), "  ",
+            head, " " * (title - cell_len(head.plain) + _GAP),
+            Content.styled(probe.detail, "$muted").truncate(seen, ellipsis=True),
+        )  # fmt: skip

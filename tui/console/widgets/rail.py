@@ -10,10 +10,9 @@ from textual.content import Content
 from textual.events import Click
 from textual.widgets import Static
 
-from tui.console.widgets.block import Block
-from tui.console.widgets.glyphs import UNICODE, Glyphs
-from tui.console.widgets.places import View
-from tui.console.widgets.steps import Step, StepState
+from tui.console.state import CHECKLIST, Step, StepState, View
+from tui.console.theme import UNICODE, Glyphs
+from tui.console.widgets.text import Block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +30,7 @@ LOOKS: Final = ((View.HEATMAP, "h"), (View.EVIDENCE, "e"))
 
 
 class RailItem(Block):
-    """A place to go to."""
+    """A screen to go to."""
 
     def __init__(self, view: View) -> None:
         super().__init__(f"rail-{view.value}")
@@ -43,7 +42,7 @@ class RailItem(Block):
 
 
 class Rail(Container):
-    """Four numbered steps with glyph and word, then the two views; the current one is marked."""
+    """Four numbered steps with glyph and fact, then the two views; the current one is marked."""
 
     def __init__(self, glyphs: Glyphs = UNICODE) -> None:
         super().__init__()
@@ -52,7 +51,7 @@ class Rail(Container):
     def compose(self) -> Iterator[Widget]:
         """One item per step, and where there is room the two views."""
         yield Static("Checklist", classes="rail-heading")
-        for view in (View.TARGET, View.DRY_RUN, View.REVIEW, View.RUN):
+        for view in CHECKLIST:
             yield RailItem(view)
         yield Static("Look", classes="rail-heading")
         for view, _ in LOOKS:
@@ -66,10 +65,12 @@ class Rail(Container):
             here: Where the operator is.
             compact: Whether there is but one line.
         """
-        for number, step in enumerate(steps, start=1):
-            self._item(step.view, here).show(
-                self._step(number, step, here=step.view is here, compact=compact)
-            )
+        lines = self._lines(steps, here, compact=compact, terse=False)
+        # An item has a cell between it and the next.
+        if compact and sum(line.cell_length + 1 for line in lines) > self.size.width - 1:
+            lines = self._lines(steps, here, compact=True, terse=True)
+        for step, line in zip(steps, lines, strict=True):
+            self._item(step.view, here).show(line)
         for view, key in LOOKS:
             style = "bold" if view is here else ""
             mark = self._glyphs.here if view is here else " "
@@ -77,12 +78,20 @@ class Rail(Container):
                 Content.assemble((mark, "$focus"), (f"{key} ", "$muted"), (view.heading, style))
             )
 
+    def _lines(
+        self, steps: Sequence[Step], here: View, *, compact: bool, terse: bool
+    ) -> list[Content]:
+        return [
+            self._step(number, step, here=step.view is here, compact=compact, terse=terse)
+            for number, step in enumerate(steps, start=1)
+        ]
+
     def _item(self, view: View, here: View) -> RailItem:
         item = self.query_one(f"#rail-{view.value}", RailItem)
         item.set_class(view is here, "-here")
         return item
 
-    def _step(self, number: int, step: Step, *, here: bool, compact: bool) -> Content:
+    def _step(self, number: int, step: Step, *, here: bool, compact: bool, terse: bool) -> Content:
         signs = self._glyphs
         glyph = {
             StepState.DONE: signs.done,
@@ -96,8 +105,12 @@ class Rail(Container):
         if here:
             title += " bold" + (" underline" if compact else "")
         mark = (signs.here if here else " ", "$focus")
-        name = step.view.heading if compact else step.view.heading.ljust(9)
+        name = step.view.heading if compact else step.view.heading.ljust(8)
+        # What came of a step says more than that it is done; the sign says that.
+        fact = step.fact or step.state.value
+        if terse and step.state is StepState.DONE:
+            fact = ""
         return Content.assemble(
-            mark, (f"{glyph} ", style), (f"{number} ", "$muted"), (name, title), " ",
-            (step.state.value, style),
+            mark, (f"{glyph} ", style), (f"{number} ", "$muted"), (name, title),
+            " " if fact else "", (fact, "$muted" if step.state is StepState.DONE else style),
         )  # fmt: skip

@@ -1,0 +1,458 @@
+"""What screens show, computed from the state and from results. Pure, and free of Textual."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from enum import Enum, auto
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from tui.console.state import View
+from tui.console.words import duration, milliseconds, plural
+from tui.settings import ENVIRONMENT_FILE
+from tui.verify.events import CLEAN_UP, Mode, Outcome, ProbeStatus, Stage
+from tui.verify.result import StageState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tui.console.state import State
+    from tui.evidence.history import Entry, History
+    from tui.verify.result import ProbeResult, Result
+    from tui.verify.session import Session
+
+GOOD: Final = frozenset({Outcome.VERIFIED, Outcome.READY, Outcome.CLEAN, Outcome.READ})
+SERIOUS: Final = frozenset(
+    {Outcome.FAILED, Outcome.LEFTOVERS, Outcome.UNREACHABLE, Outcome.UNUSABLE, Outcome.NOT_READY}
+)
+REFRESHES_SHOWN: Final = 10
+STAGE_TITLES: Final = {
+    Stage.USERS: "Write users",
+    Stage.QUESTIONS: "Write questions",
+    Stage.RESPONSES: "Write responses",
+    Stage.REFRESH: "Refresh the view",
+    Stage.CHECK: "Check the numbers",
+    Stage.SAMPLE: "Read the heatmap",
+    Stage.CLEANUP_RESPONSES: "Delete responses",
+    Stage.CLEANUP_QUESTIONS: "Delete questions",
+    Stage.FINAL_REFRESH: "Refresh again",
+    Stage.CLEANUP_USERS: "Delete users",
+    Stage.AUDIT: "Audit what is left",
+}
+"""Each stage's name as an operator reads it."""
+# What share of a run a stage takes, in percent: measured on the sandbox.
+_SHARES: Final = {
+    Stage.USERS: 14,
+    Stage.QUESTIONS: 3,
+    Stage.RESPONSES: 34,
+    Stage.REFRESH: 6,
+    Stage.CHECK: 9,
+    Stage.SAMPLE: 7,
+    Stage.CLEANUP_RESPONSES: 9,
+    Stage.CLEANUP_QUESTIONS: 4,
+    Stage.FINAL_REFRESH: 3,
+    Stage.CLEANUP_USERS: 9,
+    Stage.AUDIT: 2,
+}
+# Below this share of a run nothing can be said of the time it still needs.
+_TELLING: Final = 0.05
+
+
+class Onward(Enum):
+    """What `enter` does."""
+
+    WAIT = auto()
+    CONNECT = auto()
+    PROBE = auto()
+    DRY_RUN = auto()
+    REVIEW = auto()
+    START = auto()
+    RUN = auto()
+    PURGE = auto()
+    EVIDENCE = auto()
+    SAVE = auto()
+
+
+def onward(state: State, view: View) -> tuple[Onward, str]:
+    """What `enter` does on a screen of the checklist, and the words that say so."""
+    match view:
+        case View.TARGET:
+            return _from_target(state)
+        case View.DRY_RUN:
+            return _from_dry_run(state)
+        case View.REVIEW:
+            return _from_review(state)
+        case View.RUN:
+            return _from_run(state)
+        case View.EVIDENCE if state.evidence is not None:
+            return Onward.SAVE, "copy the evidence and save it"
+        case _:
+            return Onward.WAIT, ""
+
+
+def _from_target(state: State) -> tuple[Onward, str]:
+    if state.connect_error is not None:
+        return Onward.CONNECT, "try again to connect"
+    if state.is_writing:
+        return Onward.RUN, "watch the run"
+    if state.session is None:
+        return Onward.PROBE, "the dry run, as soon as the project is connected"
+    if state.dry_run is None:
+        return Onward.PROBE, "dry run; it writes nothing"
+    return Onward.DRY_RUN, "the dry run's answers"
+
+
+def _from_dry_run(state: State) -> tuple[Onward, str]:
+    if state.session is None or state.is_writing:
+        return _from_target(state)
+    if state.is_probing:
+        return Onward.WAIT, ""
+    if state.dry_run is None:
+        return Onward.PROBE, "ask the probes; nothing is written"
+    if not state.dry_run.ready:
+        return Onward.PROBE, "ask them again, once it is repaired"
+    refused = "read what a run would do; writes are refused here"
+    return Onward.REVIEW, refused if state.write_problem else "review what a run would write"
+
+
+def _from_review(state: State) -> tuple[Onward, str]:
+    if state.is_writing:
+        return Onward.RUN, "watch the run"
+    if state.write_problem or not state.is_ready:
+        return Onward.WAIT, ""
+    if state.session is not None and state.session.target.is_production:
+        return Onward.START, "Back is chosen; write and verify asks for break-glass first"
+    return Onward.START, "write and verify"
+
+
+def _from_run(state: State) -> tuple[Onward, str]:
+    run = state.run
+    if run is None:
+        return Onward.REVIEW, "review what a run would write"
+    if run.finished is None:
+        return Onward.WAIT, ""
+    if run.finished.outcome is Outcome.LEFTOVERS:
+        return Onward.PURGE, "see and remove what is left"
+    if run.mode is Mode.PURGE:
+        return Onward.PROBE, "dry run; it writes nothing"
+    if run.finished.outcome is Outcome.VERIFIED:
+        return Onward.EVIDENCE, "evidence for the pull request"
+    return Onward.EVIDENCE, "evidence, with all that is known"
+
+
+# The dry run.
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeGroup:
+    """The probes under one heading.
+
+    Attributes:
+        name: The heading.
+        probes: Its probes, in the order of display.
+    """
+
+    name: str
+    probes: Sequence[ProbeResult]
+
+    def count(self, status: ProbeStatus | None) -> int:
+        """How many have this status; None counts those that have not answered."""
+        return sum(each.status is status for each in self.probes)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether none of its probes asks for attention."""
+        return not self.count(ProbeStatus.FAIL) and not self.count(ProbeStatus.WARN)
+
+
+def probe_groups(result: Result | None) -> list[ProbeGroup]:
+    """The probes under their headings."""
+    if result is None:
+        return []
+    return [
+        ProbeGroup(name.replace("_", " ").capitalize(), probes)
+        for name, probes in result.groups().items()
+    ]
+
+
+def restart_command(session: Session) -> str:
+    """The command that opens this project with leave to ask for break-glass."""
+    return shlex.join(["heatmap-tui", "--allow-prod", *_where(session)])
+
+
+def headless_command(session: Session, view: View, *, refresh_runs: int = 1) -> str:
+    """The command that does without screens what a screen does, quoted for a POSIX shell."""
+    words = ["heatmap-tui"]
+    match view:
+        case View.TARGET | View.DRY_RUN:
+            words.append("--dry-run")
+        case View.HEATMAP:
+            words.append("--heatmap")
+        case View.EVIDENCE:
+            words += ["--headless", "--report", "evidence.md"]
+        case _:
+            words.append("--headless")
+    words += _where(session)
+    if view in {View.REVIEW, View.RUN, View.EVIDENCE}:
+        words += _how_much(session, refresh_runs)
+        if session.target.is_production:
+            words += ["--allow-prod", "--confirm", session.target.identity]
+            return f'{shlex.join(words)} --justification "..."'
+    return shlex.join(words)
+
+
+def _where(session: Session) -> list[str]:
+    if session.is_sandbox:
+        return ["--sandbox"]
+    file = session.settings.env_file
+    return [] if file is None or file.name == ENVIRONMENT_FILE else ["--env-file", str(file)]
+
+
+def _how_much(session: Session, refresh_runs: int) -> list[str]:
+    settings, words = session.settings, []
+    for variable, flag, value in (
+        ("HEATMAP_VERIFY_USERS", "--users", settings.volume.users),
+        ("HEATMAP_VERIFY_QUESTIONS", "--questions", settings.volume.questions),
+        ("HEATMAP_VERIFY_BATCH", "--batch", settings.volume.batch),
+    ):
+        if settings.sources.get(variable) == "flag":
+            words += [flag, str(value)]
+    if refresh_runs > 1:
+        words += ["--refresh-runs", str(refresh_runs)]
+    return words
+
+
+# The review.
+
+
+def balance(
+    session: Session, counts: Mapping[str, int | None] | None
+) -> list[tuple[str, str, str, str]]:
+    """What a run does to each table: name, rows before, during and after it.
+
+    Args:
+        session: The project.
+        counts: Rows there are now by table, None before they were counted; a table that could not
+            be counted is None.
+    """
+    volume = session.settings.volume
+    adds = {
+        "users": volume.users,
+        "questions": volume.questions,
+        "responses": volume.responses,
+        "view rows": volume.aggregates,
+    }
+    rows = []
+    for name, added in adds.items():
+        known = counts.get(name) if counts else None
+        before = "..." if counts is None else "not counted" if known is None else f"{known:,}"
+        during = f"+{added:,}" + (f" = {known + added:,}" if known is not None else "")
+        after = "as before" if known is None else f"{known:,}"
+        rows.append((name, before, during, after))
+    return rows
+
+
+def like_before(history: History | None, session: Session | None) -> list[Entry]:
+    """Verified runs of the same project and volume, newest last."""
+    if history is None or session is None:
+        return []
+    volume = session.settings.volume
+    place = "sandbox" if session.is_sandbox else session.target.place
+    return [
+        each
+        for each in history.entries
+        if each.mode == Mode.CYCLE
+        and each.verified
+        and each.series.identity == place
+        and (each.series.users, each.series.questions) == (volume.users, volume.questions)
+    ]
+
+
+def expected_duration(state: State) -> str:
+    """How long a run will take, as far as earlier ones tell."""
+    before = like_before(state.history, state.session)[-5:]
+    if before:
+        seconds = median(each.total_seconds for each in before)
+        runs = "the last one" if len(before) == 1 else f"the last {len(before)} of this volume"
+        return f"about {duration(seconds)}, as {runs} took here"
+    if state.pace is not None and state.session is not None:
+        seconds = state.session.settings.volume.responses / state.pace.rows_per_s
+        return f"about {duration(seconds)}, by the {plural(state.pace.runs, 'run')} on record here"
+    return "not known: no run of this project is on record"
+
+
+# The run.
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stage as the waterfall draws it.
+
+    Attributes:
+        stage: Which.
+        state: How far it has come.
+        start: Seconds from the run's beginning to its own; None before it begins.
+        seconds: How long it took, or takes so far; None before it begins.
+        done: Items handled.
+        total: Items there are, None where that is not known.
+        stopped: Whether it ended because the operator stopped the run.
+    """
+
+    stage: Stage
+    state: StageState
+    start: float | None
+    seconds: float | None
+    done: int
+    total: int | None
+    stopped: bool
+
+
+def spans(result: Result, now: float) -> list[Span]:
+    """The stages of a run, each where it stands in time."""
+    return [
+        Span(
+            stage,
+            line.state,
+            None if line.began is None else max(0.0, line.began - result.began),
+            line.elapsed(now),
+            line.done,
+            line.total,
+            line.state is StageState.FAILED
+            and result.cancelling is not None
+            and stage not in CLEAN_UP,
+        )
+        for stage, line in result.stages.items()
+    ]
+
+
+def elapsed(result: Result, now: float) -> float:
+    """Seconds since a run began, or that it took."""
+    if result.finished is not None:
+        return result.finished.seconds
+    return max(0.0, now - result.began)
+
+
+def progress(result: Result, now: float) -> tuple[float, float | None]:
+    """How much of a run is done, 0 to 1, and the seconds it still needs; None where untold.
+
+    Args:
+        result: The run.
+        now: The time, on the clock of the result.
+    """
+    if result.finished is not None:
+        return 1.0, None
+    whole = done = 0.0
+    for stage, line in result.stages.items():
+        whole += _SHARES[stage]
+        done += _SHARES[stage] * _fraction(line.state, line.fraction)
+    fraction = done / whole if whole else 0.0
+    if fraction < _TELLING:
+        return fraction, None
+    spent = max(0.0, now - result.began)
+    return fraction, spent * (1 - fraction) / fraction
+
+
+def _fraction(state: StageState, fraction: float | None) -> float:
+    match state:
+        case StageState.DONE | StageState.NOT_RUN | StageState.FAILED:
+            return 1.0
+        case StageState.RUNNING:
+            return fraction or 0.0
+        case _:
+            return 0.0
+
+
+# Its end.
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure of a finished run.
+
+    Attributes:
+        title: What it is.
+        value: The figure.
+        note: What stands below it.
+        good: Whether it is as it should be; None where that is not known, or not asked.
+        past: Values of earlier runs, the last one's own at the end, for a graph.
+    """
+
+    title: str
+    value: str
+    note: str = ""
+    good: bool | None = None
+    past: tuple[float, ...] = ()
+
+
+def tiles(result: Result, before: Sequence[Entry]) -> list[Tile]:
+    """The figures of a run that has ended: refresh, aggregates, leftovers, view."""
+    shown = []
+    if result.mode is Mode.CYCLE:
+        shown += [_refresh_tile(result, before), _check_tile(result)]
+    audit = result.audit
+    if audit is None:
+        shown.append(Tile("Left behind", "not counted", "the audit did not end"))
+    else:
+        left = audit.leftovers
+        words = f"{plural(left.total, 'row')}" if left.total else "nothing"
+        note = _left_words(result) if left.total else "by tag and id"
+        shown.append(Tile("Left behind", words, note, good=not left.total))
+    if result.mode is Mode.CYCLE:
+        restored = None if audit is None else audit.view_restored
+        word = {True: "restored", False: "changed", None: "not judged"}[restored]
+        note = "as before" if restored else (audit.explanation if audit else "")
+        shown.append(Tile("View", word, note, good=restored))
+    return shown
+
+
+def _left_words(result: Result) -> str:
+    left = result.audit.leftovers if result.audit else None
+    if left is None:
+        return ""
+    counts = ((left.users, "user"), (left.questions, "question"), (left.responses, "response"))
+    return ", ".join(plural(count, noun) for count, noun in counts if count)
+
+
+def _refresh_tile(result: Result, before: Sequence[Entry]) -> Tile:
+    if result.refresh_ms is None:
+        return Tile("Refresh", "not timed")
+    times = result.refresh_runs_ms
+    past = [median(each.refresh_runs_ms) for each in before if each.refresh_runs_ms]
+    own = [each for each in before if each.run_id == result.run_id]
+    if not own:
+        past.append(result.refresh_ms)
+    note = f"median of {len(times)}" if len(times) > 1 else "one refresh"
+    if result.final_refresh_ms is not None and len(times) == 1:
+        note = f"{milliseconds(result.final_refresh_ms)} at end"
+    return Tile(
+        "Refresh", milliseconds(result.refresh_ms), note, past=tuple(past[-REFRESHES_SHOWN:])
+    )
+
+
+def _check_tile(result: Result) -> Tile:
+    check = result.check
+    if check is None:
+        return Tile("Aggregates", "not compared")
+    wrong = [
+        f"{count:,} {word}"
+        for count, word in (
+            (check.mismatched, "differ"),
+            (check.missing, "missing"),
+            (check.unexpected, "unexpected"),
+        )
+        if count
+    ]
+    return Tile(
+        "Aggregates right",
+        f"{check.matched:,}/{check.expected:,}",
+        ", ".join(wrong) or "all 8 columns",
+        good=check.right,
+    )
+
+
+def verdict_words(result: Result) -> str:
+    """A finished run's message, without the verdict's own word in front of it."""
+    if result.finished is None:
+        return ""
+    return result.finished.message.removeprefix(f"{result.finished.outcome.value}: ")

@@ -1,0 +1,165 @@
+"""Text that is painted often, and names beside values, wrapped where a reader would break them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.widgets import Static
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from textual.events import Resize
+
+Pair = tuple[str, "str | Content"]
+
+# A command is to be copied: its words stay on one line where they fit on one.
+_PIECES: Final = re.compile(r"heatmap-tui(?: --?[\w-]+(?: [^\s-]\S*)?)*[.,;:]?\s*|\S+\s*|\s+")
+# Where a path, an address or a name may be broken.
+_JOINTS: Final = re.compile(r"(?<=[/?&=,:_@.-])")
+
+
+class Block(Static):
+    """A block of text, never read as markup; nothing is done when it has not changed."""
+
+    def __init__(self, id: str | None = None, *, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id, classes=classes, markup=False)
+        self._shown = Content("")
+
+    def show(self, text: Content | str) -> None:
+        """Show `text`. The screen is laid out anew only where its lines may have changed."""
+        content = text if isinstance(text, Content) else Content(text)
+        if content.is_same(self._shown):
+            return
+        moves = self._shape(content) != self._shape(self._shown)
+        self._shown = content
+        self.update(content, layout=moves)
+        if moves:
+            # Textual keeps the old height when a layout was pending already: ask again after it.
+            self.call_after_refresh(self.refresh, layout=True)
+
+    def _shape(self, content: Content) -> tuple[int, ...]:
+        """What the layout depends on: the rows each line takes, or its width where that counts."""
+        lines = [Content(line) for line in content.plain.split("\n")] if content.plain else []
+        if self.styles.width is not None and self.styles.width.is_auto:
+            return tuple(line.cell_length for line in lines)
+        width = self.content_size.width or 1
+        return tuple(1 if line.cell_length <= width else len(line.wrap(width)) for line in lines)
+
+
+class Fitted(Block):
+    """A block whose text is made for the width there is."""
+
+    def made_for(self, width: int) -> Content:
+        """The text for so many cells."""
+        raise NotImplementedError
+
+    def draw(self) -> None:
+        """Make the text for the width at hand."""
+        width = self.content_size.width
+        if width and self.is_attached:
+            self.show(self.made_for(width))
+
+    def on_mount(self) -> None:
+        """Draw once there is a width."""
+        self.call_after_refresh(self.draw)
+
+    def on_resize(self, _: Resize) -> None:
+        """Draw for the new width."""
+        # A change of height asked for while the screen is being laid out would be lost.
+        self.call_after_refresh(self.draw)
+
+
+class Facts(Fitted):
+    """A table of facts. Whatever they hold, it is shown as text."""
+
+    def __init__(self, id: str, *, classes: str = "facts") -> None:  # noqa: A002 - Textual's name
+        super().__init__(id, classes=classes)
+        self._pairs: Sequence[Pair] = ()
+        self._head: Content | None = None
+
+    def show_pairs(self, pairs: Sequence[Pair], *, head: Content | None = None) -> None:
+        """Show these facts.
+
+        Args:
+            pairs: Names and values; an empty name continues the one above.
+            head: A line above them, None for none.
+        """
+        self._pairs, self._head = pairs, head
+        self.draw()
+
+    def made_for(self, width: int) -> Content:
+        """Head and table."""
+        table = columns(self._pairs, width)
+        if self._head is None:
+            return table
+        head = Content("\n").join(wrap(self._head, width))
+        return head + "\n" + table if self._pairs else head
+
+
+def columns(rows: Iterable[Pair], width: int, *, gap: int = 2, key: str = "$muted") -> Content:
+    """Names and values in two columns, one pair a line; an empty name continues the last.
+
+    Args:
+        rows: The pairs. Text from outside is safe in both: nothing is read as markup.
+        width: Cells there are; longer values go on below where they began.
+        gap: Cells between the columns.
+        key: Style of the names.
+    """
+    pairs = list(rows)
+    longest = max((cell_len(name) for name, _ in pairs), default=0)
+    indent = longest + gap if longest else 0
+    lines: list[Content] = []
+    for name, value in pairs:
+        text = value if isinstance(value, Content) else Content(value)
+        wrapped = wrap(text, max(1, width - indent))
+        for number, piece in enumerate(wrapped or [Content("")]):
+            lines.append(Content.assemble((("" if number else name).ljust(indent), key), piece))
+    return Content("\n").join(lines)
+
+
+def wrap(text: Content, width: int) -> list[Content]:
+    """The text in lines of `width` cells: broken between words, else at the joints of a path."""
+    lines: list[Content] = []
+    begin = 0
+    for line in text.plain.split("\n"):
+        start = used = 0
+        for place, piece in _pieces(line, width):
+            if used and used + cell_len(piece.rstrip()) > width:
+                lines.append(text[begin + start : begin + place].rstrip())
+                start, used = place, 0
+            used += cell_len(piece)
+        lines.append(text[begin + start : begin + len(line)].rstrip())
+        begin += len(line) + 1
+    return lines
+
+
+def _pieces(line: str, width: int) -> Iterator[tuple[int, str]]:
+    """What a line may be broken into: words and commands; where these are too long, their parts."""
+    for found in _PIECES.finditer(line):
+        yield from _parts(found.start(), found.group(), width)
+
+
+def _parts(place: int, piece: str, width: int) -> Iterator[tuple[int, str]]:
+    if cell_len(piece.rstrip()) <= width or len(piece) < 2:
+        yield place, piece
+        return
+    parts = re.findall(r"\S+\s*|\s+", piece)
+    if len(parts) == 1:
+        parts = [each for each in _JOINTS.split(piece) if each]
+    if len(parts) == 1:
+        parts = (
+            [piece[: len(piece) // 2], piece[len(piece) // 2 :]]
+            if _is_wide(piece)
+            else [piece[:width], piece[width:]]
+        )
+    for part in parts:
+        yield from _parts(place, part, width)
+        place += len(part)
+
+
+def _is_wide(text: str) -> bool:
+    return cell_len(text) != len(text)
