@@ -180,3 +180,34 @@ def test_tests_mirror_the_console() -> None:
 def test_every_package_of_tests_can_be_imported_by_name() -> None:
     folders = {path.parent for path in (ROOT / "tests").rglob("*.py")}
     assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+def circles(code: Mapping[str, str]) -> list[str]:
+    """Modules that import each other, directly or by way of others; imports for types count."""
+    names = {path.removesuffix(".py").replace("/", "."): source for path, source in code.items()}
+    needs = {
+        name: {
+            each
+            for _, found in imported(source)
+            for each in (found, found.rpartition(".")[0])
+            if each in names and each != name
+        }
+        for name, source in names.items()
+    }
+    # What imports nothing that is left is in no circle.
+    while free := [name for name, needed in needs.items() if not needed & needs.keys()]:
+        for name in free:
+            del needs[name]
+    return sorted(needs)
+
+
+def test_the_screens_import_in_no_circle() -> None:
+    inside = {path: source for path, source in modules().items() if path.startswith(SCREENS)}
+    assert circles(inside) == []
+
+
+def test_a_circle_of_type_imports_is_found() -> None:
+    one = "if TYPE_CHECKING:\n    from tui.console.two import Two\n"
+    two = "from tui.console.one import One\n"
+    assert circles({"tui/console/one.py": one, "tui/console/two.py": two})
+    assert circles({"tui/console/one.py": one, "tui/console/two.py": "x = 1"}) == []

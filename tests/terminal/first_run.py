@@ -29,13 +29,12 @@ def walk(terminal: Terminal) -> tuple[float, float, int]:
         TimedOut: Something did not appear in time.
     """
     terminal.wait_for_text("SANDBOX", INSTALL_S)
-    ready = terminal.wait_for_text("enter for the dry run", WAIT_S)
-    terminal.type("d")
+    ready = terminal.wait_for_text("dry run; it writes nothing", WAIT_S)
+    # `enter` alone goes all the way.
+    terminal.type("\r")
     terminal.wait_for_text("ready to write synthetic data", WAIT_S)
-    terminal.type("r")
+    terminal.type("\r")
     terminal.wait_for_text("Write and verify", WAIT_S)
-    # The safe choice has the focus first.
-    terminal.type("\t")
     terminal.pause(0.5)
     terminal.type("\r")
     verified = terminal.wait_for_text("VERIFIED", WAIT_S)

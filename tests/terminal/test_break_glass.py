@@ -37,19 +37,18 @@ def production(sandbox: Sandbox, log: Path) -> dict[str, str]:
 
 
 def open_dialog(terminal: Terminal) -> None:
-    """From the first screen to the dialog, the safe choice focused."""
+    """From the first screen to the dialog, its first field focused."""
     terminal.wait_for("PRODUCTION", "connected")
     terminal.press("d")
     terminal.wait_for("ready to write synthetic data")
     terminal.press("r")
-    terminal.wait_for("This is what a run does to")
-    terminal.step("Tab", "Enter")
+    terminal.wait_for("Nothing has been written so far")
+    terminal.step("Right", "Enter")
     terminal.wait_for("Break-glass")
 
 
 def fill(terminal: Terminal, project: str, reason: str) -> None:
     """Type both, and choose to write."""
-    terminal.step("BTab", "BTab", "BTab")
     terminal.type(project)
     terminal.step("Tab")
     if reason:
@@ -85,8 +84,9 @@ def test_the_safe_choice_is_the_one_that_enter_takes(sandbox: Sandbox, tmp_path:
     environment = production(sandbox, tmp_path / "log.jsonl")
     with Terminal(["--allow-prod"], environment=environment) as terminal:
         open_dialog(terminal)
+        terminal.step("Enter", "Enter", "Enter")
         terminal.press("Enter")
-        terminal.wait_for("This is what a run does to")
+        terminal.wait_for("Nothing has been written so far")
     assert contents(sandbox) == before
 
 
@@ -114,8 +114,8 @@ def test_one_run_is_permitted_and_on_record_and_the_next_asks_again(
         assert (intent.event, intent.justification) == ("intent", REASON)
         assert (outcome.event, outcome.outcome) == ("outcome", "verified")
         terminal.press("3")
-        terminal.wait_for("This is what a run does to")
-        terminal.step("Tab", "Enter")
+        terminal.wait_for("Nothing has been written so far")
+        terminal.step("Right", "Enter")
         terminal.wait_for("Break-glass")
         assert len(DeploymentLog(log).read()) == 2
     assert contents(sandbox) == before
