@@ -247,15 +247,11 @@ class FakeSession:
 
     def dry_run(self) -> FakeRun:
         self.last_dry_run = Result(Mode.DRY_RUN, self.clock)
-        return FakeRun(
-            Mode.DRY_RUN, self._dry_run, seen=self._seen, result=self.last_dry_run, clock=self.clock
-        )
+        return self._run(Mode.DRY_RUN, self._dry_run, self.last_dry_run)
 
     def ask_again(self, probe_id: str) -> FakeRun:
         self.asked_again.append(probe_id)
-        return FakeRun(
-            Mode.DRY_RUN, self.again, seen=self._seen, result=self.last_dry_run, clock=self.clock
-        )
+        return self._run(Mode.DRY_RUN, self.again, self.last_dry_run)
 
     def cycle(self, **arguments: object) -> FakeRun:
         self.cycles_started += 1
@@ -263,25 +259,12 @@ class FakeSession:
         result = Result(Mode.CYCLE, self.clock)
         if self.last_dry_run is not None:
             result.take_probes(self.last_dry_run)
-        return FakeRun(
-            Mode.CYCLE,
-            self._cycle,
-            after_cancel=self._after,
-            archive=self.archive,
-            result=result,
-            clock=self.clock,
-        )
+        return self._run(Mode.CYCLE, self._cycle, result, after_cancel=self._after)
 
     def purge(self, **arguments: object) -> FakeRun:
         self.asked_for = arguments
         script = self.purges.pop(0) if self.purges else purge_events(self.target)
-        return FakeRun(
-            Mode.PURGE,
-            script,
-            archive=self.archive,
-            result=Result(Mode.PURGE, self.clock),
-            clock=self.clock,
-        )
+        return self._run(Mode.PURGE, script, Result(Mode.PURGE, self.clock))
 
     def _run(
         self,

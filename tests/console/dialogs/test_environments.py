@@ -97,7 +97,8 @@ async def test_a_console_of_one_project_does_not_offer_others() -> None:
         assert "Other project" not in text_of(app)
         app.controller.choose_project()
         await settle(pilot)
-        assert "started for one project" in text_of(app)
+        [said] = app._notifications
+        assert "started for one project" in said.message
 
 
 async def test_without_files_it_says_how_one_is_made() -> None:

@@ -63,7 +63,7 @@ async def test_from_start_to_heatmap_by_keys(sandbox: Sandbox) -> None:
         await pilot.press("r")
         await settle(pilot)
         assert app.controller.view is View.REVIEW
-        assert "180 responses" in text_of(app)
+        assert "+180" in text_of(app)
         assert contents(sandbox) == before, "nothing may be written before the review"
         await pilot.press("enter")
         await until(pilot, lambda: app.state.run and app.state.run.finished)

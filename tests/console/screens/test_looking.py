@@ -108,7 +108,7 @@ async def test_rows_follow_their_order_and_figures_their_metric() -> None:
         assert proved == sorted(proved, reverse=True)
         assert "accuracy" in text_of(app)
         await press(pilot, "m")
-        assert "attempts" in text_of(app).splitlines()[4]
+        assert "attempts" in text_of(app).splitlines()[3]
 
 
 async def test_n_fades_cells_of_few_attempts_and_the_legend_says_from_where() -> None:
