@@ -184,3 +184,18 @@ async def test_leaving_prints_verdict_run_and_report(capsys: pytest.CaptureFixtu
     assert "heatmap-tui: verified: " in printed
     assert f"run {app.state.run.run_id}" in printed  # type: ignore[union-attr]
     assert str(app.state.report_path) in printed.replace("\n", "")
+
+
+async def test_ctrl_c_in_front_of_a_question_asks_whether_to_leave_and_gives_it_back() -> None:
+    app = make_app(FakeSession())
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        await pilot.press("p")
+        await until(pilot, lambda: "Remove leftovers" in text_of(app))
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "Leave the console?" in text_of(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Leave the console?" not in text_of(app))
+        assert "Remove leftovers" in text_of(app)
+        await press(pilot, "escape", "p")
+        await until(pilot, lambda: "Remove leftovers" in text_of(app))

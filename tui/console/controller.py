@@ -76,7 +76,7 @@ class Controller:
         self._pager = pager
         self._at_end = at_end
         self._writing: asyncio.Task[None] | None = None
-        self._dialog: Dialog[Any] | None = None
+        self._asked: list[Dialog[Any]] = []
         self._wanted: View | None = None
         self._step = View.TARGET
 
@@ -121,14 +121,17 @@ class Controller:
         self.show_text(title, text, failed=True)
 
     async def ask(self, dialog: Dialog[T]) -> T | None:
-        """Ask, and wait for the answer; None where something is being asked already."""
-        if self._dialog is not None:
+        """Ask, and wait for the answer; None where something is being asked already.
+
+        Whether to leave may be asked in front of any other question; once.
+        """
+        if any(not _is_of_leaving(dialog) or _is_of_leaving(each) for each in self._asked):
             return None
-        self._dialog = dialog
+        self._asked.append(dialog)
         try:
             return await self._app.push_screen_wait(dialog)
         finally:
-            self._dialog = None
+            self._asked.remove(dialog)
 
     async def choose(
         self,
@@ -419,9 +422,10 @@ class Controller:
         if not self._app.is_running:
             return
         self._app.clear_notifications()
-        if isinstance(self._dialog, Question) and self._dialog.interrupt in {"abandon", "stop"}:
+        front = self._app.screen
+        if isinstance(front, Question) and front.interrupt in {"abandon", "stop"}:
             # What it warns of cannot happen any more.
-            self._dialog.dismiss(None)
+            front.dismiss(None)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self.show_error(error)
@@ -451,7 +455,7 @@ class Controller:
         """Leave at once when nothing is under way, else ask."""
         if self._state.is_writing:
             self.work("ask", self._stop_and_leave())
-        elif self._dialog is None:
+        elif not self._asked:
             self._exit()
 
     def interrupt(self) -> None:
@@ -576,6 +580,10 @@ class Controller:
             return
         with self._app.suspend():
             subprocess.run([program, *self._pager[1:], str(path)], check=False)
+
+
+def _is_of_leaving(dialog: Dialog[Any]) -> bool:
+    return isinstance(dialog, Question) and dialog.interrupt is not None
 
 
 def failure_text(error: BaseException, target: Target | None) -> str:

@@ -122,7 +122,7 @@ def _from_review(state: State) -> tuple[Onward, str]:
     if state.write_problem or not state.is_ready:
         return Onward.WAIT, ""
     if state.session is not None and state.session.target.is_production:
-        return Onward.START, "Back is chosen; write and verify asks for break-glass first"
+        return Onward.START, "back; Write and verify asks for break-glass"
     return Onward.START, "write and verify"
 
 

@@ -67,7 +67,7 @@ async def test_another_file_is_chosen_and_its_project_opened() -> None:
         await press(pilot, "d", "t", "o")
         assert isinstance(app.screen, ChooseEnvironment)
         assert isinstance(app.focused, OptionList)
-        for words in (".env.staging", STAGING.host, "staging", "no run on record"):
+        for words in (".env.staging", STAGING.host, "staging", "no run yet"):
             assert words in text_of(app)
         await pilot.press("down", "enter")
         await until(pilot, lambda: app.state.session is files.session)

@@ -48,7 +48,7 @@ def _row(file: EnvironmentFile, in_use: bool, history: History | None) -> tuple[
     past = history.entries if history else ()
     last = next((each for each in reversed(past) if each.series.identity == target.place), None)
     if last is None:
-        return name, target.host, target.kind.value, "no run on record", ""
+        return name, target.host, target.kind.value, "no run yet", ""
     return name, target.host, target.kind.value, last.outcome, f"{last.at:%Y-%m-%d %H:%M}"
 
 

@@ -107,7 +107,9 @@ class RunScreen(ConsoleScreen):
         self.query_one("#overall").display = result is not None and not over
         self.query_one(Tiles).display = over
         self.query_one("#stages-pane").display = result is not None
-        self.query_one("#rates-pane").display = result is not None
+        # Once it is over, the stages are worth the rows where these are few.
+        no_room = over and self.has_class("-short")
+        self.query_one("#rates-pane").display = result is not None and not no_room
         if result is None:
             return
         before = like_before(self.state.history, self.state.session)

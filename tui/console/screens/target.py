@@ -206,6 +206,8 @@ def plan_facts(state: State, session: Session, signs: Glyphs) -> list[Pair]:
 def opening_facts(state: State, signs: Glyphs) -> list[Pair]:
     """What connecting waits for, a line each; once it is over, in one line."""
     if state.session is not None:
+        if not state.opening:
+            return []
         whole = sum(each.seconds or 0.0 for each in state.opening)
         slowest = max(state.opening, key=lambda each: each.seconds or 0.0, default=None)
         most = f", most of it to {slowest.title}" if slowest and len(state.opening) > 1 else ""

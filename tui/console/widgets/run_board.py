@@ -199,7 +199,7 @@ class RateGraph(Fitted):
     def made_for(self, width: int) -> Content:
         """The graph, as high as there is room, and its figures."""
         lines = max(1, min(6, self.size.height - 1))
-        head = Content.styled(self._words, "$muted")
+        head = Content.styled(self._words, "$muted").truncate(width, ellipsis=True)
         if not self._rates:
             return head
         shown = _spread(self._rates, width)
