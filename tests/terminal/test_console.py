@@ -198,12 +198,14 @@ def test_resizing_during_a_run(sandbox: Sandbox) -> None:
                 lambda screen, last=rows - 1: (
                     screen[0].startswith("  ● LOCAL")  # type: ignore[misc]
                     and len(screen) == last + 1
-                    and screen[last].endswith("esc Back")
+                    and screen[last].endswith("q Quit")
                     and any("Audit what is left" in line for line in screen)
                 )
             )
             assert all(len(line) <= columns for line in lines)
             assert sum("Write responses" in line for line in lines) >= 1
+        terminal.press("Escape")
+        terminal.wait_for("esc again")
         terminal.press("Escape")
         terminal.wait_for("INTERRUPTED")
         terminal.press("q")
@@ -221,7 +223,7 @@ def test_production_is_refused_without_leave_and_granted_by_typing(sandbox: Sand
         terminal.press("r")
         terminal.wait_for("Writes are refused here")
         terminal.press("r")
-        terminal.wait_for("nothing is written here without --allow-prod")
+        terminal.wait_for("this is production")
         terminal.press("q")
         terminal.exit_code()
     assert contents(sandbox) == before

@@ -87,7 +87,7 @@ def test_from_nothing_configured_to_the_evidence_of_ones_own_project(tmp_path: P
         terminal.press("d")
         terminal.wait_for("ready to write synthetic data")
         terminal.press("h")
-        terminal.wait_for("Live view", "all of them")
+        terminal.wait_for("Live view", "refreshed")
         terminal.press("e")
         terminal.wait_for("Heatmap dry run: ready")
         terminal.press("s")

@@ -97,7 +97,7 @@ def _from_target(state: State) -> tuple[Onward, str]:
     if state.is_writing:
         return Onward.RUN, "watch the run"
     if state.session is None:
-        return Onward.PROBE, "the dry run, as soon as the project is connected"
+        return Onward.PROBE, "the dry run, as soon as the project answers"
     if state.dry_run is None:
         return Onward.PROBE, "dry run; it writes nothing"
     return Onward.DRY_RUN, "the dry run's answers"

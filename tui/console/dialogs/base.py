@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from tui.console.widgets.banner import Banner
-from tui.console.widgets.text import Fitted, wrap
+from tui.console.widgets.text import Prose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,18 +35,6 @@ class Surroundings(Protocol):
 
     def copy(self, text: str, what: str) -> None:
         """Put text on the clipboard, as far as the terminal lets us."""
-
-
-class Words(Fitted):
-    """Text to read, wrapped without breaking a command."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self._text = Content(text)
-
-    def made_for(self, width: int) -> Content:
-        """The text in lines."""
-        return Content("\n").join(wrap(self._text, width))
 
 
 class Dialog(ModalScreen[T], Generic[T]):
@@ -94,7 +81,9 @@ class Dialog(ModalScreen[T], Generic[T]):
 
     def words(self, text: str) -> Widget:
         """Text that scrolls where there is no room for all of it. Never read as markup."""
-        return VerticalScroll(Words(text), classes="dialog-text", can_focus=False)
+        prose = Prose()
+        prose.say(text)
+        return VerticalScroll(prose, classes="dialog-text", can_focus=False)
 
     def action_scroll(self, lines: int) -> None:
         """Move the text by so many lines."""

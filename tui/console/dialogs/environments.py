@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from textual import on
 from textual.content import Content
-from textual.widgets import OptionList
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui.console.dialogs.base import Dialog, Surroundings, Words
+from tui.console.dialogs.base import Dialog, Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -79,7 +79,7 @@ class ChooseEnvironment(Dialog["Path | None"]):
 
     def body(self) -> Iterable[Widget]:
         """One line per file."""
-        yield Words("enter opens one and closes this project; esc stays. * is in use.")
+        yield Static("enter opens one and closes this project; esc stays. * is in use.")
         options = [
             Option(line, id=str(place))
             for place, line in enumerate(

@@ -15,7 +15,7 @@ from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
 from tui.console.widgets.probe_list import STATUS_STYLES, ProbeList, status_mark
 from tui.console.widgets.run_board import bar
-from tui.console.widgets.text import Block, Facts
+from tui.console.widgets.text import Facts, Prose
 from tui.console.words import duration, milliseconds, one_line, plural
 from tui.evidence.report import withheld
 from tui.verify.events import ProbeStatus
@@ -67,7 +67,7 @@ class DryRunScreen(ConsoleScreen):
 
     def body(self) -> Iterable[Widget]:
         """Verdict above, list and detail below."""
-        yield Block("verdict", classes="lead")
+        yield Prose("verdict", classes="lead")
         with Horizontal(id="probe-frame"):
             yield ProbeList(self.glyphs)
             with VerticalScroll(id="detail-frame", can_focus=True):
@@ -104,7 +104,7 @@ class DryRunScreen(ConsoleScreen):
             self._judged = verdict
             if result is not None and verdict is not None and not verdict.ready:
                 probes.choose(result.first_failure)
-        self.query_one("#verdict", Block).show(
+        self.query_one("#verdict", Prose).say(
             verdict_lines(self.state, self.glyphs, self.next_line())
         )
         self._paint_detail()

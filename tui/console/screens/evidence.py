@@ -18,7 +18,7 @@ from textual.widgets import ContentSwitcher, Markdown, OptionList, Static
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
 from tui.console.widgets.runs import RunList
-from tui.console.widgets.text import Block
+from tui.console.widgets.text import Block, Prose
 from tui.console.words import plural
 from tui.errors import OperatorError
 from tui.evidence.archive import Archive
@@ -76,7 +76,7 @@ class EvidenceScreen(ConsoleScreen):
 
     def body(self) -> Iterable[Widget]:
         """One of three: report, runs, log."""
-        yield Block("evidence-lead", classes="lead")
+        yield Prose("evidence-lead", classes="lead")
         with ContentSwitcher(initial="report-page", id="evidence-switch"):
             with VerticalScroll(id="report-page", classes="page", can_focus=False):
                 yield Markdown(id="report", open_links=False)
@@ -85,9 +85,9 @@ class EvidenceScreen(ConsoleScreen):
             with Vertical(id="runs-page"):
                 yield Static(id="trend", markup=False)
                 yield RunList()
-                yield Block("compared", classes="facts")
+                yield Prose("compared", classes="facts")
             with VerticalScroll(id="log-page", classes="page", can_focus=False):
-                yield Block("log")
+                yield Prose("log")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What needs evidence waits for it; a baseline needs a run that timed a refresh."""
@@ -114,7 +114,7 @@ class EvidenceScreen(ConsoleScreen):
         if self.state.history is not self._shown_history:
             self._shown_history = self.state.history
             self._show_runs()
-        self.query_one("#evidence-lead", Block).show(self._lead())
+        self.query_one("#evidence-lead", Prose).say(self._lead())
 
     def text(self) -> str:
         """The report as Markdown."""
@@ -171,7 +171,7 @@ class EvidenceScreen(ConsoleScreen):
         if pair:
             line = comparison_line(compare(pair[0].refresh_runs_ms, pair[1].refresh_runs_ms))
             words = Content.assemble((f"{pair[0].run_id} and {pair[1].run_id}: ", "$muted"), line)
-        self.query_one("#compared", Block).show(words)
+        self.query_one("#compared", Prose).say(words)
         self._draw()
 
     def _draw(self) -> None:
@@ -245,9 +245,9 @@ class EvidenceScreen(ConsoleScreen):
             vouching = await asyncio.to_thread(archive.anchors)
             checked = await asyncio.to_thread(archive.log.check, vouching)
         except OperatorError as error:
-            self.query_one("#log", Block).show(error.message)
+            self.query_one("#log", Prose).say(error.message)
             return
-        self.query_one("#log", Block).show(log_lines(str(path), checked))
+        self.query_one("#log", Prose).say(log_lines(str(path), checked))
 
     @work(group="baseline", exit_on_error=False)
     async def action_baseline(self) -> None:

@@ -14,7 +14,7 @@ from textual.widgets import Button
 from tui.console.figures import balance, expected_duration, headless_command, restart_command
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
-from tui.console.widgets.text import Block, Facts
+from tui.console.widgets.text import Block, Facts, Prose
 from tui.console.words import plural
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class ReviewScreen(ConsoleScreen):
     def body(self) -> Iterable[Widget]:
         """Next step, balance and plan above, the buttons below."""
         with VerticalScroll(classes="page", can_focus=False):
-            yield Block("lead", classes="lead")
+            yield Prose("lead", classes="lead")
             with Vertical(classes="pane", id="balance-pane"):
                 yield Block("balance", classes="facts")
             with Vertical(classes="pane", id="plan-pane"):
@@ -103,7 +103,7 @@ class ReviewScreen(ConsoleScreen):
             return
         refused = self.state.write_problem or not self.state.is_ready or self.state.is_writing
         self.query_one("#begin", Button).disabled = bool(refused)
-        self.query_one("#lead", Block).show(review_lead(self.state, session, self.next_line()))
+        self.query_one("#lead", Prose).say(review_lead(self.state, session, self.next_line()))
         pane = self.query_one("#balance-pane")
         pane.border_title = f"Rows of {session.target.identity} ({session.target.kind.value})"
         self.query_one("#balance", Block).show(balance_table(balance(session, self.state.counts)))

@@ -19,7 +19,7 @@ from tui.console.widgets.run_board import (
     verdict_band,
     verdict_class,
 )
-from tui.console.widgets.text import Block
+from tui.console.widgets.text import Prose
 from tui.console.words import duration, one_line, plural
 from tui.verify.events import Mode, Outcome
 from tui.verify.result import StageState
@@ -64,12 +64,12 @@ class RunScreen(ConsoleScreen):
     def body(self) -> Iterable[Widget]:
         """Verdict or headline, figures, stages, rate, notices."""
         with VerticalScroll(classes="page", can_focus=False):
-            yield Block("band")
-            yield Block("lead", classes="lead")
+            yield Prose("band")
+            yield Prose("lead", classes="lead")
             yield Tiles(self.glyphs)
             yield Overall(self.glyphs)
-            yield Block("notices", classes="facts")
-            yield Block("differences", classes="facts")
+            yield Prose("notices", classes="facts")
+            yield Prose("differences", classes="facts")
             with Vertical(classes="pane", id="stages-pane"):
                 yield Waterfall(self.glyphs)
             with Vertical(classes="pane", id="rates-pane"):
@@ -99,7 +99,7 @@ class RunScreen(ConsoleScreen):
         """Everything that is known of the run."""
         result, now = self.state.run, self.state.clock()
         if result is None:
-            self.query_one("#lead", Block).show(Content.assemble("No run yet.  ", self.next_line()))
+            self.query_one("#lead", Prose).say(Content.assemble("No run yet.  ", self.next_line()))
         over = result is not None and result.finished is not None
         self.set_class(over, "-over")
         self.query_one("#band").display = over
@@ -116,7 +116,7 @@ class RunScreen(ConsoleScreen):
         if over:
             self._paint_end(result, before)
         else:
-            self.query_one("#lead", Block).show(headline(self.state, result, self.glyphs))
+            self.query_one("#lead", Prose).say(headline(self.state, result, self.glyphs))
             self.query_one(Overall).show_run(result, now)
         self.query_one(Waterfall).show_run(result, now)
         end = result.began + result.finished.seconds if result.finished else now
@@ -125,17 +125,17 @@ class RunScreen(ConsoleScreen):
             ("differences", differences(result, self.glyphs)),
             ("notices", notices(result, self.glyphs)),
         ):
-            block = self.query_one(f"#{name}", Block)
+            block = self.query_one(f"#{name}", Prose)
             block.display = bool(text.plain)
-            block.show(text)
+            block.say(text)
 
     def _paint_end(self, result: Result, before: list[Entry]) -> None:
-        band = self.query_one("#band", Block)
+        band = self.query_one("#band", Prose)
         for name in BANDS:
             band.set_class(name == verdict_class(result), name)
         _, words = onward(self.state, View.RUN)
         more = "   h: heatmap   r: another run" if result.mode is Mode.CYCLE else ""
-        band.show(verdict_band(result, self.glyphs, words + more))
+        band.say(verdict_band(result, self.glyphs, words + more))
         self.query_one(Tiles).show_tiles(tiles(result, before))
 
 

@@ -12,7 +12,7 @@ from tui.console.dialogs.environments import environment_rows
 from tui.console.figures import expected_duration
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
-from tui.console.widgets.text import Block, Facts
+from tui.console.widgets.text import Block, Facts, Prose
 from tui.console.words import duration, plural
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class TargetScreen(ConsoleScreen):
     def body(self) -> Iterable[Widget]:
         """What to do next; project and plan; the other projects there are."""
         with VerticalScroll(classes="page", can_focus=False):
-            yield Block("lead", classes="lead")
+            yield Prose("lead", classes="lead")
             with Container(id="target-panes"):
                 with Vertical(classes="pane", id="project-pane"):
                     yield Facts("facts")
@@ -102,7 +102,7 @@ class TargetScreen(ConsoleScreen):
     def paint_body(self) -> None:
         """Facts once connected; until then what is being waited for, and since when."""
         session = self.state.session
-        self.query_one("#lead", Block).show(self._lead())
+        self.query_one("#lead", Prose).say(self._lead())
         self.query_one("#target-panes").display = session is not None
         if session is not None:
             self.query_one("#facts", Facts).show_pairs(project_facts(session, self.glyphs))

@@ -73,6 +73,23 @@ class Fitted(Block):
         self.call_after_refresh(self.draw)
 
 
+class Prose(Fitted):
+    """Text wrapped for the width there is, without breaking a command."""
+
+    def __init__(self, id: str | None = None, *, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id, classes=classes)
+        self._text = Content("")
+
+    def say(self, text: Content | str) -> None:
+        """Show this text."""
+        self._text = text if isinstance(text, Content) else Content(text)
+        self.draw()
+
+    def made_for(self, width: int) -> Content:
+        """The text in lines."""
+        return Content("\n").join(wrap(self._text, width))
+
+
 class Facts(Fitted):
     """A table of facts. Whatever they hold, it is shown as text."""
 
