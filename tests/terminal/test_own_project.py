@@ -95,5 +95,5 @@ def test_from_nothing_configured_to_the_evidence_of_ones_own_project(tmp_path: P
         terminal.press("q")
         assert terminal.exit_code() == 0
     [report] = state.glob("*/reports/*.md")
-    assert report.read_text().startswith("Heatmap dry run: ready")
+    assert report.read_text().startswith("# Heatmap dry run: ready")
     assert json.loads(report.with_suffix(".json").read_text())["ready"] is True

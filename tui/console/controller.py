@@ -547,15 +547,15 @@ class Controller:
             self.work("save", self._hand_out(evidence, copy=copy))
 
     async def _hand_out(self, evidence: RunEvidence, *, copy: bool) -> None:
-        words = ""
+        words, what = "", "the evidence"
         if copy:
             from tui.evidence.report import report  # noqa: PLC0415
 
             # No terminal tells whether copying worked: it is saved as well.
             self._app.copy_to_clipboard(redact(report(evidence)))
-            words = "Sent the evidence to the terminal's clipboard. "
+            words, what = "Sent the evidence to the terminal's clipboard. ", "it"
         path = await self.save_report(evidence)
-        self.tell(f"{words}Saved it to {path}, its JSON beside it.", warning=False)
+        self.tell(f"{words}Saved {what} to {path}, its JSON beside it.", warning=False)
 
     async def save_report(self, evidence: RunEvidence) -> Path | None:
         """Save a report, its JSON beside it; where it is, None where no project is open.

@@ -139,7 +139,8 @@ class ReviewScreen(ConsoleScreen):
 def review_lead(state: State, session: Session, next_line: Content) -> Content:
     """What the plan is for, and what comes next."""
     so_far = ("Nothing has been written so far.", "$muted")
-    first = Content.assemble(next_line, ".  " if next_line.plain else "", so_far)
+    between = "\n" if session.target.is_production else ".  "
+    first = Content.assemble(next_line, between if next_line.plain else "", so_far)
     if state.write_problem is None:
         return first
     return Content.assemble(
