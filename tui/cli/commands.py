@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 import stat
 import sys
 import time
@@ -214,7 +213,6 @@ def _open_console(
         ascii_only=encoding != "utf8",
         state_dir=settings.state_dir,
         environments=lambda: Environments(lambda: environments(directory, environ), open_file),
-        pager=shlex.split(environ.get("PAGER") or "less"),
     )
     return app.run() or 0
 

@@ -36,7 +36,7 @@ from tui.redact import redact
 from tui.signals import HUNG_UP, REASONS, listen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from textual.app import SystemCommand
@@ -72,7 +72,6 @@ class HeatmapApp(App[int]):
         theme_name: `heatmap-dark` or `heatmap-light`; None for the one chosen last.
         state_dir: Where choices, and the report of a crash, are saved; None for nowhere.
         environments: How other projects are come by, None where there is but one.
-        pager: Program and arguments that show a file.
         clock: Seconds that only grow.
 
     Attributes:
@@ -94,7 +93,6 @@ class HeatmapApp(App[int]):
         theme_name: str | None = None,
         state_dir: Path | None = None,
         environments: Callable[[], Environments] | None = None,
-        pager: Sequence[str] = ("less",),
         clock: Clock = time.monotonic,
     ) -> None:
         super().__init__()
@@ -105,7 +103,6 @@ class HeatmapApp(App[int]):
             themes.glyphs_for(ascii_only=ascii_only),
             connect,
             environments=environments,
-            pager=pager,
             at_end=self._tell_of_the_end,
         )
         self._state_dir = state_dir

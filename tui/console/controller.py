@@ -7,9 +7,7 @@ cancels it, and leaving waits for its clean-up.
 from __future__ import annotations
 
 import asyncio
-import shutil
-import subprocess
-import webbrowser
+import pydoc
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -53,7 +51,6 @@ class Controller:
         glyphs: The signs in use.
         connect: Opens the session.
         environments: How other projects are come by, None where there is but one.
-        pager: Program and arguments that show a file.
         at_end: Called when a run that writes has ended.
     """
 
@@ -65,7 +62,6 @@ class Controller:
         connect: Connect,
         *,
         environments: Callable[[], Environments] | None,
-        pager: Sequence[str],
         at_end: Callable[[], None],
     ) -> None:
         self.glyphs = glyphs
@@ -73,7 +69,6 @@ class Controller:
         self._app = app
         self._state = state
         self._connect: Connect = connect
-        self._pager = pager
         self._at_end = at_end
         self._writing: asyncio.Task[None] | None = None
         self._asked: list[Dialog[Any]] = []
@@ -572,14 +567,10 @@ class Controller:
         path = session.settings.state_dir / "reports" / f"{evidence.run_id}.md"
         return (await asyncio.to_thread(save, path, evidence))[0]
 
-    def open_outside(self, path: Path) -> None:
-        """Show a file in the pager, or in the browser where there is none."""
-        program = shutil.which(self._pager[0]) if self._pager else None
-        if program is None:
-            webbrowser.open(path.as_uri())
-            return
+    def page(self, text: str) -> None:
+        """Show text in the operator's pager, in place of the console until that is left."""
         with self._app.suspend():
-            subprocess.run([program, *self._pager[1:], str(path)], check=False)
+            pydoc.pager(redact(text))
 
 
 def _is_of_leaving(dialog: Dialog[Any]) -> bool:

@@ -47,7 +47,7 @@ class EvidenceScreen(ConsoleScreen):
         "The evidence of the last run: verdict first, then the figures.\n\n"
         "c (or enter) copies it to the clipboard and saves it, saying where: terminals do not "
         "tell whether copying worked. s saves it alone. The JSON stands beside it. m shows the "
-        "Markdown itself, o opens the saved file in the pager or the browser.\n\n"
+        "Markdown itself, o opens it in the pager.\n\n"
         "v shows the runs on record: how long the refresh took in those of this project and "
         "volume, each as a point, and all of them in a table. space marks two runs to compare. "
         "b marks the last run as the baseline: change the SQL, run again, and the report tells "
@@ -59,7 +59,7 @@ class EvidenceScreen(ConsoleScreen):
         Binding("c,enter", "copy", "Copy", id="evidence.copy", tooltip="Copy and save it"),
         Binding("s", "save", "Save", id="evidence.save", tooltip="Save the evidence to a file"),
         Binding("m", "source", "Markdown", id="evidence.source", tooltip="The Markdown itself"),
-        Binding("o", "open", "Open", id="evidence.open", tooltip="Open it outside the console"),
+        Binding("o", "open", "Open", id="evidence.open", tooltip="Open it in the pager"),
         Binding("v", "runs", "Runs", id="evidence.runs", tooltip="Earlier runs and their trend"),
         Binding("b", "baseline", "Baseline", id="evidence.baseline", tooltip="Mark as baseline"),
         Binding("l", "log", "Log", id="evidence.log", tooltip="Read and check the deployment log"),
@@ -264,15 +264,10 @@ class EvidenceScreen(ConsoleScreen):
         self.controller.tell(f"Run {entry.run_id} is the baseline now.", warning=False)
         await self.state.read_history()
 
-    @work(group="open", exit_on_error=False)
-    async def action_open(self) -> None:
-        """Save the report and open it in the pager, or in the browser."""
-        evidence = self.state.evidence
-        if evidence is None:
-            return
-        path = await self.controller.save_report(evidence)
-        if path is not None:
-            self.controller.open_outside(path)
+    def action_open(self) -> None:
+        """Open the report in the pager."""
+        if self.state.evidence is not None:
+            self.controller.page(self.text())
 
     def action_copy(self) -> None:
         """Copy the report, and save it: no terminal tells whether copying worked."""
