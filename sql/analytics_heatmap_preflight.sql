@@ -400,6 +400,7 @@ begin
   document := jsonb_build_object(
     'schema', 1,
     'server', jsonb_build_object(
+      'now', clock_timestamp(),
       'version', current_setting('server_version'),
       'version_num', current_setting('server_version_num')::integer,
       'encoding', current_setting('server_encoding'),

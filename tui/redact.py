@@ -67,7 +67,8 @@ def redact(text: str) -> str:
         text = text.replace(value, MASK)
     for shape, mask in _SHAPES:
         text = shape.sub(mask, text)
-    return text
+    # Parts of one key that were masked one by one read as one.
+    return text.replace(MASK * 2, MASK)
 
 
 def remember(secret: str) -> None:

@@ -450,7 +450,7 @@ def test_a_report_that_cannot_be_written_is_a_warning_and_no_second_document(
                 "values ('heatmap-verification-a1b2c3-1', 'x', 'x')"
             )
     # Found only when all is over: no file may grow beyond what a journal takes.
-    shell = 'ulimit -f 4; exec "$0" -m tui "$@"'
+    shell = f'ulimit -f {1 if verdict else 4}; exec "$0" -m tui "$@"'
     done = subprocess.run(
         ["bash", "-c", shell, sys.executable, *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT), **project(sandbox)},

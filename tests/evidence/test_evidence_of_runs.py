@@ -219,7 +219,7 @@ async def test_a_journal_of_another_stack_on_this_machine_is_not_ours(sandbox: S
             target = replace(session.target, port=port)
             kept = journal.of_run(session.settings.state_dir / "runs", dataset, target)
             kept.open()
-            kept.leave()
+            kept.release()
         assert [each.run_id for each in session.journals] == ["20260302-00000002"]
 
 

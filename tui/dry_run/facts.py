@@ -343,6 +343,9 @@ class Facts:
         what = "calling the preflight function"
         try:
             reply, _ = await self._in_time(self.project.call_read_only(PREFLIGHT), what)
+            if not isinstance(reply, dict) or "schema" not in reply:
+                # Whoever wrote it, it is not the function's word on anything.
+                return ProjectUnreachable(f"{what}: the reply is no document of that function")
             return Preflight.read(reply)
         except ProjectError as error:
             return error

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from tui.errors import ExitCode, OperatorError
 from tui.project import GATEWAY_TIMEOUT, PREFLIGHT, ProjectError, ProjectUnreachable, TimedOut
-from tui.verify import leftovers
 from tui.verify.causes import Causes
 from tui.verify.events import (
     Event,
@@ -130,7 +129,11 @@ class Cancellation:
 
 
 async def _race(work: Awaitable[T], stop: asyncio.Event, drain_s: float) -> T:
-    task = asyncio.ensure_future(work)
+    async def awaited() -> T:
+        return await work
+
+    # As a task: the future of a `gather` that was cancelled does not say that it was.
+    task = asyncio.create_task(awaited())
     stopped = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -433,8 +436,7 @@ class RunContext:
             except ProjectUnreachable as error:
                 if error.code is not None or error.status not in GATEWAY_TIMEOUT:
                     raise
-                waited_s = time.perf_counter() - began
-                server_ms = await self._refreshed_meanwhile(waited_s, error, final=final)
+                server_ms = await self._refreshed_meanwhile(began, error, final=final)
                 self.emit(RefreshTimed(server_ms, server_ms, number, final))
                 return
             if result.details.get("status") == "joined" and not final:
@@ -449,13 +451,13 @@ class RunContext:
         )
 
     async def _refreshed_meanwhile(
-        self, waited_s: float, error: ProjectUnreachable, *, final: bool
+        self, began: float, error: ProjectUnreachable, *, final: bool
     ) -> float:
         """Wait for the refresh that the database goes on with after a gateway gave up waiting.
 
         Args:
-            waited_s: Seconds for which the gateway waited.
-            error: Its answer.
+            began: When it was asked for, by `time.perf_counter`.
+            error: The gateway's answer.
             final: A stop is not heard meanwhile.
 
         Returns:
@@ -464,21 +466,23 @@ class RunContext:
         Raises:
             ProjectUnreachable: It did not come to an end, or the database does not tell.
         """
+        waited_s = time.perf_counter() - began
         limit = f"the gateway gave up after {waited_s:.0f} s ({error.status})"
         self.emit(Notice(f"{limit}; looking whether the view is refreshed all the same"))
-        began = await leftovers.server_time(self.project)
         for _ in range(_LOOKS):
             if not final:
                 self.cancellation.check()
-            last, running = await self._last_refresh()
+            document = await self._preflight()
+            last, view = _object(document, "last_refresh"), _object(document, "view")
+            now = _instant(_object(document, "server").get("now"))
             at, server_ms = _instant(last.get("refreshed_at")), last.get("server_ms")
-            if began and at and isinstance(server_ms, int | float):
-                started = at - timedelta(milliseconds=server_ms)
-                # The clock of the replies knows whole seconds only.
-                if started > began - timedelta(seconds=waited_s + 1):
+            if now and at and isinstance(server_ms, int | float):
+                # By the database's own clock: one that began earlier has not all of our rows.
+                asked_at = now - timedelta(seconds=time.perf_counter() - began)
+                if at - timedelta(milliseconds=server_ms) >= asked_at:
                     self.emit(Notice(f"{limit}, the refresh was done: the time is the server's"))
                     return float(server_ms)
-            if not running:
+            if view.get("refresh_running") is not True:
                 break
             await asyncio.sleep(_LOOK_EVERY_S)
         raise ProjectUnreachable(
@@ -488,16 +492,18 @@ class RunContext:
             status=error.status,
         )
 
-    async def _last_refresh(self) -> tuple[Mapping[str, Any], bool]:
-        """What the database has on record, and whether a refresh is running."""
+    async def _preflight(self) -> dict[str, Any]:
+        """The preflight document; empty where the database does not describe itself."""
         try:
             reply, _ = await self.project.call_read_only(PREFLIGHT)
         except ProjectError:
-            return {}, False
-        document = reply if isinstance(reply, dict) else {}
-        last, view = document.get("last_refresh"), document.get("view")
-        running = isinstance(view, dict) and view.get("refresh_running") is True
-        return last if isinstance(last, dict) else {}, running
+            return {}
+        return reply if isinstance(reply, dict) else {}
+
+
+def _object(document: dict[str, Any], key: str) -> dict[str, Any]:
+    found = document.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def _instant(text: Any) -> datetime | None:
