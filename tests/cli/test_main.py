@@ -463,7 +463,7 @@ def test_a_report_that_cannot_be_written_is_a_warning_and_no_second_document(
     document = json.loads(done.stdout)
     assert document["outcome"] == ("leftovers" if verdict else "verified")
     assert document["exit_code"] == done.returncode
-    assert any("evidence.md" in problem for problem in document["problems"])
+    assert any("evidence." in problem for problem in document["problems"])
     assert "warning: Cannot write " in done.stderr
     assert not list(Path().glob("evidence*"))
 
