@@ -19,7 +19,7 @@ DESCRIPTION = [
         (PREFLIGHT, APPLY),
         fails=["schema.view"],
         skips=["schema.preflight"],
-        follow=31,
+        follow=32,
     ),
     Mutation(
         "preflight-missing-and-column-renamed",

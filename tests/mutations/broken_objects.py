@@ -57,14 +57,14 @@ OBJECTS = [
         f"refresh materialized view {VIEW} with no data",
         APPLY,
         fails=["schema.populated"],
-        follow=3,
+        follow=4,
     ),
     Mutation(
         "view-dropped",
         f"drop materialized view {VIEW}",
         APPLY,
         fails=["schema.view"],
-        follow=10,
+        follow=11,
     ),
     Mutation(
         "view-not-materialized",
@@ -79,7 +79,7 @@ OBJECTS = [
         """,
         APPLY,
         fails=["schema.view"],
-        follow=7,
+        follow=8,
     ),
     Mutation(
         "view-column-missing",
@@ -88,7 +88,7 @@ OBJECTS = [
         ),
         APPLY,
         fails=["schema.view"],
-        follow=7,
+        follow=8,
     ),
     Mutation(
         "view-column-renamed",
@@ -98,10 +98,10 @@ OBJECTS = [
         ),
         APPLY,
         fails=["schema.view"],
-        follow=7,
+        follow=8,
     ),
     Mutation(
-        "view-column-extra", new_view("v.*, 1 as extra"), APPLY, fails=["schema.view"], follow=7
+        "view-column-extra", new_view("v.*, 1 as extra"), APPLY, fails=["schema.view"], follow=8
     ),
     Mutation(
         "view-columns-moved",
@@ -111,7 +111,7 @@ OBJECTS = [
         ),
         APPLY,
         fails=["schema.view"],
-        follow=7,
+        follow=8,
     ),
     Mutation(
         "view-column-retyped",
@@ -121,7 +121,7 @@ OBJECTS = [
         ),
         APPLY,
         fails=["schema.view"],
-        follow=7,
+        follow=8,
     ),
     Mutation(
         "view-owner-under-rls",

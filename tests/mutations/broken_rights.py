@@ -88,7 +88,7 @@ PRIVILEGES = [
         APPLY,
         hint="to service_role",
         fails=["permissions.service_role"],
-        follow=4,
+        follow=5,
     ),
     Mutation(
         "service-role-may-not-delete-responses",

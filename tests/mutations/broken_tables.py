@@ -209,7 +209,7 @@ TABLES = [
         "public; alter table away.app_users set schema public; drop schema away",
         hint="needed are questions (id, slug, status",
         fails=["schema.tables"],
-        follow=23,
+        follow=24,
     ),
     Mutation(
         "profiles-hidden",
