@@ -23,8 +23,9 @@ _lock = threading.Lock()
 _live: set[str] = set()
 
 # A quote, as it also looks inside bytes' repr and inside JSON that was put into JSON.
-_QUOTE: Final = r"""(?:\\*["'])?+"""
+_QUOTE: Final = r"""(?:\\*["'])?"""
 
+# No possessive quantifier below: those of Python before 3.11.5 lose matches.
 _SHAPES: Final = (
     # A JSON Web Token, whole or cut short: its parts start with `{"` in base64.
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}"), MASK),
@@ -34,9 +35,9 @@ _SHAPES: Final = (
     # a digit or by a capital in its middle.
     (
         re.compile(
-            rf"(?i:(\bauthorization{_QUOTE}\s*+[:=,]\s*+(?:b(?=[\"']))?+{_QUOTE}"
-            r"(?:bearer|basic)\s++))"
-            r"(?=[A-Za-z._~+/=-]*+[0-9]|[A-Za-z0-9._~+/=-]*?[a-z][A-Z])[A-Za-z0-9._~+/=-]{8,}"
+            rf"(?i:(\bauthorization{_QUOTE}\s*[:=,]\s*(?:b(?=[\"']))?{_QUOTE}"
+            r"(?:bearer|basic)\s+))"
+            r"(?=[A-Za-z._~+/=-]*[0-9]|[A-Za-z0-9._~+/=-]*?[a-z][A-Z])[A-Za-z0-9._~+/=-]{8,}"
         ),
         rf"\1{MASK}",
     ),

@@ -56,7 +56,7 @@ _STATUSES: Final = {
 
 # Our synthetic users are at example.com; any other address is somebody's.
 _ADDRESS: Final = re.compile(
-    r"(?<![\w.+%-])[\w.+%-]++@(?!example\.com(?![\w-]|\.[\w-]))[\w-]+(?:\.[\w-]+)+"
+    r"(?<![\w.+%-])[\w.+%-]+@(?!example\.com(?![\w-]|\.[\w-]))[\w-]+(?:\.[\w-]+)+"
 )
 # What could open or close something inside a line of GitHub's Markdown. An underscore between
 # letters or digits cannot, and is too frequent in our words to be made unreadable.
