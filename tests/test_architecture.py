@@ -173,7 +173,7 @@ def test_tests_mirror_the_console() -> None:
     held = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
     tested = {name.as_posix() for name in held} - {"."}
     assert packages - tested == set()
-    others = {"bench", "mutations", "sql", "sweeps", "terminal"}
+    others = {"bench", "mutations", "projects", "sql", "sweeps", "terminal"}
     assert {name.partition("/")[0] for name in tested} - packages - others == set()
 
 

@@ -1,0 +1,4 @@
+/*
+title = "The sandbox's own project"
+*/
+select 1;

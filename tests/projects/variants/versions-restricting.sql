@@ -1,0 +1,18 @@
+/*
+title = "A trigger keeps every version of a question, and their key does not cascade"
+fail = ["schema.references"]
+ends = "not-ready"
+says = "question_versions_question_id_fkey"
+*/
+create table public.question_versions (
+    id bigserial primary key,
+    question_id uuid not null references public.questions (id)
+);
+create function public.keep_version() returns trigger language plpgsql security definer
+    set search_path = '' as $$
+begin
+    insert into public.question_versions (question_id) values (new.id);
+    return null;
+end $$;
+create trigger keep_version after insert on public.questions
+    for each row execute function public.keep_version();
