@@ -72,6 +72,17 @@ async def finish(run: Run, watch: Callable[[Event], None] = lambda _: None) -> R
     return run.result
 
 
+def trigger(table: str, body: str, *, when: str = "before insert") -> str:
+    """A row trigger `meddle` on a table."""
+    return f"""
+        create function public.meddle() returns trigger language plpgsql security definer
+            set search_path = public, pg_temp as $$
+        begin {body} return new; end $$;
+        create trigger meddle {when} on public.{table}
+            for each row execute function public.meddle();
+    """
+
+
 def contents(sandbox: Sandbox) -> dict[str, tuple[int, str | None]]:
     """Rows and their checksum, for every table and matview that a run could touch.
 

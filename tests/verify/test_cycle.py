@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.sandbox.helpers import options
-from tests.verify.conftest import contents, finish, open_session
+from tests.verify.conftest import contents, finish, open_session, trigger
 from tui.errors import ExitCode
 from tui.sandbox import Sandbox, start_sandbox_sync
 from tui.verify.events import (
@@ -266,6 +266,24 @@ async def test_a_wrong_view_is_found_out_and_cleaned_up(bendable: Sandbox, name:
     assert WORDS[name] in " ".join(map(str, result.check.differences)), result.check.groups
     assert sum(each.count for each in result.check.groups) == len(result.check.differences)
     assert document(result)["leftovers"] == {"users": 0, "questions": 0, "responses": 0}
+    assert contents(bendable) == before
+
+
+async def test_a_view_that_is_wrong_for_what_is_stored_is_wrong(bendable: Sandbox) -> None:
+    bend(bendable, **WRONG["rate truncated"])
+    dated = trigger("responses", "new.created_at := now() - interval '9 days';")
+    with psycopg.connect(bendable.db_url, autocommit=True) as connection:
+        connection.execute(dated.encode())
+        before = contents(bendable)
+        async with open_session(bendable, users=16, questions=26) as session:
+            result = await finish(session.cycle())
+        connection.execute("drop function public.meddle() cascade")
+    assert result.finished is not None
+    assert result.finished.exit_code is ExitCode.FAILED
+    assert result.finished.message.startswith("the view is wrong for what is stored: ")
+    assert "created_at differs in 416 of 416" in result.finished.message
+    assert result.check is not None
+    assert {each.kind for each in result.check.groups} == {"accuracy_rate"}
     assert contents(bendable) == before
 
 

@@ -150,7 +150,7 @@ async def test_a_trigger_that_refuses_a_write_is_named(
     assert result.finished is not None
     assert result.finished.outcome is Outcome.FAILED, result.finished
     assert "slow down" in result.finished.message
-    assert "limit_answers (" in (result.finished.hint or "")
+    assert "limit_answers (public.limit_answers(), owner " in result.finished.message
     assert contents(sandbox) == before
 
 

@@ -446,7 +446,7 @@ def _check_tile(result: Result) -> Tile:
     return Tile(
         "Aggregates right",
         f"{check.matched:,}/{check.expected:,}",
-        ", ".join(wrong) or "all 8 columns",
+        ", ".join(wrong) or ("as stored" if check.deviations else "all 8 columns"),
         good=check.right,
     )
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tui.errors import OperatorError
     from tui.evidence.comparison import Threshold
     from tui.evidence.history import Against, Entry
-    from tui.verify.events import Difference
+    from tui.verify.events import Deviation, Difference
     from tui.verify.result import ProbeResult, Result
 
 LONGEST: Final = 400
@@ -143,6 +143,8 @@ def document_beside(evidence: RunEvidence) -> dict[str, Any]:
             for each in evidence.thresholds
         ],
         "against": _against_json(evidence.against),
+        "judged_by": "stored" if _deviations(evidence.result) else "sent",
+        "deviations": [asdict(each) for each in _deviations(evidence.result)],
         "differences": [_difference_json(each) for each in _all_differences(evidence.result)],
     }
     cleaned: dict[str, Any] = json_value({**document(evidence.result), "evidence": more})
@@ -288,6 +290,9 @@ def _facts(evidence: RunEvidence) -> str:
         rows.append(["Volume", planned])
     if result.mode is Mode.CYCLE and _wrote(result):
         rows += [["Refresh", _refresh_line(evidence)], ["Numbers", _check_line(result)]]
+        rows += [
+            ["Stored otherwise than sent", markdown(str(each))] for each in _deviations(result)
+        ]
     if result.mode in {Mode.CYCLE, Mode.PURGE}:
         rows.append(["Left behind", _leftovers_line(result)])
     users = result.rows.users
@@ -337,6 +342,10 @@ def _refresh_line(evidence: RunEvidence) -> str:
 
 def _all_differences(result: Result) -> tuple[Difference, ...]:
     return result.check.differences if result.check else ()
+
+
+def _deviations(result: Result) -> tuple[Deviation, ...]:
+    return result.check.deviations if result.check else ()
 
 
 def _differences(result: Result) -> str:
@@ -525,15 +534,16 @@ def _check_line(result: Result) -> str:
     check = result.check
     if check is None:
         return "nothing was compared"
+    judged = f", judged by what {'is stored' if check.deviations else 'was sent'}"
     if check.right:
-        return f"all {check.expected:,} aggregates right"
+        return f"all {check.expected:,} aggregates right{judged}"
     counts = (
         (check.mismatched, "differ"),
         (check.missing, "missing"),
         (check.unexpected, "unexpected"),
     )
     wrong = ", ".join(f"{count:,} {word}" for count, word in counts if count)
-    return f"**{check.matched:,} of {check.expected:,} aggregates right**; {wrong}"
+    return f"**{check.matched:,} of {check.expected:,} aggregates right**{judged}; {wrong}"
 
 
 def _leftovers_line(result: Result) -> str:

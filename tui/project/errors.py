@@ -64,7 +64,10 @@ class ProjectError(OperatorError):
         status: HTTP status, or None when no reply came.
         transient: Sending the same request again may succeed.
         retry_after_s: Seconds the server asked us to wait, or None.
+        details: What the server says beside its message, or None.
     """
+
+    details: str | None = None
 
     def __init__(
         self,
@@ -181,7 +184,9 @@ def refusal(what: str, reply: Reply) -> ProjectError:
     if reply.hint and reply.hint not in (hint or ""):
         hint = f"{reply.hint.rstrip('.')}; {hint}" if hint else reply.hint
     transient = code in _CONTENDED or code == UNEXPECTED_FAILURE
-    return kind(message, hint=hint, code=code, status=status, transient=transient)
+    error = kind(message, hint=hint, code=code, status=status, transient=transient)
+    error.details = reply.details
+    return error
 
 
 def _key_hint(reply: Reply) -> str:

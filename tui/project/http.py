@@ -54,6 +54,7 @@ class Reply:
         hint: The server's own hint.
         retry_after_s: Seconds the server asks to wait.
         location: Where it redirects to, without path.
+        details: What the server says beside its message.
     """
 
     status: int
@@ -63,6 +64,7 @@ class Reply:
     hint: str | None = None
     retry_after_s: float | None = None
     location: str = ""
+    details: str | None = None
 
 
 class NotTheProject(httpx.TransportError):
@@ -121,7 +123,7 @@ def read_reply(response: httpx.Response) -> Reply:
             location=_origin(response.headers.get("Location", "")),
         )
     code, said = _code_of(body), body.get("message") or body.get("msg") or ""
-    hint = body.get("hint")
+    hint, details = body.get("hint"), body.get("details")
     return Reply(
         response.status_code,
         from_project=_is_projects(response, body, code),
@@ -130,6 +132,7 @@ def read_reply(response: httpx.Response) -> Reply:
         hint=clean(hint) if isinstance(hint, str) and hint else None,
         retry_after_s=wait_s,
         location=_origin(response.headers.get("Location", "")),
+        details=clean(details) if isinstance(details, str) and details else None,
     )
 
 

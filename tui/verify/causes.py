@@ -1,4 +1,4 @@
-"""Which trigger or foreign key of the project may be behind a refusal, as the preflight lists them.
+"""Which trigger or key may be behind a refusal or a change, as the preflight lists them.
 
 Everything here is a hint: a preflight that is missing, or of another shape, names nothing.
 """
@@ -41,24 +41,48 @@ class Causes:
         self._tables: Mapping[str, Any] = tables if isinstance(tables, dict) else {}
 
     def triggers(self, table: str, event: str) -> list[str]:
-        """Enabled triggers that fire on an event (`insert`, `delete`), each with its function."""
+        """Enabled triggers that fire on `insert` or `delete`, with their functions and owners."""
+        return [f"{each['name']} ({_function(each)})" for each in self._firing(table, event)]
+
+    def writers(self, table: str, column: str | None = None) -> str:
+        """What could have changed a column, or dropped rows, on their way into a table."""
+        firing = self._firing(table, "insert")
+        # One that fires afterwards changes rows only by a statement of its own.
+        named = [each for each in firing if each.get("timing") != "after"] or firing
+        rules = [
+            f"rule {each.get('name')}"
+            for each in self._listed(table, "rules")
+            if each.get("event") == "insert"
+        ]
+        does = "write it" if column else "drop them"
+        if named or rules:
+            told = [f"trigger {each['name']} on {table} ({_function(each)})" for each in named]
+            return f"{' or '.join(told + rules)} may {does}"
+        kind = next(
+            (c.get("type") for c in self._listed(table, "columns") if c.get("name") == column), None
+        )
+        return f"no trigger on {table} is known; the column is {kind}" if kind else ""
+
+    def _firing(self, table: str, event: str) -> list[Mapping[str, Any]]:
         return [
-            f"{each.get('name')} ({each.get('function')}())"
+            {"name": each.get("name"), **each}
             for each in self._listed(table, "triggers")
             if each.get("enabled") and event in each.get("events", (event,))
         ]
 
     def name(self, error: ProjectError, table: str, event: str) -> ProjectError:
-        """The error, its hint naming what of the table may have refused."""
+        """The error, naming what of the table may have refused."""
         if isinstance(error, _OTHER_TROUBLE):
             return error
-        named = self.triggers(table, event)
-        hints = [error.hint] if error.hint else []
-        if named:
-            hints.append(f"triggers on {table} that may refuse it: {', '.join(named)}")
-        if table == AUTH_USERS:
-            hints.append("the reason is in the project's Postgres log")
-        error.hint = "; ".join(hints) or None
+        named = [] if _of_its_own(error, table) else self.triggers(table, event)
+        if named and named[0] not in error.message:
+            context = f"; {error.details}" if error.details else ""
+            many = "one of the triggers" if len(named) > 1 else "the trigger"
+            told = f"{context}; {many} on {table} may refuse it: {', '.join(named)}"
+            error.args = (error.message + told,)
+        reason = "the reason is in the project's Postgres log"
+        if table == AUTH_USERS and reason not in (error.hint or ""):
+            error.hint = f"{error.hint}; {reason}" if error.hint else reason
         return error
 
     def holding(self, error: ProjectError, table: str) -> dict[str, str]:
@@ -98,6 +122,16 @@ class Causes:
         found = self._tables.get(table)
         listed = found.get(what) if isinstance(found, dict) else None
         return [each for each in listed or () if isinstance(each, dict)]
+
+
+def _function(trigger: Mapping[str, Any]) -> str:
+    owner = f", owner {trigger['owner']}" if trigger.get("owner") else ""
+    return f"{trigger.get('function')}(){owner}"
+
+
+def _of_its_own(error: ProjectError, table: str) -> bool:
+    """Whether the table itself refuses: by a right that is lacking, or a constraint of its own."""
+    return re.search(rf'\b(?:table|relation) "?{re.escape(table)}\b', error.message) is not None
 
 
 def _released(table: str, key: Mapping[str, Any]) -> tuple[str, str]:

@@ -25,6 +25,7 @@ from tui.verify.clean_up import CleanUp, Unexplained
 from tui.verify.dataset import batches
 from tui.verify.events import AuditFinished, Cancelling, Notice, Outcome, Stage
 from tui.verify.run import Cancelled, together
+from tui.verify.stored import read_back
 from tui.verify.verdict import CycleState, judge
 
 if TYPE_CHECKING:
@@ -125,11 +126,19 @@ class Cycle:
             self._emit(Notice("stopping: internal error", warning=True))
 
     async def _write_and_check(self) -> None:
+        state = self._state
         await together(self._create_users(), self._write_questions())
         await self._write_responses()
         await self._refresh()
         # Nothing more is written under this tag: what clean-up needs can be looked up meanwhile.
-        await together(self._check(), self._sample(), self._read_others(), self._find_own())
+        try:
+            await together(self._check(), self._sample(), self._read_others(), self._find_own())
+        finally:
+            if state.sample is not None:
+                is_other = state.checked is not None and state.checked.deviations
+                remark = "as stored, which is not as sent" if is_other else ""
+                self._emit(replace(state.sample, remark=remark))
+        self._count_stored()
 
     async def _create_users(self) -> None:
         total = self._volume.users
@@ -221,16 +230,23 @@ class Cycle:
                 progress.advance()
 
     async def _check(self) -> None:
-        expected = self._state.expected
+        """Compare with what was sent, and where that is not there, with what is stored."""
+        project, ids, expected = self._project, self._dataset.question_ids, self._state.expected
         with self._context.stage(
             Stage.CHECK, len(expected), "comparing every aggregate"
         ) as progress:
-            result = await comparison.compare(
-                self._project, self._dataset.question_ids, expected, progress.advance
-            )
+            result = await comparison.compare(project, ids, expected, progress.advance)
+            if not result.right:
+                stored, deviations = await read_back(project, self._dataset, self._context.causes)
+                if deviations:
+                    progress.done = 0
+                    again = await comparison.compare(project, ids, stored, progress.advance)
+                    result = replace(again, deviations=deviations)
             if not result.right:
                 progress.fail(f"{result.wrong:,} of {result.expected:,} differ")
         self._state.checked = result
+        for each in result.deviations:
+            self._emit(Notice(f"stored otherwise than sent: {each}", warning=True))
         self._emit(result)
 
     async def _sample(self) -> None:
@@ -242,7 +258,7 @@ class Cycle:
             question: leftovers.label(leftovers.slug(dataset.run_id, number))
             for number, question in enumerate(dataset.question_ids)
         }
-        self._emit(replace(taken, names=names))
+        self._state.sample = replace(taken, names=names)
 
     async def _read_others(self) -> None:
         state = self._state
@@ -256,6 +272,21 @@ class Cycle:
 
     async def _find_own(self) -> None:
         self._state.found = await leftovers.find(self._project, self._dataset.run_id)
+
+    def _count_stored(self) -> None:
+        """Notice rows that went away after the view was right about them."""
+        found, checked = self._state.found, self._state.checked
+        if found is None or checked is None or checked.deviations:
+            return
+        for table, sent in (
+            ("users", self._volume.users),
+            ("questions", self._volume.questions),
+            ("responses", self._volume.responses),
+        ):
+            there = getattr(found.tally, table)
+            if there < sent:
+                text = f"{sent - there:,} of {sent:,} {table} are not there any more"
+                self._emit(Notice(text, warning=True))
 
     async def _second_half(self) -> None:
         """Clean up, refresh, audit; what is left stays unknown where it could not be counted."""

@@ -206,29 +206,40 @@ class Dataset:
 
     def expected(self, number: int, answers: Iterable[Answer]) -> list[AggregateRow]:
         """The view's rows for a question, one per ISO week with answers."""
-        question_id = self.question_ids[number]
-        lesion = normalize_lesion(_LESIONS[number % len(_LESIONS)])
-        topic = _TOPICS[number % len(_TOPICS)]
-        by_week: dict[date, list[Answer]] = {}
-        week_of = self._week_of
-        for answer in answers:
-            by_week.setdefault(week_of[answer.at], []).append(answer)
-        rows = []
-        for week, group in sorted(by_week.items()):
-            attempts, correct = len(group), sum([answer.correct for answer in group])
-            rows.append(
-                AggregateRow(
-                    question_id=question_id,
-                    lesion=lesion,
-                    topic=topic,
-                    week_start=week.isoformat(),
-                    attempts=attempts,
-                    correct_attempts=correct,
-                    accuracy_rate=rate(correct, attempts),
-                    median_duration_ms=median([a.ms for a in group if a.ms is not None]),
-                )
+        lesion, topic = _LESIONS[number % len(_LESIONS)], _TOPICS[number % len(_TOPICS)]
+        week_of = self._week_of.__getitem__
+        return aggregates(self.question_ids[number], lesion, topic, answers, week_of)
+
+
+def aggregates(
+    question_id: UUID,
+    lesion: str | None,
+    topic: str | None,
+    answers: Iterable[Answer],
+    week_of: Callable[[datetime], date] | None = None,
+) -> list[AggregateRow]:
+    """The view's rows for a published question, one per ISO week with answers."""
+    by_week: dict[date, list[Answer]] = {}
+    week_of = week_of or _monday
+    for answer in answers:
+        by_week.setdefault(week_of(answer.at), []).append(answer)
+    lesion = normalize_lesion(lesion)
+    rows = []
+    for week, group in sorted(by_week.items()):
+        attempts, correct = len(group), sum([answer.correct for answer in group])
+        rows.append(
+            AggregateRow(
+                question_id=question_id,
+                lesion=lesion,
+                topic=topic,
+                week_start=week.isoformat(),
+                attempts=attempts,
+                correct_attempts=correct,
+                accuracy_rate=rate(correct, attempts),
+                median_duration_ms=median([a.ms for a in group if a.ms is not None]),
             )
-        return rows
+        )
+    return rows
 
 
 def normalize_lesion(text: str | None) -> str | None:

@@ -293,6 +293,34 @@ class DifferenceGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Deviation:
+    """Rows of a table that are not stored as they were sent.
+
+    Attributes:
+        table: The table.
+        column: The one that differs; None where the rows are `what`.
+        count: Rows it is true of.
+        of: Rows that were sent.
+        suspects: What of the project could have done it, in words; may be empty.
+        what: Such as `not stored`.
+    """
+
+    table: str
+    column: str | None
+    count: int
+    of: int
+    suspects: str = ""
+    what: str = ""
+
+    def __str__(self) -> str:
+        rows = f"{self.count:,} of {self.of:,} rows"
+        text = f"{rows} of {self.table} are {self.what}"
+        if self.column is not None:
+            text = f"{self.column} differs in {rows} of {self.table}"
+        return f"{text}; {self.suspects}" if self.suspects else text
+
+
+@dataclass(frozen=True, slots=True)
 class CheckFinished:
     """Every synthetic aggregate has been compared with its expectation.
 
@@ -304,6 +332,8 @@ class CheckFinished:
         unexpected: Rows of the run's questions that nobody expects.
         differences: All that is not as expected.
         groups: The same by kind, the most frequent first.
+        deviations: How what is stored differs from what was sent. Where it does, the expectation
+            follows from what is stored.
     """
 
     expected: int
@@ -313,6 +343,7 @@ class CheckFinished:
     unexpected: int
     differences: tuple[Difference, ...] = ()
     groups: tuple[DifferenceGroup, ...] = ()
+    deviations: tuple[Deviation, ...] = ()
 
     @property
     def wrong(self) -> int:
@@ -321,8 +352,9 @@ class CheckFinished:
 
     @property
     def right(self) -> bool:
-        """All there, all equal, nothing else."""
-        return self.expected > 0 and self.matched == self.expected and not self.unexpected
+        """All there, all equal, nothing else. Of what is stored, it may be none."""
+        some = self.expected > 0 or bool(self.deviations)
+        return some and self.matched == self.expected and not self.unexpected
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +367,7 @@ class SampleTaken:
         synthetic: Ids of the questions that are synthetic.
         refreshed_at: When the view was last refreshed, ISO 8601 in UTC; None where nobody knows.
         names: What questions are called; those without are called by their id.
+        remark: What else there is to know of the rows.
     """
 
     rows: tuple[AggregateRow, ...]
@@ -342,6 +375,7 @@ class SampleTaken:
     synthetic: frozenset[UUID] = frozenset()
     refreshed_at: str | None = None
     names: Mapping[UUID, str] = field(default_factory=dict)
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

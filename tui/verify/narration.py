@@ -82,7 +82,8 @@ def narrate(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line for 
             return "\n".join([first, *_indented(groups)])
         case SampleTaken():
             known = f", refreshed {event.refreshed_at}" if event.refreshed_at else ""
-            return f"  heatmap: {len(event.rows):,} of {event.total:,} rows read{known}"
+            remark = f", {event.remark}" if event.remark else ""
+            return f"  heatmap: {len(event.rows):,} of {event.total:,} rows read{known}{remark}"
         case Retrying():
             return (
                 f"  retrying {event.attempt} of {event.attempts} in {event.wait_s:.1f} s: "

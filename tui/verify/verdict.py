@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from tui.errors import ExitCode
 from tui.project import ProjectUnreachable
-from tui.verify.events import AuditFinished, CheckFinished, Outcome, RunFinished, Tally
+from tui.verify.events import (
+    AuditFinished,
+    CheckFinished,
+    Outcome,
+    RunFinished,
+    SampleTaken,
+    Tally,
+)
 
 if TYPE_CHECKING:
     from tui.errors import OperatorError
@@ -29,6 +36,7 @@ class CycleState:
         real: Rows that are not synthetic, counted before the first write; None where too many.
         found: What the run wrote, as found before the clean-up, or None.
         checked: The comparison, or None.
+        sample: The heatmap, or None.
         audit: What is left, or None when that could not be found out.
         remedy: What removes rows that the clean-up could not, or None.
         failure: What stopped the first half, or None.
@@ -46,6 +54,7 @@ class CycleState:
     real: Tally | None = None
     found: Leftovers | None = None
     checked: CheckFinished | None = None
+    sample: SampleTaken | None = None
     audit: AuditFinished | None = None
     remedy: str | None = None
     failure: OperatorError | None = None
@@ -121,16 +130,25 @@ def _by_numbers(
 ) -> tuple[Outcome, ExitCode, str, str | None]:
     """How a cycle ended that nothing stopped and that left nothing behind."""
     failed = Outcome.FAILED, ExitCode.FAILED
-    if checked is None or not checked.right:
-        if checked is None or not checked.groups:
+    if checked is None:
+        return *failed, "the view is wrong: nothing was compared", None
+    of_what, otherwise = "", ""
+    if checked.deviations:
+        of_what = " for what is stored"
+        otherwise = f"; stored otherwise than sent: {'; '.join(map(str, checked.deviations))}"
+    if not checked.right:
+        if not checked.groups:
             return *failed, "the view is wrong: nothing was compared", None
         most = checked.groups[0]
         words = f"{checked.wrong:,} of {checked.expected:,} aggregates differ"
         hint = f"{most.reason}; compare sql/analytics_heatmap.sql with what the project has"
-        return *failed, f"the view is wrong: {words}, first {most.first}", hint
+        return *failed, f"the view is wrong{of_what}: {words}, first {most.first}{otherwise}", hint
     if problems:
         return *failed, problems[0], None
     if audit is not None and audit.view_restored is False:
         return *failed, audit.explanation, None
-    message = f"verified: all {checked.matched:,} aggregates are right, nothing is left behind"
+    numbers = f"all {checked.matched:,} aggregates are right{of_what}"
+    if not checked.expected:
+        numbers = f"the view is right{of_what}: it holds no aggregate of it"
+    message = f"verified: {numbers}, nothing is left behind{otherwise}"
     return Outcome.VERIFIED, ExitCode.VERIFIED, message, None

@@ -154,6 +154,7 @@ class HeatmapScreen(ConsoleScreen):
         line = f" {signs.sep} ".join([*self.spec.words, *([undated] if undated else [])])
         return Content.assemble(
             (source.capitalize(), "bold"), "  ", count,
+            (f" {signs.sep} {self.shown.remark}" if self.shown.remark else "", "$warn"),
             (f" {signs.sep} {self._age()}", "$muted"), "\n",
             (ascii_only(line) if signs is ASCII else line, "$muted"),
         )  # fmt: skip
