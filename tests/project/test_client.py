@@ -7,19 +7,26 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, ClassVar
+from uuid import uuid4
 
+import httpx
+import psycopg
 import pytest
 
+from tui.guard import break_glass
+from tui.guard.target import classify, declared_by_database
 from tui.project import (
     Denied,
     Filter,
     KeyRefused,
     Missing,
+    NewUser,
     Project,
     ProjectError,
     ProjectUnreachable,
     RetryNotice,
     RetryPolicy,
+    Writer,
     one_of,
     outside,
 )
@@ -75,6 +82,34 @@ async def test_each_refusal_has_its_type(sandbox: Sandbox, project: Project) -> 
     async with Project(sandbox.url, Secret(sandbox.anon_key[:-4] + "AAAA"), policy=QUICK) as wrong:
         with pytest.raises(KeyRefused):
             await wrong.count("questions")
+
+
+async def test_nobody_signs_in_as_a_user_that_a_run_makes(
+    sandbox: Sandbox, project: Project
+) -> None:
+    target = declared_by_database(classify(sandbox.url, sandbox.service_role_key), None)
+    permission = break_glass.authorize_write(target, allow_prod=False, now=break_glass.Moment.now())
+    made = NewUser(str(uuid4()), f"heatmap-{uuid4().hex}-1@example.com", {"synthetic": True})
+    with permission:
+        writer = Writer(project, target, permission)
+        await writer.create_user(made)
+        try:
+            with psycopg.connect(sandbox.db_url) as database:
+                kept = database.execute(
+                    "select encrypted_password from auth.users where id = %s", [made.id]
+                ).fetchone()
+            assert kept is not None, "it exists"
+            assert kept[0].startswith("$2a$10$"), "as it was given, so nothing was hashed"
+            async with httpx.AsyncClient(headers={"apikey": sandbox.anon_key}) as learner:
+                for tried in ("", kept[0], made.email, made.id, "password"):
+                    answer = await learner.post(
+                        f"{sandbox.url}/auth/v1/token?grant_type=password",
+                        json={"email": made.email, "password": tried},
+                    )
+                    assert answer.status_code == 400, answer.text
+                    assert "invalid_credentials" in answer.text
+        finally:
+            assert await writer.delete_user(made.id)
 
 
 async def test_no_error_shows_the_key(sandbox: Sandbox) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -251,3 +252,47 @@ async def test_a_fault_while_requests_are_in_flight_counts_as_they_end() -> None
     for _ in range(4):
         await lane.__aexit__()
     assert await in_flight_at_most(lane, 10) == 2
+
+
+async def replies(lane: Lane, count: int, *, way_ms: float, work_ms: float) -> int:
+    """Have a server of two cores answer, and return how many are in flight in the end."""
+    most = 0
+    for _ in range(count):
+        most = await in_flight_at_most(lane, 60)
+        working = most * work_ms / (way_ms + work_ms)
+        lane.succeeded((way_ms + work_ms * max(1.0, working / 2)) / 1_000)
+    return most
+
+
+async def test_a_near_server_gets_few_at_once_and_a_distant_one_all() -> None:
+    near, distant = Lane(24, at_server=3), Lane(24, at_server=3)
+    assert await in_flight_at_most(near, 60) == 3, "before anything is known"
+    for lane, way_ms in ((near, 1.0), (distant, 150.0)):
+        lane.succeeded(way_ms / 1_000)
+
+    assert await replies(near, 60, way_ms=1.0, work_ms=15.0) <= 4
+    assert await replies(distant, 60, way_ms=150.0, work_ms=15.0) >= 20
+    for _ in range(60):
+        distant.succeeded(0.6)
+    assert await in_flight_at_most(distant, 60) == 4, "it has become slow"
+
+
+async def test_a_user_comes_with_a_hash_that_no_password_leads_to() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        sent.append(await request.json())
+        return web.json_response(MADE, headers=API_VERSION)
+
+    async with served(handler) as (_, writer, *_):
+        await writer.create_user(USER)
+        await writer.create_user(USER)
+
+    hashes = [each["password_hash"] for each in sent]
+    assert len(set(hashes)) == 2, "fresh for every user"
+    for each in hashes:
+        # Only these last characters are of whole bytes: others no bcrypt library reads.
+        assert re.fullmatch(
+            r"\$2a\$10\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]", each
+        )
+    assert not any("password" in each for each in sent)

@@ -6,12 +6,12 @@ and without an error), in a total order, until as many rows have arrived as the 
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from postgrest.types import CountMethod
-from supabase import AsyncClient, AsyncClientOptions
+from postgrest import AsyncPostgrestClient, CountMethod
 
 from tui.project.errors import PASSING_STATUS, Garbled, ProjectUnreachable, Truncated, refusal
 from tui.project.http import http_client, proxy_for, read_reply
@@ -40,6 +40,9 @@ ENVIRONMENT: Final = "analytics_heatmap_environment"
 PAGE: Final = 1_000
 _USERS_PER_PAGE: Final = 1_000
 _LISTING: Final = "listing users"
+# Creations and deletions of users that the auth server works on at once, however many are on the
+# way: it shares its cores with learners who sign in.
+_USERS_AT_SERVER: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,8 @@ class Project:
         self.on_retry = on_retry
         # Two pools: httpcore looks at every connection of a pool for each request, and the auth
         # service gets many small ones. A few more than writers, so that no probe queues behind.
-        self._lane, self._auth_lane = Lane(concurrency + 4), Lane(self.small_requests)
+        self._lane = Lane(concurrency + 4)
+        self._auth_lane = Lane(self.small_requests, at_server=_USERS_AT_SERVER)
         way = proxy_for(self.url)
         self.remarks = way.remarks
         self.named_by_replies = set[str]()
@@ -88,19 +92,12 @@ class Project:
             http_client(self.url, connections=each, proxy=way.proxy, named=self.named_by_replies)
             for each in (concurrency + 4, self.small_requests)
         )
-        self._rest = self._supabase(self._http)
-        self._auth = self._supabase(self._auth_http)
-
-    def _supabase(self, http: httpx.AsyncClient) -> AsyncClient:
-        return AsyncClient(
-            self.url,
-            self.key.reveal(),
-            AsyncClientOptions(
-                httpx_client=http,
-                auto_refresh_token=False,
-                persist_session=False,
-                postgrest_client_retry=False,
-            ),
+        # The two parts of supabase-py that are used: the whole of it takes as long again to load.
+        self._rest = AsyncPostgrestClient(
+            f"{self.url}/rest/v1",
+            headers=_key_headers(key),
+            http_client=self._http,
+            retry_enabled=False,
         )
 
     async def __aenter__(self) -> Self:
@@ -120,14 +117,18 @@ class Project:
         await self._auth_http.aclose()
 
     @property
-    def rest(self) -> AsyncClient:
-        """The supabase-py client for tables and functions, for this package alone."""
+    def rest(self) -> AsyncPostgrestClient:
+        """The client for tables and functions, for this package alone."""
         return self._rest
 
-    @property
+    @functools.cached_property
     def admin(self) -> AsyncGoTrueAdminAPI:
-        """The auth service's admin API, for this package alone."""
-        return self._auth.auth.admin
+        """The auth service's admin API, for this package alone; loaded when it is needed."""
+        from supabase_auth import AsyncGoTrueAdminAPI
+
+        return AsyncGoTrueAdminAPI(
+            url=f"{self.url}/auth/v1", headers=_key_headers(self.key), http_client=self._auth_http
+        )
 
     async def ask(
         self,
@@ -214,7 +215,7 @@ class Project:
         """One page of a table or view."""
 
         async def request() -> Page:
-            query = self._rest.table(table).select(
+            query = self._rest.from_(table).select(
                 *columns, count=CountMethod.exact if count else None
             )
             query = filtered(query, filters)
@@ -284,7 +285,7 @@ class Project:
 
         async def request() -> int:
             # Not HEAD: the reply to a refusal would have no body, and so no code to tell it by.
-            query = self._rest.table(table).select(*columns, count=CountMethod.exact)
+            query = self._rest.from_(table).select(*columns, count=CountMethod.exact)
             return counted((await filtered(query, filters).limit(0).execute()).count)
 
         return await self.ask(f"counting {table}", request)

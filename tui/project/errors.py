@@ -6,7 +6,6 @@ import ssl
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import httpx
-from supabase_auth.errors import AuthError
 
 from tui.errors import ExitCode, OperatorError
 from tui.project.http import NotTheProject, clean
@@ -135,7 +134,7 @@ def translate(error: Exception, what: str, reply: Reply | None) -> ProjectError:
         reply: The last HTTP reply in this task, or None when none came.
     """
     cause = error.__cause__
-    if isinstance(error, AuthError) and isinstance(cause, httpx.TransportError):
+    if isinstance(cause, httpx.TransportError):
         # supabase_auth wraps what the network did, and loses its kind.
         error = cause
     if isinstance(error, NotTheProject) and reply is not None:

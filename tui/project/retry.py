@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import httpx
-from postgrest.exceptions import APIError
-from supabase_auth.errors import AuthError
+from postgrest import APIError
 
 from tui.project.errors import (
     UNEXPECTED_FAILURE,
@@ -34,6 +33,8 @@ _LONGEST_ASKED_S: Final = 60.0
 # Mostly permanent: asked once more, after long enough for a database to have restarted.
 _UNEXPECTED_TRIES: Final = 2
 _UNEXPECTED_WAIT: Final = 4
+# What the latest reply counts for in the mean of them.
+_LATEST_REPLY: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +87,27 @@ class RetryNotice:
 class Lane:
     """Requests to one service: how many are in flight, and whether it has accepted the key.
 
-    A fault that may pass halves the number, successes raise it again one by one.
+    A fault that may pass halves the most there may be, successes raise it again one by one.
+
+    Args:
+        most: In flight at most.
+        at_server: How many of them the service is to work on at once; None does not look. Of `n`
+            in flight it works on `n * (1 - way / reply)`, where `way` is the shortest time that
+            any reply took: so a few fill a near server, and all that may a distant one.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, at_server: int | None = None) -> None:
         self.key_accepted = False
-        self._most = self._allowed = most
-        self._free = asyncio.Semaphore(most)
-        # Slots that are no longer to be had, and successes since the number changed.
+        self._most = self._ceiling = most
+        self._at_server = at_server
+        # Until a reply has said how far the service is.
+        self._allowed = most if at_server is None else min(most, at_server)
+        self._free = asyncio.Semaphore(self._allowed)
+        # Slots that are no longer to be had, and successes since the ceiling changed.
         self._owed = self._successes = 0
         self._halved_at = float("-inf")
+        self._way_s = float("inf")
+        self._reply_s = 0.0
 
     async def __aenter__(self) -> Self:
         await self._free.acquire()
@@ -113,23 +125,38 @@ class Lane:
         else:
             self._free.release()
 
-    def succeeded(self) -> None:
-        """Learn that a request was answered."""
+    def succeeded(self, took_s: float = 0.0) -> None:
+        """Learn that a request was answered, and in what time."""
         self.key_accepted = True
         self._successes += 1
-        if self._allowed < self._most and self._successes >= self._allowed:
+        if self._ceiling < self._most and self._successes >= self._ceiling:
             self._successes = 0
-            self._allowed += 1
-            self._give_back()
+            self._ceiling += 1
+        self._way_s = min(self._way_s, took_s)
+        self._reply_s += (took_s - self._reply_s) * (_LATEST_REPLY if self._reply_s else 1.0)
+        self._allow(min(self._ceiling, self._fitting()))
 
     def failed(self, sent_at: float) -> None:
         """Learn of a fault that may pass; those of one moment count once."""
         if sent_at < self._halved_at:
             return
-        fewer = max(1, self._allowed // 2)
-        self._owed += self._allowed - fewer
-        self._allowed, self._successes = fewer, 0
+        self._ceiling, self._successes = max(1, self._allowed // 2), 0
+        self._allow(self._ceiling)
         self._halved_at = time.monotonic()
+
+    def _fitting(self) -> int:
+        """How many in flight keep the service at as many as it is to work on."""
+        if self._at_server is None:
+            return self._most
+        working = 1 - self._way_s / self._reply_s if self._reply_s else 1.0
+        return self._most if working <= 0 else max(1, round(self._at_server / working))
+
+    def _allow(self, number: int) -> None:
+        while self._allowed < number:
+            self._allowed += 1
+            self._give_back()
+        self._owed += max(0, self._allowed - number)
+        self._allowed = number
 
 
 async def send(
@@ -170,7 +197,7 @@ async def send(
                     raise
                 failure = error
             else:
-                lane.succeeded()
+                lane.succeeded(time.monotonic() - sent_at)
                 return result
         wait = _UNEXPECTED_WAIT if failure.code == UNEXPECTED_FAILURE else number
         wait_s = policy.wait_s(wait, failure.retry_after_s)
@@ -197,13 +224,20 @@ async def _once(what: str, request: Callable[[], Awaitable[T]], policy: RetryPol
             return await request()
     except ProjectError:
         raise
-    except (httpx.HTTPError, httpx.InvalidURL, APIError, AuthError, TimeoutError) as error:
+    except _failures() as error:
         raise translate(error, what, last_reply()) from error
     except ValueError as error:
         if last_reply() is None or _is_ours(error):
             raise
         # A reply that is not JSON, or not the JSON that the library's model expects.
         raise cut_short(what) from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What the libraries raise; that of users is loaded where it is needed."""
+    from supabase_auth.errors import AuthError
+
+    return httpx.HTTPError, httpx.InvalidURL, APIError, AuthError, TimeoutError
 
 
 def _is_ours(error: ValueError) -> bool:
