@@ -20,7 +20,7 @@ import time
 
 from tests.bench.figures import Options, Table, say
 
-NAMES = ("cycle", "inserts", "scale", "start", "keys", "heatmap")
+NAMES = ("cycle", "inserts", "scale", "start", "keys", "heatmap", "neighbours")
 
 
 def measure(name: str, options: Options) -> Table:

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tui.verify.events import Event
-    from tui.verify.result import Result
-    from tui.verify.session import Run
 
 RUN_SECONDS = 900.0
 # The default of the console and of the script it replaces.
 USERS = 50
+# Names the vendor's auth server, as for the sandbox.
+AUTH = "HEATMAP_SANDBOX_AUTH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,14 @@ class Measured:
     requests: int
 
 
+def options() -> SandboxOptions:
+    """A sandbox with the vendor's auth server where one is named, else with its emulation."""
+    program, migrations = map(os.environ.get, (AUTH, f"{AUTH}_MIGRATIONS"))
+    if program is None or migrations is None:
+        return SandboxOptions()
+    return SandboxOptions(auth=Path(program), auth_migrations=Path(migrations))
+
+
 @contextmanager
 def running() -> Iterator[Sandbox]:
     """A sandbox, and a home of our own, so that no journal of an operator is touched."""
@@ -63,7 +71,7 @@ def running() -> Iterator[Sandbox]:
         kept = {name: os.environ.get(name) for name in moved}
         os.environ.update(moved)
         try:
-            sandbox = start_sandbox_sync(SandboxOptions())
+            sandbox = start_sandbox_sync(options())
             try:
                 yield sandbox
             finally:
@@ -126,28 +134,29 @@ def verify(sandbox: Sandbox, size: Volume) -> Measured:
         RuntimeError: It did not end verified, so its time means nothing.
     """
     sandbox.clear_requests()
-    result, stages, took = asyncio.run(_verify(sandbox, size))
-    finished = result.finished
-    if finished is None or finished.outcome is not Outcome.VERIFIED:
-        raise RuntimeError(f"the cycle did not verify: {finished}")
-    return Measured(took, stages, len(sandbox.requests()))
-
-
-async def _verify(sandbox: Sandbox, size: Volume) -> tuple[Result, dict[str, float], float]:
     stages: dict[str, float] = {}
 
     def watch(event: Event) -> None:
         if isinstance(event, StageFinished):
             stages[event.stage.value] = event.seconds
 
+    taken = asyncio.run(followed(sandbox, size, watch))
+    return Measured(taken, stages, len(sandbox.requests()))
+
+
+async def followed(sandbox: Sandbox, size: Volume, watch: Callable[[Event], None]) -> float:
+    """Follow one whole cycle; the seconds it took, from no connection at all.
+
+    Raises:
+        RuntimeError: It did not end verified, so its time means nothing.
+    """
     began = time.perf_counter()
     async with asyncio.timeout(RUN_SECONDS), open_session(sandbox, size) as session:
         await session.ask_database()
         run = session.cycle()
-        await _follow(run, watch)
-    return run.result, stages, time.perf_counter() - began
-
-
-async def _follow(run: Run, watch: Callable[[Event], None]) -> None:
-    async for event in run.events():
-        watch(event)
+        async for event in run.events():
+            watch(event)
+    finished = run.result.finished
+    if finished is None or finished.outcome is not Outcome.VERIFIED:
+        raise RuntimeError(f"the cycle did not verify: {finished}")
+    return time.perf_counter() - began

@@ -33,6 +33,8 @@ _LONGEST_ASKED_S: Final = 60.0
 # Mostly permanent: asked once more, after long enough for a database to have restarted.
 _UNEXPECTED_TRIES: Final = 2
 _UNEXPECTED_WAIT: Final = 4
+# What making a user takes a server, until its own replies tell.
+_USUAL_WORK_S: Final = 0.02
 # What the latest reply counts for in the mean of them.
 _LATEST_REPLY: Final = 0.2
 
@@ -94,15 +96,17 @@ class Lane:
         at_server: How many of them the service is to work on at once; None does not look. Of `n`
             in flight it works on `n * (1 - way / reply)`, where `way` is the shortest time that
             any reply took: so a few fill a near server, and all that may a distant one.
+        beside: Another lane on the same line, by which the way is known as well.
     """
 
-    def __init__(self, most: int, *, at_server: int | None = None) -> None:
+    def __init__(
+        self, most: int, *, at_server: int | None = None, beside: Lane | None = None
+    ) -> None:
         self.key_accepted = False
-        self._most = self._ceiling = most
+        self._most = self._allowed = self._ceiling = most
         self._at_server = at_server
-        # Until a reply has said how far the service is.
-        self._allowed = most if at_server is None else min(most, at_server)
-        self._free = asyncio.Semaphore(self._allowed)
+        self._beside = beside
+        self._free = asyncio.Semaphore(most)
         # Slots that are no longer to be had, and successes since the ceiling changed.
         self._owed = self._successes = 0
         self._halved_at = float("-inf")
@@ -110,6 +114,7 @@ class Lane:
         self._reply_s = 0.0
 
     async def __aenter__(self) -> Self:
+        self._allow(min(self._ceiling, self._fitting()))
         await self._free.acquire()
         while self._owed:
             self._owed -= 1
@@ -148,8 +153,13 @@ class Lane:
         """How many in flight keep the service at as many as it is to work on."""
         if self._at_server is None:
             return self._most
-        working = 1 - self._way_s / self._reply_s if self._reply_s else 1.0
-        return self._most if working <= 0 else max(1, round(self._at_server / working))
+        way_s = min(self._way_s, self._beside._way_s if self._beside else self._way_s)
+        if way_s == float("inf"):
+            return self._at_server
+        work_s = self._reply_s - way_s if self._reply_s else _USUAL_WORK_S
+        if work_s <= 0:
+            return self._most
+        return max(1, round(self._at_server * (way_s + work_s) / work_s))
 
     def _allow(self, number: int) -> None:
         while self._allowed < number:
