@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from tui.errors import ExitCode
-from tui.redact import redact
+from tui.redact import redact, redact_known
 from tui.signals import REASONS, listen
 from tui.verify.events import Mode
 from tui.verify.narration import narrate
@@ -53,8 +53,8 @@ class Console:
             self.say(f"  {title}" + (f": {detail}" if detail else "") + f" ({seconds:.2f} s)")
 
     def result(self, text: str) -> None:
-        """Print the result, or a part of it."""
-        self.plain(redact(text))
+        """Print the result, which holds the project's data."""
+        self.plain(redact_known(text))
 
     def document(self, document: dict[str, Any]) -> None:
         """Print the one JSON document of a run."""
@@ -98,15 +98,18 @@ def _knows_all(stream: TextIO | None) -> bool:
     return _encoding(stream).lower().replace("-", "") == "utf8"
 
 
-def _redacted(value: Any) -> Any:
+def _redacted(value: Any, mask: Callable[[str], str] = redact) -> Any:
     """The document with every text in it redacted on its own, so that it stays JSON."""
     match value:
         case dict():
-            return {key: _redacted(each) for key, each in value.items()}
+            return {
+                key: _redacted(each, redact_known if key == "heatmap" else mask)
+                for key, each in value.items()
+            }
         case list():
-            return [_redacted(each) for each in value]
+            return [_redacted(each, mask) for each in value]
         case str():
-            return redact(value)
+            return mask(value)
         case _:
             return value
 

@@ -20,7 +20,7 @@ from tui.console.state import CHECKLIST, View
 from tui.console.widgets.banner import BannerText, banner_of
 from tui.errors import OperatorError
 from tui.guard.break_glass import effects_of_cycle, effects_of_purge
-from tui.redact import redact
+from tui.redact import redact, redact_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -100,13 +100,13 @@ class Controller:
         self._app.notify(redact(text), title=title, severity=severity, markup=False)
 
     def copy(self, text: str, what: str) -> None:
-        """Put text on the clipboard, as far as the terminal lets us."""
-        self._app.copy_to_clipboard(redact(text))
+        """Put text, which may hold data, on the clipboard, as far as the terminal lets us."""
+        self._app.copy_to_clipboard(redact_known(text))
         self.tell(f"Sent {what} to the terminal's clipboard.", warning=False)
 
     def show_text(self, title: str, text: str, *, failed: bool = False) -> None:
-        """Show text in a dialog that can be scrolled and copied."""
-        self._app.push_screen(TextDialog(self, title, redact(text), failed=failed))
+        """Show text, which may hold data, in a dialog that can be scrolled and copied."""
+        self._app.push_screen(TextDialog(self, title, redact_known(text), failed=failed))
 
     def show_error(self, error: BaseException) -> None:
         """Show a failure: what failed, on which project, what to do. No traceback, no secret."""
@@ -547,7 +547,7 @@ class Controller:
             from tui.evidence.report import report  # noqa: PLC0415
 
             # No terminal tells whether copying worked: it is saved as well.
-            self._app.copy_to_clipboard(redact(report(evidence)))
+            self._app.copy_to_clipboard(report(evidence))
             words, what = "Sent the evidence to the terminal's clipboard. ", "it"
         path = await self.save_report(evidence)
         self.tell(f"{words}Saved {what} to {path}, its JSON beside it.", warning=False)
@@ -570,7 +570,7 @@ class Controller:
     def page(self, text: str) -> None:
         """Show text in the operator's pager, in place of the console until that is left."""
         with self._app.suspend():
-            pydoc.pager(redact(text))
+            pydoc.pager(redact_known(text))
 
 
 def _is_of_leaving(dialog: Dialog[Any]) -> bool:

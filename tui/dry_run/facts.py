@@ -555,7 +555,7 @@ def _impatient(project: Project) -> Project:
     hurried = copy.copy(project)
     hurried.policy = replace(
         policy,
-        attempts=min(policy.attempts, 3),
+        attempts=min(policy.attempts, 5),
         base_s=min(policy.base_s, 0.25),
         cap_s=min(policy.cap_s, 1.0),
         patience_s=_LONGEST_WAIT_S,

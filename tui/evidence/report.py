@@ -21,7 +21,7 @@ from tui.evidence.deployment_log import Anchor
 from tui.files import require_writable, save_text, why
 from tui.heatmap.formatting import ELLIPSIS, clean_label
 from tui.heatmap.rows import row_as_json
-from tui.redact import redact
+from tui.redact import redact, redact_known
 from tui.verify.events import Mode, Outcome, ProbeStatus, RefreshTimed, ServerVersions, Tally
 from tui.verify.result import document, result_of_error
 
@@ -121,7 +121,7 @@ def report(evidence: RunEvidence) -> str:
         _stages(result),
         _versions(evidence),
     ]
-    return redact("\n\n".join(part for part in parts if part) + "\n")
+    return redact_known("\n\n".join(part for part in parts if part) + "\n")
 
 
 def document_beside(evidence: RunEvidence) -> dict[str, Any]:
@@ -145,9 +145,10 @@ def document_beside(evidence: RunEvidence) -> dict[str, Any]:
         "against": _against_json(evidence.against),
         "judged_by": "stored" if _deviations(evidence.result) else "sent",
         "deviations": [asdict(each) for each in _deviations(evidence.result)],
-        "differences": [_difference_json(each) for each in _all_differences(evidence.result)],
     }
     cleaned: dict[str, Any] = json_value({**document(evidence.result), "evidence": more})
+    differences = [_difference_json(each) for each in _all_differences(evidence.result)]
+    cleaned["evidence"]["differences"] = json_value(differences, data=True)
     return cleaned
 
 
@@ -383,7 +384,9 @@ def _sides(difference: Difference) -> tuple[str, str]:
             shown.append(_DASH)
             continue
         values = {name: getattr(row, name) for name in columns}
-        texts = {name: code("null" if it is None else str(it)) for name, it in values.items()}
+        texts = {
+            name: code("null" if it is None else str(it), data=True) for name, it in values.items()
+        }
         named = [f"{code(name)} {text}" for name, text in texts.items()]
         shown.append(", ".join(texts.values() if len(texts) == 1 else named))
     return shown[0], shown[1]
@@ -585,25 +588,26 @@ def _instant(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def withheld(text: str) -> str:
-    """The text without secrets and without addresses of people."""
-    return _ADDRESS.sub(WITHHELD, redact(text))
+def withheld(text: str, *, data: bool = False) -> str:
+    """The text without secrets and without addresses of people; see `redact_known` for data."""
+    return _ADDRESS.sub(WITHHELD, redact_known(text) if data else redact(text))
 
 
-def one_line(text: str, longest: int = LONGEST) -> str:
+def one_line(text: str, longest: int = LONGEST, *, data: bool = False) -> str:
     """The text in one line without control characters; cut, with a mark, when longer."""
-    line = withheld(clean_label(withheld(text)))
+    line = withheld(clean_label(withheld(text, data=data)), data=data)
     return line if len(line) <= longest else line[: longest - 1] + ELLIPSIS
 
 
-def markdown(text: str, longest: int = LONGEST) -> str:
+def markdown(text: str, longest: int = LONGEST, *, data: bool = False) -> str:
     """The text as Markdown that shows it as it is, in a paragraph, a list or a table's cell.
 
     Args:
         text: Anything.
         longest: Characters shown at most.
+        data: It is a value of the project's, which may look like anything.
     """
-    line = one_line(text, longest)
+    line = one_line(text, longest, data=data)
     line = _MENTIONS.sub(lambda found: found.group() + _GAP, line)
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = _MARKS.sub(r"\\\g<0>", line).replace("|", "&#124;")
@@ -611,21 +615,22 @@ def markdown(text: str, longest: int = LONGEST) -> str:
     return _LINKS.sub(lambda found: f"&#{ord(found.group())};", line)
 
 
-def code(text: str, longest: int = LONGEST) -> str:
+def code(text: str, longest: int = LONGEST, *, data: bool = False) -> str:
     """A name as Markdown code; shown as plain text where it could break out of it."""
-    line = one_line(text, longest)
-    return f"`{line}`" if re.fullmatch(r"[\w.:/+-]+", line) else markdown(line, longest)
+    line = one_line(text, longest, data=data)
+    plain = re.fullmatch(r"[\w.:/+-]+", line)
+    return f"`{line}`" if plain else markdown(line, longest, data=data)
 
 
-def json_value(value: Any) -> Any:
+def json_value(value: Any, *, data: bool = False) -> Any:
     """A JSON value with every text in it without secrets and addresses."""
     match value:
         case str():
-            return withheld(value)
+            return withheld(value, data=data)
         case dict():
-            return {key: json_value(each) for key, each in value.items()}
+            return {key: json_value(each, data=data) for key, each in value.items()}
         case list() | tuple():
-            return [json_value(each) for each in value]
+            return [json_value(each, data=data) for each in value]
         case _:
             return value
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from postgrest import AsyncPostgrestClient, CountMethod
 
 from tui.project.errors import PASSING_STATUS, Garbled, ProjectUnreachable, Truncated, refusal
-from tui.project.http import http_client, proxy_for, read_reply
+from tui.project.http import clean_data, http_client, proxy_for, read_reply
 from tui.project.query import Filter, filtered
 from tui.project.retry import Lane, RetryNotice, RetryPolicy, each, send
 
@@ -193,7 +193,7 @@ class Project:
             document = response.json()
             if not isinstance(document, dict):
                 raise Garbled("a JSON object was expected")
-            return document, response.headers
+            return clean_data(document), response.headers
 
         return await self.ask(what, request)
 
@@ -321,7 +321,7 @@ class Project:
             if isinstance(result.data, str):
                 # postgrest-py hands on as text what it cannot read; no function of ours gives text.
                 raise Garbled("the reply is not the JSON it says it is")
-            return result.data, getattr(result, "count", None)
+            return clean_data(result.data), getattr(result, "count", None)
 
         return await self.ask(f"calling {function}", request, policy=policy)
 
@@ -339,7 +339,7 @@ class Project:
             word = response.json()
             if word is not None and not isinstance(word, str):
                 raise Garbled("text was expected")
-            return word
+            return None if word is None else str(clean_data(word))
 
         return await self.ask(what, request, policy=policy)
 
@@ -350,6 +350,7 @@ class Project:
         must look at each user. Collect before deleting: deletion shifts the pages.
         """
         seen = 0
+        before: list[Any] = []
         for number in itertools.count(1):
             query = f"page={number}&per_page={_USERS_PER_PAGE}&filter={fragment}"
             reply, headers = await self._get_json(f"/auth/v1/admin/users?{query}", _LISTING)
@@ -358,11 +359,14 @@ class Project:
                 raise ProjectUnreachable(f"{_LISTING}: the reply holds no list of users")
             if not users:
                 return
+            if users == before:
+                raise ProjectUnreachable(f"{_LISTING}: page {number} is the one before it again")
             yield users
+            before = users
             seen += len(users)
             # A server that does not say how many there are is asked until it has no more.
             told = headers.get("x-total-count", "")
-            if told.isdigit() and seen >= int(told):
+            if told.isdecimal() and seen >= int(told):
                 return
 
     @property
@@ -405,4 +409,4 @@ def counted(count: int | None) -> int:
 def _dicts(data: Any) -> list[dict[str, Any]]:
     if not isinstance(data, list):
         raise Garbled("a list of rows was expected")
-    return data
+    return [clean_data(row) for row in data]

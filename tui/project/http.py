@@ -21,7 +21,7 @@ import httpx
 from tui import __version__
 from tui.errors import ConfigurationError
 from tui.guard.hosts import is_ref
-from tui.redact import redact
+from tui.redact import redact, redact_known
 
 if TYPE_CHECKING:
     import ssl
@@ -37,6 +37,10 @@ _TLS_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _NO_PROXY: Final = re.compile(
     r"\*?(?P<host>\.?[a-z0-9_][a-z0-9_.-]*|\[[0-9a-f:.]+\]|[0-9a-f:.]+(?:/[0-9]{1,3})?|\*)"
     r"(?::(?P<port>[0-9]{1,5}))?"
+)
+# What a terminal obeys or reorders text by; in data, line breaks and tabs are just white space.
+_CONTROL: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -89,6 +93,19 @@ def clean(text: object) -> str:
     printable = "".join(char if char.isprintable() else " " for char in str(text))
     words = redact(" ".join(printable.split()))
     return words if len(words) <= _LONGEST_WORDS else f"{words[: _LONGEST_WORDS - 1]}…"
+
+
+def clean_data(value: Any) -> Any:
+    """A reply's JSON without control characters and known secrets, and otherwise as it came."""
+    match value:
+        case str():
+            return redact_known(value if value.isprintable() else _CONTROL.sub(" ", value))
+        case list():
+            return [clean_data(each) for each in value]
+        case dict():
+            return {clean_data(name): clean_data(each) for name, each in value.items()}
+        case _:
+            return value
 
 
 async def _remember(response: httpx.Response) -> None:
@@ -164,7 +181,7 @@ def _is_projects(response: httpx.Response, body: dict[str, Any], code: str | Non
 def _retry_after_s(headers: httpx.Headers) -> float | None:
     """`Retry-After` in seconds; a date counts from the reply's own `Date`."""
     asked = headers.get("Retry-After", "").strip()
-    if asked.isdigit():
+    if asked.isdecimal():
         return float(asked[:9])
     try:
         until, now = parsedate_to_datetime(asked), parsedate_to_datetime(headers.get("Date", ""))

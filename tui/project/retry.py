@@ -236,7 +236,7 @@ async def _once(what: str, request: Callable[[], Awaitable[T]], policy: RetryPol
         raise
     except _failures() as error:
         raise translate(error, what, last_reply()) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if last_reply() is None or _is_ours(error):
             raise
         # A reply that is not JSON, or not the JSON that the library's model expects.
@@ -250,7 +250,7 @@ def _failures() -> tuple[type[Exception], ...]:
     return httpx.HTTPError, httpx.InvalidURL, APIError, AuthError, TimeoutError
 
 
-def _is_ours(error: ValueError) -> bool:
+def _is_ours(error: ValueError | RecursionError) -> bool:
     """Whether it says that our own code is wrong, rather than the reply that some code reads."""
     if isinstance(error, Garbled):
         return False

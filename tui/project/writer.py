@@ -18,6 +18,7 @@ from postgrest import CountMethod, ReturnMethod
 
 from tui.project.client import REFRESH, counted
 from tui.project.errors import GATEWAY_TIMEOUT, UNEXPECTED_FAILURE, Missing, ProjectError
+from tui.project.http import clean_data
 from tui.project.query import filtered
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ class Writer:
         async def request() -> Any:
             nonlocal started
             started = time.perf_counter()
-            return (await self._project.rest.rpc(REFRESH, {}).execute()).data
+            return clean_data((await self._project.rest.rpc(REFRESH, {}).execute()).data)
 
         policy = replace(self._project.policy, deadline_s=_REFRESH_DEADLINE_S, once=GATEWAY_TIMEOUT)
         answer = await self._send("refreshing the view", request, policy=policy)

@@ -68,8 +68,8 @@ HOP_HEADERS = frozenset(
 KEEP_ALIVE_SECONDS = 15.0
 SLOW_TICK_SECONDS = 0.1
 NEWER_VERSION = "16.2"
-# A ref of the hosted form: 20 letters.
-PROJECT_REF = "sandboxsandboxsandbo"
+# Not of the form of a ref: loopback whose replies name a hosted project is a tunnel to one.
+PROJECT_REF = "sandbox"
 FORMATS = {"smallint": "int32", "integer": "int32", "bigint": "int64"}
 MISSING_TABLE = re.compile(r'relation "(public\.\w+)" does not exist')
 REFUSED_CLAIMS = {"JWT expired", "JWT not yet valid", "JWT issued at future", "JWT not in audience"}
@@ -249,13 +249,14 @@ class Gateway:
         seen = Seen(request.method, request.raw_path)
         self._log.append(seen)
         fault = self._faults.next(request.method, request.raw_path)
+        # Before any wait: a client that goes away meanwhile does not call back what it sent.
+        body = await request.content.read()
         if fault.delay:
             await asyncio.sleep(fault.delay)
         response = self._fault_before(request, fault.kind)
         if response is not None:
             seen.status = response.status
             return response
-        body = await request.content.read()
         if fault.kind == "gave_up":
             response = await self._give_up_on(request, body)
         else:

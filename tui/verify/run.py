@@ -51,7 +51,10 @@ DRAIN_S: Final = 9.0
 BUSY_TRIES: Final = 20
 # For a refresh that outlasts its gateway: ten minutes, as long as a refresh may take.
 _LOOK_EVERY_S: Final = 2.0
+_LOOK_AGAIN_S: Final = 0.5
 _LOOKS: Final = 300
+# A request may wait at the gateway or in a pool: one look before it begins is none.
+_LOOKS_WITHOUT_REFRESH: Final = 4
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 _ONLY_READS: Final = frozenset({Mode.DRY_RUN, Mode.HEATMAP})
 
@@ -469,6 +472,7 @@ class RunContext:
         waited_s = time.perf_counter() - began
         limit = f"the gateway gave up after {waited_s:.0f} s ({error.status})"
         self.emit(Notice(f"{limit}; looking whether the view is refreshed all the same"))
+        idle = 0
         for _ in range(_LOOKS):
             if not final:
                 self.cancellation.check()
@@ -482,9 +486,10 @@ class RunContext:
                 if at - timedelta(milliseconds=server_ms) >= asked_at:
                     self.emit(Notice(f"{limit}, the refresh was done: the time is the server's"))
                     return float(server_ms)
-            if view.get("refresh_running") is not True:
+            idle = 0 if view.get("refresh_running") is True else idle + 1
+            if idle == _LOOKS_WITHOUT_REFRESH or not document:
                 break
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(_LOOK_EVERY_S if idle == 0 else _LOOK_AGAIN_S)
         raise ProjectUnreachable(
             f"refreshing the view: {limit}, and the view was not refreshed",
             hint="raise the gateway's limit (nginx: proxy_read_timeout; Envoy: the route's "

@@ -11,7 +11,7 @@ from tui.files import save_text
 from tui.heatmap.axes import row_filter
 from tui.heatmap.formatting import plural
 from tui.heatmap.rows import write_rows
-from tui.redact import redact
+from tui.redact import redact_known
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -96,7 +96,7 @@ async def export(
             return f"Saved {said}{filtered} to {folder / name}.csv and .json"
         if answer == "picture":
             title = " · ".join(["heatmap-tui", *grid.spec.words])
-            drawn = redact(app.export_screenshot(title=title))
+            drawn = redact_known(app.export_screenshot(title=title))
             path = await asyncio.to_thread(save_text, folder / f"{name}.svg", drawn)
             return f"Saved the picture to {path}"
     except ConfigurationError as error:
