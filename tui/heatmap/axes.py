@@ -1,7 +1,7 @@
 """What a heatmap can show: axes, metric, order, scale and filters.
 
-A key identifies a grid row or column; None inside a key is an absent tag, which is a group of its
-own and never mixed up with a tag that happens to read the same.
+A key identifies a grid row or column. None in a key is an absent tag: a group of its own, never
+mixed up with a tag that reads the same.
 """
 
 from __future__ import annotations
@@ -37,12 +37,10 @@ class RowAxis(StrEnum):
 
     @property
     def heading(self) -> str:
-        """The name as it is shown."""
         return self.value.replace(" x ", " × ")
 
     @property
     def plural(self) -> str:
-        """The name for a number of rows."""
         return {"lesion x topic": "lesion × topic pairs"}.get(self.value, f"{self.value}s")
 
 
@@ -54,7 +52,6 @@ class ColumnAxis(StrEnum):
 
     @property
     def plural(self) -> str:
-        """The name for a number of columns."""
         return f"{self.value}s"
 
 
@@ -67,11 +64,10 @@ class Metric(StrEnum):
 
     @property
     def heading(self) -> str:
-        """The name as it is shown."""
         return "median time" if self is Metric.MEDIAN else self.value
 
     def figure(self, value: float) -> str:
-        """A value with its unit: a share as a percentage, a count, or a time."""
+        """A value (a share, a count, milliseconds) with its unit."""
         if self is Metric.ACCURACY:
             return f"{value * 100:.0f}%"
         if self is Metric.ATTEMPTS:
@@ -114,7 +110,6 @@ class Scale(StrEnum):
 
     @property
     def heading(self) -> str:
-        """The name as it is shown."""
         if self is Scale.DEVIATION:
             return "deviation from the mean"
         return "fixed scale" if self is Scale.FIXED else "scale of the range"
@@ -122,19 +117,12 @@ class Scale(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GridSpec:
-    """Everything that decides what a grid shows, apart from the rows themselves.
+    """Everything that decides what a grid shows, apart from the rows.
 
     Attributes:
-        axis: What one grid row stands for.
-        columns: What one grid column stands for.
-        metric: What is shown in a cell.
-        order: How the grid rows are sorted.
         text: Filter: every word of it must occur in a row's label, in upper or lower case. On the
             question axis the full id, the lesion and the topic are searched too.
-        origin: Whether to keep synthetic questions, the others, or all.
-        synthetic: The questions that count as synthetic for `origin`.
         names: Labels for questions (their slugs); a question without one shows its short id.
-        scale: What the colours stand for.
         least: Cells with fewer attempts are faded and do not stretch the scale.
     """
 
@@ -151,7 +139,7 @@ class GridSpec:
 
     @property
     def filters(self) -> list[str]:
-        """What keeps rows out, in words; empty where nothing does."""
+        """The filters in words."""
         return [
             *([f"{self.origin.value} only"] if self.origin is not Origin.ALL else []),
             *([f'matching "{clean_label(self.text)}"'] if self.text.split() else []),
@@ -170,14 +158,14 @@ class GridSpec:
 
 
 def tag_label(tag: str | None, absent: str) -> str:
-    """A lesion or topic as it is shown; `absent` where there is none."""
+    """A lesion or topic as it is shown."""
     if tag is None:
         return absent
     return clean_label(tag) or EMPTY_TAG
 
 
 def row_key(axis: RowAxis) -> Callable[[AggregateRow], Hashable]:
-    """The function that tells which grid row an aggregate row belongs to."""
+    """The function from an aggregate row to the key of its grid row."""
     keys: dict[RowAxis, Callable[[AggregateRow], Hashable]] = {
         RowAxis.LESION: lambda row: row.lesion,
         RowAxis.TOPIC: lambda row: row.topic,
@@ -188,7 +176,7 @@ def row_key(axis: RowAxis) -> Callable[[AggregateRow], Hashable]:
 
 
 def row_labels(axis: RowAxis, row: AggregateRow, names: Mapping[UUID, str]) -> tuple[str, ...]:
-    """The label of a row's grid row, safe to print: one part, or a pair."""
+    """The label of a grid row, safe to print: one part, or a pair."""
     if axis is RowAxis.QUESTION:
         name = names.get(row.question_id)
         return ((clean_label(name) if name else "") or str(row.question_id)[:8],)
@@ -199,7 +187,7 @@ def row_labels(axis: RowAxis, row: AggregateRow, names: Mapping[UUID, str]) -> t
 
 
 def row_filter(spec: GridSpec) -> Callable[[AggregateRow], bool] | None:
-    """The function that tells whether a row is kept, or None to keep all."""
+    """The function that keeps a row; None keeps all."""
     words = spec.text.casefold().split()
     if not words and spec.origin is Origin.ALL:
         return None

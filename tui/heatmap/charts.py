@@ -1,8 +1,9 @@
 """Charts: trend, bars, distribution, refresh times. Plotext is only here.
 
-Every chart is exactly `height` lines of `width` terminal cells, without a line break at the end.
-plotext's figures are mutable and look at the terminal's size, so each drawing makes its own, with
-the size clamp off, under a lock: all may be called from any thread.
+Every chart is exactly `height` lines of `width` terminal cells, with no line break at the end;
+below `LEAST_WIDTH` or `LEAST_HEIGHT` only its title is shown. plotext's figures are mutable and
+look at the terminal's size, so each drawing makes its own, with the size clamp off, under a lock:
+all may be called from any thread.
 """
 
 from __future__ import annotations
@@ -56,41 +57,28 @@ def beside(
 ) -> tuple[Text, Text]:
     """The two charts of one grid row: its values, and how they spread.
 
-    Args:
-        grid: The grid.
-        row: The row under the cursor.
-        width: Width of either in cells.
-        height: Height of either in lines.
-        colour: Whether to colour them.
-        ascii_only: Whether the terminal lacks Unicode.
-
-    Returns:
-        A line over weeks, or a bar for each topic, which have no order to draw a line along; and
-        the distribution of the row's cells.
+    Weeks make a line; topics, which have no order, make bars.
     """
     metric, label = grid.metric, grid.rows[row].label
-    over_weeks = grid.spec.columns is ColumnAxis.WEEK
     points = row_points(grid, row)
-    first = trend_chart if over_weeks else bar_chart
-    charts = (
-        first(
-            points,
-            metric=metric,
-            title=f"{metric.heading} by {grid.spec.columns.value}: {label}",
-            width=width,
-            height=height,
-            colour=colour,
-        ),
-        distribution_chart(
-            [value for _, value in points if value is not None],
-            metric=metric,
-            title=f"{grid.spec.columns.plural} by {metric.heading}: {label}",
-            width=width,
-            height=height,
-            colour=colour,
-        ),
+    draw_values = trend_chart if grid.spec.columns is ColumnAxis.WEEK else bar_chart
+    values = draw_values(
+        points,
+        metric=metric,
+        title=f"{metric.heading} by {grid.spec.columns.value}: {label}",
+        width=width,
+        height=height,
+        colour=colour,
     )
-    return (_ascii(charts[0]), _ascii(charts[1])) if ascii_only else charts
+    spread = distribution_chart(
+        [value for _, value in points if value is not None],
+        metric=metric,
+        title=f"{grid.spec.columns.plural} by {metric.heading}: {label}",
+        width=width,
+        height=height,
+        colour=colour,
+    )
+    return (_ascii(values), _ascii(spread)) if ascii_only else (values, spread)
 
 
 def row_points(grid: Grid, row: int) -> list[tuple[str, float | None]]:
@@ -120,16 +108,7 @@ def trend_chart(
     height: int,
     colour: bool = True,
 ) -> Text:
-    """A line over weeks, with a gap where a week has no value.
-
-    Args:
-        points: Label and value of each week in order; see `row_points`.
-        metric: What it shows, for the scale: accuracy runs from 0 to 100%.
-        title: What the line stands for; may come from the database.
-        width: Width in cells.
-        height: Height in lines.
-        colour: Whether to colour the line.
-    """
+    """A line over weeks, with a gap where a week has no value."""
     # plotext interpolates a line far outside its scale point by point, for minutes.
     most = 1.0 if metric is Metric.ACCURACY else math.inf
     values = [None if value is None else min(value, most) for _, value in points]
@@ -157,16 +136,7 @@ def bar_chart(
     height: int,
     colour: bool = True,
 ) -> Text:
-    """A bar to the right for each point, with its label and its figure.
-
-    Args:
-        points: Label and value of each; labels may come from the database.
-        metric: What it shows, for the scale: accuracy runs from 0 to 100%.
-        title: What the bars stand for.
-        width: Width in cells.
-        height: Height in lines; points that find no room are counted on the last.
-        colour: Whether to colour the bars.
-    """
+    """A bar to the right for each point; those without room are counted."""
     known = [value for _, value in points if value is not None]
     if not known:
         return _message(title, "no data", width, height)
@@ -200,16 +170,7 @@ def distribution_chart(
     height: int,
     colour: bool = True,
 ) -> Text:
-    """How many cells hold which value, as vertical bars.
-
-    Args:
-        values: One value for each cell that has data.
-        metric: What it shows, for the scale.
-        title: What is counted.
-        width: Width in cells.
-        height: Height in lines.
-        colour: Whether to colour the bars.
-    """
+    """How many cells hold which value, as vertical bars."""
     if not values:
         return _message(title, "no data", width, height)
     low, high = (0.0, 1.0) if metric is Metric.ACCURACY else (min(values), max(values))
@@ -245,17 +206,7 @@ def refresh_chart(
     baseline: float | None = None,
     colour: bool = True,
 ) -> Text:
-    """Refresh times of one run after the other, with a line for the baseline.
-
-    Args:
-        milliseconds: Refresh time of each run, oldest first; None where it is unknown.
-        labels: A short label for each run.
-        title: What is shown.
-        width: Width in cells.
-        height: Height in lines.
-        baseline: Time to compare with, in milliseconds.
-        colour: Whether to colour the lines.
-    """
+    """Refresh times of one run after the other, with a line for the baseline."""
     known = [value for value in milliseconds if value is not None]
     if not known:
         return _message(title, "no runs yet", width, height)
@@ -276,7 +227,6 @@ def refresh_chart(
 
 
 def _chart(title: str, draw: _Draw, width: int, height: int, *, colour: bool) -> Text:
-    """A title, and below it what plotext draws."""
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return _message(title, "", width, height)
     with _DRAWING:
@@ -301,7 +251,6 @@ def _message(title: str, message: str, width: int, height: int) -> Text:
 
 
 def _ascii(chart: Text) -> Text:
-    """A chart in ASCII, coloured as it was."""
     lines = []
     for line in chart.split("\n", allow_blank=True):
         ends = sorted({end for span in line.spans for end in span[:2]})

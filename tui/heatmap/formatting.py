@@ -54,9 +54,9 @@ def fit(text: str, width: int) -> str:
 
 
 def percent(correct: int, attempts: int) -> str:
-    """Accuracy in whole per cent; "0" stands for no correct attempt alone.
+    """Accuracy in whole per cent; "0" only where no attempt was correct.
 
-    The view's `accuracy_rate` has two decimals, so that a whole percentage says just as much.
+    The view's `accuracy_rate` has two decimals, so a whole percentage says as much.
     """
     value = (200 * correct + attempts) // (2 * attempts)
     return "<1" if correct and not value else str(value)
@@ -111,7 +111,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def first_fitting(forms: list[str], width: int) -> str | None:
-    """The first of `forms` that fits in `width`, or None: no figure is cut."""
+    """The first of `forms` that fits in `width`: no figure is cut."""
     return next((form for form in forms if len(form) <= width), None)
 
 
@@ -128,7 +128,7 @@ def _rounded(value: Decimal, step: str) -> str:
 def ascii_only(text: str) -> str:
     """`text` in ASCII, as wide as it was: signs by their likes, no accents.
 
-    What has no like in ASCII, as in most labels of other scripts, becomes `?`.
+    What has no equivalent becomes `?`.
     """
     if text.isascii():
         return text
@@ -150,7 +150,7 @@ def _ascii_char(char: str) -> str:
 
 
 def utc_iso(text: str) -> str | None:
-    """An ISO 8601 instant of any offset, in UTC to the second, or None."""
+    """An ISO 8601 instant in UTC to the second; None without an offset."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -159,12 +159,7 @@ def utc_iso(text: str) -> str | None:
 
 
 def month_line(weeks: Sequence[date], width: int) -> str:
-    """Month names above each month's first week, the year where it is new.
-
-    Args:
-        weeks: The Mondays shown, in order.
-        width: Cells that each takes.
-    """
+    """Month names above each month's first week, the year where it is new."""
     months = [(week.year, week.month) for week in weeks]
     starts = [at for at, month in enumerate(months) if at == 0 or month != months[at - 1]]
     line = ""

@@ -59,14 +59,11 @@ class Cell:
     """Attempts of one group, summed.
 
     Attributes:
-        attempts: Sum of attempts; at least 1.
-        correct: Sum of correct attempts.
-        median_ms: Median time to answer in milliseconds, None when no duration was recorded.
-        median_exact: Whether `median_ms` is the median of the durations. It is when all of them
-            are in one aggregate row; otherwise `median_ms` is the mean of the rows' medians
-            weighted by their attempts, which is not a median and is shown as such.
-        rows: The aggregate rows behind the cell, as read; empty for the totals of rows, columns
-            and grid, whose rows are those of their cells.
+        median_exact: Whether `median_ms` is the median of the durations. It is when all of them are
+            in one aggregate row; otherwise `median_ms` is the mean of the rows' medians weighted by
+            their attempts, which is not a median and is shown as such.
+        rows: The aggregate rows behind the cell, as read; empty for the totals of rows, columns and
+            grid, whose rows are those of their cells.
     """
 
     attempts: int
@@ -94,7 +91,7 @@ class Cell:
         return first_fitting(short_duration(self.median_ms, exact=self.median_exact), width)
 
     def describe(self) -> str:
-        """All figures on one line, exact medians apart from weighted ones."""
+        """All figures on one line; a weighted median is named as such."""
         parts = [
             f"accuracy {percent(self.correct, self.attempts)}%",
             f"{self.correct:,} correct of {plural(self.attempts, 'attempt')}",
@@ -122,7 +119,6 @@ class Sum:
         self._weight = 0
 
     def add(self, row: AggregateRow) -> None:
-        """Count one aggregate row."""
         self.attempts += row.attempts
         self.correct_attempts += row.correct_attempts
         median = row.median_duration_ms
@@ -133,7 +129,6 @@ class Sum:
             self._weight += row.attempts
 
     def include(self, entry: AggregateRow | Sum) -> None:
-        """Count what is behind one cell."""
         if not isinstance(entry, Sum):
             self.add(entry)
             return
@@ -162,7 +157,6 @@ class Pile(Sum):
         self.add(first)
 
     def add(self, row: AggregateRow) -> None:
-        """Keep and count one more aggregate row."""
         self.rows.append(row)
         super().add(row)
 
@@ -183,13 +177,7 @@ def cell_of(entry: Entry) -> Cell:
 
 @dataclass(frozen=True, slots=True)
 class GridColumn:
-    """One column.
-
-    Attributes:
-        key: What identifies the column's group: a topic, or a number of weeks.
-        label: What the column is called: an ISO date or a topic.
-        week: The Monday of the week, None on the topic axis.
-    """
+    """One column; its key is a topic, or ISO weeks since 0001-01-01."""
 
     key: Hashable
     label: str
@@ -198,13 +186,10 @@ class GridColumn:
 
 @dataclass(frozen=True, slots=True)
 class GridRow:
-    """One row.
+    """One row; its key is a tag, a pair of tags, or a question id as a number.
 
     Attributes:
-        key: What identifies the row's group: a tag, a pair of tags, or a question id as a number.
-        labels: What the row is called, safe to print; two parts for a pair of tags.
         entries: What is behind each cell, by the key of the column; `Grid.cell` reads it.
-        total: The row's cells together.
         levels: Where each cell lies on the colour scale: 0 without data, else 1 to `LEVELS` or
             `ZERO`, and `FADED` more with few attempts. In the order of the columns.
     """
@@ -217,7 +202,6 @@ class GridRow:
 
     @property
     def label(self) -> str:
-        """What the row is called, in one piece."""
         return PAIR_SEPARATOR.join(self.labels)
 
 
@@ -226,16 +210,10 @@ class Grid:
     """A heatmap, ready to be drawn. It equals itself alone.
 
     Attributes:
-        spec: What was asked for.
-        rows: The rows in the order asked for.
         columns: The columns; weeks are continuous but for gaps of more than a year.
-        whole: All rows together, column by column; None in an empty grid.
         low: Smallest value of the metric in any cell that is not faded, or in any; None without.
-        high: Largest value likewise.
-        mean: What the deviation is measured from, None without a value: the accuracy or the time
-            of all cells together, or the attempts of an average cell.
-        rows_read: Aggregate rows given.
-        rows_used: Aggregate rows that passed the filters and have a week.
+        mean: What the deviation is measured from, None without a value: the accuracy or the time of
+            all cells together, or the attempts of an average cell.
         undated: Aggregate rows left out for a week that no calendar holds, by that week.
         label_widths: Terminal cells that the widest label takes, for each part of the labels.
     """
@@ -254,12 +232,11 @@ class Grid:
 
     @property
     def metric(self) -> Metric:
-        """What the cells show."""
         return self.spec.metric
 
     @property
     def scale(self) -> tuple[float, float] | None:
-        """The values at the ends of the colour scale, None without values."""
+        """The values at the ends of the colour scale."""
         if self.low is None or self.high is None or self.mean is None:
             return None
         if self.spec.scale is Scale.RANGE:
@@ -270,12 +247,10 @@ class Grid:
         return (0.0, 1.0 if self.metric is Metric.ACCURACY else self.high)
 
     def cell(self, row: int, column: int) -> Cell | None:
-        """The cell at a position, None where there is no data."""
         entry = self.rows[row].entries.get(self.columns[column].key)
         return None if entry is None else cell_of(entry)
 
     def row_cells(self, row: GridRow) -> list[Cell | None]:
-        """The cells of one row, None where there is no data."""
         found = [row.entries.get(column.key) for column in self.columns]
         return [None if entry is None else cell_of(entry) for entry in found]
 
@@ -296,12 +271,11 @@ class Grid:
         return (ZERO if value == 0 and level == 1 else level) + faded
 
     def levels(self, entries: Mapping[Hashable, Entry]) -> bytes:
-        """The levels of a row of these entries."""
         found = [entries.get(column.key) for column in self.columns]
         return bytes([0 if entry is None else self.level(entry) for entry in found])
 
     def describe_undated(self) -> str:
-        """How many rows no calendar holds, and their weeks; empty without any."""
+        """How many rows have a week that no calendar holds, and which."""
         if not self.undated:
             return ""
         count = sum(self.undated.values())
@@ -312,7 +286,7 @@ class Grid:
 
 @lru_cache(maxsize=65_536)
 def _week_number(text: str) -> int | None:
-    """ISO weeks since 0001-01-01, which was a Monday; None where it is no date."""
+    """ISO weeks since 0001-01-01, which was a Monday."""
     week = week_date(text)
     return None if week is None else (week.toordinal() - 1) // 7
 
@@ -418,7 +392,7 @@ def _any_row(entries: Mapping[Hashable, Source]) -> AggregateRow:
 
 
 def _columns(spec: GridSpec, keys: Iterable[Hashable]) -> Iterator[GridColumn]:
-    """The columns in order; between weeks, those that have no rows."""
+    """The columns in order, weeks without rows between others included."""
     if spec.columns is ColumnAxis.TOPIC:
         for topic in sorted(keys, key=_topic_order):
             label = tag_label(topic if isinstance(topic, str) else None, NO_TOPIC)
@@ -437,7 +411,7 @@ def _topic_order(topic: Hashable) -> tuple[bool, str, str]:
 
 
 def wilson_lower(count: int, of: int) -> float:
-    """Wilson's lower bound, at 95%, of the share that `count` of `of` is.
+    """Wilson's lower bound, at 95%, of the share `count` / `of`.
 
     1 of 1 is worth 0.21 and 40 of 50 is worth 0.67: few attempts do not outrank many.
     """
@@ -452,8 +426,8 @@ def _row_order(spec: GridSpec) -> Callable[[GridRow], tuple[float | bool | str, 
     """The sort key that `spec.order` asks for.
 
     Worst first is, for accuracy, by the lower bound of the share of wrong answers; for the time,
-    the longest, those of few attempts last; for attempts, the fewest. Ties fall to the larger
-    number of attempts, then to the label. An absent tag comes last where the order is by label.
+    the longest, those of few attempts last; for attempts, the fewest. Ties go by the number of
+    attempts, then by the label.
     """
 
     def by_label(row: GridRow) -> tuple[float | bool | str, ...]:

@@ -1,7 +1,7 @@
 """How a value looks: colours, ink, glyphs, and the marks of cells.
 
-Three ways, for three kinds of terminal: 64 steps of colour, five of the sixteen standard colours,
-and glyphs without any colour. No data is never one of the steps.
+Three kinds of terminal: 64 steps of colour, five of the sixteen standard colours, and glyphs
+without colour. No data is never one of the steps.
 """
 
 from __future__ import annotations
@@ -61,15 +61,12 @@ class Glyphs:
     """How values look without colour, and the marks around them.
 
     Attributes:
-        no_data: Fills a cell without data; none of those below.
-        faded: Stands before the figure of a cell with few attempts.
         levels: Fill for the lowest to the highest values.
         apart: Fill for values far below to far above the mean.
         spark: The heights of a sparkline.
         mark: The cursor's place on the scale.
         cursor: Left and right of the cell under the cursor.
         cross: Left and right edge of the cells above and below it.
-        thumb: The part of the scroll bar that stands for what is shown.
     """
 
     no_data: str
@@ -96,14 +93,7 @@ class Paint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """How the values of one scale look on one terminal.
-
-    Attributes:
-        paints: One for each step, lowest value first.
-        depth: How much colour there is; where there is none the paints are not used.
-        glyphs: What is drawn where there is no colour, and around the cells.
-        levels: The glyphs of the steps where there is no colour.
-    """
+    """How the values of one scale look on one terminal."""
 
     paints: tuple[Paint, ...]
     depth: Depth
@@ -115,30 +105,26 @@ class Palette:
         return _step(position, len(self.paints))
 
     def level(self, position: float) -> str:
-        """The glyph for a place on the scale, 0 to 1."""
         return self.levels[_step(position, len(self.levels))]
 
     @property
     def chip(self) -> str:
-        """The mark of a faded cell, in its colour where there is any."""
+        """The mark of a faded cell."""
         if self.depth is Depth.NONE:
             return self.glyphs.faded
         return self.glyphs.levels[-1] if self.glyphs is ASCII_SHADES else CHIP
 
     @property
     def no_data(self) -> str:
-        """What fills a cell without data: a hatch, or a glyph."""
         plain = self.depth is Depth.NONE or self.glyphs is ASCII_SHADES
         return self.glyphs.no_data if plain else NO_DATA_HATCH
 
 
 class Look(NamedTuple):
-    """How one line of one cell is drawn.
+    """How one line of one cell is drawn; `step` is the palette's.
 
     Attributes:
         chip: What stands before the text in the colour of the step: the mark of a faded cell.
-        text: The rest.
-        step: The step of the palette, None without data.
     """
 
     chip: str
@@ -149,17 +135,10 @@ class Look(NamedTuple):
 def look_of(
     palette: Palette, level: int, width: int, figure: str = "", *, framed: bool = False
 ) -> Look:
-    """What one line of a cell holds, in `width` characters, or two less.
+    """What one line of a cell holds, in `width` characters; framed, two less.
 
     A cell of few attempts is faded: a chip of its colour, not a fill. The first character is free
     for a crosshair wherever the figure leaves it.
-
-    Args:
-        palette: The palette.
-        level: The cell's level, see `GridRow.levels`.
-        width: Width of the cell.
-        figure: What it says, if anything.
-        framed: Whether a mark stands on either side.
     """
     room = max(0, width - 2) if framed else width
     place = level % FADED
@@ -180,21 +159,13 @@ def look_of(
 
 
 def _shaded(figure: str, glyph: str, width: int, *, gap: bool) -> str:
-    """A figure with a glyph before it, and a gap after it if asked for."""
     spare = width - len(figure)
     after = " " if gap and spare > 1 and width >= FIGURE_FROM_WIDTH else ""
     return glyph * (spare - len(after)) + figure + after
 
 
 def palette_for(scale: Scale, *, dark: bool, depth: Depth, glyphs: Glyphs) -> Palette:
-    """The palette for a scale on a terminal.
-
-    Args:
-        scale: What the colours stand for.
-        dark: Whether the background is dark. The sixteen colours do not depend on it.
-        depth: How much colour there is.
-        glyphs: What the terminal can draw.
-    """
+    """The palette for a scale on a terminal."""
     apart = scale is Scale.DEVIATION
     if depth is Depth.FULL:
         anchors = (_APART_ON_LIGHT, _APART_ON_DARK) if apart else (_ON_LIGHT, _ON_DARK)
@@ -209,7 +180,7 @@ def palette_for(scale: Scale, *, dark: bool, depth: Depth, glyphs: Glyphs) -> Pa
 
 
 def _ramp(anchors: str) -> list[Rgb]:
-    """`LEVELS` colours between some that are given in hexadecimal."""
+    """`LEVELS` colours interpolated between anchors in hexadecimal."""
     known = [tuple(bytes.fromhex(each)) for each in anchors.split()]
     parts = list(pairwise(known))
     ramp: list[Rgb] = []

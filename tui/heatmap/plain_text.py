@@ -67,26 +67,15 @@ def print_heatmap(
 ) -> str:
     """Draw a heatmap as text, with a title, a legend, and what was left out.
 
-    Args:
-        grid: What to draw.
-        width: Width of the terminal in cells; below 40 it is drawn 40 wide.
-        depth: How much colour to use; without, cells hold a glyph and the figure.
-        dark: Whether the background is dark.
-        glyphs: What is drawn where there is no colour.
-        total: Rows there are in the view, of which the grid may hold a part; None where the grid
-            was not read from one.
-        refreshed_at: When the view was last refreshed, ISO 8601; None where nobody knows.
-
-    Returns:
-        Lines of `width` cells joined by line breaks, none at the end. Columns that do not fit are
-        left out, the oldest weeks or the last topics, and the second line says so; the next tell
-        what was read of the view, and how old it is.
+    Lines are `width` cells wide, at least 40. Columns that do not fit, the oldest weeks or the last
+    topics, are left out and the second line says so. `total` is the number of rows in the view, of
+    which the grid may hold a part.
     """
     palette = palette_for(grid.spec.scale, dark=dark, depth=depth, glyphs=glyphs)
     drawing = _Drawing(grid, max(_LEAST_WIDTH, width), palette)
     lines = drawing.head([] if total is None else _reading(grid, total, refreshed_at))
     lines += [drawing.row(row) for row in grid.rows]
-    lines += [Text(""), drawing.legend()]
+    lines += [Text(""), legend_text(grid, palette, drawing.width)]
     own = ascii_only if glyphs is ASCII_SHADES else str
     if depth is Depth.NONE:
         return "\n".join(own(fit(line.plain, drawing.width)) for line in lines)
@@ -106,8 +95,6 @@ def print_heatmap(
 
 
 class _Drawing:
-    """One heatmap in one width."""
-
     def __init__(self, grid: Grid, width: int, palette: Palette) -> None:
         self._grid = grid
         self.width = width
@@ -125,7 +112,6 @@ class _Drawing:
         self._columns = range(start, start + shown)
 
     def head(self, reading: list[str]) -> list[Text]:
-        """Title, extent, how it was read, and the column labels."""
         grid = self._grid
         lines = [Text(fit(" · ".join(grid.spec.words), self.width), Style(bold=True))]
         said = [self._extent(), *_in_lines(reading, self.width)]
@@ -145,7 +131,6 @@ class _Drawing:
         return lines
 
     def row(self, row: GridRow) -> Text:
-        """One row."""
         grid = self._grid
         total = row.total.short(grid.metric, _TOTAL_WIDTH - 1) or "-"
         line = Text(f"{fit(row.label, self._label)}{total:>{_TOTAL_WIDTH}} ")
@@ -164,10 +149,6 @@ class _Drawing:
         if look.chip:
             return Text.assemble((look.chip, Style(color=Color.from_rgb(*fill))), look.text)
         return Text(look.text, Style(color=Color.from_rgb(*ink), bgcolor=Color.from_rgb(*fill)))
-
-    def legend(self) -> Text:
-        """The scale and the marks."""
-        return legend_text(self._grid, self._palette, self.width)
 
     def _extent(self) -> str:
         grid = self._grid
@@ -190,15 +171,10 @@ _BAR = (8, 32)
 def legend_text(grid: Grid, palette: Palette, width: int, *, at: float | None = None) -> Text:
     """How to read a heatmap, on one line; notes without room are left out.
 
-    Args:
-        grid: The grid.
-        palette: How its values look.
-        width: Room there is, in cells.
-        at: A value to mark on the scale, that of the cell under a cursor.
+    `at` is a value to mark on the scale.
     """
     legend = Text(no_wrap=True, overflow="ellipsis", end="")
-    plain_only = palette.glyphs is ASCII_SHADES
-    own = ascii_only if plain_only else str
+    own = ascii_only if palette.glyphs is ASCII_SHADES else str
     if grid.scale is None:
         return legend.append(fit("no values to show", width).rstrip())
     low, high = _ends(grid, grid.scale)
@@ -237,7 +213,7 @@ def _ends(grid: Grid, scale: tuple[float, float]) -> tuple[str, str]:
 
 
 def _notes(grid: Grid, palette: Palette) -> list[str]:
-    """What is said after the scale, the most needed first."""
+    """What follows the scale, the most needed first."""
     notes = [f"{palette.no_data * 2} no data"]
     if grid.metric is Metric.MEDIAN:
         # A figure that is no median must never stand without this.
@@ -250,7 +226,7 @@ def _notes(grid: Grid, palette: Palette) -> list[str]:
 
 
 def _reading(grid: Grid, total: int, refreshed_at: str | None) -> list[str]:
-    """What was read of the view, and when it was last made anew."""
+    """What was read of the view, and when it was last refreshed."""
     at = utc_iso(refreshed_at) if refreshed_at else None
     age = f"refreshed {at[:10]} {at[11:16]} UTC" if at else "when it was refreshed is not known"
     if total == 0:
@@ -263,7 +239,6 @@ def _reading(grid: Grid, total: int, refreshed_at: str | None) -> list[str]:
 
 
 def _in_lines(parts: list[str], width: int) -> list[str]:
-    """Parts in one line where they fit, else each in its own."""
     joined = ", ".join(parts)
     return [joined] if parts and cell_len(joined) <= width else parts
 

@@ -46,7 +46,7 @@ _DATE = re.compile(r"-?infinity|\d{4,7}-\d\d-\d\d(?: BC)?", re.ASCII)
 
 @lru_cache(maxsize=_KEPT_QUESTIONS)
 def week_date(text: str) -> date | None:
-    """The Monday that `text` is; None where Python has no such date.
+    """The date in `text`; None where Python has no such date.
 
     PostgreSQL's dates reach from 4713 BC to the year 5874897, and beyond both to infinity.
     """
@@ -68,13 +68,8 @@ class AggregateRow:
     """Attempts on one question in one ISO week.
 
     Attributes:
-        question_id: The question.
-        lesion: Normalized lesion tag, or None.
-        topic: Topic as stored, or None.
         week_start: Monday of the ISO week in UTC as the database writes it: an ISO date as a rule,
             but also `infinity` or `0044-03-13 BC`, which `week` cannot be.
-        attempts: Responses in that week; at least 1.
-        correct_attempts: Those that were correct.
         accuracy_rate: correct / attempts, two decimals, half away from zero.
         median_duration_ms: Median of the durations that are present, in milliseconds; None when
             there are none. Whole or half milliseconds, exact.
@@ -91,7 +86,6 @@ class AggregateRow:
 
     @property
     def week(self) -> date | None:
-        """The week as a date, None where Python's calendar does not hold it."""
         return week_date(self.week_start)
 
     @classmethod
@@ -162,14 +156,9 @@ def rows_as_csv(rows: Iterable[AggregateRow]) -> str:
 
 
 def write_rows(path: Path, rows: Iterable[AggregateRow]) -> Path:
-    """Write rows to a file that appears whole or not at all, readable by its owner alone.
+    """Write rows to a private file that appears whole or not at all.
 
-    Args:
-        path: Where to; `.csv` or `.json` decides the format. An existing file is replaced.
-        rows: The rows.
-
-    Returns:
-        The absolute path of the file.
+    The suffix `.csv` or `.json` decides the format; an existing file is replaced.
 
     Raises:
         ConfigurationError: The suffix is neither, or the file cannot be written.
