@@ -1,1 +1,1 @@
-"""What outlives a run: deployment log, history, report. Knows neither project nor screens."""
+"""What outlives a run: deployment log, history, report."""

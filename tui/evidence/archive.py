@@ -1,4 +1,4 @@
-"""The archive: keeps what outlives a run, and judges a run by what outlived earlier ones."""
+"""The archive: keeps a run's evidence, and judges it by earlier runs'."""
 
 from __future__ import annotations
 
@@ -40,18 +40,13 @@ _TABLES: Final = ("users", "questions", "responses")
 
 
 class Archive:
-    """Keeps what outlives a run: `tui.verify.archive.Archive` on disk.
+    """`tui.verify.session.Archive` on disk.
+
+    `evidence` is of the last run that was more than a look at the heatmap.
 
     Args:
-        state_dir: Where history and reports are.
-        log: The deployment log.
-        limits: What a refresh may take.
-        is_sandbox: The target lives and dies with this process: its runs are compared with those
-            in other sandboxes, never with those of a local stack at the same address.
-        now: The wall clock.
-
-    Attributes:
-        evidence: Of the last run that was more than a look at the heatmap, or None.
+        is_sandbox: The target lives and dies with this process: its runs are compared with those in
+            other sandboxes, never with those of a local stack at the same address.
     """
 
     def __init__(
@@ -87,12 +82,11 @@ class Archive:
         return cls(settings.state_dir, log, limits, is_sandbox=is_sandbox)
 
     async def pace(self, target: Target) -> Pace | None:
-        """How fast earlier runs on a target were, or None."""
         history = await self._history(lambda _: None)
         return history.pace(self._place(target))
 
     def require_log(self) -> None:
-        """Refuse at once where the deployment log could not be written."""
+        """Refuse a run whose intent the deployment log could not take."""
         self.log.require_writable()
 
     async def announce(
@@ -114,7 +108,7 @@ class Archive:
         return await self._at(self.log.path, open_intent, emit)
 
     def anchors(self) -> list[Anchor]:
-        """What history and reports say of the deployment log; blocks for the history's lock.
+        """What history and reports say of the deployment log; blocks for a lock.
 
         Raises:
             HistoryUnreadable: There is a history that cannot be read.
@@ -125,7 +119,7 @@ class Archive:
     async def conclude(
         self, result: Result, finished: RunFinished, intent: Intent | None, emit: Emit
     ) -> RunFinished:
-        """Judge a run's thresholds, put its outcome on record, keep it and make its evidence."""
+        """Judge a run's thresholds, record its outcome, and keep its evidence."""
         try:
             past = await self._history(emit)
             finished = self._judged(result, finished, past)
@@ -139,7 +133,6 @@ class Archive:
         return finished
 
     def _judged(self, result: Result, finished: RunFinished, past: History) -> RunFinished:
-        """The end of a run once its thresholds were judged: a broken one fails it."""
         broken = [
             each for each in self._thresholds(result.ended(finished), past) if each.is_met is False
         ]
@@ -165,7 +158,7 @@ class Archive:
     async def _record(
         self, result: Result, finished: RunFinished, intent: Announcement, emit: Emit
     ) -> RunFinished:
-        """Put the outcome on record; an end without fault that could not be recorded is one."""
+        """Record the outcome; a verified run that cannot be recorded has failed."""
         final = {f"{name}_written": getattr(result.rows, name) for name in _TABLES}
         if result.audit is not None:
             final |= {f"{name}_left": getattr(result.audit.leftovers, name) for name in _TABLES}
@@ -250,12 +243,11 @@ class Archive:
 
     @staticmethod
     async def _at(path: Path, work: Callable[[], T], emit: Emit) -> T:
-        """Do file work beside the event loop."""
         return await in_thread(path, work, lambda words: emit(Notice(words)))
 
 
 def _justified(ended: Result, records: tuple[Record, ...]) -> bool | None:
-    """Whether the log holds why this run was to write; None where it need not."""
+    """Whether the log holds the justification; None where none is needed."""
     target = ended.target
     if target is None or not target.is_production or ended.mode not in {Mode.CYCLE, Mode.PURGE}:
         return None

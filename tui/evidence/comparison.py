@@ -1,9 +1,9 @@
-"""Refresh times: their median and spread, whether a run is slower than earlier ones, thresholds.
+"""Refresh times: median and spread, comparison with earlier runs, thresholds.
 
 **The noise rule.** A difference is judged only where both sides timed `JUDGED_FROM` refreshes or
 more. A run is slower when its median is higher by more than P percent **and** by more than
 `NOISE_MS`; P is what `--max-regression` says, else `NOISE_PERCENT`. Faster is the same the other
-way round. Fewer refreshes are told as the numbers that they are.
+way round. Fewer refreshes are shown as the numbers that they are.
 
 With P at 50, of 14 unchanged runs of six refreshes on a busy two-core machine every eighth looked
 slower beside a single other one, and one in seventy beside five others together; with P at 100 one
@@ -39,15 +39,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Some refreshes in figures, in milliseconds.
-
-    Attributes:
-        n: How many.
-        median: Their median.
-        minimum: The fastest.
-        maximum: The slowest.
-        spread: Median absolute deviation from the median; None for a single one.
-    """
+    """Some refreshes in milliseconds; `spread` is the median absolute deviation."""
 
     n: int
     median: float
@@ -57,7 +49,6 @@ class Timing:
 
     @classmethod
     def of(cls, times: Sequence[float]) -> Timing | None:
-        """The figures of `times`; None when there are none."""
         if not times:
             return None
         middle = median(times)
@@ -67,14 +58,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The refreshes of a run beside earlier ones.
-
-    Attributes:
-        verdict: What it says.
-        before: The earlier refreshes, or None.
-        after: The run's refreshes, or None.
-        reason: Why it is not judged, or None.
-    """
+    """The refreshes of a run beside earlier ones; `reason` says why not judged."""
 
     verdict: Verdict
     before: Timing | None = None
@@ -83,7 +67,7 @@ class Comparison:
 
     @property
     def change_percent(self) -> float | None:
-        """How much slower the median is; None where that is not judged."""
+        """How much slower the median is."""
         if self.verdict is Verdict.NOT_JUDGED or not self.before or not self.after:
             return None
         return _percent(self.before.median, self.after.median)
@@ -91,12 +75,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a refresh may take.
-
-    Attributes:
-        max_refresh_ms: Milliseconds of the median, or None.
-        max_regression_percent: Percent above earlier runs, or None.
-    """
+    """What the median refresh may take: milliseconds, percent above earlier runs."""
 
     max_refresh_ms: float | None = None
     max_regression_percent: float | None = None
@@ -104,14 +83,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A threshold and what became of it.
-
-    Attributes:
-        name: `max-refresh-ms` or `max-regression`, as its flag.
-        limit: As given: milliseconds, or percent.
-        is_met: Whether it was kept; None where that was not judged.
-        detail: The figures, or why it was not judged, in one line.
-    """
+    """A threshold by its flag's name; `is_met` is None where it was not judged."""
 
     name: str
     limit: float
@@ -120,20 +92,13 @@ class Threshold:
 
     @property
     def word(self) -> str:
-        """What became of it, in a word or two."""
         return {True: "met", False: "broken", None: "not judged"}[self.is_met]
 
 
 def compare(
     before: Sequence[float], after: Sequence[float], percent: float = NOISE_PERCENT
 ) -> Comparison:
-    """Judge the refreshes of a run by the noise rule.
-
-    Args:
-        before: Earlier refreshes in milliseconds, in any order.
-        after: Those of the run.
-        percent: P of the rule.
-    """
+    """Judge the refreshes of a run by the noise rule; times in milliseconds."""
     earlier, later = Timing.of(before), Timing.of(after)
     if earlier is None or later is None:
         side = "before" if later else "in this run"
@@ -152,13 +117,7 @@ def compare(
 def judge(
     times: Sequence[float], limits: Limits, comparison: Comparison | None
 ) -> tuple[Threshold, ...]:
-    """Judge the thresholds that were given.
-
-    Args:
-        times: The run's timed refreshes in milliseconds.
-        limits: The thresholds.
-        comparison: The run beside earlier ones, with the limit's percent; None where there is none.
-    """
+    """Judge the thresholds that were given; times in milliseconds."""
     found = []
     if limits.max_refresh_ms is not None:
         found.append(_absolute(times, limits.max_refresh_ms))

@@ -1,9 +1,10 @@
-"""The deployment log: who wrote to which production project, why, and how it ended.
+"""The deployment log: who wrote to production, why, and how it ended.
 
 One JSON object a line; an intent is on disk before a run's first write, or the run is refused, and
 its outcome follows. Lines are only ever added, under a lock, and synced. Each record holds the hash
 of the one before: the SHA-256 of its canonical JSON (keys sorted, no spaces, ASCII) without the
-hash itself. A last line that a crash cut short stays, is closed off by the next record, and told.
+hash itself. A last line that a crash cut short stays, is closed off by the next record, and is
+reported.
 
 **What the chain shows.** Whoever changes, removes or reorders a record breaks every hash after it.
 The last hash goes into every report and into the history: each of these anchors a record, and with
@@ -55,33 +56,21 @@ class LogUnreadable(OperatorError):
 
 
 class OutcomeNotRecorded(OperatorError):
-    """A run ended, and the deployment log could not take its outcome."""
+    """The deployment log could not take a run's outcome."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line of the deployment log.
+    """One line of the deployment log; an intent and its outcome share a run id.
 
     Attributes:
-        seq: 1 for the first record, one more for each after it.
         event: "intent" before a run's first write, "outcome" after it.
         time: UTC, ISO 8601 with microseconds.
-        user: The operating system's user who ran the console.
-        host: The machine it ran on.
-        version: The console's version.
-        target: Identity, host, ref, kind and reason of the target.
-        run_id: The run; an intent and its outcome share it.
-        action: What the run does: "cycle" or "purge".
-        justification: Why, or None where none is asked for.
-        ticket: A ticket's name, or None.
         planned: Rows about to be written, by name.
         final: Rows written and left, by name; None in an intent or when unknown.
-        outcome: How it ended; None in an intent.
-        detail: What else is to be said, or None.
         previous: Hash of the record before, `GENESIS` for the first.
-        hash: Hash of this record.
     """
 
     seq: int
@@ -104,22 +93,15 @@ class Record:
     schema: int = field(default=SCHEMA)
 
     def sealed(self) -> Record:
-        """The record with its hash."""
         return replace(self, hash=_hash(asdict(self)))
 
     def line(self) -> bytes:
-        """The record as it stands in the file."""
         return _canonical(asdict(self)) + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A hash that a report or the history says was the log's last.
-
-    Attributes:
-        hash: The hash.
-        where: Who says so, in words.
-    """
+    """A hash that a report or the history says was the log's last."""
 
     hash: str
     where: str
@@ -130,7 +112,6 @@ class LogCheck:
     """What a log holds and what is to be said of it.
 
     Attributes:
-        records: The readable records, in the file's order.
         problems: What shows that the log was tampered with, in words; empty when it is whole.
         remarks: What is no sign of tampering but worth knowing.
         anchored: The `seq` of the last record that an anchor vouches for; 0 where there is none.
@@ -146,34 +127,24 @@ class LogCheck:
 
 @dataclass(slots=True)
 class Announcement:
-    """A run announced in the log, from `open_intent` until `close`.
-
-    Attributes:
-        record: The intent as it is on disk.
-        is_open: Whether it has no outcome yet.
-    """
+    """A run announced in the log, from `open_intent` until `close`."""
 
     record: Record
     is_open: bool = True
 
     @property
     def run_id(self) -> str:
-        """The run it announces."""
         return self.record.run_id
 
     @property
     def target_identity(self) -> str:
-        """The target it names."""
         return self.record.target.get("identity") or ""
 
 
 class DeploymentLog:
-    """An append-only, hash-chained log in one file; its methods block while others hold its lock.
+    """An append-only, hash-chained log; its methods block while it is locked.
 
-    Args:
-        path: The log's file, made private with the first record. One that exists keeps its mode
-            and group: it may be a team's.
-        clock: The wall clock, in UTC.
+    A file that exists keeps its mode and group: it may be a team's.
     """
 
     def __init__(
@@ -194,15 +165,6 @@ class DeploymentLog:
         anchors: Iterable[Anchor] = (),
     ) -> Announcement:
         """Announce a run, on disk when this returns.
-
-        Args:
-            target: Where it will write.
-            run_id: The run; letters, digits, `-` and `_`.
-            action: What it does, in a word.
-            planned: Rows about to be written, by name.
-            justification: Why.
-            ticket: A ticket's name.
-            anchors: As `check` takes them.
 
         Raises:
             GuardRefused: The log cannot be written or is not whole, so the run is refused.
@@ -241,7 +203,7 @@ class DeploymentLog:
             raise self._unwritable(error) from error
 
     def require_writable(self) -> None:
-        """Refuse a run before it begins where its intent could not be recorded; makes nothing.
+        """Refuse a run whose intent could not be recorded; makes nothing.
 
         Raises:
             GuardRefused: The log is no plain file, cannot be read or written, or is not whole.
@@ -262,12 +224,6 @@ class DeploymentLog:
         detail: str | None = None,
     ) -> Record:
         """Record how an announced run ended, on disk when this returns.
-
-        Args:
-            announcement: What `open_intent` gave.
-            outcome: How it ended, in a word or two.
-            final: Rows written and left, by name.
-            detail: What else is to be said.
 
         Raises:
             OutcomeNotRecorded: It could not be written. The announcement stays open: try again.
@@ -295,10 +251,9 @@ class DeploymentLog:
         return record
 
     def check(self, anchors: Iterable[Anchor] = ()) -> LogCheck:
-        """Read the whole log and check it; no log is a whole one, unless an anchor says otherwise.
+        """Read the whole log and check it against the anchors.
 
-        Args:
-            anchors: Hashes that the history and reports say were this log's last.
+        No log is a whole one, unless an anchor says otherwise.
 
         Raises:
             LogUnreadable: There is a log that cannot be read.
@@ -315,11 +270,7 @@ class DeploymentLog:
         return check_log(data, anchors)
 
     def read(self) -> tuple[Record, ...]:
-        """Every readable record, oldest first; none where there is no log.
-
-        Raises:
-            LogUnreadable: There is a log that cannot be read.
-        """
+        """Every readable record, oldest first."""
         return self.check().records
 
     def _add(self, number: int, log: LogCheck, unsealed: Record) -> Record:
@@ -522,7 +473,6 @@ def _described(target: Target) -> dict[str, str | None]:
 
 
 def _clean(text: str | None) -> str | None:
-    """One visible line without secrets, or None where nothing is left."""
     return (tidy(redact(tidy(text))) or None) if text else None
 
 

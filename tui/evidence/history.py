@@ -1,6 +1,6 @@
-"""History: one JSON line for each finished run, with what makes it comparable to others.
+"""History: one JSON line for each finished run.
 
-The file is append-only, locked and synced. Baselines are lines of their own, the last one counts.
+The file is append-only, locked and synced. Baselines are lines of their own; the last one counts.
 Whatever is not one of our lines, or only part of one, is passed over and counted.
 """
 
@@ -51,7 +51,7 @@ class HistoryUnwritable(OperatorError):
 
 
 class HistoryUnreadable(OperatorError):
-    """There is a history that cannot be read."""
+    """The history exists but cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,10 @@ class Series:
 
     @property
     def responses(self) -> int:
-        """Responses that a run writes."""
         return self.users * self.questions
 
     @property
     def volume(self) -> str:
-        """The volume in words."""
         return f"{self.users:,} users × {self.questions:,} questions"
 
 
@@ -81,21 +79,8 @@ class Entry:
     """A run in the history: one line of it.
 
     Attributes:
-        run_id: Its name.
-        at: When it ended, UTC.
-        mode: `cycle`, `dry-run` or `purge`.
-        outcome: How it ended, in one word.
         exit_code: What the shell was told, thresholds included.
-        series: Target and volume.
-        host: Host of the target.
-        kind: `local`, `staging` or `production`.
-        tool_version: Version of the console.
-        versions: Versions of the services.
         fingerprint: Of the SQL objects' definitions, or None.
-        refresh_runs_ms: Milliseconds of each refresh timed after the write.
-        final_refresh_ms: Milliseconds of the refresh after clean-up, or None.
-        total_seconds: Wall time of the run.
-        log: The deployment log's file when the run ended, or None.
         log_head: Hash of its last record then, or None where there was none.
     """
 
@@ -118,24 +103,16 @@ class Entry:
 
     @property
     def verified(self) -> bool:
-        """Whether it wrote, found every number right, left nothing and met its thresholds."""
+        """Whether it was verified and met its thresholds."""
         return self.outcome == Outcome.VERIFIED and self.exit_code == 0
 
     def content(self) -> dict[str, Any]:
-        """The fields as they stand in a line."""
         return {**asdict(self), "at": self.at.astimezone(UTC).isoformat(timespec="seconds")}
 
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """A run beside the earlier ones that it is compared with.
-
-    Attributes:
-        runs: Those, newest last; at least one.
-        is_baseline: It is one run, which was marked as baseline.
-        same_sql: Whether the SQL objects were the same in all; None where that is not known.
-        comparison: What came of it.
-    """
+    """A run beside the earlier ones it is compared with, newest last."""
 
     runs: tuple[Entry, ...]
     is_baseline: bool
@@ -145,27 +122,21 @@ class Against:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the history holds.
-
-    Attributes:
-        entries: Runs, newest last.
-        skipped: Lines that are no line of ours: torn, foreign, or of a later schema.
-    """
+    """What the history holds, newest last; `skipped` lines are not ours."""
 
     entries: tuple[Entry, ...] = ()
     skipped: int = 0
     _baselines: Mapping[Series, str] = field(default_factory=dict)
 
     def entry(self, run_id: str) -> Entry | None:
-        """The run of that name, or None."""
         return next((each for each in reversed(self.entries) if each.run_id == run_id), None)
 
     def timed(self, series: Series) -> list[Entry]:
-        """Runs on a target with a volume that timed a refresh, newest last: the trend."""
+        """Runs of a series that timed a refresh, newest last: the trend."""
         return [each for each in self.entries if each.series == series and each.refresh_runs_ms]
 
     def baseline(self, series: Series) -> Entry | None:
-        """The run marked as baseline for this target and volume, or None.
+        """The run marked as the baseline of a series.
 
         A mark survives an upgrade of the server; whether the run may still be compared is for
         `why_not_comparable` to say.
@@ -183,7 +154,7 @@ class History:
         ]
 
     def against(self, run: Entry, percent: float = NOISE_PERCENT) -> Against | None:
-        """A run beside the marked baseline, else beside the last comparable runs; None without.
+        """A run beside the marked baseline, else beside the last comparable runs.
 
         Only verified runs count: were a slow run that failed its threshold counted, a few more of
         them would be the new normal, and pass. Up to five that timed enough refreshes to judge by
@@ -217,7 +188,7 @@ class History:
         return Against(tuple(runs), marked is not None, same_sql, comparison)
 
     def pace(self, identity: str) -> Pace | None:
-        """How fast the last few verified runs on a target were, or None."""
+        """How fast the last few verified runs on a target were."""
         runs = [
             each
             for each in self.entries
@@ -231,17 +202,13 @@ class History:
 
 
 class HistoryFile:
-    """The history on disk; its methods block while others hold its lock.
-
-    Args:
-        path: `history.jsonl` in the state directory; made with the first run, mode 0600.
-    """
+    """The history on disk; its methods block while the file is locked."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def append(self, entry: Entry) -> None:
-        """Add a run. It has reached the disk when this returns.
+        """Add a run, on disk when this returns.
 
         Raises:
             HistoryUnwritable: It could not be added; what was there still is.
@@ -249,11 +216,7 @@ class HistoryFile:
         self._add({"schema": SCHEMA, "line": _RUN, **entry.content()}, f"run {entry.run_id}")
 
     def mark_baseline(self, entry: Entry, *, at: datetime) -> None:
-        """Make a run what later runs on its target, with its volume, are compared with.
-
-        Args:
-            entry: A run of this history.
-            at: Now, UTC.
+        """Make a run the one that later runs of its series are compared with.
 
         Raises:
             HistoryUnwritable: The run timed no refresh, or the mark could not be added.
@@ -273,7 +236,7 @@ class HistoryFile:
         self._add(mark, f"the baseline {entry.run_id}")
 
     def read(self) -> History:
-        """Everything in it; an empty history where there is no file.
+        """Everything in the file; an empty history where there is none.
 
         Raises:
             HistoryUnreadable: There is a file that cannot be read.
@@ -305,14 +268,9 @@ class HistoryFile:
 def entry_of(
     result: Result, *, at: datetime, place: str, log: str | None = None, log_head: str | None = None
 ) -> Entry | None:
-    """A finished run as the history keeps it; None for what ended before a run began.
+    """A finished run as the history keeps it; None for what ended before a run.
 
-    Args:
-        result: The run, after its thresholds were judged.
-        at: When it ended.
-        place: What its series is kept by.
-        log: The deployment log's file.
-        log_head: Hash of its last record.
+    `place` is what its series is kept by.
     """
     target, volume, finished = result.target, result.volume, result.finished
     if target is None or volume is None or finished is None or result.run_id is None:
@@ -342,14 +300,7 @@ def entry_of(
 
 
 def read_history(data: bytes) -> History:
-    """Read a history.
-
-    Args:
-        data: The file's content.
-
-    Returns:
-        Its runs in the file's order, a run that was added twice once, as it was last added.
-    """
+    """Read a history; a run that was added twice counts once, as last added."""
     entries: dict[str, Entry] = {}
     baselines: dict[Series, str] = {}
     skipped = 0
@@ -369,7 +320,7 @@ def read_history(data: bytes) -> History:
 
 
 def why_not_comparable(one: Entry, other: Entry) -> str | None:
-    """What makes the refresh times of two runs say nothing about each other, or None.
+    """Why the refresh times of two runs say nothing about each other.
 
     The authentication service has no part in a refresh, and the SQL is what a comparison is about:
     neither counts.
@@ -393,7 +344,6 @@ def _major(version: str | None) -> str | None:
 
 
 def _short(text: str | None) -> str | None:
-    """What a server says of itself, fit to be kept."""
     return None if text is None else redact(text)[:_LONGEST_TEXT]
 
 
@@ -407,7 +357,7 @@ def _ends_whole(number: int) -> bool:
 
 
 def _read_line(line: bytes) -> Entry | tuple[Series, str] | None:
-    """A run; or a baseline's series and run; or None for what is neither."""
+    """A run, or a baseline's series and run, or None for what is neither."""
     try:
         content = json.loads(line, parse_constant=_refuse)
         if not isinstance(content, dict) or content.get("schema") != SCHEMA:

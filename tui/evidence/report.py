@@ -2,7 +2,7 @@
 
 Verdict first. The same run gives the same bytes; two runs differ in names, times and figures alone.
 Text from a server may hold anything: it gets here on a single line, without secrets or people's
-addresses, and as Markdown that shows it as it is and never obeys.
+addresses, and as Markdown that shows it and never obeys it.
 """
 
 from __future__ import annotations
@@ -76,14 +76,8 @@ class RunEvidence:
     """A finished run and its place among the others: what reports are made of.
 
     Attributes:
-        result: The run.
-        at: When it ended.
         entry: The run as the history keeps it; None for what ended before a run began.
-        log: The deployment log's file, or None.
-        log_head: Hash of its last record, or None where there is none.
         justification_recorded: Whether the log holds why it was to write; None where it need not.
-        against: The run beside earlier ones, or None where there are none.
-        thresholds: Thresholds and what became of them.
     """
 
     result: Result
@@ -97,17 +91,16 @@ class RunEvidence:
 
     @property
     def run_id(self) -> str | None:
-        """Names the run; None for what ended before one began."""
         return self.result.run_id
 
 
 def without_run(error: OperatorError, mode: Mode) -> RunEvidence:
-    """The evidence of what ended before a run began: refused, unreachable, badly configured."""
+    """The evidence of what ended before a run began, by an error."""
     return RunEvidence(result_of_error(error, mode), datetime.now(UTC))
 
 
 def report(evidence: RunEvidence) -> str:
-    """The evidence as GitHub's Markdown, without secrets or addresses of people."""
+    """The evidence as GitHub's Markdown, without secrets or people's addresses."""
     result = evidence.result
     what = _MODES.get(result.mode, "verification")
     outcome = str(result.finished.outcome if result.finished else _UNKNOWN).replace("-", " ")
@@ -125,7 +118,7 @@ def report(evidence: RunEvidence) -> str:
 
 
 def document_beside(evidence: RunEvidence) -> dict[str, Any]:
-    """The run's JSON document, and under "evidence" what it is compared with and where it ran."""
+    """The run's JSON document, with what it was compared with under "evidence"."""
     described = evidence.result.described
     timed = evidence.result.refreshes
     more = {
@@ -153,14 +146,7 @@ def document_beside(evidence: RunEvidence) -> dict[str, Any]:
 
 
 def save(path: Path, evidence: RunEvidence) -> tuple[Path, Path]:
-    """Write the report, and the JSON beside it, readable by their owner alone.
-
-    Args:
-        path: Where the report goes; the JSON has the same name, ending in `.json`.
-        evidence: The run.
-
-    Returns:
-        The absolute paths of report and JSON.
+    """Write the report, and the JSON beside it; returns both absolute paths.
 
     Raises:
         ConfigurationError: A file cannot be written, or the report's name ends in `.json`.
@@ -171,10 +157,7 @@ def save(path: Path, evidence: RunEvidence) -> tuple[Path, Path]:
 
 
 def require_place(path: Path) -> Path:
-    """Refuse a report's path at once where no report could be written; makes nothing.
-
-    Returns:
-        The path of the JSON beside it.
+    """Refuse a path where no report could be written; returns the JSON's path.
 
     Raises:
         ConfigurationError: Report or JSON could not be written there.
@@ -199,7 +182,7 @@ def require_place(path: Path) -> Path:
 
 
 def append_report(path: Path, evidence: RunEvidence) -> None:
-    """Add the report to a file such as `GITHUB_STEP_SUMMARY` names; its mode is left as it is.
+    """Add the report to a file such as `GITHUB_STEP_SUMMARY` names.
 
     Raises:
         ConfigurationError: It cannot be written.
@@ -230,7 +213,6 @@ def anchors(folder: Path, log: Path) -> list[Anchor]:
 
 
 def comparison_line(comparison: Comparison) -> str:
-    """A comparison in one line of plain text."""
     before, after = comparison.before, comparison.after
     if before is None or after is None:
         return f"not comparable: {comparison.reason}"
@@ -267,12 +249,12 @@ def _verdict(result: Result) -> str:
 
 
 def _parts(message: str) -> list[str]:
-    """The message, and what of it stands behind the word for the outcome."""
+    """The message, and what follows the word for the outcome."""
     return [message, message.partition(": ")[2]]
 
 
 def _sentence(message: str) -> str:
-    """The message without the outcome's word, which the heading has said."""
+    """The message without the outcome's word, which is in the heading."""
     word, colon, rest = message.partition(": ")
     text = rest if colon and word in {str(each) for each in Outcome} else message
     end = "" if text.endswith((".", "!", "?")) else "."
@@ -350,7 +332,7 @@ def _deviations(result: Result) -> tuple[Deviation, ...]:
 
 
 def _differences(result: Result) -> str:
-    """What is not as expected: by kind, then the first ones, expected beside found."""
+    """What is not as expected: by kind, then the first ones side by side."""
     check = result.check
     if check is None or not check.differences:
         return ""
@@ -376,7 +358,7 @@ def _kind(kind: str) -> str:
 
 
 def _sides(difference: Difference) -> tuple[str, str]:
-    """The columns that differ, or all that counts of a row that has no other side."""
+    """The columns that differ, or those that count where one side is missing."""
     columns = difference.columns or ("attempts", "correct_attempts", "accuracy_rate")
     shown = []
     for row in (difference.expected, difference.found):
@@ -589,24 +571,18 @@ def _instant(at: datetime) -> str:
 
 
 def withheld(text: str, *, data: bool = False) -> str:
-    """The text without secrets and without addresses of people; see `redact_known` for data."""
+    """The text without secrets and without people's addresses."""
     return _ADDRESS.sub(WITHHELD, redact_known(text) if data else redact(text))
 
 
 def one_line(text: str, longest: int = LONGEST, *, data: bool = False) -> str:
-    """The text in one line without control characters; cut, with a mark, when longer."""
+    """The text in one line without control characters, cut with a mark."""
     line = withheld(clean_label(withheld(text, data=data)), data=data)
     return line if len(line) <= longest else line[: longest - 1] + ELLIPSIS
 
 
 def markdown(text: str, longest: int = LONGEST, *, data: bool = False) -> str:
-    """The text as Markdown that shows it as it is, in a paragraph, a list or a table's cell.
-
-    Args:
-        text: Anything.
-        longest: Characters shown at most.
-        data: It is a value of the project's, which may look like anything.
-    """
+    """The text as Markdown that shows it as it is, wherever it stands in a line."""
     line = one_line(text, longest, data=data)
     line = _MENTIONS.sub(lambda found: found.group() + _GAP, line)
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -616,7 +592,7 @@ def markdown(text: str, longest: int = LONGEST, *, data: bool = False) -> str:
 
 
 def code(text: str, longest: int = LONGEST, *, data: bool = False) -> str:
-    """A name as Markdown code; shown as plain text where it could break out of it."""
+    """A name as Markdown code; plain text where it could break out of it."""
     line = one_line(text, longest, data=data)
     plain = re.fullmatch(r"[\w.:/+-]+", line)
     return f"`{line}`" if plain else markdown(line, longest, data=data)
@@ -636,12 +612,6 @@ def json_value(value: Any, *, data: bool = False) -> Any:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
-    """A Markdown table.
-
-    Args:
-        head: Headings.
-        rows: Cells, Markdown already.
-        right: Columns set flush right.
-    """
+    """A Markdown table of Markdown cells; `right` columns are flush right."""
     rule = ["---:" if place in right else "---" for place in range(len(head))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))

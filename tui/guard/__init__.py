@@ -1,1 +1,1 @@
-"""The guard: which project this is, whether it is production, and what writing there takes."""
+"""The guard: which project this is, and what writing to it takes."""

@@ -46,12 +46,9 @@ class KeyFacts:
     """What can be read from a key. Never holds the key.
 
     Attributes:
-        kind: Its form.
         role: The database role a JWT claims; None for opaque keys, which do not tell.
-        ref: The hosted project it belongs to, or None where the key names none.
         issuer_host: The host that issued it, or None where its issuer is none.
         is_demo: It is one of those that every local development stack has.
-        expires_at: The `exp` claim in UTC, or None.
     """
 
     kind: KeyKind
@@ -63,11 +60,9 @@ class KeyFacts:
 
 
 def read_key(key: str, source: str = "SUPABASE_SERVICE_ROLE_KEY") -> KeyFacts:
-    """Read a key's form and claims; from here on it is masked wherever it might be shown.
+    """Read a key's form and claims; from here on it is masked everywhere.
 
-    Args:
-        key: A legacy JWT, or an opaque key starting with sb_secret_ or sb_publishable_.
-        source: The variable it comes from, for messages.
+    `source` is the variable it comes from, for messages.
 
     Raises:
         ConfigurationError: It is none of these. The message shows no part of the key.

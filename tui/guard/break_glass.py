@@ -1,8 +1,8 @@
-"""Break-glass: what must be typed to write to production, what it permits, and for how long. Pure.
+"""Break-glass: what must be typed to write to production. Pure.
 
-Every write passes one gate, `authorize_write`, whose result the project client's write methods
-demand. For local and staging targets it opens at once. For production it takes `--allow-prod`, a
-permission that an operator obtained by typing, and an intent that is already in the deployment log.
+Every write passes one gate, `authorize_write`, whose result the project's write methods demand.
+Local and staging targets pass at once. Production takes `--allow-prod`, an approval that an
+operator obtained by typing, and an intent that is already in the deployment log.
 """
 
 from __future__ import annotations
@@ -62,9 +62,8 @@ _MINT: Final = object()
 class Moment:
     """A point in time on both clocks.
 
-    Attributes:
-        monotonic: Seconds, as `time.monotonic` gives them; stands still while a machine sleeps.
-        utc: The wall clock, which goes on during sleep but can be set.
+    `monotonic` (seconds, `time.monotonic`) stands still while a machine sleeps; `utc` goes on
+    during sleep but can be set.
     """
 
     monotonic: float
@@ -72,7 +71,6 @@ class Moment:
 
     @classmethod
     def now(cls) -> Self:
-        """The present."""
         return cls(time.monotonic(), datetime.now(UTC))
 
     def since(self, earlier: Moment) -> timedelta:
@@ -81,11 +79,11 @@ class Moment:
 
 
 class Intent(Protocol):
-    """An announcement in the deployment log, as `authorize_write` needs to see it."""
+    """An entry of the deployment log, as `authorize_write` needs to see it."""
 
     @property
     def target_identity(self) -> str:
-        """The target that the announcement names."""
+        """The target that the entry names."""
 
     @property
     def is_open(self) -> bool:
@@ -93,15 +91,7 @@ class Intent(Protocol):
 
 
 class Permit:
-    """Leave for one run on one production target. Made by `grant` alone.
-
-    Attributes:
-        target_identity: The project ref or host it is for.
-        url: The origin it is for.
-        justification: The reason that was typed, tidied.
-        ticket: A ticket's name, or None.
-        granted_at: When.
-    """
+    """The approval of one run on one production target. Made by `grant` alone."""
 
     __slots__ = (
         "_lock",
@@ -126,7 +116,7 @@ class Permit:
         self._lock = threading.Lock()
 
     def problem(self, target: Target, now: Moment) -> str | None:
-        """Why this permit does not open a run on `target`, in words; None when it does."""
+        """Why a run on `target` is not approved, in words."""
         if (target.identity, target.url) != (self.target_identity, self.url):
             return f"the permission is for {self.target_identity} at {self.url}"
         if self._used:
@@ -136,7 +126,7 @@ class Permit:
         return None
 
     def consume(self, target: Target, now: Moment) -> None:
-        """Use the permit up for a run that starts now.
+        """Use the approval up for a run that starts now.
 
         Raises:
             GuardRefused: It is used, expired, or for another target.
@@ -152,10 +142,11 @@ class Permit:
 
 
 class WritePermission:
-    """The right to write to one target during one run. Made by `authorize_write` alone.
+    """The right to write to one target during one run.
 
-    A started run may take longer than a permit lives: stopping its clean-up half-way would leave
-    synthetic rows behind. It ends with `revoke()`, or at the end of a `with` block.
+    Made by `authorize_write` alone. A started run may take longer than an approval lives: stopping
+    its clean-up half-way would leave synthetic rows behind. It ends with `revoke()`, or at the end
+    of a `with` block.
     """
 
     __slots__ = ("_open", "permit", "target_identity", "url")
@@ -168,7 +159,7 @@ class WritePermission:
         self._open = True
 
     def require(self, target: Target) -> None:
-        """Make sure that this permission is for `target` and still open.
+        """Check that this permission is for `target` and still open.
 
         Raises:
             GuardRefused: It is for another target, or its run is over.
@@ -188,7 +179,6 @@ class WritePermission:
             )
 
     def revoke(self) -> None:
-        """End it. Ending it twice does no harm."""
         self._open = False
 
     def __enter__(self) -> Self:
@@ -207,15 +197,7 @@ def grant(
     dry_run_ready: bool,
     now: Moment,
 ) -> Permit:
-    """Turn what an operator typed into leave for one run.
-
-    Args:
-        target: The production target.
-        confirmation: What was typed as its name; must be `target.identity`, to the letter.
-        justification: Why production must be written to.
-        ticket: A ticket's name, optional.
-        dry_run_ready: Whether a dry run of this target was ready in this session.
-        now: The present.
+    """Turn what an operator typed into the approval of one run.
 
     Raises:
         GuardRefused: One of the conditions is not met; the message says which.
@@ -230,12 +212,7 @@ def grant(
 
 
 def judge_typed(target: Target, *, confirmation: str, justification: str) -> None:
-    """Judge what an operator typed, as `grant` does; it opens nothing.
-
-    Args:
-        target: The production target.
-        confirmation: What was typed as its name.
-        justification: Why production must be written to.
+    """Check what an operator typed, as `grant` does; approves nothing.
 
     Raises:
         GuardRefused: One of them does not do; the message says which.
@@ -255,10 +232,9 @@ def judge_typed(target: Target, *, confirmation: str, justification: str) -> Non
 
 
 def judge_justification(text: str) -> str | None:
-    """Judge whether a text can stand as the reason for writing to production; people read the rest.
+    """What is wrong with a text as the reason for writing to production.
 
-    Returns:
-        The problem in words that follow "the justification", or None when it will do.
+    The words follow "the justification"; None when it will do. People read the rest.
     """
     text = tidy(text)
     if not text:
@@ -274,17 +250,13 @@ def judge_justification(text: str) -> str | None:
 
 
 def tidy(text: str) -> str:
-    """One line of visible text: invisible characters gone, white space collapsed, length bounded.
-
-    Returns:
-        At most `LONGEST` characters, safe in a log line and on a terminal.
-    """
+    """One line of visible text, at most `LONGEST` characters."""
     visible = (" " if unicodedata.category(char) in _UNSEEN else char for char in text)
     return " ".join("".join(visible).split())[:LONGEST].rstrip()
 
 
 def effects_of_cycle(volume: Volume) -> list[str]:
-    """What a verification writes, refreshes and deletes, a line each, to agree to."""
+    """What a cycle writes, refreshes and deletes, a line each, to agree to."""
     return [
         f"Writes {_counted(volume.users, 'user')}, {_counted(volume.questions, 'question')}, "
         f"{_counted(volume.responses, 'response')}, all tagged.",
@@ -303,11 +275,9 @@ def _counted(number: int, what: str) -> str:
 
 
 def confirm_unattended(target: Target, value: str | None) -> None:
-    """Stand in for the terminal that a pipeline lacks.
+    """Check the variable that stands in for the terminal a pipeline lacks.
 
-    Args:
-        target: The production target.
-        value: HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED, or None when it is not set.
+    `value` is HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED.
 
     Raises:
         GuardRefused: It is not set, says merely yes, or names another target.
@@ -335,19 +305,10 @@ def authorize_write(
     permit: Permit | None = None,
     intent: Intent | None = None,
 ) -> WritePermission:
-    """The one gate that every write passes.
+    """The one gate that every write passes; it uses the approval up.
 
-    A permit is used up by passing.
-
-    Args:
-        target: Where the write goes, after its database was asked what it is.
-        allow_prod: Whether `--allow-prod` was given.
-        now: The present.
-        permit: What `grant` gave, for production.
-        intent: The deployment log's open entry for this run, for production.
-
-    Returns:
-        What the project client's write methods demand.
+    `target` is as it was classified after its database was asked what it is; `intent` is the
+    deployment log's open entry for this run.
 
     Raises:
         GuardRefused: The message names the fact that decided.

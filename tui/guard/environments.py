@@ -23,13 +23,7 @@ _PATTERNS: Final = frozenset({"example", "sample", "template", "dist"})
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An environment file.
-
-    Attributes:
-        path: The file.
-        target: The project as classified from the environment, or None where that cannot be.
-        problem: Why it cannot, or None.
-    """
+    """An environment file; either its target, or why it cannot be classified."""
 
     path: Path
     target: Target | None
@@ -37,11 +31,9 @@ class Environment:
 
 
 def environments(directory: Path, environ: Mapping[str, str]) -> list[Environment]:
-    """The environment files of a directory, `.env` first; none where it cannot be read.
+    """The environment files of a directory, `.env` first.
 
-    Args:
-        directory: Where to look.
-        environ: The process environment, whose declarations of production count as well.
+    The process environment's declarations of production count for each.
     """
     try:
         found = [

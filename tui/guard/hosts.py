@@ -37,14 +37,7 @@ _LONGEST: Final = 2048
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a URL leads.
-
-    Attributes:
-        scheme: http or https.
-        host: Canonical: lower case, IDNA-encoded, no final dot, no brackets.
-        port: As written, or None.
-        rest: Path, query and fragment as written.
-    """
+    """Where a URL leads. `host` is canonical; port and rest are as written."""
 
     scheme: str
     host: str
@@ -53,7 +46,6 @@ class Endpoint:
 
     @property
     def origin(self) -> str:
-        """Scheme, host, and the port if it is not the scheme's own."""
         address = f"[{self.host}]" if ":" in self.host else self.host
         own = self.port in {None, DEFAULT_PORTS[self.scheme]}
         return f"{self.scheme}://{address}" + ("" if own else f":{self.port}")
@@ -65,11 +57,7 @@ def refuse(source: str, problem: str, hint: str) -> NoReturn:
 
 
 def parse_endpoint(text: str, source: str) -> Endpoint:
-    """Read an http or https URL.
-
-    Args:
-        text: The URL as configured.
-        source: The variable it comes from, for messages.
+    """Read an http or https URL; `source` is its variable, for messages.
 
     Raises:
         ConfigurationError: It is no URL, names a user, or can be taken two ways.
@@ -101,9 +89,6 @@ def parse_endpoint(text: str, source: str) -> Endpoint:
 def parse_address(text: str, source: str) -> tuple[str, int | None]:
     """Read `host` or `host:port`, an IPv6 address in brackets.
 
-    Returns:
-        The canonical host and the port as written, None where there is none.
-
     Raises:
         ConfigurationError: It is spelled in a way that can be taken two ways.
     """
@@ -123,10 +108,6 @@ def canonical_host(text: str, source: str) -> str:
 
     Lower case, IDNA-encoded as the HTTP client does it, one final dot dropped, an IPv6 address
     compressed, an IPv4 address mapped into IPv6 written as IPv4.
-
-    Args:
-        text: A host name, an IPv4 address, or an IPv6 address in brackets.
-        source: The variable it comes from, for messages.
 
     Raises:
         ConfigurationError: It is no host, or one that resolvers read differently.
@@ -208,20 +189,20 @@ def is_loopback(host: str) -> bool:
 
 
 def is_private(host: str) -> bool:
-    """Whether a canonical host is on a private network: its addresses, and names nobody owns."""
+    """Whether a canonical host is an address or name of a private network."""
     if is_address(host):
         return ipaddress.ip_address(host).is_private
     return ("." not in host and not is_ref(host)) or host.endswith(_PRIVATE_DOMAINS)
 
 
 def is_ref(host: str) -> bool:
-    """Whether a canonical host has the form of a project ref, so that it declares no machine."""
+    """Whether a canonical host has the form of a project ref."""
     match = _REF.fullmatch(host)
     return match is not None and match[2] is None
 
 
 def project_ref(host: str) -> str | None:
-    """The hosted project that a canonical host belongs to, or None.
+    """The hosted project that a canonical host belongs to.
 
     Knows `<ref>.supabase.co`, what is below it or between (`db.`, `.functions`), and replicas.
     """
@@ -229,7 +210,7 @@ def project_ref(host: str) -> str | None:
 
 
 def replica_of(host: str) -> str | None:
-    """The hosted project whose read replicas a canonical host names, or None."""
+    """The hosted project whose read replicas a canonical host names."""
     ref, replica = _hosted(host)
     return ref if replica else None
 

@@ -1,4 +1,4 @@
-"""Which project is this, is it production, and which fact says so. Pure, no input or output.
+"""Which project is this, is it production, and which fact says so. Pure.
 
 An unknown remote host is production. Production wins every tie. What cannot be read for certain is
 a configuration error, never "not production".
@@ -77,12 +77,7 @@ class Target:
     Attributes:
         url: The origin to contact: scheme, canonical host, port if not the default. Requests go
             here and nowhere else, so that what was classified is what is contacted.
-        host: Canonical host name or address, without brackets.
-        port: The TCP port.
-        ref: The hosted project's ref, from the URL or else from the key, or None.
-        kind: local, staging or production.
         reason: One short English clause naming the fact that decided.
-        key: What the key says about itself.
         asked_database: Whether the database was asked to declare itself (see
             `declared_by_database`). Nothing may be written before.
         production: Hosts and refs declared production, for what replies say later.
@@ -105,10 +100,10 @@ class Target:
 
     @property
     def place(self) -> str:
-        """What tells this target from every other in what is kept: with the port, if it has one.
+        """What tells this target from every other in the history.
 
-        Two databases on one machine, or behind two tunnels to it, have one host name, and nothing
-        else in common.
+        Two databases on one machine, or behind two tunnels to it, share a host name and nothing
+        else.
         """
         if self.ref or (self.port in {80, 443} and self.kind is not TargetKind.LOCAL):
             return self.identity
@@ -122,8 +117,6 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What declarations are compared with."""
-
     host: str
     port: int
     key: KeyFacts
@@ -175,7 +168,7 @@ def _required(name: str, value: T | None, settings: Settings) -> T:
 
 
 def _check_layer(name: str, key: KeyFacts, target: Target, settings: Settings) -> None:
-    """Refuse a key from elsewhere than the URL, unless the key itself names the URL's project."""
+    """Refuse a key from elsewhere than the URL that does not name its project."""
     url_from, key_from = settings.sources.get(URL_VARIABLE), settings.sources.get(name)
     if url_from == key_from or (key.ref is not None and key.ref == project_ref(target.host)):
         return
@@ -201,13 +194,11 @@ def classify(
     """Say which project a URL and a key lead to, and how much care it asks for.
 
     Args:
-        url: SUPABASE_URL as configured.
-        key: SUPABASE_SERVICE_ROLE_KEY as configured.
         prod_hosts: Entries of HEATMAP_VERIFY_PROD_HOSTS: hosts, URLs, project refs, each exact.
             Ports are ignored: a wider match is the safer one.
         non_prod_hosts: Entries of HEATMAP_VERIFY_NON_PROD_HOSTS. One with a port means that port.
-        sandbox: Whether this process started the target itself. A production declaration
-            still wins.
+        sandbox: Whether this process started the target itself. A production declaration still
+            wins.
 
     Raises:
         ConfigurationError: The URL, the key or a declaration cannot be read for certain, the URL
@@ -255,10 +246,7 @@ def classify(
 def check_declarations(
     prod_hosts: Iterable[str], non_prod_hosts: Iterable[str]
 ) -> tuple[frozenset[str], frozenset[tuple[str, int | None]]]:
-    """Read what is declared production and what is not.
-
-    Returns:
-        Names declared production; names and ports (None for any) declared not to be.
+    """Read the names declared production, and names and ports declared not to be.
 
     Raises:
         ConfigurationError: An entry cannot be read for certain.
@@ -271,17 +259,10 @@ def check_declarations(
 def declared_by_database(
     target: Target, declared: str | None, *, could_be_asked: bool = True
 ) -> Target:
-    """The target after its database was asked what it is.
+    """The target after its database was asked what it is; its kind never falls.
 
-    Args:
-        target: As classified before; nothing lowers it.
-        declared: The database's own word, or None where it declares nothing.
-        could_be_asked: It has a function for that. Where not, the reason says so, and the target
-            is what its other facts say.
-
-    Returns:
-        The target, marked as asked. "production", and any word not known to be harmless, raises
-        its kind.
+    "production", and any word not known to be harmless, makes it production. Where the database has
+    no function to ask, the reason says so.
     """
     word = " ".join((declared or "").split())
     if not word or word.casefold() in _HARMLESS:
@@ -296,9 +277,8 @@ def declared_by_database(
 def named_by_reply(target: Target, ref: str) -> Target:
     """The target after a reply named the hosted project that it comes from.
 
-    Returns:
-        The target as it is; as production where that project is declared production, or where
-        the target was taken for this machine and is the near end of a tunnel.
+    It is production where that project is declared production, or where the target was taken for
+    this machine and is the near end of a tunnel.
 
     Raises:
         ConfigurationError: It is another project than URL and key name.
@@ -338,7 +318,7 @@ _KNOWN_PATHS: Final = frozenset(
 
 
 def _meant(endpoint: Endpoint) -> str:
-    """The URL that was meant by one with a path, be it the dashboard's address of a project."""
+    """The URL meant by one with a path, be it the dashboard's page of a project."""
     if endpoint.host in {"supabase.com", "app.supabase.com"}:
         for part in endpoint.rest.partition("?")[0].split("/"):
             if is_ref(part):
@@ -390,7 +370,7 @@ def _names_host(at: _Place, harmless: frozenset[tuple[str, int | None]]) -> bool
 
 
 def _declaration(number: int, entry: str, source: str) -> tuple[str, int | None]:
-    """Read one declared host, URL or project ref; the name has the form of `_Place.names`."""
+    """Read one declared host, URL or project ref."""
     where = f"{source}, entry {number},"
     hint = "declare hosts or project refs, separated by commas; each is exact"
     text = entry.strip()
