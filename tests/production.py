@@ -14,7 +14,7 @@ from tests.sandbox.helpers import eventually
 from tests.verify.conftest import QUICK, contents
 from tests.written import written
 from tui.evidence.archive import Archive
-from tui.guard.break_glass import Moment, Permit, grant
+from tui.guard.break_glass import Approval, Moment, grant
 from tui.guard.target import Target, classify
 from tui.redact import Secret
 from tui.settings import load_settings
@@ -40,7 +40,7 @@ class Production:
     environment: Mapping[str, str] = field(repr=False)
     log: DeploymentLog
 
-    def permit(self, target: Target, now: Moment | None = None) -> Permit:
+    def approval(self, target: Target, now: Moment | None = None) -> Approval:
         """What break-glass would give for a target."""
         return grant(
             target,

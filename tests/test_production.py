@@ -32,7 +32,7 @@ from tests.verify.conftest import contents, finish
 from tui.cli.main import main
 from tui.errors import ConfigurationError, ExitCode
 from tui.evidence.deployment_log import DeploymentLog
-from tui.guard.break_glass import PERMIT_LIFETIME, Moment, Permit
+from tui.guard.break_glass import APPROVAL_LIFETIME, Approval, Moment
 from tui.guard.target import Target, TargetKind, classify
 from tui.sandbox import start_sandbox_sync
 from tui.verify.events import Outcome
@@ -207,39 +207,39 @@ def test_a_log_that_cannot_be_trusted_refuses_the_run(
 # --- refused, from the console's side -------------------------------------------------------------
 
 
-def expired(production: Production, target: Target) -> Permit:
+def expired(production: Production, target: Target) -> Approval:
     now = Moment.now()
-    long_ago = Moment(now.monotonic, now.utc - PERMIT_LIFETIME)
-    return production.permit(target, long_ago)
+    long_ago = Moment(now.monotonic, now.utc - APPROVAL_LIFETIME)
+    return production.approval(target, long_ago)
 
 
-def used(production: Production, target: Target) -> Permit:
-    permit = production.permit(target)
-    permit.consume(target, Moment.now())
-    return permit
+def used(production: Production, target: Target) -> Approval:
+    approval = production.approval(target)
+    approval.consume(target, Moment.now())
+    return approval
 
 
-def of_another(production: Production, _: Target) -> Permit:
+def of_another(production: Production, _: Target) -> Approval:
     elsewhere = classify("https://tsrqponmlkjihgfedcba.supabase.co", "sb_secret_a1b2c3d4e5f6")
-    return production.permit(elsewhere)
+    return production.approval(elsewhere)
 
 
 def none(_: Production, __: Target) -> None:
     return None
 
 
-def starts(session: Session, permit: Permit | None) -> dict[str, Run]:
+def starts(session: Session, approval: Approval | None) -> dict[str, Run]:
     return {
-        "cycle": session.cycle(permit=permit),
-        "purge": session.purge(permit=permit),
-        "asked for": session.cycle(obtain_permit=lambda: permit),
+        "cycle": session.cycle(approval=approval),
+        "purge": session.purge(approval=approval),
+        "asked for": session.cycle(obtain_approval=lambda: approval),
     }
 
 
 @pytest.mark.parametrize("mode", ["cycle", "purge", "asked for"])
 @pytest.mark.parametrize("given", [expired, used, of_another, none])
-async def test_a_session_without_a_good_permit_writes_nothing(
-    production: Production, mode: str, given: Callable[[Production, Target], Permit | None]
+async def test_a_session_without_a_good_approval_writes_nothing(
+    production: Production, mode: str, given: Callable[[Production, Target], Approval | None]
 ) -> None:
     async with production.session(allow_prod=True) as session:
         with nothing_written(production.sandbox):
@@ -249,24 +249,26 @@ async def test_a_session_without_a_good_permit_writes_nothing(
 
 
 @pytest.mark.parametrize("mode", ["cycle", "purge"])
-async def test_a_permit_expires_under_a_clock_that_moves(
+async def test_an_approval_expires_under_a_clock_that_moves(
     production: Production, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with production.session(allow_prod=True) as session:
-        permit = production.permit(session.target)
+        approval = production.approval(session.target)
         now = Moment.now()
-        later = Moment(now.monotonic + PERMIT_LIFETIME.total_seconds(), now.utc)
+        later = Moment(now.monotonic + APPROVAL_LIFETIME.total_seconds(), now.utc)
         monkeypatch.setattr(Moment, "now", lambda: later)
-        assert permit.problem(session.target, Moment.now()) is not None
+        assert approval.problem(session.target, Moment.now()) is not None
         with nothing_written(production.sandbox):
-            assert_refused(await finish(starts(session, permit)[mode]))
+            assert_refused(await finish(starts(session, approval)[mode]))
 
 
 @pytest.mark.parametrize("mode", ["cycle", "purge"])
-async def test_a_permit_without_the_flag_opens_nothing(production: Production, mode: str) -> None:
+async def test_an_approval_without_the_flag_opens_nothing(
+    production: Production, mode: str
+) -> None:
     async with production.session(allow_prod=False) as session:
         with nothing_written(production.sandbox):
-            result = await finish(starts(session, production.permit(session.target))[mode])
+            result = await finish(starts(session, production.approval(session.target))[mode])
     assert_refused(result)
     assert result.finished is not None
     assert "--allow-prod was not given" in result.finished.message
@@ -448,10 +450,10 @@ async def test_a_permitted_run_is_on_record_before_its_first_write(
         door.open() as url,
         production.session(allow_prod=True, url=url) as session,
     ):
-        permit = production.permit(session.target)
-        run = starts(session, permit)["purge" if how == "purge" else "cycle"]
+        approval = production.approval(session.target)
+        run = starts(session, approval)["purge" if how == "purge" else "cycle"]
         result = await finish(run)
-        again = await finish(session.cycle(permit=permit))
+        again = await finish(session.cycle(approval=approval))
     outcome = {"cycle": "verified", "purge": "clean", "cancelled": "interrupted"}[how]
     assert result.finished is not None
     assert result.finished.outcome == outcome, result.finished

@@ -127,7 +127,7 @@ ELSEWHERE: Final = [
     "from tui.project import Writer\nclass Pen(Writer):\n    pass",
     "from tui.project import Writer\nw = object.__new__(Writer)",
     "from tui.guard.break_glass import authorize_write as a\np = a(t, allow_prod=True, now=n)",
-    "from tui.guard import break_glass as b\np = b.Permit(b._MINT, t, '', None, n)",
+    "from tui.guard import break_glass as b\np = b.Approval(b._MINT, t, '', None, n)",
     "from tui.guard.break_glass import WritePermission as W\np = W(None, t, None)",
     "from tui.verify.session import approved_writer\nx = approved_writer(r)",
     "from dataclasses import replace\nt = replace(t, asked_database=True)",

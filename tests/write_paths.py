@@ -77,7 +77,7 @@ GUARDED: Final[Mapping[str, set[tuple[str, str]]]] = {
     "approved_writer": {(SESSION, "Session._approve")},
     "authorize_write": {(SESSION, "approved_writer"), (SESSION, "Session.check_guard")},
     "WritePermission": {("tui/guard/break_glass.py", "authorize_write")},
-    "Permit": {("tui/guard/break_glass.py", "grant")},
+    "Approval": {("tui/guard/break_glass.py", "grant")},
     "_MINT": {
         ("tui/guard/break_glass.py", name) for name in ("authorize_write", "grant", "_only_here")
     },

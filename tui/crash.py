@@ -1,4 +1,4 @@
-"""The last resort: an internal error put into a file without secrets, and into words."""
+"""The last resort: an internal error put into a file without secrets."""
 
 from __future__ import annotations
 
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 def report_crash(error: BaseException, folder: Path | None) -> str:
     """Write what is needed to find a defect of ours, and say where; never raises.
 
-    Args:
-        error: What nobody caught.
-        folder: Where reports of crashes live; None where no place for them is known.
-
-    Returns:
-        Words to follow a semicolon or a colon.
+    The words follow a semicolon or a colon.
     """
     if folder is None:
         return "there is no state directory to write a report to"
@@ -36,7 +31,7 @@ def report_crash(error: BaseException, folder: Path | None) -> str:
 
 
 def internal_error(error: BaseException, folder: Path | None) -> OperatorError:
-    """The error an operator is told in place of a traceback; never raises."""
+    """The error shown to the operator in place of a traceback; never raises."""
     return OperatorError(
         f"an internal error ended the command ({type(error).__name__}); "
         f"{report_crash(error, folder)}",

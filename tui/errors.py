@@ -1,7 +1,7 @@
 """The errors an operator can act on, and the exit code each stands for.
 
-Everything the console says when it stops is one of these: what is wrong and where it came from in
-`str(error)`, what to do next in `hint`. Any other exception that reaches the top is a defect.
+`str(error)` says what is wrong and where it came from, `hint` what to do next. Any other exception
+that reaches the top is an internal error.
 """
 
 from __future__ import annotations
@@ -23,12 +23,7 @@ class ExitCode(IntEnum):
 
 
 class OperatorError(Exception):
-    """Base of everything an operator is told.
-
-    Args:
-        message: One line: what is wrong and where the bad value came from. Never holds a secret.
-        hint: One line: what to do next, or None where the message says it already.
-    """
+    """An error shown to the operator: one line without secrets, and a hint."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
@@ -38,7 +33,6 @@ class OperatorError(Exception):
 
     @property
     def message(self) -> str:
-        """The one-line statement without the hint."""
         return str(self.args[0])
 
 
@@ -49,7 +43,7 @@ class ConfigurationError(OperatorError):
 
 
 class GuardRefused(OperatorError):
-    """The production guard did not permit a write."""
+    """The production guard refused a write."""
 
     exit_code = ExitCode.REFUSED
 

@@ -2,8 +2,8 @@
 
 Files are created with mode 0600 in directories with mode 0700; one that exists keeps the mode and
 group that it has. Only plain files are opened. A write has reached the disk when its function
-returns, the directory entry included. Errors are `OSError`: what a lost file means is for the
-caller to say.
+returns, the directory entry included. Every error is an `OSError` for the caller to explain;
+waiting for another holder of a lock longer than `LOCK_SECONDS` is a `TimeoutError`.
 
 Waiting for a lock blocks: on an event loop, call through `in_thread`.
 """
@@ -44,10 +44,7 @@ _OPEN_FLAGS: Final = (
 def private_directory(path: Path) -> None:
     """Create a directory and its missing parents, for the owner alone.
 
-    One that exists is left as it is: it may be somebody else's to arrange.
-
-    Raises:
-        OSError: It cannot be created, or is no directory.
+    One that exists is left as it is.
     """
     if path.is_dir():
         return
@@ -63,15 +60,7 @@ def private_directory(path: Path) -> None:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Put `data` in place of a file's content, all of it or none.
-
-    Args:
-        path: The file; missing directories are created.
-        data: Its new content.
-
-    Raises:
-        OSError: It could not be written. The old content, if any, is still there.
-    """
+    """Put `data` in place of a file's content, all of it or none."""
     _require_plain(path)
     private_directory(path.parent)
     # mkstemp makes the file 0600 and never follows what is already there.
@@ -90,10 +79,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def save_text(path: Path, text: str) -> Path:
-    """Write a file that an operator asked for; as `write_private`.
-
-    Returns:
-        Its absolute path.
+    """Write a file that an operator asked for; returns its absolute path.
 
     Raises:
         ConfigurationError: It cannot be written.
@@ -110,13 +96,7 @@ def save_text(path: Path, text: str) -> Path:
 
 
 async def in_thread(path: Path, work: Callable[[], T], waiting: Callable[[str], None]) -> T:
-    """Do file work in a thread; where it takes long, say what is waited for.
-
-    Args:
-        path: The file, for the words.
-        work: May block, as for another process's lock.
-        waiting: Told once, in words, after half a second.
-    """
+    """Do file work in a thread; after half a second say what is waited for."""
     task = asyncio.ensure_future(asyncio.to_thread(work))
     await asyncio.wait({task}, timeout=_SAY_AFTER_SECONDS)
     if not task.done():
@@ -126,20 +106,9 @@ async def in_thread(path: Path, work: Callable[[], T], waiting: Callable[[str], 
 
 @contextlib.contextmanager
 def locked(path: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[int]:
-    """Open a private file for reading and appending, with nobody else in here.
+    """Open and lock a private file for reading and appending; yields its number.
 
     The lock is the kernel's: it ends with the block or with the process, whatever happens.
-
-    Args:
-        path: The file; it and missing directories are created.
-        seconds: How long to wait for another holder.
-
-    Yields:
-        The file's descriptor, opened for reading and appending.
-
-    Raises:
-        TimeoutError: Another process held it for that long.
-        OSError: It cannot be opened, or is no plain file.
     """
     private_directory(path.parent)
     number = _open_for_appending(path)
@@ -148,27 +117,14 @@ def locked(path: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[int]:
 
 
 def read_locked(path: Path, *, seconds: float = LOCK_SECONDS) -> bytes:
-    """A file's whole content, with no half-written line in it; nothing is created.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        TimeoutError: Another process held it for that long.
-        OSError: It cannot be read, or is no plain file.
-    """
+    """A file's whole content, with no half-written line; creates nothing."""
     number = _open_plain(path, os.O_RDONLY)
     with _holding(path, number, seconds):
         return read_all(number)
 
 
 def hold(path: Path) -> int | None:
-    """Take a file's lock for as long as this process lives or until `release`.
-
-    Returns:
-        The descriptor that holds it, or None when another holder has it.
-
-    Raises:
-        OSError: It cannot be opened, or is no plain file.
-    """
+    """Take a file's lock until `release`; None when another holder has it."""
     private_directory(path.parent)
     while True:
         number = _open_for_appending(path)
@@ -187,8 +143,8 @@ def hold(path: Path) -> int | None:
 
 
 def release(path: Path, number: int) -> None:
-    """Give up a lock taken with `hold`, and remove its file."""
     # First the name, then the lock: nobody may lock a file that is about to disappear.
+    """Give up a lock taken with `hold`, and remove its file."""
     if sys.platform != "win32":
         path.unlink(missing_ok=True)
     _unlock(number)
@@ -205,15 +161,15 @@ def read_all(number: int) -> bytes:
         return file.read()
 
 
-def append(number: int, data: bytes) -> None:
-    """Add `data` to the end of a locked file, all of it or none, and see it onto the disk.
-
-    Raises:
-        OSError: It could not be written. What was there before still is, and nothing more.
-    """
+def append_line(number: int, line: bytes) -> None:
+    """Add a line to the end of a locked file, all of it or none, and sync it."""
     before = os.fstat(number).st_size
+    # A torn last line must not take this one with it.
+    if before:
+        os.lseek(number, before - 1, os.SEEK_SET)
+        line = line if os.read(number, 1) == b"\n" else b"\n" + line
     try:
-        rest = memoryview(data)
+        rest = memoryview(line)
         while rest:
             rest = rest[os.write(number, rest) :]
         os.fsync(number)
@@ -224,11 +180,7 @@ def append(number: int, data: bytes) -> None:
 
 
 def require_writable(path: Path) -> None:
-    """Find out whether a file could be written, as far as that can be told without doing it.
-
-    Raises:
-        OSError: It is no plain file, cannot be written, or has no place where it could be made.
-    """
+    """Check, without writing, that a file could be written."""
     _require_plain(path)
     place = path if path.exists() else next(each for each in path.parents if each.exists())
     if place != path and not place.is_dir():
@@ -262,7 +214,7 @@ def _open_plain(path: Path, flags: int) -> int:
 
 
 def _require_plain(path: Path) -> None:
-    """Refuse a device, pipe or directory before it is opened, which may block or have effects."""
+    """Refuse a device, pipe or directory before opening it, which may block."""
     with contextlib.suppress(FileNotFoundError):
         _judge_mode(path, path.stat().st_mode)
 
@@ -318,8 +270,7 @@ if sys.platform == "win32":
         os.lseek(number, _LOCKED_BYTE, os.SEEK_SET)
         msvcrt.locking(number, msvcrt.LK_UNLCK, 1)
 
-    def _sync_directory(path: Path) -> None:
-        """Directories cannot be synced there."""
+    def _sync_directory(path: Path) -> None: ...
 else:
     import fcntl
 
@@ -335,7 +286,6 @@ else:
         fcntl.flock(number, fcntl.LOCK_UN)
 
     def _sync_directory(path: Path) -> None:
-        """See a new or renamed entry onto the disk."""
         number = os.open(path, os.O_RDONLY)
         try:
             os.fsync(number)

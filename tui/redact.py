@@ -1,9 +1,9 @@
-"""Secrets stay out of every output: a type that does not show one, a function that masks the rest.
+"""Secrets: a type that does not show one, a function that masks the rest.
 
-`remember` is given each key once it was read as one, so `redact` can be applied at every exit
-(terminal, log, report, crash file) without being told what to hide. Unmistakable shapes are masked
-as well, for secrets that were never ours to know: a token in a server's reply, a password in
-somebody's URL. Nothing else is: no word of a language, no name of a variable, no data.
+`remember` is given each key once it was read as one; `redact` is applied at every exit: terminal,
+log, report, crash file. Unmistakable shapes are masked as well, for secrets that were never ours to
+know: a token in a server's reply, a password in somebody's URL. Nothing else is: no word of a
+language, no name of a variable, no data.
 """
 
 from __future__ import annotations
@@ -56,11 +56,7 @@ _SHAPES: Final = (
 def redact(text: str) -> str:
     """Mask every known secret, and everything unmistakably shaped like one.
 
-    Args:
-        text: Anything on its way out: a message, a log line, a report, a traceback.
-
-    Returns:
-        The text with each secret replaced by `MASK`. Applying it again changes nothing.
+    Applying it again changes nothing.
     """
     text = redact_known(text)
     for shape, mask in _SHAPES:
@@ -79,7 +75,7 @@ def redact_known(text: str) -> str:
 
 
 def remember(secret: str) -> None:
-    """Have `redact` mask a key from here on: whole, percent-encoded, or its signature alone."""
+    """Have `redact` mask a key: whole, percent-encoded, or its signature alone."""
     found = {secret, quote(secret, safe=""), repr(secret)[1:-1]}
     parts = secret.split(".")
     if len(parts) == 3 and secret.startswith("eyJ"):
@@ -91,11 +87,7 @@ def remember(secret: str) -> None:
 class Secret:
     """A value that is shown nowhere unless asked for by `reveal()`.
 
-    `repr`, `str` and formatting show no character of it. It cannot be pickled or
-    turned into JSON, and compares in constant time.
-
-    Args:
-        value: The secret itself.
+    It cannot be pickled or turned into JSON, and compares in constant time.
     """
 
     __slots__ = ("__value",)

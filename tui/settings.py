@@ -4,7 +4,7 @@ This module and `tui.cli` are the only readers of the process environment. Prece
 first: flag, process environment, the file named by `--env-file`, else `.env` in the working
 directory. Every value remembers where it came from, so that a refusal can say so. Three exceptions,
 all on the safe side: lists of production hosts are united over all layers and lines; a file named
-by `--env-file` says alone which project it is; unattended break-glass is permitted by the process
+by `--env-file` says alone which project it is; unattended break-glass is allowed by the process
 environment alone. What cannot be read for certain is refused, never taken for "not given".
 """
 
@@ -100,9 +100,7 @@ class Volume:
 
     Attributes:
         users: Synthetic users; each answers every question once.
-        questions: Synthetic questions.
-        batch: Rows in the first inserts; they grow and shrink with what the server takes.
-        concurrency: Requests in flight.
+        batch: Rows in one insert; halved where that is too much for the server.
     """
 
     users: int = DEFAULT_USERS
@@ -112,12 +110,11 @@ class Volume:
 
     @property
     def responses(self) -> int:
-        """Responses a run writes: one per user and question."""
         return self.users * self.questions
 
     @property
     def aggregates(self) -> int:
-        """Rows the view gains: a question and week is a row, and weeks need a user each."""
+        """Rows the view gains: one a question and week, and weeks need a user each."""
         return self.questions * min(self.users, WEEKS)
 
 
@@ -126,25 +123,14 @@ class Settings:
     """Everything a run needs to know about where and how much.
 
     Attributes:
-        url: The project's URL as configured, or None when there is none.
-        service_role_key: Key for every request but the negative probes, or None.
         anon_key: Key for the negative probes, or None.
-        volume: What a run writes.
-        prod_hosts: Hosts and project refs declared production.
-        non_prod_hosts: Hosts and project refs declared not production.
-        state_dir: Where journals, history and the deployment log live.
-        deployment_log: The deployment log's file.
-        env_file: The environment file that was read, or None.
         unattended: Project ref for which unattended break-glass is permitted, or None.
         refresh_runs: How often the refresh is timed after the write.
         max_refresh_ms: What the median refresh may take, in milliseconds, or None.
         max_regression_percent: How much slower than before it may be, in percent, or None.
         job_summary: File that a pipeline shows on the job's page (GITHUB_STEP_SUMMARY), or None.
-        colour: Colour is wanted where there is a terminal (NO_COLOR is not set).
-        sandbox_postgrest: A PostgREST executable for the sandbox, or None.
         sandbox_postgres: A directory with PostgreSQL's programs for the sandbox, or None.
         sandbox_auth: The vendor's auth server for the sandbox, or None for an emulation.
-        sandbox_auth_migrations: The directory of its migrations, or None.
         sandbox_port: TCP port of the sandbox's gateway; 0 takes a free one.
         sources: Where each variable was found ("flag", "environment" or a file's path).
         project_source: Where URL and keys are looked for, in words.
@@ -182,12 +168,6 @@ def load_settings(
     env_file: Path | None = None,
 ) -> Settings:
     """Merge flags, environment and environment file.
-
-    Args:
-        environ: The process environment.
-        directory: Where a `.env` is looked for.
-        flags: Values from the command line under their variable's name; None where not given.
-        env_file: The file given by `--env-file`; it must exist. None looks for `.env`.
 
     Raises:
         ConfigurationError: A value is malformed or out of bounds, or the file cannot be read.
@@ -267,8 +247,6 @@ def _environment_file(given: Path | None, directory: Path) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """An assignment in an environment file."""
-
     number: int
     name: str
     value: str
@@ -311,12 +289,12 @@ _REWRITE: Final = (
 
 
 def _breaks(char: str) -> bool:
-    """Whether a reader could take a character for the end of a line, or see it nowhere."""
+    """Whether a reader could take a character for a line's end, or not see it."""
     return unicodedata.category(char) in {"Cc", "Zl", "Zp"} and char != "\t"
 
 
 def _check_name(name: str, where: str) -> None:
-    """Refuse a name in a file that means nothing here but was meant for one that does."""
+    """Refuse a name that looks like a misspelt setting."""
     if name == UNATTENDED:
         raise ConfigurationError(
             f"{where} sets {name}, which is heard from the process environment alone",
@@ -362,7 +340,7 @@ class _Lookup:
         self.sources: dict[str, str] = {}
 
     def text(self, name: str) -> str | None:
-        """The value without surrounding white space; an empty one counts as not given."""
+        """The value without surrounding white space; empty counts as not given."""
         layers = self._project_layers if name in PROJECT_VARIABLES else self._layers
         for source, layer in layers:
             value = (layer.get(name) or "").strip()
@@ -429,7 +407,7 @@ def _entries(value: str | None) -> tuple[str, ...]:
 
 
 def _last_of_each(lines: list[_Line], path: Path | None) -> dict[str, str]:
-    """Names and values of a file.
+    """Names and values of a file; refuses two lines that contradict each other.
 
     Raises:
         ConfigurationError: Two lines say different things of one name, and it matters here.

@@ -1,4 +1,4 @@
-"""The signals that ask the command to stop, on every system that has them."""
+"""The signals that ask the command to stop."""
 
 from __future__ import annotations
 
@@ -21,14 +21,7 @@ REASONS: Final = {
 
 
 def listen(handle: Callable[[str], None]) -> Callable[[], None]:
-    """Have a signal heard by the running event loop.
-
-    Args:
-        handle: Called in the loop with the signal's name, for each signal that comes.
-
-    Returns:
-        What ends the listening.
-    """
+    """Call `handle` in the loop with each signal's name; returns what ends it."""
     loop = asyncio.get_running_loop()
     undo = contextlib.ExitStack()
     for name in REASONS:

@@ -42,14 +42,14 @@ def made(state: Path, limits: Limits = Limits()) -> Archive:  # noqa: B008 - fro
 
 
 async def announce(archive: Archive, result: Result) -> Announcement:
-    permit = grant(
+    approval = grant(
         PRODUCTION,
         confirmation=PRODUCTION.identity,
         justification=REASON,
         dry_run_ready=True,
         now=Moment.now(),
     )
-    return await archive.announce(result, PRODUCTION, permit, PLANNED, lambda _: None)
+    return await archive.announce(result, PRODUCTION, approval, PLANNED, lambda _: None)
 
 
 async def conclude(

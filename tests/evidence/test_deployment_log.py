@@ -163,12 +163,14 @@ def test_a_closed_entry_is_closed(log: DeploymentLog) -> None:
 def test_an_entry_is_what_the_gate_asks_for(log: DeploymentLog) -> None:
     now = Moment(0, EPOCH)
     entry = announce(log)
-    permit = grant(TARGET, confirmation=REF, justification=REASON, dry_run_ready=True, now=now)
-    authorize_write(TARGET, allow_prod=True, permit=permit, intent=entry, now=now).require(TARGET)
+    approval = grant(TARGET, confirmation=REF, justification=REASON, dry_run_ready=True, now=now)
+    authorize_write(TARGET, allow_prod=True, approval=approval, intent=entry, now=now).require(
+        TARGET
+    )
     log.close(entry, outcome="verified")
-    permit = grant(TARGET, confirmation=REF, justification=REASON, dry_run_ready=True, now=now)
+    approval = grant(TARGET, confirmation=REF, justification=REASON, dry_run_ready=True, now=now)
     with pytest.raises(GuardRefused, match="does not announce"):
-        authorize_write(TARGET, allow_prod=True, permit=permit, intent=entry, now=now)
+        authorize_write(TARGET, allow_prod=True, approval=approval, intent=entry, now=now)
 
 
 HOSTILE = [

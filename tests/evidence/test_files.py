@@ -14,7 +14,7 @@ import pytest
 from tui import files
 from tui.errors import ConfigurationError
 from tui.files import (
-    append,
+    append_line,
     hold,
     in_thread,
     locked,
@@ -46,7 +46,7 @@ def test_what_is_created_is_for_the_owner_alone(tmp_path: Path) -> None:
     write_private(path, b"one")
     assert (mode(tmp_path / "a"), mode(tmp_path / "a" / "b"), mode(path)) == (0o700, 0o700, 0o600)
     with locked(tmp_path / "c" / "log") as number:
-        append(number, b"x")
+        append_line(number, b"x")
     assert (mode(tmp_path / "c"), mode(tmp_path / "c" / "log")) == (0o700, 0o600)
 
 
@@ -62,8 +62,8 @@ def test_an_existing_file_keeps_its_mode(tmp_path: Path) -> None:
     path.write_bytes(b"x")
     path.chmod(0o664)
     with locked(path) as number:
-        append(number, b"y")
-    assert (mode(path), path.read_bytes()) == (0o664, b"xy")
+        append_line(number, b"y")
+    assert (mode(path), path.read_bytes()) == (0o664, b"x\ny")
     # What replaces a file is a new one, and ours.
     write_private(path, b"z")
     assert mode(path) == 0o600
@@ -103,13 +103,13 @@ def test_an_append_is_whole_or_undone(tmp_path: Path, monkeypatch: pytest.Monkey
         return real(number, data[: len(data) // 2])
 
     with locked(path) as number:
-        append(number, b"first\n")
+        append_line(number, b"first\n")
         monkeypatch.setattr(os, "write", half)
         with pytest.raises(OSError, match="No space"):
-            append(number, b"second line\n")
+            append_line(number, b"second line\n")
         monkeypatch.undo()
         assert read_all(number) == b"first\n"
-        append(number, b"third\n")
+        append_line(number, b"third\n")
     assert path.read_bytes() == b"first\nthird\n"
 
 
@@ -128,7 +128,7 @@ def test_what_was_written_was_synced_with_its_directory(
     assert synced == ["file", "dir"]
     synced.clear()
     with locked(tmp_path / "log") as number:
-        append(number, b"x")
+        append_line(number, b"x")
     assert synced == ["dir", "file"]
 
 
@@ -167,7 +167,7 @@ async def test_a_lock_is_waited_for_beside_the_loop_and_told(tmp_path: Path) -> 
 
     def add() -> None:
         with locked(path) as number:
-            append(number, b"x")
+            append_line(number, b"x")
 
     with locked(path):
         work = asyncio.create_task(in_thread(path, add, told.append))
@@ -187,7 +187,7 @@ async def test_a_lock_is_waited_for_beside_the_loop_and_told(tmp_path: Path) -> 
 def test_a_lock_keeps_others_out_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "log"
     with locked(path) as number:
-        append(number, b"x")
+        append_line(number, b"x")
         with (
             pytest.raises(TimeoutError, match="locked by another process"),
             locked(path, seconds=0),

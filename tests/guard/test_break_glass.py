@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tui.errors import ExitCode, GuardRefused
 from tui.guard.break_glass import (
-    PERMIT_LIFETIME,
+    APPROVAL_LIFETIME,
+    Approval,
     Moment,
-    Permit,
     WritePermission,
     authorize_write,
     confirm_unattended,
@@ -53,7 +53,7 @@ def later(**span: float) -> Moment:
     return Moment(NOW.monotonic + delta.total_seconds(), NOW.utc + delta)
 
 
-def permit(at: Target = PROD, now: Moment = NOW) -> Permit:
+def approval(at: Target = PROD, now: Moment = NOW) -> Approval:
     return grant(at, confirmation=at.identity, justification=REASON, dry_run_ready=True, now=now)
 
 
@@ -75,7 +75,7 @@ def test_the_gate_opens_at_once_where_nothing_is_at_stake(at: Target, allow_prod
     permission = authorize_write(at, allow_prod=allow_prod, now=NOW)
     permission.require(at)
     assert (permission.target_identity, permission.url) == (at.identity, at.url)
-    assert permission.permit is None
+    assert permission.approval is None
 
 
 @pytest.mark.parametrize("at", [PROD, STAGING, LOCAL])
@@ -84,7 +84,7 @@ def test_it_stays_shut_until_the_database_was_asked(at: Target) -> None:
         authorize_write(
             replace(at, asked_database=False),
             allow_prod=True,
-            permit=permit(at),
+            approval=approval(at),
             intent=Announced(at.identity),
             now=NOW,
         )
@@ -93,7 +93,7 @@ def test_it_stays_shut_until_the_database_was_asked(at: Target) -> None:
     assert "analytics_heatmap_preflight() has to answer" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize(("allow_prod", "with_permit", "intent", "lacking"), [
+@pytest.mark.parametrize(("allow_prod", "with_approval", "intent", "lacking"), [
     (False, False, None, "--allow-prod was not given"),
     (False, True, Announced(), "--allow-prod was not given"),
     (True, False, Announced(), "nobody confirmed it"),
@@ -102,11 +102,11 @@ def test_it_stays_shut_until_the_database_was_asked(at: Target) -> None:
     (True, True, Announced("otherotherotherother"), "the deployment log does not announce it"),
 ])  # fmt: skip
 def test_production_takes_all_three(
-    allow_prod: bool, with_permit: bool, intent: Announced | None, lacking: str
+    allow_prod: bool, with_approval: bool, intent: Announced | None, lacking: str
 ) -> None:
-    given_permit = permit() if with_permit else None
+    obtained = approval() if with_approval else None
     with pytest.raises(GuardRefused) as caught:
-        authorize_write(PROD, allow_prod=allow_prod, permit=given_permit, intent=intent, now=NOW)
+        authorize_write(PROD, allow_prod=allow_prod, approval=obtained, intent=intent, now=NOW)
     message = refusal(caught)
     assert lacking in message
     assert PROD.reason in message
@@ -114,7 +114,7 @@ def test_production_takes_all_three(
     assert "HEATMAP_VERIFY_NON_PROD_HOSTS" in hint
     assert f"--allow-prod --confirm {REF}" in hint
     # A refusal uses nothing up.
-    assert given_permit is None or given_permit.problem(PROD, NOW) is None
+    assert obtained is None or obtained.problem(PROD, NOW) is None
 
 
 @pytest.mark.parametrize("url", ["http://localhost:54321", "https://staging.example.org"])
@@ -125,15 +125,15 @@ def test_a_database_that_says_production_shuts_the_gate(url: str) -> None:
 
 
 def test_a_permission_is_for_one_target_and_one_run() -> None:
-    given_permit = permit()
+    obtained = approval()
     permission = authorize_write(
-        PROD, allow_prod=True, permit=given_permit, intent=Announced(), now=NOW
+        PROD, allow_prod=True, approval=obtained, intent=Announced(), now=NOW
     )
     permission.require(PROD)
     with pytest.raises(GuardRefused, match="permitted on"):
         permission.require(OTHER)
     with pytest.raises(GuardRefused, match="that run was started"):
-        authorize_write(PROD, allow_prod=True, permit=given_permit, intent=Announced(), now=NOW)
+        authorize_write(PROD, allow_prod=True, approval=obtained, intent=Announced(), now=NOW)
     with permission:
         permission.require(PROD)
     with pytest.raises(GuardRefused, match="is over"):
@@ -141,9 +141,9 @@ def test_a_permission_is_for_one_target_and_one_run() -> None:
     permission.revoke()
 
 
-def test_a_running_run_may_outlive_its_permit_to_clean_up() -> None:
+def test_a_running_run_may_outlive_its_approval_to_clean_up() -> None:
     permission = authorize_write(
-        PROD, allow_prod=True, permit=permit(), intent=Announced(), now=later(minutes=14)
+        PROD, allow_prod=True, approval=approval(), intent=Announced(), now=later(minutes=14)
     )
     permission.require(PROD)
 
@@ -156,19 +156,19 @@ def test_a_target_that_turns_out_to_be_production_closes_an_open_permission() ->
 
 def test_neither_permit_nor_permission_can_be_made_elsewhere() -> None:
     with pytest.raises(TypeError, match=r"tui\.guard\.break_glass alone"):
-        Permit(object(), PROD, REASON, None, NOW)
+        Approval(object(), PROD, REASON, None, NOW)
     with pytest.raises(TypeError, match=r"tui\.guard\.break_glass alone"):
         WritePermission(None, PROD, None)
-    for made in (permit(), authorize_write(LOCAL, allow_prod=False, now=NOW)):
+    for made in (approval(), authorize_write(LOCAL, allow_prod=False, now=NOW)):
         with pytest.raises(AttributeError):
             made.extra = 1  # type: ignore[union-attr]
 
 
-# --- permits --------------------------------------------------------------------------------------
+# --- approvals ---
 
 
-def test_a_permit_remembers_what_was_typed() -> None:
-    given_permit = grant(
+def test_an_approval_remembers_what_was_typed() -> None:
+    obtained = grant(
         PROD,
         confirmation=REF,
         justification=f"  {REASON}\n\x1b[2J ",
@@ -176,10 +176,10 @@ def test_a_permit_remembers_what_was_typed() -> None:
         dry_run_ready=True,
         now=NOW,
     )
-    assert given_permit.justification == f"{REASON} [2J"
-    assert given_permit.ticket == "OPS-7"
-    assert given_permit.target_identity == REF
-    assert given_permit.granted_at is NOW
+    assert obtained.justification == f"{REASON} [2J"
+    assert obtained.ticket == "OPS-7"
+    assert obtained.target_identity == REF
+    assert obtained.granted_at is NOW
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_the_name_must_be_typed_to_the_letter(confirmation: str) -> None:
     assert f"the target is {REF}" in refusal(caught)
 
 
-def test_no_permit_without_a_ready_dry_run_or_a_reason() -> None:
+def test_no_approval_without_a_ready_dry_run_or_a_reason() -> None:
     with pytest.raises(GuardRefused, match="no dry run was ready in this session"):
         grant(PROD, confirmation=REF, justification=REASON, dry_run_ready=False, now=NOW)
     with pytest.raises(GuardRefused, match="justification has 6 characters"):
@@ -219,34 +219,34 @@ def test_no_permit_without_a_ready_dry_run_or_a_reason() -> None:
     # Somebody set the clock back.
     (Moment(NOW.monotonic + 901, NOW.utc - timedelta(hours=1)), False),
 ])  # fmt: skip
-def test_a_permit_lives_fifteen_minutes_on_either_clock(moment: Moment, open_: bool) -> None:
-    given_permit = permit()
-    assert (given_permit.problem(PROD, moment) is None) == open_
+def test_an_approval_lives_fifteen_minutes_on_either_clock(moment: Moment, open_: bool) -> None:
+    obtained = approval()
+    assert (obtained.problem(PROD, moment) is None) == open_
     if open_:
-        given_permit.consume(PROD, moment)
+        obtained.consume(PROD, moment)
     else:
         with pytest.raises(GuardRefused, match="expired 15 minutes"):
-            given_permit.consume(PROD, moment)
-    assert timedelta(minutes=15) == PERMIT_LIFETIME
+            obtained.consume(PROD, moment)
+    assert timedelta(minutes=15) == APPROVAL_LIFETIME
 
 
-def test_a_permit_is_for_its_target_and_its_address() -> None:
-    given_permit = permit()
+def test_an_approval_is_for_its_target_and_its_address() -> None:
+    obtained = approval()
     for other in (OTHER, replace(PROD, url="http://localhost:54321"), LOCAL):
         with pytest.raises(GuardRefused, match="permission is for"):
-            given_permit.consume(other, NOW)
-    given_permit.consume(PROD, NOW)
+            obtained.consume(other, NOW)
+    obtained.consume(PROD, NOW)
 
 
-def test_of_many_runs_started_at_once_one_gets_the_permit() -> None:
-    given_permit = permit()
+def test_of_many_runs_started_at_once_one_gets_the_approval() -> None:
+    obtained = approval()
     barrier = threading.Barrier(8)
     outcomes: list[bool] = []
 
     def start() -> None:
         barrier.wait(timeout=30)
         try:
-            given_permit.consume(PROD, NOW)
+            obtained.consume(PROD, NOW)
         except GuardRefused:
             outcomes.append(False)
         else:

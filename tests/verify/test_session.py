@@ -182,12 +182,12 @@ async def test_a_run_stopped_in_its_dry_run_writes_nothing_and_asks_for_nothing(
     sandbox: Sandbox, untouched: Callable[[], None]
 ) -> None:
     def never() -> None:
-        raise AssertionError("no permit may be asked for")
+        raise AssertionError("no approval may be asked for")
 
     sandbox.clear_requests()
     async with open_session(sandbox) as session:
         for kind in (RunStarted, ProbeStarted, DryRunFinished):
-            run = session.cycle(with_dry_run=True, obtain_permit=never)
+            run = session.cycle(with_dry_run=True, obtain_approval=never)
 
             def stop(event: Event, run: Run = run, kind: type[Event] = kind) -> None:
                 if isinstance(event, kind):
@@ -205,7 +205,7 @@ async def test_a_run_stopped_in_its_dry_run_writes_nothing_and_asks_for_nothing(
     untouched()
 
 
-async def test_waiting_for_a_permit_ends_when_the_run_is_stopped(
+async def test_waiting_for_an_approval_ends_when_the_run_is_stopped(
     sandbox: Sandbox, untouched: Callable[[], None]
 ) -> None:
     asked, dropped = asyncio.Event(), asyncio.Event()
@@ -223,7 +223,7 @@ async def test_waiting_for_a_permit_ends_when_the_run_is_stopped(
         for work in (session.cycle, session.purge):
             asked.clear()
             run = work(
-                obtain_permit=prompt, **({"with_dry_run": True} if work == session.cycle else {})
+                obtain_approval=prompt, **({"with_dry_run": True} if work == session.cycle else {})
             )
             following = asyncio.create_task(finish(run))
             await asked.wait()

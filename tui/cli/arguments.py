@@ -56,7 +56,7 @@ exit codes:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises where argparse would end the process, so that `--json` still gets its document."""
+    """Raises where argparse would end the process: `--json` needs its document."""
 
     def error(self, message: str) -> NoReturn:
         raise ConfigurationError(message, hint="heatmap-tui --help lists the flags")
@@ -92,9 +92,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--env-file", type=Path, metavar="PATH", help="read this instead of .env")
     how.add_argument("--users", metavar="N", help="synthetic users (HEATMAP_VERIFY_USERS, 50)")
     how.add_argument("--questions", metavar="N", help="questions (HEATMAP_VERIFY_QUESTIONS, 200)")
-    how.add_argument(
-        "--batch", metavar="N", help="rows in the first inserts (HEATMAP_VERIFY_BATCH, 500)"
-    )
+    how.add_argument("--batch", metavar="N", help="rows in one insert (HEATMAP_VERIFY_BATCH, 500)")
     how.add_argument("--refresh-runs", metavar="N", help="timed refreshes (1)")
     how.add_argument("--max-refresh-ms", metavar="N", help="fail when the refresh takes longer")
     how.add_argument(
@@ -137,7 +135,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def mode_of(options: argparse.Namespace) -> str:
-    """What is to be done, as the JSON document calls it: `cycle` unless a flag says otherwise.
+    """What is to be done, as the JSON document calls it.
 
     Raises:
         ConfigurationError: Two flags say otherwise.
@@ -150,11 +148,7 @@ def mode_of(options: argparse.Namespace) -> str:
 
 
 def refuse_idle(options: argparse.Namespace, *, interactive: bool) -> None:
-    """Refuse flags that would do nothing, rather than let somebody believe that they did.
-
-    Args:
-        options: The flags.
-        interactive: There are to be screens.
+    """Refuse flags that would do nothing.
 
     Raises:
         ConfigurationError: One of them has no meaning for what is to be done.
@@ -181,7 +175,7 @@ def _count(text: str) -> int:
 
 
 def variables(options: argparse.Namespace) -> dict[str, str | None]:
-    """The flags that stand for a variable, under its name; None where not given."""
+    """The flags that stand for a variable, under its name."""
     return {
         "HEATMAP_VERIFY_USERS": options.users,
         "HEATMAP_VERIFY_QUESTIONS": options.questions,

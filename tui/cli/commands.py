@@ -1,4 +1,4 @@
-"""What the flags choose: the console, a headless run, the deployment log, a served sandbox."""
+"""What the flags choose: console, headless run, deployment log, sandbox."""
 
 from __future__ import annotations
 
@@ -34,10 +34,7 @@ if TYPE_CHECKING:
 
 
 def dispatch(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Do what the flags say.
-
-    Returns:
-        The exit code.
+    """Do what the flags say; returns the exit code.
 
     Raises:
         OperatorError: It ended before a run could begin.
@@ -68,7 +65,7 @@ def dispatch(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _is_interactive(options: argparse.Namespace, environ: Mapping[str, str]) -> bool:
-    """Whether there are to be screens: nothing says otherwise, and a terminal is at both ends."""
+    """Whether there are to be screens: nothing says otherwise, at a terminal."""
     return not (
         options.headless
         or options.json
@@ -95,17 +92,10 @@ async def connect(
     faults: str | None,
     on_stage: OnStage,
 ) -> Session:
-    """Start the sandbox if that is what runs, classify the target, ask the database what it is.
+    """Start the sandbox if asked for, classify the target, ask its database.
 
-    Args:
-        settings: As configured.
-        sandbox: Run against a sandbox of our own; it goes when the session is closed.
-        allow_prod: `--allow-prod` was given.
-        faults: Faults that the sandbox is to inject, or None.
-        on_stage: Told what is being waited for.
-
-    Returns:
-        The session, for the caller to close. Where this fails, or is cancelled, nothing stays up.
+    The caller closes the session, and with it the sandbox. Where this fails, or is cancelled,
+    nothing stays up.
 
     Raises:
         ConfigurationError: URL, key or a declaration does not make sense.
@@ -221,11 +211,7 @@ def _open_console(
 
 
 async def serve(settings: Settings, faults: str | None) -> ExitCode:
-    """Keep a sandbox up until a signal comes; its environment goes to stdout as `.env` lines.
-
-    Args:
-        settings: How it is to be started.
-        faults: Faults that it is to inject, or None.
+    """Keep a sandbox up until a signal comes; print its environment on stdout.
 
     Raises:
         SandboxError: It could not be started, or has died.
@@ -281,7 +267,7 @@ async def serve(settings: Settings, faults: str | None) -> ExitCode:
 
 
 def _make_private(number: int) -> None:
-    """Shut a file that the shell made for the output to others, before keys go into it.
+    """Shut a file that the shell made for the output to others.
 
     Raises:
         ConfigurationError: Others may read it, and it belongs to somebody else.
@@ -302,10 +288,7 @@ def _make_private(number: int) -> None:
 
 
 def show_log(settings: Settings) -> ExitCode:
-    """Print the deployment log, and check it against what history and reports say of it.
-
-    Returns:
-        VERIFIED where it is whole, FAILED where it is not.
+    """Print the deployment log, checked against history and reports.
 
     Raises:
         OperatorError: It, or the history, cannot be read.

@@ -1,4 +1,4 @@
-"""Break-glass without screens: what the flags lack is said first, then a terminal is asked."""
+"""Break-glass without screens: check the flags first, then ask at a terminal."""
 
 from __future__ import annotations
 
@@ -17,16 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tui.cli.output import Console
-    from tui.guard.break_glass import Permit
+    from tui.guard.break_glass import Approval
     from tui.verify.session import Session
 
 
 def judge_flags(session: Session, options: argparse.Namespace) -> None:
-    """Refuse before anything is asked, of the project or the operator, what cannot be granted.
-
-    Args:
-        session: The project; one that is no production needs nothing.
-        options: The flags.
+    """Refuse, before anything is asked, what break-glass cannot grant.
 
     Raises:
         GuardRefused: A flag is missing or does not do, or there is nobody to confirm it.
@@ -45,14 +41,8 @@ def judge_flags(session: Session, options: argparse.Namespace) -> None:
 
 async def break_glass(
     session: Session, options: argparse.Namespace, effects: Sequence[str], console: Console
-) -> Permit:
-    """Get what break-glass demands: the flags, and a terminal or a named project.
-
-    Args:
-        session: The project, after a dry run.
-        options: The flags.
-        effects: What will be done to it, a line each.
-        console: Where to ask.
+) -> Approval:
+    """Obtain the approval of a run: by the flags, and a terminal or a variable.
 
     Raises:
         GuardRefused: Something is missing, or the operator typed something else.
@@ -76,7 +66,7 @@ async def break_glass(
 
 
 def _is_at_terminal() -> bool:
-    """Whether somebody can be asked; then it is not for a variable to answer."""
+    """Whether somebody can be asked; then no variable answers for them."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
@@ -90,7 +80,7 @@ def _forget_typed() -> None:
 
 
 async def _typed() -> str:
-    """The next line from the terminal; waiting for it, the loop still hears signals."""
+    """The next line from the terminal; signals are heard meanwhile."""
     loop = asyncio.get_running_loop()
     line: asyncio.Future[str] = loop.create_future()
     number = sys.stdin.fileno()

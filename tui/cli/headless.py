@@ -1,4 +1,4 @@
-"""A sitting without screens, from settings to exit code."""
+"""A run without screens, from settings to exit code."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tui.errors import ConfigurationError, ExitCode, Interrupted
 from tui.evidence.archive import Archive
 from tui.evidence.comparison import JUDGED_FROM
 from tui.evidence.report import append_report, require_place, save
+from tui.guard.api_key import KeyKind
 from tui.guard.break_glass import effects_of_cycle, effects_of_purge
-from tui.guard.target import KeyKind
 from tui.verify.result import document as document_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tui.evidence.report import RunEvidence
-    from tui.guard.break_glass import Permit
+    from tui.guard.break_glass import Approval
     from tui.settings import Settings
     from tui.verify.events import SampleTaken
     from tui.verify.result import Result
@@ -32,13 +32,7 @@ if TYPE_CHECKING:
 async def work(settings: Settings, options: argparse.Namespace, *, sandbox: bool) -> ExitCode:
     """Do what the flags say, narrating on stderr, with the result on stdout.
 
-    Args:
-        settings: As configured.
-        options: The flags.
-        sandbox: Run against a sandbox of its own.
-
-    Returns:
-        The exit code that the document states as well.
+    Returns the exit code that the document states as well.
 
     Raises:
         OperatorError: It ended before a run could begin; that is told by the caller.
@@ -48,14 +42,14 @@ async def work(settings: Settings, options: argparse.Namespace, *, sandbox: bool
         require_place(options.report)
     with Interruptions(console) as interruptions:
         try:
-            return await _sitting(settings, options, console, interruptions, sandbox=sandbox)
+            return await _run(settings, options, console, interruptions, sandbox=sandbox)
         except asyncio.CancelledError as cancelled:
             if interruptions.reason is None:
                 raise
             raise Interrupted(f"{interruptions.reason}; nothing was written") from cancelled
 
 
-async def _sitting(
+async def _run(
     settings: Settings,
     options: argparse.Namespace,
     console: Console,
@@ -115,31 +109,31 @@ def _run_of(session: Session, options: argparse.Namespace, console: Console) -> 
         return session.heatmap()
     effects = effects_of_purge() if options.purge else effects_of_cycle(session.settings.volume)
 
-    async def obtain_permit() -> Permit:
+    async def obtain_approval() -> Approval:
         return await break_glass(session, options, effects, console)
 
     if options.purge:
         return session.purge(
-            obtain_permit=obtain_permit,
+            obtain_approval=obtain_approval,
             unexplained=options.purge_unexplained,
             runs=options.purge_run,
         )
     return session.cycle(
         refresh_runs=_refresh_runs(session.settings),
         with_dry_run=True,
-        obtain_permit=obtain_permit,
+        obtain_approval=obtain_approval,
     )
 
 
 def _refresh_runs(settings: Settings) -> int:
-    """As asked for; and where a regression is to be judged, enough to judge by."""
+    """As asked for; where a regression is to be judged, enough to judge by."""
     asked = "HEATMAP_REFRESH_RUNS" in settings.sources
     judged = settings.max_regression_percent is not None
     return JUDGED_FROM if judged and not asked else settings.refresh_runs
 
 
 def _check_key(session: Session) -> None:
-    """An anon key is a slip of the hand: say so before anything is asked of the project."""
+    """Refuse an anon key before the project is asked anything."""
     key = session.target.key
     if key.kind is KeyKind.PUBLISHABLE or key.role in {"anon", "authenticated"}:
         raise ConfigurationError(
@@ -154,14 +148,8 @@ def leave(
 ) -> list[str]:
     """Write the report where it was asked for, and where a pipeline wants it.
 
-    Args:
-        evidence: Of a run, or of what kept one from beginning.
-        report: Where the Markdown goes, the JSON beside it; None for neither.
-        job_summary: The file whose end the pipeline shows on the job's page, or None.
-        console: Where to say what was written, and what could not be.
-
-    Returns:
-        What could not be written, in words that were told already.
+    `job_summary` is the file that the pipeline shows on the job's page. Returns what could not be
+    written, in words that were shown already.
     """
     problems: list[str] = []
     try:

@@ -1,9 +1,4 @@
-"""The command's entry, and its last resort.
-
-Exit codes: 0 verified (or ready, or clean) - 1 verification failed - 2 bad usage or configuration -
-3 refused by the production guard - 4 interrupted, cleaned up - 5 something is left behind -
-6 the project cannot be reached.
-"""
+"""The command's entry, and its last resort."""
 
 from __future__ import annotations
 
@@ -26,14 +21,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: Command line without the program's name; None takes the process's own.
-
-    Returns:
-        The exit code, see `tui.errors.ExitCode`.
-    """
+    """Run the command with these arguments, or the process's own."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     # Where the flags cannot be read, this much of them decides how that is told.
     options = parser().parse_args(["--json"] if "--json" in given else [])
@@ -52,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tell(error: OperatorError, options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Tell what kept a run from beginning, and leave it as evidence where that was asked for.
+    """Report what kept a run from beginning, and write evidence where asked for.
 
     It runs where an error is being handled already, so nothing it does may raise another.
     """
@@ -99,7 +87,7 @@ def _tell_and_leave(
 
 
 def _internal(error: Exception) -> OperatorError:
-    """An internal error, put into a file without secrets, and into words; never raises."""
+    """An internal error, put into a file without secrets; never raises."""
     try:
         from platformdirs import user_state_path
 

@@ -1,4 +1,4 @@
-"""The headless twin: narration on stderr, the result on stdout, signals heard all the time."""
+"""The headless twin: narration on stderr, result on stdout, signals."""
 
 from __future__ import annotations
 
@@ -25,16 +25,10 @@ if TYPE_CHECKING:
 
 
 class Console:
-    """Where a headless run writes; everything but `plain` passes the redaction.
+    """Where a headless run writes; everything but `plain` is redacted.
 
     A reader that has gone away or a terminal that was closed stops nothing: a run has to clean up.
-
-    Args:
-        out: For the result alone.
-        err: For narration and errors.
-
-    Attributes:
-        lost: Why a result could not be written, None where all were.
+    `lost` says why a result could not be written.
     """
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
@@ -53,7 +47,6 @@ class Console:
             self.say(f"  {title}" + (f": {detail}" if detail else "") + f" ({seconds:.2f} s)")
 
     def result(self, text: str) -> None:
-        """Print the result, which holds the project's data."""
         self.plain(redact_known(text))
 
     def document(self, document: dict[str, Any]) -> None:
@@ -115,15 +108,7 @@ def _redacted(value: Any, mask: Callable[[str], str] = redact) -> Any:
 
 
 async def follow(run: Run, console: Console) -> Result:
-    """Do a run to its end, narrating. Whatever ends this early, the run's clean-up is awaited.
-
-    Args:
-        run: The run.
-        console: Where to narrate.
-
-    Returns:
-        The result, whose `finished` is set.
-    """
+    """Do a run to its end, narrating; its clean-up is awaited whatever happens."""
     async with contextlib.aclosing(run.events()) as events:
         async for event in events:
             line = narrate(event)
@@ -133,15 +118,10 @@ async def follow(run: Run, console: Console) -> Result:
 
 
 class Interruptions:
-    """What signals do in a sitting: the first stops, the second warns, the third leaves.
+    """What signals do: the first stops, the second warns, the third leaves.
 
-    As long as there is no run, the first one cancels the task that made this.
-
-    Args:
-        console: Where to say what a signal does.
-
-    Attributes:
-        reason: What the first signal meant, None as long as none came.
+    Before there is a run, the first one cancels the task that made this. `reason` is what the first
+    signal meant.
     """
 
     def __init__(self, console: Console) -> None:
@@ -153,19 +133,14 @@ class Interruptions:
         self._seen = 0
 
     def __enter__(self) -> Self:
-        self._deaf = listen(self._signalled)
+        self._stop_listening = listen(self._signalled)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._deaf()
+        self._stop_listening()
 
     def attach(self, run: Run, purge_command: Callable[[], str]) -> None:
-        """From here on signals stop this run.
-
-        Args:
-            run: The run.
-            purge_command: What removes the rows of a run that was left.
-        """
+        """From here on signals stop this run."""
         self._run, self._purge_command = run, purge_command
 
     @property
@@ -203,17 +178,7 @@ class Interruptions:
 
 
 def report_error(error: OperatorError, console: Console, *, mode: Mode, as_json: bool) -> int:
-    """Tell an error that ended everything before a run could begin.
-
-    Args:
-        error: What it was.
-        console: Where to tell it.
-        mode: What was to be done.
-        as_json: Print the document as well.
-
-    Returns:
-        The exit code.
-    """
+    """Report an error that ended everything before a run; returns the exit code."""
     console.say(f"heatmap-tui: {error.message}")
     if error.hint:
         console.say(f"  -> {error.hint}")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tui.console.state import Connect, Environments, State
     from tui.console.theme import Glyphs
     from tui.evidence.report import RunEvidence
-    from tui.guard.break_glass import Permit
+    from tui.guard.break_glass import Approval
     from tui.guard.target import Target
     from tui.verify.events import RunFinished
     from tui.verify.session import Run, Session
@@ -344,14 +344,14 @@ class Controller:
         session = self._state.session
         if session is None or self._refuses_second_run():
             return
-        permit = None
+        approval = None
         if session.target.is_production:
             lines = effects_of_cycle(session.settings.volume)
-            permit = await self._break_glass("a verification run", lines)
-            if permit is None:
+            approval = await self._break_glass("a verification run", lines)
+            if approval is None:
                 return
         runs = self._state.refresh_runs
-        self._follow(lambda: session.cycle(permit=permit, refresh_runs=runs))
+        self._follow(lambda: session.cycle(approval=approval, refresh_runs=runs))
 
     def purge(self) -> None:
         """Remove what earlier runs left, once the operator has agreed."""
@@ -386,18 +386,18 @@ class Controller:
         self, session: Session, unexplained: int | None, runs: tuple[str, ...]
     ) -> RunFinished | None:
         """Remove leftovers and wait for the end; None where it was not begun."""
-        permit = None
+        approval = None
         if session.target.is_production:
-            permit = await self._break_glass("removing leftovers", effects_of_purge())
-            if permit is None:
+            approval = await self._break_glass("removing leftovers", effects_of_purge())
+            if approval is None:
                 return None
-        self._follow(lambda: session.purge(permit=permit, unexplained=unexplained, runs=runs))
+        self._follow(lambda: session.purge(approval=approval, unexplained=unexplained, runs=runs))
         if self._writing is None:
             return None
         await asyncio.wait({self._writing})
         return self._state.run.finished if self._state.run else None
 
-    async def _break_glass(self, action: str, lines: Iterable[str]) -> Permit | None:
+    async def _break_glass(self, action: str, lines: Iterable[str]) -> Approval | None:
         session = self._state.session
         return None if session is None else await self.ask(BreakGlass(self, session, action, lines))
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from tui.guard.target import KeyFacts, KeyKind, read_key
+from tui.guard.api_key import KeyFacts, KeyKind, read_key
 from tui.project import (
     PAGE,
     PREFLIGHT,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tui.dry_run.facts import Pace
     from tui.evidence.comparison import Threshold
     from tui.evidence.deployment_log import Anchor, Record
-    from tui.guard.break_glass import Intent, Permit
+    from tui.guard.break_glass import Approval, Intent
     from tui.guard.target import Target
     from tui.settings import Settings
     from tui.verify.events import Event, RunFinished
@@ -90,7 +90,12 @@ class Archive:
         self.log.require_writable()
 
     async def announce(
-        self, result: Result, target: Target, permit: Permit, planned: Mapping[str, int], emit: Emit
+        self,
+        result: Result,
+        target: Target,
+        approval: Approval,
+        planned: Mapping[str, int],
+        emit: Emit,
     ) -> Announcement:
         """Put on record that a run is about to write to production, and why."""
 
@@ -100,8 +105,8 @@ class Archive:
                 run_id=result.run_id or "",
                 action=str(result.mode),
                 planned=planned,
-                justification=permit.justification,
-                ticket=permit.ticket,
+                justification=approval.justification,
+                ticket=approval.ticket,
                 anchors=self.anchors(),
             )
 

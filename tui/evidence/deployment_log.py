@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from tui import __version__
 from tui.errors import ExitCode, GuardRefused, OperatorError
-from tui.files import append, locked, read_all, read_locked, require_writable, why
+from tui.files import append_line, locked, read_all, read_locked, require_writable, why
 from tui.guard.break_glass import tidy
 from tui.redact import redact
 
@@ -286,9 +286,7 @@ class DeploymentLog:
             detail=detail,
             previous=last.hash if last else GENESIS,
         ).sealed()
-        size = os.fstat(number).st_size
-        is_closed = not size or _last_byte(number, size) == b"\n"
-        append(number, record.line() if is_closed else b"\n" + record.line())
+        append_line(number, record.line())
         return record
 
     def _require_whole(self, log: LogCheck) -> None:
@@ -455,11 +453,6 @@ def _canonical(content: Mapping[str, object]) -> bytes:
 def _hash(content: Mapping[str, object]) -> str:
     bare = {name: value for name, value in content.items() if name != "hash"}
     return hashlib.sha256(_canonical(bare)).hexdigest()
-
-
-def _last_byte(number: int, size: int) -> bytes:
-    os.lseek(number, size - 1, os.SEEK_SET)
-    return os.read(number, 1)
 
 
 def _described(target: Target) -> dict[str, str | None]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -26,7 +25,7 @@ from tui.evidence.comparison import (
     compare,
 )
 from tui.evidence.deployment_log import Anchor
-from tui.files import append, locked, read_locked, why
+from tui.files import append_line, locked, read_locked, why
 from tui.redact import redact
 from tui.verify.events import Outcome, ServerVersions
 
@@ -256,8 +255,7 @@ class HistoryFile:
         line = json.dumps(content, sort_keys=True, allow_nan=False).encode("ascii") + b"\n"
         try:
             with locked(self.path) as number:
-                # A torn last line must not take this one with it.
-                append(number, line if _ends_whole(number) else b"\n" + line)
+                append_line(number, line)
         except OSError as error:
             raise HistoryUnwritable(
                 f"{what} could not be added to the history {self.path}: {why(error)}",
@@ -345,15 +343,6 @@ def _major(version: str | None) -> str | None:
 
 def _short(text: str | None) -> str | None:
     return None if text is None else redact(text)[:_LONGEST_TEXT]
-
-
-def _ends_whole(number: int) -> bool:
-    """Whether a locked file is empty or ends with a whole line."""
-    size = os.fstat(number).st_size
-    if not size:
-        return True
-    os.lseek(number, size - 1, os.SEEK_SET)
-    return os.read(number, 1) == b"\n"
 
 
 def _read_line(line: bytes) -> Entry | tuple[Series, str] | None:

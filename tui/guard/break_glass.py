@@ -22,23 +22,8 @@ if TYPE_CHECKING:
     from tui.guard.target import Target
     from tui.settings import Volume
 
-__all__ = [
-    "PERMIT_LIFETIME",
-    "Intent",
-    "Moment",
-    "Permit",
-    "WritePermission",
-    "authorize_write",
-    "confirm_unattended",
-    "effects_of_cycle",
-    "effects_of_purge",
-    "grant",
-    "judge_justification",
-    "judge_typed",
-    "tidy",
-]
-
-PERMIT_LIFETIME: Final = timedelta(minutes=15)
+APPROVAL_MINUTES: Final = 15
+APPROVAL_LIFETIME: Final = timedelta(minutes=APPROVAL_MINUTES)
 UNATTENDED_VARIABLE: Final = "HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED"
 
 SHORTEST: Final = 20
@@ -54,7 +39,7 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 _TRUTHY: Final = frozenset({"1", "allow", "enable", "enabled", "ok", "on", "t", "true", "y", "yes"})
 
-# Known to this module alone, so that a permit or permission cannot be built elsewhere by accident.
+# Known to this module alone, so that neither can be built elsewhere by accident.
 _MINT: Final = object()
 
 
@@ -90,7 +75,7 @@ class Intent(Protocol):
         """Whether it is on disk and has no outcome yet."""
 
 
-class Permit:
+class Approval:
     """The approval of one run on one production target. Made by `grant` alone."""
 
     __slots__ = (
@@ -118,11 +103,11 @@ class Permit:
     def problem(self, target: Target, now: Moment) -> str | None:
         """Why a run on `target` is not approved, in words."""
         if (target.identity, target.url) != (self.target_identity, self.url):
-            return f"the permission is for {self.target_identity} at {self.url}"
+            return f"the approval is for {self.target_identity} at {self.url}"
         if self._used:
-            return "the permission was for one run, and that run was started"
-        if now.since(self.granted_at) >= PERMIT_LIFETIME:
-            return f"the permission expired {_minutes(PERMIT_LIFETIME)} after it was given"
+            return "the approval was for one run, and that run was started"
+        if now.since(self.granted_at) >= APPROVAL_LIFETIME:
+            return f"the approval expired {APPROVAL_MINUTES} minutes after it was given"
         return None
 
     def consume(self, target: Target, now: Moment) -> None:
@@ -149,13 +134,13 @@ class WritePermission:
     of a `with` block.
     """
 
-    __slots__ = ("_open", "permit", "target_identity", "url")
+    __slots__ = ("_open", "approval", "target_identity", "url")
 
-    def __init__(self, mint: object, target: Target, permit: Permit | None) -> None:
+    def __init__(self, mint: object, target: Target, approval: Approval | None) -> None:
         _only_here(mint)
         self.target_identity: Final[str] = target.identity
         self.url: Final[str] = target.url
-        self.permit: Final[Permit | None] = permit
+        self.approval: Final[Approval | None] = approval
         self._open = True
 
     def require(self, target: Target) -> None:
@@ -170,7 +155,7 @@ class WritePermission:
                 f"the run was permitted on {self.target_identity} at {self.url}",
                 hint="start the run again from the target it is meant for",
             )
-        if target.is_production and self.permit is None:
+        if target.is_production and self.approval is None:
             raise _refused(target, "it was not known to be production when the run was permitted")
         if not self._open:
             raise GuardRefused(
@@ -196,7 +181,7 @@ def grant(
     ticket: str | None = None,
     dry_run_ready: bool,
     now: Moment,
-) -> Permit:
+) -> Approval:
     """Turn what an operator typed into the approval of one run.
 
     Raises:
@@ -208,7 +193,7 @@ def grant(
             hint="run the dry run first, and repair what it finds",
         )
     judge_typed(target, confirmation=confirmation, justification=justification)
-    return Permit(_MINT, target, tidy(justification), tidy(ticket or "") or None, now)
+    return Approval(_MINT, target, tidy(justification), tidy(ticket or "") or None, now)
 
 
 def judge_typed(target: Target, *, confirmation: str, justification: str) -> None:
@@ -302,7 +287,7 @@ def authorize_write(
     *,
     allow_prod: bool,
     now: Moment,
-    permit: Permit | None = None,
+    approval: Approval | None = None,
     intent: Intent | None = None,
 ) -> WritePermission:
     """The one gate that every write passes; it uses the approval up.
@@ -323,12 +308,12 @@ def authorize_write(
         return WritePermission(_MINT, target, None)
     if not allow_prod:
         raise _refused(target, "--allow-prod was not given")
-    if permit is None:
+    if approval is None:
         raise _refused(target, "nobody confirmed it")
     if intent is None or not intent.is_open or intent.target_identity != target.identity:
         raise _refused(target, "the deployment log does not announce it")
-    permit.consume(target, now)
-    return WritePermission(_MINT, target, permit)
+    approval.consume(target, now)
+    return WritePermission(_MINT, target, approval)
 
 
 def _refused(target: Target, lacking: str) -> GuardRefused:
@@ -342,10 +327,6 @@ def _refused(target: Target, lacking: str) -> GuardRefused:
     )
 
 
-def _minutes(span: timedelta) -> str:
-    return f"{int(span.total_seconds() // 60)} minutes"
-
-
 def _only_here(mint: object) -> None:
     if mint is not _MINT:
-        raise TypeError("permits and permissions are made by tui.guard.break_glass alone")
+        raise TypeError("approvals and permissions are made by tui.guard.break_glass alone")

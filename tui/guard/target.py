@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tui.errors import ConfigurationError
-from tui.guard.api_key import KeyFacts, KeyKind, read_key
+from tui.guard.api_key import KeyFacts, read_key
 from tui.guard.hosts import (
     DEFAULT_PORTS,
     Endpoint,
@@ -33,19 +33,6 @@ if TYPE_CHECKING:
     from tui.settings import Settings
 
 T = TypeVar("T")
-
-__all__ = [
-    "KeyFacts",
-    "KeyKind",
-    "Target",
-    "TargetKind",
-    "check_declarations",
-    "classify",
-    "declared_by_database",
-    "named_by_reply",
-    "read_key",
-    "target_of",
-]
 
 URL_VARIABLE: Final = "SUPABASE_URL"
 KEY_VARIABLE: Final = "SUPABASE_SERVICE_ROLE_KEY"

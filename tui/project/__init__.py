@@ -1,4 +1,4 @@
-"""A Supabase project behind one small interface; the only importer of supabase-py."""
+"""A Supabase project; the only importer of supabase-py and httpx."""
 
 from tui.project.client import (
     ENVIRONMENT,

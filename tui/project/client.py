@@ -1,7 +1,7 @@
 """Everything we ask of a Supabase project without changing it.
 
-Reads are paged past the server's `max-rows` (1,000 on hosted projects, applied to functions too
-and without an error), in a total order, until as many rows have arrived as the server counts.
+Reads are paged past the server's `max-rows` (1,000 on hosted projects, applied to functions too and
+without an error), in a total order, until as many rows have arrived as the server counts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tui.project.retry import Lane, RetryNotice, RetryPolicy, each, send
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-    from types import TracebackType
+    from types import TracebackType, UnionType
 
     import httpx
     from supabase_auth import AsyncGoTrueAdminAPI
@@ -47,7 +47,7 @@ _USERS_AT_SERVER: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of one reply and how many rows the server says there are in all, if it was asked."""
+    """Rows of one reply, and how many there are in all if that was asked."""
 
     rows: list[dict[str, Any]]
     total: int | None
@@ -61,10 +61,7 @@ class Project:
     """A connection to one Supabase project with one key.
 
     Use as an async context manager. Every method raises a `ProjectError`: nothing of httpx or of
-    supabase-py escapes.
-
-    Attributes:
-        on_retry: Called before a request is repeated; set it to show the wait.
+    supabase-py escapes. `on_retry` is called before a request is repeated.
     """
 
     def __init__(
@@ -151,16 +148,11 @@ class Project:
         )
 
     async def get(self, path: str, *, key: Secret | None = None) -> httpx.Response:
-        """GET a path below the project's URL and return the project's reply, be it a refusal.
+        """GET a path and return the project's reply, be it a refusal.
 
-        A gateway's page is no reply of the project: it is raised, as trouble that may pass is
-        (429, 503 and their like) once it was asked again.
-
-        For what supabase-py has no call for: the API description, health, a bare status.
-
-        Args:
-            path: Starts with a slash.
-            key: Sent in place of the project's key.
+        For what supabase-py has no call for: the API description, health, a bare status. A
+        gateway's page is no reply of the project: it is raised, once it was asked again where that
+        may help. `key` is sent in place of the project's own.
         """
         headers = _key_headers(key or self.key)
         what = f"asking {path.partition('?')[0]}"
@@ -176,26 +168,25 @@ class Project:
         return await self.ask(what, request)
 
     async def get_json(self, path: str, what: str) -> dict[str, Any]:
-        """GET a path and read the JSON object there; a refusal is raised as any other.
+        """GET a path and read the JSON object there; a refusal is raised."""
+        document: dict[str, Any] = (await self._get_json(path, what, dict))[0]
+        return document
 
-        Raises:
-            ProjectError: The status is not a success, or the body is no JSON object.
-        """
-        return (await self._get_json(path, what))[0]
-
-    async def _get_json(self, path: str, what: str) -> tuple[dict[str, Any], httpx.Headers]:
+    async def _get_json(
+        self, path: str, what: str, kind: type | UnionType, policy: RetryPolicy | None = None
+    ) -> tuple[Any, httpx.Headers]:
         headers = _key_headers(self.key)
 
-        async def request() -> tuple[dict[str, Any], httpx.Headers]:
+        async def request() -> tuple[Any, httpx.Headers]:
             response = await self._http.get(self.url + path, headers=headers)
             if not response.is_success:
                 raise refusal(what, read_reply(response))
             document = response.json()
-            if not isinstance(document, dict):
-                raise Garbled("a JSON object was expected")
+            if not isinstance(document, kind):
+                raise Garbled("other JSON was expected")
             return clean_data(document), response.headers
 
-        return await self.ask(what, request)
+        return await self.ask(what, request, policy=policy)
 
     async def openapi(self) -> dict[str, Any]:
         """The OpenAPI 2.0 document that PostgREST makes of the exposed schema."""
@@ -234,13 +225,9 @@ class Project:
         *,
         order: Sequence[str],
     ) -> AsyncIterator[list[dict[str, Any]]]:
-        """All rows, page by page, however few the server hands out at a time.
+        """All rows, page by page.
 
-        Args:
-            table: Table or view.
-            columns: Columns wanted.
-            filters: Conditions, all of which hold.
-            order: Columns that give a total order; without one, pages overlap and miss rows.
+        `order` gives a total order; without one, pages overlap and miss rows.
 
         Raises:
             Truncated: The server stopped before it had returned as many rows as it counts.
@@ -277,10 +264,7 @@ class Project:
     ) -> int:
         """How many rows there are, counted by the server.
 
-        Args:
-            table: Table or view.
-            filters: Conditions, all of which hold.
-            columns: Needed only to join another table that a condition is about.
+        `columns` are needed only to join another table that a filter is about.
         """
 
         async def request() -> int:
@@ -304,8 +288,7 @@ class Project:
     ) -> tuple[Any, int | None]:
         """Call a function by GET, which PostgREST runs in a read-only transaction.
 
-        Returns:
-            What the function returned, and the number of rows in all if `count`.
+        Returns what the function returned, and the number of rows in all if `count`.
         """
 
         async def request() -> tuple[Any, int | None]:
@@ -327,33 +310,22 @@ class Project:
 
     async def declared_environment(self, policy: RetryPolicy | None = None) -> str | None:
         """What the database says it is, by the function that says only this."""
-        what = f"calling {ENVIRONMENT}"
         # postgrest-py hands on as text what it cannot read, which here could be taken for a word.
-        headers = _key_headers(self.key) | {"Accept-Profile": "public"}
-
-        async def request() -> str | None:
-            url = f"{self.url}/rest/v1/rpc/{ENVIRONMENT}"
-            response = await self._http.get(url, headers=headers)
-            if not response.is_success:
-                raise refusal(what, read_reply(response))
-            word = response.json()
-            if word is not None and not isinstance(word, str):
-                raise Garbled("text was expected")
-            return None if word is None else str(clean_data(word))
-
-        return await self.ask(what, request, policy=policy)
+        path, what = f"/rest/v1/rpc/{ENVIRONMENT}", f"calling {ENVIRONMENT}"
+        word: str | None = (await self._get_json(path, what, str | None, policy))[0]
+        return word
 
     async def users_matching(self, fragment: str) -> AsyncIterator[list[dict[str, Any]]]:
         """Auth users whose email may hold a fragment, page by page.
 
-        GoTrue filters by `filter=`; a server that ignores it returns everybody, so the caller
-        must look at each user. Collect before deleting: deletion shifts the pages.
+        GoTrue filters by `filter=`; a server that ignores it returns everybody, so the caller must
+        look at each user. Collect before deleting: deletion shifts the pages.
         """
         seen = 0
         before: list[Any] = []
         for number in itertools.count(1):
             query = f"page={number}&per_page={_USERS_PER_PAGE}&filter={fragment}"
-            reply, headers = await self._get_json(f"/auth/v1/admin/users?{query}", _LISTING)
+            reply, headers = await self._get_json(f"/auth/v1/admin/users?{query}", _LISTING, dict)
             users = reply.get("users")
             if not isinstance(users, list):
                 raise ProjectUnreachable(f"{_LISTING}: the reply holds no list of users")
@@ -365,13 +337,13 @@ class Project:
             before = users
             seen += len(users)
             # A server that does not say how many there are is asked until it has no more.
-            told = headers.get("x-total-count", "")
-            if told.isdecimal() and seen >= int(told):
+            total = headers.get("x-total-count", "")
+            if total.isdecimal() and seen >= int(total):
                 return
 
     @property
     def small_requests(self) -> int:
-        """How many small requests may be in flight: what counts for them is the wait alone."""
+        """How many requests of a row each may be in flight: there latency counts."""
         return 3 * self.concurrency
 
     async def each(
@@ -381,22 +353,18 @@ class Project:
         *,
         at_once: int | None = None,
     ) -> None:
-        """Do `work` on every item, at most `at_once` (by default `concurrency`) at a time.
-
-        After a failure nothing new is begun, requests in flight are awaited, and the first failure
-        is raised.
-        """
+        """Do `work` on every item, at most `at_once` at a time; see `retry.each`."""
         await each(items, work, at_once=at_once or self.concurrency)
 
 
 def _key_headers(key: Secret) -> dict[str, str]:
-    """Headers as supabase-py sends them; the gateway swaps an opaque key for a token."""
+    """Headers as supabase-py sends them; the gateway makes a token of the key."""
     bearer = f"Bearer {key.reveal()}"
     return {"apikey": key.reveal(), "Authorization": bearer, "Accept-Profile": "public"}
 
 
 def counted(count: int | None) -> int:
-    """A count that was asked for, which a reply without it does not answer.
+    """A count that was asked for; `Garbled` where the reply holds none.
 
     Raises:
         Garbled: The reply held none.

@@ -1,4 +1,4 @@
-"""What can go wrong when asking a project, one type per thing an operator can act on."""
+"""What can go wrong when asking a project, one type per thing to act on."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ _CHECK_URL: Final = "check SUPABASE_URL, the network and any proxy, then try aga
 class ProjectError(OperatorError):
     """The project answered with a refusal that fits no narrower type.
 
+    `code` is a SQLSTATE, PGRSTxxx or the auth server's; `status` is None when no reply came.
+
     Attributes:
-        code: SQLSTATE, PGRSTxxx or the auth server's code, or None.
-        status: HTTP status, or None when no reply came.
         transient: Sending the same request again may succeed.
         retry_after_s: Seconds the server asked us to wait, or None.
         details: What the server says beside its message, or None.
@@ -86,7 +86,7 @@ class ProjectError(OperatorError):
 
     @property
     def reason(self) -> str:
-        """Why, in a few words, for whoever watches it being tried again."""
+        """Why, in a few words, to show while it is tried again."""
         if self.status is None:
             return self.message.partition(": ")[2]
         asked = f", asked to wait {self.retry_after_s:g} s" if self.retry_after_s else ""
@@ -94,7 +94,7 @@ class ProjectError(OperatorError):
 
 
 class ProjectUnreachable(ProjectError):
-    """The project does not answer: network, TLS, gateway, or a database that is down."""
+    """The project does not answer: network, TLS, gateway, or a database down."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.UNREACHABLE
 
@@ -122,16 +122,13 @@ class Truncated(ProjectError):
 
 
 class Garbled(ValueError):
-    """A reply is not what it should be; translated before anybody outside sees it."""
+    """A reply is not what it should be; never leaves this package."""
 
 
 def translate(error: Exception, what: str, reply: Reply | None) -> ProjectError:
     """Turn what httpx, postgrest or supabase_auth raised into one of our types.
 
-    Args:
-        error: The exception as caught.
-        what: What we were doing, as a gerund phrase: "reading questions".
-        reply: The last HTTP reply in this task, or None when none came.
+    `what` is a gerund phrase ("reading questions"), `reply` the last one in this task.
     """
     cause = error.__cause__
     if isinstance(cause, httpx.TransportError):
@@ -147,7 +144,7 @@ def translate(error: Exception, what: str, reply: Reply | None) -> ProjectError:
 
 
 def cut_short(what: str, status: int | None = None) -> ProjectUnreachable:
-    """A success whose body is not what it says it is."""
+    """The error for a success whose body is not what it says it is."""
     return ProjectUnreachable(
         f"{what}: the reply was cut short or is not JSON",
         hint="try again; if it persists, a proxy between here and the project rewrites replies",
@@ -211,7 +208,7 @@ def _passing(what: str, reply: Reply) -> ProjectUnreachable:
 
 
 def _page(what: str, reply: Reply) -> ProjectError:
-    """A reply that is not the project's: the project does not answer, and who does instead."""
+    """The error for a page that is not the project's, naming who answers instead."""
     status = reply.status
     if status in _TOO_LARGE:
         refused, hint = _TOO_LARGE[status]
@@ -244,7 +241,7 @@ def _unreachable(what: str, error: Exception) -> ProjectUnreachable:
 
 
 def _certificate_problem(error: BaseException | None) -> str | None:
-    """What is wrong with the server's certificate, where that is the cause of an error."""
+    """What is wrong with the server's certificate, where that is the cause."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return error.verify_message

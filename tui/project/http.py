@@ -50,13 +50,9 @@ class Reply:
     """One HTTP reply, as far as errors are made of it.
 
     Attributes:
-        status: HTTP status.
         from_project: It is recognisably PostgREST's or the auth server's, or their gateway's word
             on the key; any other is some gateway's, proxy's or portal's, whatever its status.
-        code: SQLSTATE, PGRSTxxx or the auth server's code.
         said: The server's message, or what a page calls itself.
-        hint: The server's own hint.
-        retry_after_s: Seconds the server asks to wait.
         location: Where it redirects to, without path.
         details: What the server says beside its message.
     """
@@ -72,7 +68,7 @@ class Reply:
 
 
 class NotTheProject(httpx.TransportError):
-    """A success that is neither PostgREST's nor the auth server's: a portal's page."""
+    """A success that is not the project's: a portal's page."""
 
 
 _last_reply: ContextVar[Reply | None] = ContextVar("last_reply", default=None)
@@ -84,12 +80,12 @@ def forget_reply() -> None:
 
 
 def last_reply() -> Reply | None:
-    """The last reply this task received since `forget_reply`, or None."""
+    """The last reply this task received since `forget_reply`."""
     return _last_reply.get()
 
 
 def clean(text: object) -> str:
-    """A server's words as one line: printable, without secrets, of bearable length."""
+    """A server's words as one line: printable, without secrets, not too long."""
     printable = "".join(char if char.isprintable() else " " for char in str(text))
     words = redact(" ".join(printable.split()))
     return words if len(words) <= _LONGEST_WORDS else f"{words[: _LONGEST_WORDS - 1]}…"
@@ -118,7 +114,7 @@ async def _remember(response: httpx.Response) -> None:
 
 
 def read_reply(response: httpx.Response) -> Reply:
-    """What a reply says, and whether it is the project's; a refusal's body must have been read."""
+    """What a reply says; a refusal's body must have been read."""
     kind = response.headers.get("Content-Type", "")
     if response.is_success:
         return Reply(response.status_code, from_project=not kind or "json" in kind)
@@ -162,7 +158,7 @@ def _code_of(body: dict[str, Any]) -> str | None:
 
 
 def _is_projects(response: httpx.Response, body: dict[str, Any], code: str | None) -> bool:
-    """Whether a refusal has the shape of PostgREST's, of the auth server's, or of the key check.
+    """Whether a refusal is PostgREST's, the auth server's or the key check's.
 
     A gateway's `{"message": ...}` has no code. The hosted gateway, and the one that is shipped for
     self-hosting, refuse a key by just that, with 401.
@@ -200,7 +196,7 @@ def _origin(location: str) -> str:
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    """One for all clients: reading the certificate authorities takes 30 ms or more.
+    """One for all clients: reading the certificates takes 30 ms or more.
 
     Raises:
         ConfigurationError: A variable leads to certificates or a key log that are not there.
@@ -219,14 +215,14 @@ def _tls() -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """The way to one URL: a proxy or none, and what of NO_PROXY could not be read."""
+    """The way to one URL, and what of NO_PROXY could not be read."""
 
     proxy: httpx.Proxy | None
     remarks: tuple[str, ...] = ()
 
 
 def proxy_for(url: str) -> Proxy:
-    """The proxy that the surroundings name for a URL, read once for its only host.
+    """The proxy that the environment names for a URL.
 
     None for http://: a proxy sees nothing of TLS, but all of a plain request, the key included.
 
@@ -267,11 +263,7 @@ def _set(variable: str) -> str:
 
 
 def _bypasses(entry: str, target: httpx.URL) -> bool:
-    """Whether an entry of NO_PROXY is for a host: `*`, a name and those below it, a network.
-
-    Raises:
-        ValueError: It cannot be read.
-    """
+    """Whether an entry of NO_PROXY is for a host; ValueError if unreadable."""
     if entry == "*":
         return True
     match = _NO_PROXY.fullmatch(entry.lower())
@@ -299,17 +291,16 @@ def _is_address(host: str) -> bool:
 def http_client(
     url: str, *, connections: int, proxy: httpx.Proxy | None, named: set[str]
 ) -> httpx.AsyncClient:
-    """One client for REST and auth alike; the caller closes it.
-
-    Args:
-        url: The project's.
-        connections: In flight at most.
-        proxy: The way to it.
-        named: Takes the hosted projects that replies name as their own.
+    """A client for REST or auth; the caller closes it.
 
     Redirects are not followed: they would carry the key to wherever they point. HTTP/2 is off
-    because one connection's flow control would then bound the whole run. Reading has no timeout
-    of its own: each attempt as a whole has a deadline, see `RetryPolicy.deadline_s`.
+    because one connection's flow control would then bound the whole run. Reading has no timeout of
+    its own: each attempt as a whole has a deadline, see `RetryPolicy.deadline_s`. `named` takes the
+    hosted projects that replies name as their own.
+
+    Args:
+        connections: In flight at most.
+        named: Takes the hosted projects that replies name as their own.
     """
 
     async def note(response: httpx.Response) -> None:

@@ -1,4 +1,4 @@
-"""Conditions of a request. Rows are chosen by tag or by range, never by a long list of ids."""
+"""Filters of a request: rows by tag or by range, never by long id lists."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OUTSIDE: Final = "outside"
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One condition of a request: column, PostgREST operator, value as PostgREST reads it."""
+    """One condition of a request: column, PostgREST operator, value."""
 
     column: str
     operator: str
@@ -43,11 +43,7 @@ def filtered(query: Q, filters: Sequence[Filter]) -> Q:
 
 
 def one_of(column: str, values: Sequence[object]) -> Filter:
-    """Rows whose column is one of at most `IDS_PER_REQUEST` values.
-
-    Raises:
-        ValueError: More values than fit a URL that every gateway accepts.
-    """
+    """Rows whose column is one of at most `IDS_PER_REQUEST` values."""
     if not 0 < len(values) <= IDS_PER_REQUEST:
         raise ValueError(f"{len(values)} values do not make one request")
     return Filter(column, "in", f"({','.join(map(str, values))})")

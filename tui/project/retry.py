@@ -1,4 +1,4 @@
-"""When a request is sent again, and how many are in flight: the one place for both."""
+"""When a request is sent again, and how many are in flight."""
 
 from __future__ import annotations
 
@@ -44,11 +44,10 @@ class RetryPolicy:
     """How often and how patiently a fault that may pass is tried again.
 
     Attributes:
-        attempts: Tries in all, the first included.
         base_s: Upper bound of the first wait in seconds; it doubles each time.
         cap_s: Longest wait in seconds, unless the server asks for more.
-        deadline_s: Seconds one attempt may take in all. httpx bounds each read only, so a body
-            that trickles in would otherwise hold a run for ever.
+        deadline_s: Seconds one attempt may take in all. httpx bounds each read only, so a body that
+            trickles in would otherwise hold a run for ever.
         patience_s: A server that asks for a longer wait than this is not asked again.
         once: Statuses of a gateway after which a request is not sent again.
     """
@@ -61,7 +60,7 @@ class RetryPolicy:
     once: frozenset[int] = frozenset()
 
     def wait_s(self, attempt: int, asked_s: float | None) -> float:
-        """Seconds to wait after a failed attempt (1 for the first); half of it is chance."""
+        """Seconds to wait after a failed attempt (1 for the first), half of it chance."""
         bound = min(self.cap_s, self.base_s * 2 ** (attempt - 1))
         asked = min(asked_s or 0.0, _LONGEST_ASKED_S)
         return max(random.uniform(bound / 2, bound), asked)  # noqa: S311 - jitter only
@@ -69,15 +68,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class RetryNotice:
-    """A request is about to be sent again.
-
-    Attributes:
-        what: What we were doing.
-        attempt: The attempt that comes next, from 2.
-        attempts: Attempts in all.
-        wait_s: Seconds until then.
-        reason: Why the last one failed, in a few words.
-    """
+    """A request is about to be sent again."""
 
     what: str
     attempt: int
@@ -87,16 +78,9 @@ class RetryNotice:
 
 
 class Lane:
-    """Requests to one service: how many are in flight, and whether it has accepted the key.
+    """Requests to one service: how many are in flight, whether it took the key.
 
-    A fault that may pass halves the most there may be, successes raise it again one by one.
-
-    Args:
-        most: In flight at most.
-        at_server: How many of them the service is to work on at once; None does not look. Of `n`
-            in flight it works on `n * (1 - way / reply)`, where `way` is the shortest time that
-            any reply took: so a few fill a near server, and all that may a distant one.
-        beside: Another lane on the same line, by which the way is known as well.
+    A fault that may pass halves the number, successes raise it again one by one.
     """
 
     def __init__(
@@ -131,7 +115,6 @@ class Lane:
             self._free.release()
 
     def succeeded(self, took_s: float = 0.0) -> None:
-        """Learn that a request was answered, and in what time."""
         self.key_accepted = True
         self._successes += 1
         if self._ceiling < self._most and self._successes >= self._ceiling:
@@ -142,7 +125,7 @@ class Lane:
         self._allow(min(self._ceiling, self._fitting()))
 
     def failed(self, sent_at: float) -> None:
-        """Learn of a fault that may pass; those of one moment count once."""
+        """Count a fault that may pass; those of one moment count once."""
         if sent_at < self._halved_at:
             return
         self._ceiling, self._successes = max(1, self._allowed // 2), 0
@@ -179,12 +162,7 @@ async def send(
 ) -> T:
     """Send a request, again after a fault that may pass, and translate what fails.
 
-    Args:
-        what: What we are doing, as a gerund phrase.
-        request: Builds and sends the request afresh on each call; must be safe to repeat.
-        lane: Of the service that is asked.
-        policy: How often and how patiently.
-        on_retry: Called before each wait.
+    `what` is a gerund phrase; `request` builds the request afresh and must be safe to repeat.
 
     Raises:
         ProjectError: The request failed for good.
@@ -251,7 +229,7 @@ def _failures() -> tuple[type[Exception], ...]:
 
 
 def _is_ours(error: ValueError | RecursionError) -> bool:
-    """Whether it says that our own code is wrong, rather than the reply that some code reads."""
+    """Whether the error says that our own code is wrong, rather than a reply."""
     if isinstance(error, Garbled):
         return False
     trace = error.__traceback__
@@ -268,8 +246,8 @@ async def each(
 ) -> None:
     """Do `work` on every item, at most `at_once` at a time.
 
-    Items are drawn as workers become free, so a generator is never ahead by more than that. After
-    a failure nothing new is begun, but requests in flight are awaited: the server may commit them
+    Items are drawn as workers become free, so a generator is never ahead by more than that. After a
+    failure nothing new is begun, but requests in flight are awaited: the server may commit them
     anyhow, and whoever cleans up must not race them. The first failure is raised.
     """
     draw = _drawing(items)
@@ -297,7 +275,7 @@ async def each(
 
 
 def _drawing(items: Iterable[T] | AsyncIterator[T]) -> Callable[[], Awaitable[T]]:
-    """A way for several workers to draw from one source; raises `StopAsyncIteration` at its end."""
+    """A way for several workers to draw from one source."""
     turn = asyncio.Lock()
     source = items if isinstance(items, AsyncIterator) else None
     plain = iter(()) if isinstance(items, AsyncIterator) else iter(items)

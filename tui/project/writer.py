@@ -1,9 +1,9 @@
-"""Everything that changes a project. Nothing here can be reached without a permission.
+"""Everything that changes a project. Nothing here works without a permission.
 
 Every write can be sent twice: rows carry ids made here and are inserted "on conflict do nothing",
-deletes name what must be gone, users are created under an id made here, by which a repeat is told
-that it meets its own first try. So a reply that is lost after the commit costs one more request
-and nothing else.
+deletes name what must be gone, users are created under an id made here, by which a repeat
+recognises its own first try. So a reply that is lost after the commit costs one more request and
+nothing else.
 """
 
 from __future__ import annotations
@@ -45,12 +45,10 @@ _REFRESH_DEADLINE_S: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """An auth user about to be created.
+    """An auth user about to be created, confirmed, so that no mail is sent.
 
-    Attributes:
-        id: UUID made by us and on record before the call.
-        email: Address; never receives mail, since it is confirmed at creation.
-        marker: Stored as `app_metadata` (which users cannot edit) and as `user_metadata`.
+    `id` is ours and on record before the call; `marker` is stored as `app_metadata` (which users
+    cannot edit) and as `user_metadata`.
     """
 
     id: str
@@ -64,7 +62,6 @@ class Refresh:
 
     Attributes:
         ms: Milliseconds around the call, measured here on a warm connection.
-        server_ms: Milliseconds the function reports for itself, or None.
         details: What the function returned, when that is a JSON object; else empty.
     """
 
@@ -87,14 +84,12 @@ def hash_of_nothing() -> str:
 class Writer:
     """The writing half of a project, for the one target its permission names.
 
-    Args:
-        project: The connection.
-        target: What the guard judged; the connection must lead there and nowhere else.
-        permission: What the guard gave.
+    Every method raises `GuardRefused` where the permission is for another target, or its run is
+    over.
 
     Raises:
-        GuardRefused: The permission is for another target, or its run is over. Every method
-            raises it as well.
+        GuardRefused: The permission is for another target, or its run is over. Every method raises
+            it as well.
         ValueError: The connection leads elsewhere.
     """
 
@@ -137,7 +132,7 @@ class Writer:
         return result
 
     async def insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert rows that carry their `id`; those already there are left as they are."""
+        """Insert rows that carry their `id`; those already there stay as they are."""
 
         async def request() -> None:
             query = self._project.rest.from_(table).upsert(
@@ -154,9 +149,6 @@ class Writer:
         """Delete the rows for which all filters hold, and return how many there were.
 
         After a repeat the count is that of the last attempt.
-
-        Raises:
-            ValueError: No filter was given: this never empties a table.
         """
         if not filters:
             raise ValueError(f"{table}: without a filter nothing is deleted")
@@ -227,9 +219,9 @@ class Writer:
     async def refresh(self) -> Refresh:
         """Refresh the view and time it.
 
-        A failed attempt is never repeated inside the measurement: the time is that of the call
-        that succeeded. Where a gateway gives up waiting, the database goes on: that is not
-        repeated at all.
+        A failed attempt is never repeated inside the measurement: the time is that of the call that
+        succeeded. Where a gateway gives up waiting, the database goes on: that is not repeated at
+        all.
         """
         started = 0.0
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 
     from tui.dry_run.facts import Pace
-    from tui.guard.break_glass import Intent, Permit
+    from tui.guard.break_glass import Approval, Intent
     from tui.guard.target import Target
     from tui.project import Project, RetryNotice, Writer
     from tui.verify.journal import Journal
@@ -211,14 +211,19 @@ class Archive(Protocol):
         """
 
     async def announce(
-        self, result: Result, target: Target, permit: Permit, planned: Mapping[str, int], emit: Emit
+        self,
+        result: Result,
+        target: Target,
+        approval: Approval,
+        planned: Mapping[str, int],
+        emit: Emit,
     ) -> Intent:
         """Put on record that a run is about to write to production, and why.
 
         Args:
             result: The run so far.
             target: Where it will write.
-            permit: What the operator typed.
+            approval: What the operator typed.
             planned: Rows about to be written, by name.
             emit: Where events go.
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from tui.guard.break_glass import Intent, Permit
+    from tui.guard.break_glass import Approval, Intent
     from tui.redact import Secret
     from tui.settings import Settings
     from tui.verify.result import Result
@@ -56,11 +56,11 @@ __all__ = ["ConnectStage", "Run", "Session"]
 _TABLES: Final = ("users", "questions", "responses")
 
 
-class ObtainPermit(Protocol):
+class ObtainApproval(Protocol):
     """Asks the operator; waiting for the answer ends when a stop is asked for, if it is awaited."""
 
-    def __call__(self) -> break_glass.Permit | Awaitable[break_glass.Permit | None] | None:
-        """The permit, or None where there is none."""
+    def __call__(self) -> break_glass.Approval | Awaitable[break_glass.Approval | None] | None:
+        """The approval, or None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Session:
         key: Service-role key.
         archive: Keeps what outlives a run.
         is_sandbox: This process started the target itself.
-        allow_prod: `--allow-prod` was given; without a permit it opens nothing.
+        allow_prod: `--allow-prod` was given; without an approval it opens nothing.
         policy: Retry policy; None for the default.
 
     Attributes:
@@ -114,7 +114,7 @@ class Session:
         self._anon = (
             Project(target.url, anon_key, concurrency=2, policy=policy) if anon_key else None
         )
-        self._permit: break_glass.Permit | None = None
+        self._approval: break_glass.Approval | None = None
         self._closers: list[Callable[[], Awaitable[None]]] = []
 
     async def __aenter__(self) -> Self:
@@ -184,19 +184,19 @@ class Session:
             self.settings,
             self.target,
             is_sandbox=self.is_sandbox,
-            justification=self._permit.justification if self._permit else None,
-            ticket=self._permit.ticket if self._permit else None,
+            justification=self._approval.justification if self._approval else None,
+            ticket=self._approval.ticket if self._approval else None,
         )
 
     def grant(
         self, *, confirmation: str, justification: str, ticket: str | None = None
-    ) -> break_glass.Permit:
-        """Break-glass: turn what was typed into the permit for one run on this target.
+    ) -> break_glass.Approval:
+        """Break-glass: turn what was typed into the approval for one run on this target.
 
         Raises:
             GuardRefused: A condition is not met; the message says which.
         """
-        self._permit = break_glass.grant(
+        self._approval = break_glass.grant(
             self.target,
             confirmation=confirmation,
             justification=justification,
@@ -204,7 +204,7 @@ class Session:
             dry_run_ready=self.last_dry_run is not None and self.last_dry_run.ready,
             now=break_glass.Moment.now(),
         )
-        return self._permit
+        return self._approval
 
     @property
     def journals(self) -> list[journal.Record]:
@@ -257,20 +257,20 @@ class Session:
     def cycle(
         self,
         *,
-        permit: Permit | None = None,
+        approval: Approval | None = None,
         refresh_runs: int = 1,
         with_dry_run: bool = False,
-        obtain_permit: ObtainPermit = lambda: None,
+        obtain_approval: ObtainApproval = lambda: None,
     ) -> Run:
         """Verify: write, refresh, check, sample, clean up, refresh again, audit.
 
         Args:
-            permit: Break-glass permission; needed on production.
+            approval: Break-glass permission; needed on production.
             refresh_runs: How often the refresh is timed after the write.
             with_dry_run: Ask the probes first, and stop there unless ready.
-            obtain_permit: Asked for a permit after that dry run, when the target is production.
+            obtain_approval: Asked after that dry run, when the target is production.
 
-        On production without a permit the run ends at once, refused.
+        On production without an approval the run ends at once, refused.
         """
         run_id = new_run_id()
         volume = self.settings.volume
@@ -281,7 +281,7 @@ class Session:
                 return unready
             dataset = Dataset(run_id, users=volume.users, questions=volume.questions)
             planned = {name: getattr(volume, name) for name in _TABLES}
-            allowed = permit or await self._obtain(run, obtain_permit)
+            allowed = approval or await self._obtain(run, obtain_approval)
             with await self._approve(run, allowed, planned, emit) as writer:
                 context = RunContext(
                     self._project,
@@ -308,19 +308,19 @@ class Session:
     def purge(
         self,
         *,
-        permit: Permit | None = None,
-        obtain_permit: ObtainPermit = lambda: None,
+        approval: Approval | None = None,
+        obtain_approval: ObtainApproval = lambda: None,
         unexplained: int | None = None,
         runs: Collection[str] = (),
     ) -> Run:
         """Remove what earlier runs left.
 
-        On production, a dry run comes first where there is no permit yet; without one the run ends
-        there, refused. Runs that may be under way elsewhere are spared.
+        On production, a dry run comes first where there is no approval yet; without one the run
+        ends there, refused. Runs that may be under way elsewhere are spared.
 
         Args:
-            permit: Break-glass permission; needed on production.
-            obtain_permit: Asked for a permit after that dry run.
+            approval: Break-glass permission; needed on production.
+            obtain_approval: Asked for an approval after that dry run.
             unexplained: Delete what the tag does not explain too, if it is exactly so many rows.
             runs: Runs to delete whether or not they are under way elsewhere.
         """
@@ -328,11 +328,11 @@ class Session:
 
         async def work(emit: Emit) -> RunFinished:
             emit(RunStarted(run_id, Mode.PURGE, self.target, self.settings.volume, purge.STAGES))
-            allowed = permit
-            if self.target.is_production and permit is None:
+            allowed = approval
+            if self.target.is_production and approval is None:
                 if unready := await self._why_not_ready(run, emit):
                     return unready
-                allowed = await self._obtain(run, obtain_permit)
+                allowed = await self._obtain(run, obtain_approval)
             alive, journals = self._journals()
             dead = [each.run_id for each in journals]
             with await self._approve(run, allowed, {}, emit) as writer:
@@ -450,7 +450,7 @@ class Session:
     async def _approve(
         self,
         run: Run,
-        permit: break_glass.Permit | None,
+        approval: break_glass.Approval | None,
         planned: Mapping[str, int],
         emit: Emit,
     ) -> AbstractContextManager[Writer]:
@@ -461,18 +461,18 @@ class Session:
         )
         run.cancellation.check()
         emit(ProjectDescribed.read(self.preflight, *versions))
-        self._permit = permit or self._permit
-        if self.allow_prod and self.target.is_production and permit is not None:
-            if permit.problem(self.target, break_glass.Moment.now()) is None:
+        self._approval = approval or self._approval
+        if self.allow_prod and self.target.is_production and approval is not None:
+            if approval.problem(self.target, break_glass.Moment.now()) is None:
                 run.intent = await self.archive.announce(
-                    run.result, self.target, permit, planned, emit
+                    run.result, self.target, approval, planned, emit
                 )
             run.cancellation.check()
         return approved_writer(
             self._project,
             self.target,
             allow_prod=self.allow_prod,
-            permit=permit,
+            approval=approval,
             intent=run.intent,
         )
 
@@ -488,10 +488,12 @@ class Session:
         version = info.get("version") if isinstance(info, dict) else None
         return _text(version), _text(auth.get("version"))
 
-    async def _obtain(self, run: Run, obtain_permit: ObtainPermit) -> break_glass.Permit | None:
+    async def _obtain(
+        self, run: Run, obtain_approval: ObtainApproval
+    ) -> break_glass.Approval | None:
         if not self.target.is_production:
             return None
-        given = obtain_permit()
+        given = obtain_approval()
         if inspect.isawaitable(given):
             given = await run.cancellation.race(given)
         run.cancellation.check()
@@ -516,7 +518,7 @@ def approved_writer(
     target: Target,
     *,
     allow_prod: bool,
-    permit: Permit | None,
+    approval: Approval | None,
     intent: Intent | None,
 ) -> Iterator[Writer]:
     """The one place where a writer comes from; its permission ends with the block.
@@ -525,14 +527,18 @@ def approved_writer(
         project: Where.
         target: What the guard judges.
         allow_prod: `--allow-prod` was given.
-        permit: What the operator obtained by typing, for production.
+        approval: What the operator obtained by typing, for production.
         intent: The run's announcement in the deployment log, for production.
 
     Raises:
         GuardRefused: The guard does not permit it.
     """
     permission = break_glass.authorize_write(
-        target, allow_prod=allow_prod, now=break_glass.Moment.now(), permit=permit, intent=intent
+        target,
+        allow_prod=allow_prod,
+        now=break_glass.Moment.now(),
+        approval=approval,
+        intent=intent,
     )
     with permission:
         yield Writer(project, target, permission)

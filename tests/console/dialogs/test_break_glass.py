@@ -27,12 +27,12 @@ class Production(FakeSession):
 
     def __init__(self, *, ready: bool = True) -> None:
         super().__init__(PRODUCTION, is_sandbox=False)
-        self.permits: list[break_glass.Permit | None] = []
+        self.approvals: list[break_glass.Approval | None] = []
         self._ready = ready
 
     def grant(
         self, *, confirmation: str, justification: str, ticket: str | None = None
-    ) -> break_glass.Permit:
+    ) -> break_glass.Approval:
         return break_glass.grant(
             self.target,
             confirmation=confirmation,
@@ -43,7 +43,7 @@ class Production(FakeSession):
         )
 
     def cycle(self, **options: object) -> object:  # type: ignore[override]
-        self.permits.append(options.get("permit"))  # type: ignore[arg-type]
+        self.approvals.append(options.get("approval"))  # type: ignore[arg-type]
         return super().cycle()
 
 
@@ -100,7 +100,7 @@ async def test_break_glass_refuses_and_says_which_condition(
     assert session.cycles_started == 0
 
 
-async def test_break_glass_by_keys_starts_one_run_with_a_permit() -> None:
+async def test_break_glass_by_keys_starts_one_run_with_an_approval() -> None:
     session = Production()
     app = make_app(session, allow_prod=True)
     async with app.run_test() as pilot:
@@ -111,10 +111,10 @@ async def test_break_glass_by_keys_starts_one_run_with_a_permit() -> None:
         app.screen.query_one("#justification", Input).value = GOOD_REASON
         await pilot.press("enter", "enter", "right", "enter")
         await until(pilot, lambda: app.state.run and app.state.run.finished)
-    assert len(session.permits) == 1
-    permit = session.permits[0]
-    assert permit is not None
-    assert permit.justification == GOOD_REASON
+    assert len(session.approvals) == 1
+    approval = session.approvals[0]
+    assert approval is not None
+    assert approval.justification == GOOD_REASON
 
 
 async def test_break_glass_without_a_ready_dry_run_is_refused() -> None:

@@ -137,7 +137,7 @@ async def test_what_a_purge_leaves_alone_is_asked_about(
         await settle(pilot)
         await pilot.press("tab", "enter")
         await until(pilot, lambda: title in text_of(app))
-        assert session.asked_for == {"permit": None, "unexplained": None, "runs": ()}
+        assert session.asked_for == {"approval": None, "unexplained": None, "runs": ()}
         assert app.focused is not None
         assert app.focused.id == "answer-keep", "the safe choice is focused"
         await pilot.press(*([] if answer == "keep" else ["tab"]), "enter")
@@ -148,7 +148,7 @@ async def test_what_a_purge_leaves_alone_is_asked_about(
         else:
             await until(pilot, lambda: not session.purges)
             await until(pilot, lambda: not app.state.is_writing)
-            assert session.asked_for == {"permit": None, **asked}
+            assert session.asked_for == {"approval": None, **asked}
             assert app.state.exit_code is ExitCode.VERIFIED
 
 

@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from tui.guard.break_glass import Permit
+    from tui.guard.break_glass import Approval
     from tui.verify.session import Session
 
-    MaybePermit: TypeAlias = "Permit | None"
+    MaybeApproval: TypeAlias = "Approval | None"
 
 # A refusal names what was typed into one of these; the first is asked for first.
 _FIELDS: Final = ("justification", "ticket")
 
 
-class BreakGlass(Dialog["MaybePermit"]):
-    """Spells out what will happen; returns a permit for one run, or None.
+class BreakGlass(Dialog["MaybeApproval"]):
+    """Spells out what will happen; returns an approval for one run, or None.
 
     Args:
         around: The console.
         session: The project.
-        action: What the permit is for, in words.
+        action: What the approval is for, in words.
         effects: What will be written, refreshed and deleted, one line each.
     """
 
@@ -85,7 +85,7 @@ class BreakGlass(Dialog["MaybePermit"]):
     @on(Button.Pressed, "#grant")
     def _grant(self) -> None:
         try:
-            permit = self._session.grant(
+            approval = self._session.grant(
                 confirmation=self._typed("confirmation"),
                 justification=self._typed("justification"),
                 ticket=self._typed("ticket") or None,
@@ -95,7 +95,7 @@ class BreakGlass(Dialog["MaybePermit"]):
             self.query_one("#refusal", Static).update(f"{refused.message}{hint}")
             self.query_one(f"#{self._wrong_field(refused)}", Input).focus()
             return
-        self.dismiss(permit)
+        self.dismiss(approval)
 
     def _wrong_field(self, refused: GuardRefused) -> str:
         if self._typed("confirmation").strip() != self._session.target.identity:
