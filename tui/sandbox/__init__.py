@@ -1,4 +1,4 @@
-"""A local Supabase without Docker: PostgreSQL, PostgREST and a gateway on loopback.
+"""A local Supabase: PostgreSQL, PostgREST and a gateway on loopback.
 
 `start_sandbox` starts one child process, the supervisor, which runs everything else and stops with
 the process that started it, however that ends. Importing this package needs none of the packages of

@@ -1,9 +1,10 @@
-"""An emulation of the platform's auth server (GoTrue), which no package registry carries.
+"""An emulation of the platform's auth server (GoTrue).
 
-Emulated are the admin routes for users, sign-in with a password, the signed-in user, sign-out and
-health, reply for reply as version 2.196 of the vendor's server (`tests/sandbox` compares the two).
-What else that server knows is answered 501. Passwords are hashed only as well as data that lives
-for minutes on loopback needs; a hash that was given is kept as it is and lets nobody in.
+No package registry carries the server itself. Emulated are the admin routes for users, sign-in with
+a password, the signed-in user, sign-out and health, reply for reply as version 2.196 of the
+vendor's server (`tests/sandbox` compares the two). What else that server knows is answered 501.
+Passwords are hashed only as well as data that lives for minutes on loopback needs; a hash that was
+given is kept as it is and lets nobody in.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class AuthAnswer:
 
 
 class AuthError(Exception):
-    """An error of the service, in the server's terms; a code of "" is a defect of the server's."""
+    """An error of the service, in the server's terms; a code of "" is a defect."""
 
     def __init__(
         self, status: int, code: str, message: str, reasons: list[str] | None = None
@@ -112,7 +113,7 @@ class AuthError(Exception):
         self.reasons = reasons
 
     def answer(self, api_version: str) -> AuthAnswer:
-        """Return the answer in the shape that the client's API version asks for."""
+        """The answer in the shape that the client's API version asks for."""
         is_new = re.fullmatch(r"\d{4}-\d\d-\d\d", api_version) and api_version >= NEW_ERRORS
         headers: dict[str, str] = {"x-supabase-api-version": NEW_ERRORS} if is_new else {}
         if self.code and not (is_new and self.reasons):
@@ -139,8 +140,6 @@ class AuthError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A request below `/auth/v1`."""
-
     method: str
     target: str
     query: dict[str, list[str]]
@@ -148,7 +147,7 @@ class _Request:
     body: bytes
 
     def param(self, name: str) -> str:
-        """Return the first value of a query parameter, or ""."""
+        """The first value of a query parameter, or ""."""
         return self.query.get(name, [""])[0]
 
 
@@ -156,12 +155,9 @@ Handlers: TypeAlias = "dict[str, Callable[[_Request], Awaitable[AuthAnswer]]]"
 
 
 class AuthService:
-    """Answers the routes under `/auth/v1`.
+    """Answers the routes under `/auth/v1`, as `supabase_auth_admin`.
 
-    Args:
-        connections: Connections as `supabase_auth_admin`.
-        jwt_secret: Verifies callers and signs what a sign-in returns.
-        faults: Says how long a password takes to hash.
+    `faults` says how long a password takes to hash.
     """
 
     def __init__(
@@ -177,12 +173,8 @@ class AuthService:
     ) -> AuthAnswer:
         """Answer one request.
 
-        Args:
-            method: In capitals.
-            target: Path and query, without the `/auth/v1` before it.
-            bearer: The caller's JWT.
-            body: The raw body.
-            api_version: The `X-Supabase-Api-Version` header, or "".
+        `target` is path and query without the `/auth/v1` before it; `api_version` is the
+        `X-Supabase-Api-Version` header, or "".
         """
         path, _, query = target.partition("?")
         asked = _Request(method, target, parse_qs(query), bearer, body)
@@ -310,7 +302,7 @@ class AuthService:
         return phone
 
     async def _password_of(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Return what a new user's password is, and its metadata, as columns."""
+        """What a new user's password is, and its metadata, as columns."""
         hashed, metadata = given.get("password_hash"), given.get("user_metadata")
         if not hashed:
             password = given.get("password") or secrets.token_urlsafe(32)
@@ -466,7 +458,7 @@ class AuthService:
         }
 
     async def _signed_in(self, asked: _Request) -> tuple[User, str | None]:
-        """Return who is signed in, and the session."""
+        """Who is signed in, and the session."""
         claims = self._claims(asked)
         subject, session = claims.get("sub") or "", claims.get("session_id")
         if not subject:
@@ -510,7 +502,7 @@ class AuthService:
 
 
 def _ban(text: str | None) -> dict[str, Any]:
-    """Return the columns that a `ban_duration` sets."""
+    """The columns that a `ban_duration` sets."""
     if not text:
         return {}
     seconds = 0.0 if text == "none" else _duration(text)
@@ -518,7 +510,7 @@ def _ban(text: str | None) -> dict[str, Any]:
 
 
 def _duration(text: str) -> float:
-    """Return the seconds of a duration such as `1h30m`; refuse in the words of Go's parser."""
+    """The seconds of a duration such as `1h30m`; refused as Go's parser does."""
     sign, rest, total = (-1 if text.startswith("-") else 1), text.lstrip("+-"), 0.0
     if rest == "0":
         return 0.0
@@ -571,13 +563,7 @@ def _no_page() -> AuthAnswer:
 
 
 def _parsed(body: bytes, wanted: Types, struct: str) -> dict[str, Any]:
-    """Return the JSON object of a body, checked for its types; refuse in the words of Go's parser.
-
-    Args:
-        body: The body.
-        wanted: The types of the keys that count.
-        struct: What the server calls it.
-    """
+    """The JSON object of a body, checked for its types as Go's parser does."""
     try:
         value = json.loads(body)
     except ValueError as error:
@@ -642,7 +628,7 @@ def _number(asked: _Request, name: str, default: int) -> int:
 
 
 def _upwards(sort: list[str]) -> bool:
-    """Return whether the oldest users come first."""
+    """Whether the oldest users come first."""
     upwards = False
     for name, _, direction in (each.partition(" ") for each in sort):
         what = None
@@ -683,16 +669,12 @@ def _in_their_words(error: jwt.InvalidTokenError) -> str:
 
 
 def sign(claims: dict[str, Any], secret: str) -> str:
-    """Return a JWT over the claims, signed with HS256."""
+    """A JWT over the claims, signed with HS256."""
     return jwt.encode(claims, secret, algorithm="HS256")
 
 
 def verify(token: str, secret: str) -> dict[str, Any]:
-    """Return the claims of a JWT.
-
-    Raises:
-        jwt.InvalidTokenError: The token is malformed, expired or signed with another secret.
-    """
+    """The claims of a JWT; a `jwt.InvalidTokenError` where it is not good."""
     claims: dict[str, Any] = jwt.decode(
         token, secret, algorithms=["HS256"], options={"verify_aud": False, "verify_sub": False}
     )

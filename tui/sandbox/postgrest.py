@@ -1,4 +1,4 @@
-"""The sandbox's PostgREST: the real program, on a Unix socket that nobody else can take."""
+"""The sandbox's PostgREST: the real program, on a private Unix socket."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OTHER_PROGRAM = f"set HEATMAP_SANDBOX_POSTGREST to a PostgREST {OLDEST_VERSION} 
 
 
 async def version(program: Path) -> str | None:
-    """Return the version a PostgREST executable claims, or None when it is none we can use."""
+    """The version of a PostgREST executable, or None when we cannot use it."""
     try:
         process = await asyncio.create_subprocess_exec(
             str(program),
@@ -49,16 +49,7 @@ async def version(program: Path) -> str | None:
 
 
 class Postgrest(processes.Server):
-    """One PostgREST server.
-
-    Args:
-        program: The executable.
-        run: Where its socket and log live.
-        database_url: A connection as `authenticator`.
-        keys: Sign what it is sent.
-        max_rows: Its `db-max-rows`; 0 for no limit.
-        watchdog: Ends it after a kill of ours, where the kernel cannot.
-    """
+    """One PostgREST server; `max_rows` is its `db-max-rows`, 0 for no limit."""
 
     def __init__(
         self,
@@ -91,11 +82,7 @@ class Postgrest(processes.Server):
             self._environment["PGRST_DB_MAX_ROWS"] = str(max_rows)
 
     async def start(self, seconds: float) -> None:
-        """Start it and wait until it serves the schema, this long at most.
-
-        Raises:
-            SandboxError: It did not; the message ends with the end of its log.
-        """
+        """Start it and wait until it serves the schema."""
         self.socket.unlink(missing_ok=True)
         try:
             await self.launch([self._program], signal.SIGKILL, self._environment)
@@ -114,11 +101,7 @@ class Postgrest(processes.Server):
             ) from None
 
     async def ready(self) -> None:
-        """Wait until it serves the schema.
-
-        Raises:
-            SandboxError: It exited; the message ends with the end of its log.
-        """
+        """Wait until it serves the schema."""
         connector = aiohttp.UnixConnector(str(self.socket))
         headers = {"Authorization": f"Bearer {self._keys.service_role}"}
         async with aiohttp.ClientSession(connector=connector, headers=headers) as session:

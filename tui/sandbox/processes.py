@@ -1,4 +1,4 @@
-"""The sandbox's processes and the directory they live in: neither outlives the supervisor.
+"""The sandbox's processes and directory: neither outlives the supervisor.
 
 On Linux the kernel delivers a signal to each child when its parent dies (PR_SET_PDEATHSIG).
 Elsewhere `tui.sandbox.watchdog` does the same by other means. As root, PostgreSQL runs as `nobody`,
@@ -54,11 +54,7 @@ class Account:
 
 
 def server_account() -> Account | None:
-    """Return the account PostgreSQL must run as, or None for our own.
-
-    Raises:
-        SandboxError: We are root and there is no `nobody` to become.
-    """
+    """The account PostgreSQL must run as, or None for our own."""
     if os.getuid() != 0:
         return None
     try:
@@ -72,7 +68,7 @@ def server_account() -> Account | None:
 
 
 async def in_thread(work: Callable[[], ResultT]) -> ResultT:
-    """Do what `asyncio.to_thread` does; but cancelled, wait for the work to end first.
+    """Work in a thread as by `asyncio.to_thread`; cancelled, wait for its end.
 
     A thread cannot be stopped: left to itself it would go on writing into a directory that has been
     removed meanwhile, and bring it back. So the work must end by itself within seconds.
@@ -96,7 +92,6 @@ class RunDirectory:
     """The directory of one run; only its owner can list it.
 
     Attributes:
-        path: The directory itself.
         lock: The descriptor that holds the lock. Children inherit it.
     """
 
@@ -107,11 +102,7 @@ class RunDirectory:
     def create(cls, mode: int = 0o700) -> RunDirectory:
         """Create and lock a directory with a path short enough for Unix sockets.
 
-        Args:
-            mode: Permissions of the directory; 0o711 lets another user's process pass through.
-
-        Raises:
-            SandboxError: No temporary directory can be written.
+        Mode 0o711 lets another user's process pass through.
         """
         failure: OSError | None = None
         for base in parents():
@@ -143,11 +134,9 @@ class RunDirectory:
 
     @property
     def data(self) -> Path:
-        """PostgreSQL's data directory."""
         return self.path / "data"
 
     def log(self, program: str) -> Path:
-        """Return the log file of one program."""
         return self.path / f"{program}.log"
 
     def remove(self) -> None:
@@ -158,12 +147,9 @@ class RunDirectory:
 
 
 def parents() -> list[Path]:
-    """Return the directories a run may live in: the system's temporary directory, then /tmp.
+    """The directories a run may live in: the temporary directory, then /tmp.
 
     Left out are those whose path is too long for a Unix socket, or closed to PostgreSQL's account.
-
-    Raises:
-        SandboxError: The system has no temporary directory that can be written.
     """
     try:
         candidates = [Path(tempfile.gettempdir()), Path("/tmp")]  # noqa: S108 - mkdtemp below
@@ -181,7 +167,7 @@ def parents() -> list[Path]:
 
 
 def sweep() -> list[Path]:
-    """Remove the directories of runs whose every process is gone, and return their paths."""
+    """Remove the directories of runs whose every process is gone; returns them."""
     removed = []
     for base in parents():
         for path in base.glob(f"{PREFIX}*"):
@@ -193,7 +179,7 @@ def sweep() -> list[Path]:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory, bearing with processes that are still leaving it."""
+    """Remove a directory; try again while processes are still leaving it."""
     for _ in range(20):
         shutil.rmtree(path, ignore_errors=True)
         if not path.exists():
@@ -236,15 +222,7 @@ def _is_stale(path: Path) -> bool:
 
 
 class Server:
-    """A program that serves until it is stopped; it dies with the supervisor.
-
-    Args:
-        name: What an operator knows it as.
-        run: Where its log lies, and the lock it inherits.
-        log: The name of its log, without the ending.
-        account: Whom it runs as; None for ourselves.
-        watchdog: Ends it after a kill of ours, where the kernel cannot.
-    """
+    """A program that serves until it is stopped; it dies with the supervisor."""
 
     def __init__(
         self,
@@ -264,11 +242,10 @@ class Server:
         self._stopping = False
 
     def is_running(self) -> bool:
-        """Return whether its process is alive."""
         return self._process is not None and self._process.returncode is None
 
     def last_words(self, lines: int = 3) -> str:
-        """Return the end of its log, on one line."""
+        """The end of its log, on one line."""
         return tail(self._log, lines)
 
     async def launch(
@@ -277,11 +254,6 @@ class Server:
         death_signal: signal.Signals,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Start the program.
-
-        Raises:
-            OSError: It cannot be executed.
-        """
         self._stopping = False
         self._process = await start(
             command,
@@ -302,7 +274,6 @@ class Server:
         return None if self._stopping else self.last_words()
 
     async def end(self, how: signal.Signals) -> None:
-        """Stop it. Does nothing where it does not run."""
         self._stopping = True
         await end(self._process, how)
         if self._process is not None and self._watchdog is not None:
@@ -321,16 +292,11 @@ async def start(
     lock: int | None = None,
     watchdog: Watchdog | None = None,
 ) -> asyncio.subprocess.Process:
-    """Start a program that gets `death_signal` when this process dies, however it dies.
+    """Start a program that gets `death_signal` when this process dies, however.
 
     Must be called from the main thread: Linux ties the death signal to the thread that forks.
 
     Args:
-        command: The program and its arguments.
-        directory: Its working directory.
-        log: Both its output streams are appended here.
-        death_signal: What ends it.
-        account: Whom it runs as; None for ourselves.
         environment: Added to a minimal environment of our own.
         lock: A descriptor it inherits.
         watchdog: Learns of the process, where the kernel cannot watch.
@@ -360,7 +326,7 @@ async def start(
 
 
 def tie_to_parent(death_signal: signal.Signals) -> Callable[[], None]:
-    """Return what a child runs between fork and exec, after it became its user.
+    """What a child runs between fork and exec, after it became its user.
 
     Changing the user clears the death signal, hence the order; and the parent may have died before
     the signal was asked for, hence the second look at it.
@@ -387,14 +353,7 @@ async def end(
     seconds: float = 5.0,
     group: bool = False,
 ) -> None:
-    """Signal a process and wait for it to be gone; kill it when it takes longer.
-
-    Args:
-        process: What to end; None and the dead are left alone.
-        how: The first signal.
-        seconds: How long it may take before SIGKILL.
-        group: Whether the processes it started are signalled too.
-    """
+    """Signal a process, or its group, and wait for it; then kill it."""
     if process is None or process.returncode is not None:
         return
     for attempt in (how, signal.SIGKILL):
@@ -411,7 +370,7 @@ async def end(
 
 
 def tail(log: Path, lines: int = 3) -> str:
-    """Return the last lines of a log on one line, or words saying that there is none."""
+    """The last lines of a log on one line, or words saying that there is none."""
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""The SQL of a fresh cluster: the platform, the app, the analytics, the learners."""
+"""The SQL of a fresh cluster: platform, app, analytics, learners."""
 
 from __future__ import annotations
 
@@ -25,11 +25,7 @@ VIEW = "analytics_heatmap_agg"
 
 
 def sql_dir() -> Path:
-    """Return the directory of the SQL files: in the package once installed, or in the checkout.
-
-    Raises:
-        SandboxError: Neither has them.
-    """
+    """The directory of the SQL files: in the package, or in the checkout."""
     package = Path(__file__).resolve().parent.parent
     for candidate in (package / "sql", package.parent / "sql"):
         if (candidate / "sandbox").is_dir():
@@ -41,11 +37,7 @@ def sql_dir() -> Path:
 
 
 def sql_path(name: str, directory: Path) -> Path:
-    """Return the path of one SQL file.
-
-    Raises:
-        SandboxError: There is no such file.
-    """
+    """The path of one SQL file."""
     path = directory / name
     if not path.is_file():
         raise SandboxError(
@@ -61,16 +53,11 @@ async def apply_platform(
     directory: Path,
     migrate: Callable[[], Awaitable[None]] | None = None,
 ) -> list[str]:
-    """Apply roles, auth schema and app tables as the superuser, the analytics as the owner.
+    """Apply roles, auth and app tables as superuser, the analytics as the owner.
 
     Args:
-        superuser_url: A connection as the cluster's superuser.
         owner_url: A connection as the project's owner, who is no superuser on the platform either.
-        directory: The directory of the SQL files.
         migrate: Has an auth server fill the schema `auth`, which is empty then.
-
-    Returns:
-        The names of the files applied.
 
     Raises:
         SandboxError: A file is missing or fails; the message names it and says why.

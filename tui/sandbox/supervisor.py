@@ -1,4 +1,4 @@
-"""The supervisor's process: starts a sandbox's parts in order, and takes everything down.
+"""The supervisor's process: starts a sandbox's parts, and takes them down.
 
 Started by `tui.sandbox.client` as `python -m tui.sandbox.supervisor`. It lives exactly as long as
 its stdin is open and its servers run.
@@ -49,12 +49,7 @@ NICENESS = 5
 class Supervisor:
     """One sandbox and everything that runs in it.
 
-    Args:
-        options: How to start it.
-        emit: Sends a message to the console.
-
-    Attributes:
-        died: Done as soon as a server ends that nobody stopped, with the reason.
+    `died` is done as soon as a server ends that nobody stopped, with the reason.
 
     Raises:
         ConfigurationError: The fault specification is wrong.
@@ -76,14 +71,7 @@ class Supervisor:
         self._undo = contextlib.AsyncExitStack()
 
     async def start(self) -> dict[str, Any]:
-        """Start everything.
-
-        Returns:
-            The connection details, named as the attributes of `tui.sandbox.Sandbox`.
-
-        Raises:
-            OperatorError: Something cannot be started; `stop` removes what was.
-        """
+        """Start everything; returns the connection details, named as in `Sandbox`."""
         listener = bind(self._options.port)
         self._undo.callback(listener.close)
         directory = self._options.sql_dir or schema.sql_dir()
@@ -234,7 +222,7 @@ class Supervisor:
             await schema.apply_learners(server.url(), directory, seed=seed)
 
     async def stop(self) -> None:
-        """Take everything down and remove the directory; safe to call at any point of the start."""
+        """Take everything down and remove the directory; safe at any point."""
         for task in self._watching:
             task.cancel()
         await self._undo.aclose()
@@ -253,7 +241,7 @@ class Supervisor:
 
     @asynccontextmanager
     async def _stage(self, name: str, title: str) -> AsyncIterator[list[str]]:
-        """Report a stage's begin and end; what is put into the list becomes its detail."""
+        """Report a stage's begin and end; what is put into the list is its detail."""
         begun = time.monotonic()
         detail: list[str] = []
         self._tell(name, title, None)
@@ -268,8 +256,6 @@ class Supervisor:
 
 
 class _Control:
-    """What the gateway's control route can have done to the servers behind it."""
-
     def __init__(
         self, supervisor: Supervisor, server: Postgres, rest: Postgrest, connections: Connections
     ) -> None:
@@ -305,10 +291,7 @@ class _Control:
 
 
 def bind(port: int) -> socket.socket:
-    """Take the gateway's port on loopback.
-
-    Args:
-        port: 1 to 65535, or 0 for any free one.
+    """Take the gateway's port on loopback; 0 takes any free one.
 
     Raises:
         ConfigurationError: The port is taken, out of range or not ours to take.
@@ -343,13 +326,12 @@ async def _within(seconds: float, what: str, work: Coroutine[Any, Any, ResultT])
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first failure of a group, however deep."""
     first = failures.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def main() -> int:
-    """Run one sandbox until stdin ends or SIGTERM arrives; return the exit code."""
+    """Run one sandbox until stdin ends or SIGTERM arrives."""
     # A ctrl-c or a closed terminal is the console's to handle: it may still have to clean up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The rows behind the auth emulation, read and written as `supabase_auth_admin`.
+"""The rows behind the auth emulation.
 
 A user is handled as the vendor's server handles it: read or made once, changed in memory, and each
 change written as an update of its own. So triggers see the same statements in the same order, and a
@@ -68,11 +68,7 @@ class StoreFailure(Exception):
 
 
 class Connections:
-    """A few connections to the database, opened when needed and kept.
-
-    Args:
-        url: Where to connect, and as whom.
-    """
+    """A few connections to the database, opened when needed and kept."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -83,8 +79,7 @@ class Connections:
     async def transaction(self, failure: str) -> AsyncIterator[Database]:
         """Lend a connection for one transaction, committed at the end.
 
-        Args:
-            failure: What to say when the database refuses or is away.
+        `failure` is what a `StoreFailure` says when the database refuses or is away.
 
         Raises:
             StoreFailure: That happened; its cause is the database's error.
@@ -112,13 +107,12 @@ class Connections:
         )
 
     async def close(self) -> None:
-        """Close the idle connections."""
         while self._idle:
             await self._idle.pop().close()
 
 
 def _has_ended(database: Database) -> bool:
-    """Whether the server has said something to an idle connection: its last word, as a rule."""
+    """Whether the server has spoken to an idle connection: its last word."""
     try:
         return bool(select.select([database.fileno()], [], [], 0)[0])
     except (psycopg.Error, ValueError):
@@ -128,9 +122,8 @@ def _has_ended(database: Database) -> bool:
 class User:
     """One user and its identities, within one transaction.
 
-    Attributes:
-        row: Its columns in `auth.users`.
-        identities: Its rows in `auth.identities`; None where they were not read.
+    `row` holds its columns in `auth.users`, `identities` its rows in `auth.identities`, or None
+    where they were not read.
     """
 
     def __init__(self, database: Database, row: Row, identities: list[Row] | None = None) -> None:
@@ -140,7 +133,7 @@ class User:
 
     @classmethod
     async def create(cls, database: Database, **columns: Any) -> User:
-        """Insert a user with the given columns; the rest is empty, as the server leaves it."""
+        """Insert a user with the given columns; the rest is as the server leaves it."""
         now = datetime.now(UTC)
         row = dict.fromkeys(NEVER_NULL, "") | {
             "instance_id": NOBODY,
@@ -156,7 +149,7 @@ class User:
 
     @classmethod
     async def find(cls, database: Database, where: str, *values: Any) -> User | None:
-        """Return the user that a condition on `auth.users` names, or None."""
+        """The user that a condition on `auth.users` names."""
         query = f"select * from auth.users where instance_id = %s and {where} limit 1"  # noqa: S608 - ours
         found = await database.execute(query, [NOBODY, *values])
         row = await found.fetchone()
@@ -170,19 +163,16 @@ class User:
 
     @classmethod
     async def with_email(cls, database: Database, email: str, aud: str) -> User | None:
-        """Return the user who signs in with this address, or None."""
         where = "lower(email) = %s and aud = %s and is_sso_user = false"
         return await cls.find(database, where, email.lower(), aud)
 
     @classmethod
     async def with_phone(cls, database: Database, phone: str, aud: str) -> User | None:
-        """Return the user who signs in with this number, or None."""
         where = "phone = %s and aud = %s and is_sso_user = false"
         return await cls.find(database, where, phone, aud)
 
     @property
     def id(self) -> str:
-        """Its id, in the usual form."""
         return str(self.row["id"])
 
     async def set(self, **columns: Any) -> None:
@@ -281,7 +271,7 @@ class User:
         await self._database.execute("delete from auth.users where id = %s", [self.row["id"]])
 
     def as_json(self) -> Row:
-        """Return the user as a reply shows it: unset times are absent."""
+        """The user as a reply shows it: unset times are absent."""
         row = self.row
         shown = {
             "id": self.id,
@@ -306,15 +296,9 @@ class User:
 async def page(
     database: Database, aud: str, text: str, *, limit: int, offset: int, upwards: bool
 ) -> tuple[int, list[User]]:
-    """Return how many users match, and one page of them, by the time they were made.
+    """How many users match, and one page of them, by the time they were made.
 
-    Args:
-        database: A connection.
-        aud: Their audience.
-        text: Part of the email address or of the full name; `%` and `_` are wild.
-        limit: The most users to return.
-        offset: How many to pass over.
-        upwards: The oldest first.
+    `text` is part of the email address or of the full name; `%` and `_` are wild.
     """
     matches = (
         "from auth.users where instance_id = %(nobody)s and aud = %(aud)s and (%(text)s = '%%'"
@@ -341,7 +325,7 @@ async def page(
 
 
 async def session_exists(database: Database, session: str) -> bool:
-    """Return whether a session is open."""
+    """Whether a session is open."""
     found = await database.execute("select 1 from auth.sessions where id = %s", [session])
     return await found.fetchone() is not None
 
@@ -355,7 +339,7 @@ async def record(
     by_itself: bool = False,
     **traits: str,
 ) -> None:
-    """Write a row of the audit log: what the service role did to a user, or the user did."""
+    """Write a row of the audit log: what the service role, or the user, did."""
     actor = (user.id, user.row["email"]) if by_itself else (NOBODY, "service_role")
     if not by_itself:
         traits |= {
@@ -408,7 +392,7 @@ def _merged(known: Row | None, given: Row) -> Row:
 
 
 def _read(row: Row) -> None:
-    """Take a row as the server reads one.
+    """Take a row as the server reads one: a NULL it cannot read is an error.
 
     Raises:
         psycopg.DataError: It holds a NULL that the server cannot read.

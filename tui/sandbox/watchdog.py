@@ -1,7 +1,8 @@
-"""Ends a run's processes when the supervisor dies, on systems without PR_SET_PDEATHSIG.
+"""Ends a run's processes when the supervisor dies, where the kernel cannot.
 
-The supervisor holds the write end of a pipe to this small process and names its children over it.
-End of file without a farewell means that the supervisor was killed.
+For systems without PR_SET_PDEATHSIG. The supervisor holds the write end of a pipe to this small
+process and names its children over it. End of file without a farewell means that the supervisor was
+killed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import IO
 
 
 class Watchdog:
-    """The supervisor's side: a process that outlives us just long enough to clean up."""
+    """The supervisor's side of the process that outlives it to clean up."""
 
     def __init__(self, directory: Path) -> None:
         self._process = subprocess.Popen(
@@ -32,7 +33,6 @@ class Watchdog:
 
     @property
     def pid(self) -> int:
-        """The process id of the watchdog."""
         return self._process.pid
 
     def add(self, pid: int) -> None:
@@ -40,7 +40,7 @@ class Watchdog:
         self._tell(f"+{pid}")
 
     def forget(self, pid: int) -> None:
-        """Leave a process alone: it has ended, and its id may be given to another."""
+        """Leave a process alone: its id may be given to another."""
         self._tell(f"-{pid}")
 
     def close(self) -> None:
@@ -62,12 +62,7 @@ class Watchdog:
 
 
 def watch(lines: IO[str], directory: Path) -> None:
-    """Follow the supervisor's lines to their end, then end what it left.
-
-    Args:
-        lines: The pipe from the supervisor.
-        directory: The run's directory, removed when the supervisor was killed.
-    """
+    """Follow the supervisor's lines to their end, then end what it left."""
     pids: list[int] = []
     for line in lines:
         word = line.strip()
