@@ -1,1 +1,1 @@
-"""The console: screens, dialogs and widgets over one state and one controller."""
+"""The console: screens, dialogs and widgets over a state and a controller."""

@@ -1,6 +1,6 @@
 """The console: owns the state, the controller and the screens.
 
-It asks nothing of the environment and talks to no server: how to connect is handed to it, and what
+It reads nothing of the environment and talks to no server: how to connect is handed to it, and what
 the session does comes back as events. They are folded as they arrive and painted at most ten times
 a second.
 """
@@ -66,17 +66,8 @@ class HeatmapApp(App[int]):
     Args:
         connect: Opens the session, reporting what it waits for; called after the first paint, and
             again when the operator tries again. Raises `OperatorError` where it cannot.
-        allow_prod: Whether break-glass may be asked for on production.
         opening: What the banner says while the project is being opened.
-        ascii_only: Whether the terminal lacks Unicode.
-        theme_name: `heatmap-dark` or `heatmap-light`; None for the one chosen last.
         state_dir: Where choices, and the report of a crash, are saved; None for nowhere.
-        environments: How other projects are come by, None where there is but one.
-        clock: Seconds that only grow.
-
-    Attributes:
-        state: What is under way and what it has shown.
-        controller: Starts and stops it.
     """
 
     TITLE = "heatmap-tui"
@@ -129,7 +120,6 @@ class HeatmapApp(App[int]):
     # Life: from the first paint to the last word.
 
     def on_mount(self) -> None:
-        """Put up the first screen; connect once it is painted."""
         if not self.is_headless:
             listen(self._signalled)
         self.push_screen(View.TARGET.value)
@@ -137,13 +127,13 @@ class HeatmapApp(App[int]):
         self.call_after_refresh(self.controller.connect)
 
     def _signalled(self, name: str) -> None:
-        """A signal stops the run under way; the clean-up goes on after the screen is gone."""
+        """Stop the run under way; its clean-up goes on after the screen is gone."""
         self._terminal_gone = name == HUNG_UP
         self.state.cancel(REASONS[name])
         self.exit(int(ExitCode.INTERRUPTED))
 
     def exit(self, result: int | None = None, *arguments: Any, **options: Any) -> None:
-        """End the console as Textual does; a run under way stops at once and decides the code."""
+        """End as Textual does; a run under way stops at once and decides the code."""
         if self.state.is_writing:
             self._ended_a_run = True
             self.state.cancel("the console ended")
@@ -157,14 +147,13 @@ class HeatmapApp(App[int]):
             await self._finish()
 
     async def on_unmount(self) -> None:
-        """All is done; but for a terminal that is still there to be restored."""
         await self._finish()
         if self._terminal_gone:
             # Restoring one that is gone may block for good.
             os._exit(int(self._return_value or ExitCode.INTERRUPTED))
 
     async def _finish(self) -> None:
-        """Finish what is under way, close the project, say what matters. Once; then it is done."""
+        """Finish what is under way, close the project, say what matters; once."""
         if self._finished:
             return
         if self.state.is_writing:
@@ -179,7 +168,7 @@ class HeatmapApp(App[int]):
             await self.state.session.aclose()
 
     async def _say_how_it_ended(self) -> None:
-        """Verdict, run id and report of the last run, for the terminal that is left."""
+        """Print verdict, run id and report of the last run."""
         run, evidence = self.state.run, self.state.run_evidence
         if run is None or run.finished is None:
             return
@@ -196,12 +185,12 @@ class HeatmapApp(App[int]):
         self._say(redact("\n".join(lines)))
 
     def _say(self, words: str) -> None:
-        """Print below the shell's prompt. A terminal that is gone is no reason to stop."""
+        """Print below the shell's prompt. A lost terminal is no reason to stop."""
         with contextlib.suppress(OSError):
             self.error_console.print(Text(words), soft_wrap=True)
 
     def _fatal_error(self) -> None:
-        """Textual's last resort: leave without a traceback, with a report that holds no secret."""
+        """Textual's last resort: end without a traceback, with a crash report."""
         if self._exit_renderables:
             return
         error = self._exception or RuntimeError("unknown")
@@ -215,7 +204,7 @@ class HeatmapApp(App[int]):
         self._close_messages_no_wait()
 
     def _tell_of_the_end(self) -> None:
-        """Tell a terminal that is not looked at that the run has ended."""
+        """Notify the terminal that the run has ended."""
         run = self.state.run
         if run is None or run.finished is None:
             return
@@ -238,7 +227,7 @@ class HeatmapApp(App[int]):
             self.paint()
 
     def paint(self) -> None:
-        """Bring the screen below any dialog up to date, and the banner of those above it."""
+        """Bring the screen below any dialog up to date, and the dialogs' banner."""
         if self._exit or not self.is_running:
             return
         for screen in reversed(self.screen_stack):
@@ -251,23 +240,18 @@ class HeatmapApp(App[int]):
     # What keys, clicks and the palette call.
 
     def action_go(self, name: str) -> None:
-        """Go to a screen, or say why it is locked."""
         self.controller.go(View(name))
 
     def action_dry_run(self) -> None:
-        """Go to the dry run; begin it when none was done, or when one is there already."""
         self.controller.dry_run()
 
     def action_review_or_run(self) -> None:
-        """Review a run, start the one reviewed, or watch the one there is."""
         self.controller.review_or_run()
 
     def action_step(self, by: int) -> None:
-        """Go to the step before or after this one."""
         self.controller.step(by)
 
     async def action_back(self) -> None:
-        """Stop the run one is watching; elsewhere go back."""
         screen = self.screen
         if not (isinstance(screen, ConsoleScreen) and screen.leave_filter()):
             self.controller.back()
@@ -277,35 +261,28 @@ class HeatmapApp(App[int]):
         self.simulate_key(key)
 
     def action_help(self) -> None:
-        """Explain the screen one stands on."""
         screen = self.screen
         if isinstance(screen, ConsoleScreen):
             self.controller.show_text(f"{screen.VIEW.heading}: help", screen.help())
 
     def action_headless(self) -> None:
-        """Show the command that does the same without screens."""
         self.controller.show_headless()
 
     def action_purge(self) -> None:
-        """Remove what earlier runs left, once the operator has agreed."""
         self.controller.purge()
 
     def action_interrupt(self) -> None:
-        """Ctrl+c: the first stops the run, the second asks, the third leaves."""
         self.controller.interrupt()
 
     def action_leave(self) -> None:
-        """Leave at once when nothing is under way, else ask."""
         self.controller.leave()
 
     def action_switch_theme(self) -> None:
-        """Change between dark and light, and remember it."""
         dark = self.theme == themes.DARK_NAME
         self.theme = themes.LIGHT_NAME if dark else themes.DARK_NAME
         self._choose(replace(self._chosen, theme=self.theme))
 
     def action_switch_bell(self) -> None:
-        """Change whether the terminal is told of the end of a run, and remember it."""
         tells = not self._chosen.tells_of_the_end
         self._choose(replace(self._chosen, tells_of_the_end=tells))
         self.controller.tell(
@@ -320,11 +297,9 @@ class HeatmapApp(App[int]):
             self.controller.tell(problem)
 
     def get_key_display(self, binding: Binding) -> str:
-        """A key's name as it is shown; in ASCII where the terminal has no more."""
         shown = super().get_key_display(binding)
         unicode = self.controller.glyphs is themes.UNICODE
         return shown if unicode or shown.isascii() else binding.key
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What the command palette offers: this screen's keys, and what is the same everywhere."""
         return commands(self, self.controller, screen)

@@ -1,4 +1,4 @@
-"""What keys start, stop and lead to: one run at a time, whatever the screen.
+"""What keys start, stop and lead to: one run at a time.
 
 A run that writes is a task of its own, not a worker of a screen: nothing that happens to a screen
 cancels it, and leaving waits for its clean-up.
@@ -45,13 +45,7 @@ CONFIRM_S: Final = 5.0
 class Controller:
     """Starts work, follows it and stops it; goes from screen to screen.
 
-    Args:
-        app: The application: pushes screens, runs workers, shows notifications.
-        state: What is under way and what it has shown.
-        glyphs: The signs in use.
-        connect: Opens the session.
-        environments: How other projects are come by, None where there is but one.
-        at_end: Called when a run that writes has ended.
+    `at_end` is called when a run that writes has ended.
     """
 
     def __init__(
@@ -94,22 +88,21 @@ class Controller:
         return self._wanted
 
     def tell(self, text: str, *, title: str = "", warning: bool = True) -> None:
-        """Say something in passing, in place of what was said before it."""
+        """Show a notification in place of the one before."""
         severity: Final = "warning" if warning else "information"
         self._app.clear_notifications()
         self._app.notify(redact(text), title=title, severity=severity, markup=False)
 
     def copy(self, text: str, what: str) -> None:
-        """Put text, which may hold data, on the clipboard, as far as the terminal lets us."""
+        """Put text on the clipboard, as far as the terminal lets us."""
         self._app.copy_to_clipboard(redact_known(text))
         self.tell(f"Sent {what} to the terminal's clipboard.", warning=False)
 
     def show_text(self, title: str, text: str, *, failed: bool = False) -> None:
-        """Show text, which may hold data, in a dialog that can be scrolled and copied."""
         self._app.push_screen(TextDialog(self, title, redact_known(text), failed=failed))
 
     def show_error(self, error: BaseException) -> None:
-        """Show a failure: what failed, on which project, what to do. No traceback, no secret."""
+        """Show a failure: what failed, on which project, what to do."""
         title = "This did not work" if isinstance(error, OperatorError) else "Internal error"
         session = self._state.session
         text = failure_text(error, session.target if session else None)
@@ -136,7 +129,7 @@ class Controller:
         *,
         keys: Mapping[str, str] | None = None,
     ) -> str | None:
-        """Ask a question with a few answers, the safe one first; None where none was chosen."""
+        """Ask a question with a few answers, the safe one first."""
         return await self.ask(Question(self, title, text, answers, keys=keys))
 
     def work(self, group: str, work: Coroutine[Any, Any, None]) -> None:
@@ -152,7 +145,7 @@ class Controller:
     # Going from screen to screen.
 
     def go(self, view: View) -> None:
-        """Go to a screen; to one that waits for the project as soon as that is connected."""
+        """Go to a screen, as soon as the project is connected where it waits for that."""
         why = self._state.why_locked(view)
         if why is None:
             self.switch(view)
@@ -179,7 +172,7 @@ class Controller:
             self._step = view
 
     def go_on(self) -> None:
-        """What `enter` does here, see `onward`."""
+        """Do what `enter` does here, see `onward`."""
         view = self.view
         if view is None:
             return
@@ -213,7 +206,7 @@ class Controller:
             self.tell("There is no evidence before the first dry run: press d.")
 
     def dry_run(self, *, again: bool = False) -> None:
-        """Go to the dry run; begin it when none was done, or when it is asked for again."""
+        """Go to the dry run; begin it where there was none, or when asked again."""
         state = self._state
         if state.is_connecting:
             self.go(View.DRY_RUN)
@@ -224,7 +217,7 @@ class Controller:
         self.go(View.DRY_RUN)
 
     def review_or_run(self) -> None:
-        """Watch the run there is; from there, or where is none, review one; from there start it."""
+        """Watch the run there is, else review one; from the review start it."""
         state = self._state
         if self.view is View.REVIEW and not state.is_writing:
             self.start_cycle()
@@ -241,7 +234,7 @@ class Controller:
                 self.go(order[place])
 
     def back(self) -> None:
-        """Stop the run one is watching; from a step go to the one before, else to the step left."""
+        """Stop the run one is watching; elsewhere go back a step."""
         state = self._state
         if self.view is not View.RUN or not state.is_writing:
             self.switch(self._behind())
@@ -259,7 +252,7 @@ class Controller:
         self._state.changed()
 
     def _behind(self) -> View:
-        """The step before the one one stands on; from a look aside, the step it began from."""
+        """The step before this one; from another view, the step it began from."""
         place = CHECKLIST.index(self._step)
         if self.view in CHECKLIST:
             place -= 1
@@ -268,7 +261,7 @@ class Controller:
         return CHECKLIST[max(0, place)]
 
     def dims(self, action: str) -> bool:
-        """Whether an action leads nowhere now: to a screen that is locked, or to where one is."""
+        """Whether an action leads nowhere now."""
         state = self._state
         match action:
             case "back":
@@ -303,7 +296,7 @@ class Controller:
         await self._read_past()
 
     async def _read_past(self) -> None:
-        """Read what earlier runs have left, and what other projects there are."""
+        """Read the history, and what other projects there are."""
         try:
             await self._state.read_history()
         except OperatorError as error:
@@ -313,11 +306,10 @@ class Controller:
             self._state.changed()
 
     def ask_again(self, probe_id: str) -> None:
-        """Ask one probe again."""
         self.work("probe", self._state.ask_again(probe_id))
 
     def read_live(self) -> None:
-        """Read the live view; what comes of it is in the state."""
+        """Read the live view into the state."""
         self.work("read", self._state.read_live())
 
     def show_headless(self) -> None:
@@ -332,7 +324,7 @@ class Controller:
     # Work that writes.
 
     def start_cycle(self) -> None:
-        """Start the run that was reviewed; on production only after break-glass."""
+        """Start the run that was reviewed; on production after break-glass."""
         state = self._state
         problem = state.write_problem or (None if state.is_ready else state.why_locked(View.REVIEW))
         if problem:
@@ -428,7 +420,7 @@ class Controller:
         self.work("history", self._keep())
 
     async def _keep(self) -> None:
-        """Save the report of the run that has ended, and read the history it has become part of."""
+        """Save the report of the run that has ended, and read the history anew."""
         state = self._state
         try:
             if state.run_evidence is not None:
@@ -454,7 +446,7 @@ class Controller:
             self._exit()
 
     def interrupt(self) -> None:
-        """Ctrl+c: in a question that is about it, the answer; else stop the run, or ask."""
+        """Ctrl+c: in a question that is about it, the answer; else stop or ask."""
         screen, state = self._app.screen, self._state
         if isinstance(screen, Question) and screen.interrupt is not None:
             screen.dismiss(screen.interrupt)
@@ -489,15 +481,10 @@ class Controller:
         self._exit()
 
     def _exit(self) -> None:
-        """Leave now, with the exit code that what was done deserves."""
         self._app.exit(int(self._state.exit_code))
 
     async def finish(self) -> bool:
-        """Stop the run under way, if there is one, and wait for its clean-up.
-
-        Returns:
-            Whether there was one.
-        """
+        """Stop the run under way and wait for its clean-up; whether there was one."""
         if self._writing is None or self._writing.done():
             return False
         self._state.cancel("the console ended")
@@ -534,7 +521,7 @@ class Controller:
     # Evidence.
 
     def hand_out(self, *, copy: bool) -> None:
-        """Save the report at hand, its JSON beside it, and say where; copy it too."""
+        """Save the report at hand, and say where; copy it too."""
         evidence = self._state.evidence
         if evidence is None:
             self.tell("There is no evidence before the first dry run: press d.")
@@ -553,7 +540,7 @@ class Controller:
         self.tell(f"{words}Saved {what} to {path}, its JSON beside it.", warning=False)
 
     async def save_report(self, evidence: RunEvidence) -> Path | None:
-        """Save a report, its JSON beside it; where it is, None where no project is open.
+        """Save a report, its JSON beside it; returns where.
 
         Raises:
             OperatorError: It cannot be written.
@@ -568,7 +555,7 @@ class Controller:
         return (await asyncio.to_thread(save, path, evidence))[0]
 
     def page(self, text: str) -> None:
-        """Show text in the operator's pager, in place of the console until that is left."""
+        """Show text in the operator's pager, in place of the console."""
         with self._app.suspend():
             pydoc.pager(redact_known(text))
 
@@ -578,12 +565,7 @@ def _is_of_leaving(dialog: Dialog[Any]) -> bool:
 
 
 def failure_text(error: BaseException, target: Target | None) -> str:
-    """What failed, on which project, and what to do. No traceback, no secret.
-
-    Args:
-        error: What was raised.
-        target: The project at hand, None where there is none.
-    """
+    """What failed, on which project, and what to do. No traceback, no secret."""
     message = str(error)
     if isinstance(error, OperatorError):
         lines = [error.message]

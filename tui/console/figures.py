@@ -1,4 +1,4 @@
-"""What screens show, computed from the state and from results. Pure, and free of Textual."""
+"""What screens show, computed from state and results. Knows no Textual."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Onward(Enum):
 
 
 def onward(state: State, view: View) -> tuple[Onward, str]:
-    """What `enter` does on a screen of the checklist, and the words that say so."""
+    """What `enter` does on a screen of the checklist, and the words for it."""
     match view:
         case View.TARGET:
             return _from_target(state)
@@ -146,12 +146,7 @@ def _from_run(state: State) -> tuple[Onward, str]:
 
 @dataclass(frozen=True, slots=True)
 class ProbeGroup:
-    """The probes under one heading.
-
-    Attributes:
-        name: The heading.
-        probes: Its probes, in the order of display.
-    """
+    """The probes under one heading."""
 
     name: str
     probes: Sequence[ProbeResult]
@@ -177,12 +172,12 @@ def probe_groups(result: Result | None) -> list[ProbeGroup]:
 
 
 def restart_command(session: Session) -> str:
-    """The command that opens this project with leave to ask for break-glass."""
+    """The command that opens this project with break-glass allowed."""
     return shlex.join(["heatmap-tui", "--allow-prod", *_where(session)])
 
 
 def headless_command(session: Session, view: View, *, refresh_runs: int = 1) -> str:
-    """The command that does without screens what a screen does, quoted for a POSIX shell."""
+    """The command that does without screens what a screen does."""
     words = ["heatmap-tui"]
     match view:
         case View.TARGET | View.DRY_RUN:
@@ -231,10 +226,7 @@ def balance(
 ) -> list[tuple[str, str, str, str]]:
     """What a run does to each table: name, rows before, during and after it.
 
-    Args:
-        session: The project.
-        counts: Rows there are now by table, None before they were counted; a table that could not
-            be counted is None.
+    `counts` is None before they were counted; a table that could not be counted is None in it.
     """
     volume = session.settings.volume
     adds = {
@@ -287,15 +279,11 @@ def expected_duration(state: State) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stage as the waterfall draws it.
+    """A stage as the waterfall draws it; times in seconds from the run's start.
 
     Attributes:
-        stage: Which.
-        state: How far it has come.
         start: Seconds from the run's beginning to its own; None before it begins.
         seconds: How long it took, or takes so far; None before it begins.
-        done: Items handled.
-        total: Items there are, None where that is not known.
         stopped: Whether it ended because the operator stopped the run.
     """
 
@@ -334,12 +322,7 @@ def elapsed(result: Result, now: float) -> float:
 
 
 def progress(result: Result, now: float) -> tuple[float, float | None]:
-    """How much of a run is done, 0 to 1, and the seconds it still needs; None where untold.
-
-    Args:
-        result: The run.
-        now: The time, on the clock of the result.
-    """
+    """How much of a run is done, 0 to 1, and the seconds it still needs."""
     if result.finished is not None:
         return 1.0, None
     whole = done = 0.0
@@ -371,9 +354,6 @@ class Tile:
     """One figure of a finished run.
 
     Attributes:
-        title: What it is.
-        value: The figure.
-        note: What stands below it.
         good: Whether it is as it should be; None where that is not known, or not asked.
         past: Values of earlier runs, the last one's own at the end, for a graph.
     """
@@ -452,7 +432,7 @@ def _check_tile(result: Result) -> Tile:
 
 
 def verdict_words(result: Result) -> str:
-    """A finished run's message, without the verdict's own word in front of it."""
+    """A finished run's message, without the verdict's own word before it."""
     if result.finished is None:
         return ""
     return result.finished.message.removeprefix(f"{result.finished.outcome.value}: ")

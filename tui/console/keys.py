@@ -1,4 +1,4 @@
-"""The keys that work on every screen, and the same as commands of the palette."""
+"""The keys that work on every screen, also as commands of the palette."""
 
 from __future__ import annotations
 
@@ -48,13 +48,7 @@ EVERYWHERE: Final[list[BindingType]] = [
 def commands(
     app: App[int], controller: Controller, screen: Screen[object]
 ) -> Iterator[SystemCommand]:
-    """What the palette offers: what one can do here first, then what is the same everywhere.
-
-    Args:
-        app: The console.
-        controller: Does it.
-        screen: The screen the palette was called from.
-    """
+    """What the palette offers: what this screen can do first, then the rest."""
     yield from _keys_of(app, screen)
     go = controller.go
     yield SystemCommand("Target", "Which project this is", partial(go, View.TARGET))
@@ -82,7 +76,7 @@ def commands(
 
 
 def _keys_of(app: App[int], screen: Screen[object]) -> Iterator[SystemCommand]:
-    """What the keys of the screen itself do; those of the whole console are offered by name."""
+    """What the keys of the screen itself do."""
     seen: set[str] = set()
     for active in screen.active_bindings.values():
         binding = active.binding

@@ -1,4 +1,4 @@
-"""What the operator chose of the console's looks and manners; remembered on this machine."""
+"""The operator's choices of theme and bell, kept on this machine."""
 
 from __future__ import annotations
 
@@ -17,19 +17,14 @@ _THEMES: Final = (theme.DARK_NAME, theme.LIGHT_NAME)
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What was chosen.
-
-    Attributes:
-        theme: The theme's name.
-        tells_of_the_end: Whether bell, title and notification tell that a run has ended.
-    """
+    """What was chosen; `tells_of_the_end` is about bell and notification."""
 
     theme: str = theme.DARK_NAME
     tells_of_the_end: bool = True
 
 
 def load(folder: Path | None) -> Preferences:
-    """What was chosen last; where that cannot be read, the defaults: nothing depends on it."""
+    """What was chosen last, or the defaults where that cannot be read."""
     if folder is None:
         return Preferences()
     try:
@@ -43,7 +38,7 @@ def load(folder: Path | None) -> Preferences:
 
 
 def save(folder: Path | None, chosen: Preferences) -> str | None:
-    """Remember a choice; why it cannot be remembered, None where it was."""
+    """Keep a choice; returns why it could not be kept."""
     if folder is None:
         return None
     try:

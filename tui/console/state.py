@@ -1,4 +1,4 @@
-"""What the screens paint from: the session, the work under way, what it has shown.
+"""What the screens paint from: session, work under way, results.
 
 There is one state; the application owns it. Screens only read it, so that a run goes on whichever
 screen is in front, and a second one cannot be started beside it. It knows no screen.
@@ -53,7 +53,6 @@ class View(StrEnum):
 
     @property
     def heading(self) -> str:
-        """Its name as an operator reads it."""
         return self.value.replace("-", " ").capitalize()
 
 
@@ -75,8 +74,6 @@ class Step:
     """One step of the checklist.
 
     Attributes:
-        view: Where it leads.
-        state: How it stands.
         fact: What came of it, in a few characters; empty for the word of its state.
         why: Why it is locked, or what stops it; empty otherwise.
     """
@@ -89,14 +86,7 @@ class Step:
 
 @dataclass(slots=True)
 class OpeningStage:
-    """One thing connecting waits for.
-
-    Attributes:
-        title: What.
-        began: When it began, on the console's clock.
-        seconds: How long it took, None while it lasts.
-        detail: What came of it.
-    """
+    """One thing connecting waits for; `began` is on the console's clock."""
 
     title: str
     began: float
@@ -108,26 +98,19 @@ class EnvironmentFile(Protocol):
     """An environment file and the project it describes."""
 
     @property
-    def path(self) -> Path:
-        """The file."""
+    def path(self) -> Path: ...
 
     @property
-    def target(self) -> Target | None:
-        """The project as classified from the file, None where that cannot be."""
+    def target(self) -> Target | None: ...
 
     @property
     def problem(self) -> str | None:
-        """Why it cannot, None where it can."""
+        """Why the file's project cannot be classified."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environments:
-    """How the console comes from one project to another; it does no I/O of its own.
-
-    Attributes:
-        files: Reads the environment files there are.
-        open: Opens the project a file describes. Raises `OperatorError` where it cannot.
-    """
+    """How the console comes from one project to another; it does no I/O."""
 
     files: Callable[[], Sequence[EnvironmentFile]]
     open: Callable[[Path, OnStage], Awaitable[Session]]
@@ -156,7 +139,7 @@ class Rates:
             self.batch = came
 
     def per_second(self, now: float) -> list[float]:
-        """The rate in each span that is over, oldest first; of all, once `now` is the run's end."""
+        """The rate in each span that is over, oldest first."""
         return [self._rows.get(span, 0) / RATE_SPAN_S for span in range(self._span(now))]
 
     def _span(self, now: float) -> int:
@@ -166,34 +149,15 @@ class Rates:
 class State:
     """What the screens paint from.
 
-    Args:
-        clock: Seconds that only grow; times on screens are differences of it.
-        on_change: Called after every change; must return at once.
-        allow_prod: Whether break-glass may be asked for on production.
-
     Attributes:
-        session: The project, None until it is connected.
         place: What is being opened, in words, until it is.
-        opening: What connecting waited for, oldest first.
         connect_error: Why connecting failed, None where it did not.
-        dry_run: The last dry run, None before the first.
-        run: The last run that writes, None before the first.
-        rates: How fast that run handles rows.
-        dry_evidence: The dry run's report, None before its end.
-        run_evidence: The writing run's report, None before its end.
-        report_path: Where the writing run's report was saved, None where it was not.
-        sample: The last heatmap a run took, None before the first.
-        live: The live view as it was read last, None where it was not, or could not be.
         live_read_at: When that was, on the console's clock.
         reading_since: Since when it is being read, None while it is not.
-        read_problem: Why it could not be read, None where it could.
         counts: Rows there are by table, None before they were counted; a table that cannot be
             counted is None.
         unclosed: Runs of this machine that began on this project and did not close.
-        history: What earlier runs have left, None before it was read.
         pace: How fast earlier runs on this project were, None where there are none.
-        files: The environment files there are, None before they were read.
-        exit_code: What the process will tell the shell when the operator leaves now.
         times_refresh_often: Whether the operator chose several timed refreshes; None for no choice.
         stop_asked: Whether one key more stops the run.
     """
@@ -231,17 +195,14 @@ class State:
         self._writing: Run | None = None
 
     def changed(self) -> None:
-        """Have what is shown brought up to date."""
         self._changed()
 
     @property
     def is_connecting(self) -> bool:
-        """Whether the project is being opened."""
         return self.session is None and self.connect_error is None
 
     @property
     def is_probing(self) -> bool:
-        """Whether a dry run is under way."""
         return self.dry_run is not None and self.dry_run.running
 
     @property
@@ -266,22 +227,21 @@ class State:
 
     @property
     def is_cancelling(self) -> bool:
-        """Whether the run under way was asked to stop."""
         return self._writing is not None and self._writing.cancellation.requested
 
     @property
     def evidence(self) -> RunEvidence | None:
-        """What there is to paste: the last writing run's report, else the last dry run's."""
+        """What there is to paste: the last writing run's report, else the dry run's."""
         return self.run_evidence or self.dry_evidence
 
     @property
     def is_ready(self) -> bool:
-        """Whether the last dry run permits a run, whatever the guard says."""
+        """Whether the last dry run ended ready, whatever the guard says."""
         return self.dry_run is not None and not self.dry_run.running and self.dry_run.ready
 
     @property
     def write_problem(self) -> str | None:
-        """Why writing is out of the question here, None where it is not."""
+        """Why nothing may be written here."""
         if self.session is None or not self.session.target.is_production or self.allow_prod:
             return None
         return WRITES_REFUSED
@@ -295,7 +255,7 @@ class State:
         return max(configured, REFRESH_OFTEN) if self.times_refresh_often else 1
 
     def steps(self) -> tuple[Step, ...]:
-        """The checklist as it stands; some step of it is always the one to look at now."""
+        """The checklist as it stands."""
         error = self.connect_error
         if self.session is None:
             state = StepState.PROBLEM if error else StepState.BUSY
@@ -361,7 +321,7 @@ class State:
         return Step(View.RUN, StepState.PROBLEM, fact, run.finished.message)
 
     def why_locked(self, view: View) -> str | None:
-        """Why one cannot go to `view` now, None where one can."""
+        """Why one cannot go to `view` now."""
         for step in self.steps():
             if step.view is view and step.state is StepState.LOCKED:
                 return step.why
@@ -372,7 +332,7 @@ class State:
         return None
 
     async def close(self) -> None:
-        """Let go of the project and of all that was shown of it, to open another."""
+        """Forget the project and all that was shown of it, to open another."""
         session, self.session = self.session, None
         self.dry_run = self.run = None
         self.dry_evidence = self.run_evidence = self.report_path = None
@@ -386,11 +346,7 @@ class State:
             await session.aclose()
 
     async def connect(self, connect: Connect) -> None:
-        """Open the project; why it cannot be opened is kept in `connect_error`.
-
-        Raises:
-            Exception: A defect; it is kept too, so that it can be tried again.
-        """
+        """Open the project; why it cannot be opened is kept in `connect_error`."""
         if self.session is not None:
             return
         self.opening.clear()
@@ -421,11 +377,7 @@ class State:
         self._changed()
 
     async def read_history(self) -> None:
-        """Read what earlier runs have left.
-
-        Raises:
-            OperatorError: The history cannot be read.
-        """
+        """Read what earlier runs have left."""
         session = self.session
         if session is None:
             return
@@ -436,7 +388,6 @@ class State:
             self._changed()
 
     async def count_rows(self) -> None:
-        """Count the rows of the tables that a run writes to."""
         session = self.session
         if session is None:
             return
@@ -446,13 +397,13 @@ class State:
             self._changed()
 
     async def probe(self) -> None:
-        """Do the dry run. A second one beside it, or beside a run that writes, is not started."""
+        """Do the dry run, unless one or a run that writes is under way."""
         if self.session is None or self.is_probing or self.is_writing:
             return
         await self._ask(self.session.dry_run())
 
     async def ask_again(self, probe_id: str) -> None:
-        """Ask one probe again; the others' answers stand, and the verdict is made anew."""
+        """Ask one probe again; the others' answers stand."""
         if self.session is None or self.dry_run is None or self.is_probing or self.is_writing:
             return
         await self._ask(self.session.ask_again(probe_id))
@@ -476,7 +427,7 @@ class State:
             self._changed()
 
     def _new_evidence(self, before: RunEvidence | None) -> RunEvidence | None:
-        """The report the session has made since `before`, None where it made none."""
+        """The report the session has made since `before`."""
         evidence = self._archived()
         return evidence if evidence is not before else None
 
@@ -486,10 +437,7 @@ class State:
     async def read_live(self) -> None:
         """Read the live view; why it cannot be read is kept in `read_problem`.
 
-        What comes after another project was opened is let go: it is not that project's.
-
-        Raises:
-            Exception: A defect; it is kept too.
+        What comes after another project was opened is dropped: it is not that project's.
         """
         session = self.session
         if session is None or self.reading_since is not None:
@@ -512,11 +460,7 @@ class State:
                 self._changed()
 
     async def write(self, run: Run) -> None:
-        """Follow a run that writes to its end. Cancelling this waits for its clean-up.
-
-        Raises:
-            RuntimeError: Another one is under way.
-        """
+        """Follow a run that writes to its end; cancelled, wait for its clean-up."""
         if self._writing is not None:
             raise RuntimeError("a run that writes is under way already")
         self._writing, self.stop_asked, self.report_path = run, False, None
@@ -550,7 +494,7 @@ class State:
         self._changed()
 
     def _broke_off(self, run: Run) -> None:
-        """Put an end to a run that came to none: it neither goes on nor was it verified."""
+        """Put an end to a run that came to none: it neither goes on nor was verified."""
         left = self.session is not None and any(
             record.run_id == run.run_id for record in self.session.journals
         )
@@ -573,6 +517,6 @@ class State:
             self._changed()
 
     def abandon(self) -> None:
-        """Leave the run under way without finishing its clean-up; its journal stays open."""
+        """Leave the run under way without its clean-up; its journal stays open."""
         if self._writing is not None:
             self._writing.abandon()

@@ -1,4 +1,4 @@
-"""What the console looks like: its dark and light theme, and the signs beside status words.
+"""The console's looks: dark and light theme, and the signs beside words.
 
 Every pair of text and ground that the style sheets use is listed in `TEXT_PAIRS`, so that a test
 can hold each to the contrast the Web Content Accessibility Guidelines ask of text (4.5:1).
@@ -121,31 +121,12 @@ LIGHT: Final = _theme(LIGHT_NAME, _LIGHT, dark=False)
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """One sign for each thing the console marks. Every sign is one terminal cell wide.
+    """One sign, one cell wide, for each thing the console marks.
 
     Attributes:
-        done: A step or stage that is over and fine.
-        now: The step to do next.
-        busy: Work that is going on.
-        locked: A step that is not possible yet, or work not begun.
-        ok: A probe that passed.
-        warn: Something that needs attention but does not block.
-        bad: Something that failed.
-        skip: A probe that could not be asked.
         here: The step one looks at.
-        sandbox: The sandbox's mark in the banner.
-        local: A local project's mark.
-        staging: A staging project's mark.
-        production: A production project's mark.
-        bar_full: A full cell of a progress bar.
         bar_half: Half a cell of a progress bar.
         bar_late: The right half of a cell of a bar that begins late.
-        bar_empty: An empty cell of a progress bar.
-        opened: A group whose items are shown.
-        closed: A group whose items are not.
-        bullet: Starts an item of a list.
-        sep: Stands between two facts on one line.
-        times: Between two factors.
     """
 
     done: str = "✓"

@@ -32,7 +32,7 @@ def milliseconds(ms: float | None, *, unknown: str = "") -> str:
 
 
 def rate(per_second: float | None) -> str:
-    """Items a second: `950/s`, `12.4k/s`; empty where not known."""
+    """Items a second: `950/s`, `12.4k/s`."""
     if per_second is None:
         return ""
     if per_second >= 10_000:
@@ -51,12 +51,9 @@ def one_line(text: str) -> str:
 
 
 def graph(values: Sequence[float], levels: str, *, height: int = 1) -> list[str]:
-    """A bar for each value, `height` lines high, the highest value filling them; top line first.
+    """A bar for each value, the highest `height` lines high; top line first.
 
-    Args:
-        values: The values, none below 0.
-        levels: The signs of a bar's last cell, lowest first; the last of them fills a cell.
-        height: Lines.
+    `levels` are the signs of a bar's last cell, lowest first; the last of them fills a cell.
     """
     top = max(values, default=0.0) or 1.0
     steps = len(levels)

@@ -34,7 +34,7 @@ class Surroundings(Protocol):
         """What stands on top of every screen and dialog."""
 
     def copy(self, text: str, what: str) -> None:
-        """Put text on the clipboard, as far as the terminal lets us."""
+        """Put text on the clipboard."""
 
 
 class Dialog(ModalScreen[T], Generic[T]):
@@ -58,7 +58,6 @@ class Dialog(ModalScreen[T], Generic[T]):
         self._title = title
 
     def compose(self) -> Iterable[Widget]:
-        """Banner, title, content, buttons."""
         yield Banner(self.around.glyphs)
         with Vertical(classes="dialog"):
             yield Static(self._title, classes="dialog-title", markup=False)
@@ -67,11 +66,10 @@ class Dialog(ModalScreen[T], Generic[T]):
                 yield from self.buttons()
 
     def on_mount(self) -> None:
-        """Say at once which project this is about."""
         self.paint_banner()
 
     def paint_banner(self) -> None:
-        """Say what project this is now."""
+        """Show what project this is now."""
         for banner in self.query(Banner):
             banner.tell(self.around.banner)
 
@@ -80,13 +78,12 @@ class Dialog(ModalScreen[T], Generic[T]):
         raise NotImplementedError
 
     def words(self, text: str) -> Widget:
-        """Text that scrolls where there is no room for all of it. Never read as markup."""
+        """Text that scrolls where it does not fit. Never read as markup."""
         prose = Prose()
         prose.say(text)
         return VerticalScroll(prose, classes="dialog-text", can_focus=False)
 
     def action_scroll(self, lines: int) -> None:
-        """Move the text by so many lines."""
         for text in self.query(VerticalScroll):
             text.scroll_relative(y=lines, animate=False)
 
@@ -96,19 +93,11 @@ class Dialog(ModalScreen[T], Generic[T]):
 
     @on(Button.Pressed, "#close")
     def action_close(self) -> None:
-        """Close without choosing."""
         self.dismiss(None)
 
 
 class TextDialog(Dialog[None]):
-    """Text to read, scroll and copy. Never read as markup.
-
-    Args:
-        around: The console.
-        title: The heading.
-        text: The text.
-        failed: Whether it tells of a failure.
-    """
+    """Text to read, scroll and copy. Never read as markup."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "copy", "Copy", id="dialog.copy", tooltip="Copy the text"),
@@ -122,17 +111,14 @@ class TextDialog(Dialog[None]):
         self.set_class(failed, "-failed")
 
     def body(self) -> Iterable[Widget]:
-        """The text."""
         yield self.words(self._text)
 
     def buttons(self) -> Iterable[Widget]:
-        """Close, or copy."""
         yield Button("Close", id="close", compact=True)
         yield Button("Copy (c)", id="copy", compact=True)
 
     @on(Button.Pressed, "#copy")
     def action_copy(self) -> None:
-        """Copy the text to the clipboard."""
         self.around.copy(self._text, "the text")
 
 
@@ -140,8 +126,6 @@ class Question(Dialog[str | None]):
     """A question with a few answers; the first is the safe one and is focused.
 
     Args:
-        around: The console.
-        title: The question.
         text: What each answer means.
         answers: Name and label of each, the safe one first. Closing answers None.
         interrupt: The answer that ctrl+c stands for while this is open, None for none.
@@ -174,16 +158,13 @@ class Question(Dialog[str | None]):
         self.interrupt = interrupt
 
     def body(self) -> Iterable[Widget]:
-        """The text."""
         yield self.words(self._text)
 
     def buttons(self) -> Iterable[Widget]:
-        """One button per answer."""
         for name, label in self._answers:
             yield Button(label, id=f"answer-{name}", compact=True)
 
     def action_answer(self, name: str) -> None:
-        """Choose an answer by its key."""
         self.dismiss(name)
 
     @on(Button.Pressed)

@@ -26,14 +26,7 @@ _FIELDS: Final = ("justification", "ticket")
 
 
 class BreakGlass(Dialog["MaybeApproval"]):
-    """Spells out what will happen; returns an approval for one run, or None.
-
-    Args:
-        around: The console.
-        session: The project.
-        action: What the approval is for, in words.
-        effects: What will be written, refreshed and deleted, one line each.
-    """
+    """Spells out what will happen; returns the approval of one run, or None."""
 
     AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -58,7 +51,6 @@ class BreakGlass(Dialog["MaybeApproval"]):
         self.add_class("-production")
 
     def body(self) -> Iterable[Widget]:
-        """The effects, and the three fields."""
         identity = self._session.target.identity
         yield Static("\n".join(self._effects), classes="dialog-text", markup=False)
         yield Label(f"Type the project's name, {identity}", markup=False)
@@ -70,7 +62,6 @@ class BreakGlass(Dialog["MaybeApproval"]):
         yield Static("", id="refusal", markup=False)
 
     def buttons(self) -> Iterable[Widget]:
-        """Back is the safe choice and comes first."""
         yield Button("Back", id="close", compact=True)
         yield Button("Write to production", id="grant", compact=True)
 

@@ -1,4 +1,4 @@
-"""The environment files there are, like contexts: which project, what kind, how it went last."""
+"""The environment files there are: project, kind, last verdict."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def environment_rows(
     files: Sequence[EnvironmentFile], current: Path | None, history: History | None
 ) -> list[Content]:
-    """One line a file: name, host, kind, last verdict and when; the one in use is marked."""
+    """One line a file: name, host, kind, last verdict and when; * is in use."""
     table = [_row(each, each.path == current, history) for each in files]
     widths = [max((cell_len(row[place]) for row in table), default=0) for place in range(5)]
     styles = ("bold", "", "", "", "$muted")
@@ -53,14 +53,7 @@ def _row(file: EnvironmentFile, in_use: bool, history: History | None) -> tuple[
 
 
 class ChooseEnvironment(Dialog["Path | None"]):
-    """The environment files there are; the one in use is chosen first.
-
-    Args:
-        around: The console.
-        files: The files.
-        current: The one in use, None where none is.
-        history: How runs there ended, None where that is not known.
-    """
+    """The environment files there are; the one in use is chosen first."""
 
     AUTO_FOCUS = "OptionList"
 
@@ -78,7 +71,6 @@ class ChooseEnvironment(Dialog["Path | None"]):
         self.add_class("-broad")
 
     def body(self) -> Iterable[Widget]:
-        """One line per file."""
         yield Static("enter opens one and closes this project; esc stays. * is in use.")
         options = [
             Option(line, id=str(place))

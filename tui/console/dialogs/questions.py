@@ -28,7 +28,7 @@ def leave(around: Surroundings) -> Question:
 
 
 def stop_and_leave(around: Surroundings) -> Question:
-    """Whether to stop the run under way, let it clean up, and leave: `stay` or `stop`."""
+    """Whether to stop the run, let it clean up, and leave: `stay` or `stop`."""
     return Question(
         around,
         "A run is under way",
@@ -39,11 +39,9 @@ def stop_and_leave(around: Surroundings) -> Question:
 
 
 def abandon(around: Surroundings, command: str) -> Question:
-    """Whether to leave in the middle of a clean-up, and with it rows: `wait` or `abandon`.
+    """Whether to leave in the middle of a clean-up: `wait` or `abandon`.
 
-    Args:
-        around: The console.
-        command: What removes the rows.
+    `command` removes the rows that are left then.
     """
     return Question(
         around,
@@ -56,7 +54,7 @@ def abandon(around: Surroundings, command: str) -> Question:
 
 
 def purge(around: Surroundings, session: Session) -> Question:
-    """Whether to delete what earlier runs left on the session's project: `keep` or `purge`."""
+    """Whether to delete what earlier runs left: `keep` or `purge`."""
     target = session.target
     records = session.journals
     lines = [
@@ -79,7 +77,7 @@ def purge(around: Surroundings, session: Session) -> Question:
 
 
 def purge_unexplained(around: Surroundings, found: str) -> Question:
-    """Whether to delete tagged rows even where the tag does not explain how many there are."""
+    """Whether to delete tagged rows that the tag does not explain."""
     return Question(
         around,
         "There is more than the tag explains",

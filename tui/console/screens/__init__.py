@@ -1,1 +1,1 @@
-"""What the operator sees: one module per screen, and the state they all paint from."""
+"""What the operator sees: one module per screen."""

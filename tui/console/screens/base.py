@@ -1,4 +1,4 @@
-"""What every screen of the console has: banner on top, checklist beside, keys below."""
+"""What every screen has: banner on top, checklist beside, keys below."""
 
 from __future__ import annotations
 
@@ -58,7 +58,6 @@ class ConsoleScreen(Screen[None]):
         self._composed = False
 
     def compose(self) -> Iterable[Widget]:
-        """Banner, checklist, the screen's own content, keys."""
         yield Banner(self.glyphs)
         with Horizontal(id="frame"):
             yield Rail(self.glyphs)
@@ -99,12 +98,12 @@ class ConsoleScreen(Screen[None]):
         return False
 
     def next_line(self) -> Content:
-        """What `enter` does here, for the first line; empty where it does nothing."""
+        """What `enter` does here, for the first line."""
         _, words = onward(self.state, self.VIEW)
         return Content.assemble(("enter", "$focus bold"), f": {words}") if words else Content("")
 
     def paint(self) -> None:
-        """Bring everything up to date with the state. Cheap; called up to ten times a second."""
+        """Bring everything up to date; called up to ten times a second."""
         # On the way out the widgets go before the screen does.
         if not self._composed or not self.is_attached or not self.query(Banner):
             return
@@ -117,16 +116,13 @@ class ConsoleScreen(Screen[None]):
         self.paint_body()
 
     def on_mount(self) -> None:
-        """Paint as soon as there are widgets to paint."""
         self._composed = True
         self.paint()
 
     def on_screen_resume(self) -> None:
-        """Paint what happened while another screen was in front."""
         self.paint()
 
     def on_resize(self) -> None:
-        """Paint for the new size, or say that it is too small."""
         width, height = self.size
         if width < LEAST[0] or height < LEAST[1]:
             self.query_one("#too-small", Static).update(
@@ -136,6 +132,5 @@ class ConsoleScreen(Screen[None]):
         self.call_after_refresh(self.paint)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Show what a worker of this screen failed with."""
         if event.state is WorkerState.ERROR and event.worker.error is not None:
             self.controller.show_error(event.worker.error)

@@ -1,4 +1,4 @@
-"""Step 2: the probes, the verdict, and for each probe what was asked, seen and what to do."""
+"""Step 2: the probes, the verdict, and each probe in full."""
 
 from __future__ import annotations
 
@@ -66,7 +66,6 @@ class DryRunScreen(ConsoleScreen):
     _judged: DryRunFinished | None = None
 
     def body(self) -> Iterable[Widget]:
-        """Verdict above, list and detail below."""
         yield Prose("verdict", classes="lead")
         with Horizontal(id="probe-frame"):
             yield ProbeList(self.glyphs)
@@ -74,12 +73,10 @@ class DryRunScreen(ConsoleScreen):
                 yield Facts("detail", classes="")
 
     def on_mount(self) -> None:
-        """The list takes the keys."""
         super().on_mount()
         self.query_one(ProbeList).focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What needs a verdict, or a probe, waits for it."""
         if action == "copy":
             return True if self.state.dry_evidence is not None or self._probe else None
         if action == "copy_fix":
@@ -95,7 +92,6 @@ class DryRunScreen(ConsoleScreen):
         return result.probes.get(chosen) if result and chosen else None
 
     def paint_body(self) -> None:
-        """Verdict, lines and detail as they stand; a new verdict's first reason is chosen."""
         result = self.state.dry_run
         probes = self.query_one(ProbeList)
         probes.show(result)
@@ -130,27 +126,22 @@ class DryRunScreen(ConsoleScreen):
             self.query_one(ProbeList).toggle(group)
 
     def action_go_on(self) -> None:
-        """Begin the dry run, or go on to the review."""
         self.controller.go_on()
 
     def action_open_all(self) -> None:
-        """Open all groups, or close those that are clean."""
         self.query_one(ProbeList).toggle_all()
 
     def action_again(self) -> None:
-        """Ask the chosen probe again."""
         if self._probe is not None:
             self.controller.ask_again(self._probe.id)
 
     def action_copy(self) -> None:
-        """Copy the chosen probe with what to do; where none is chosen, the report, and save it."""
         if self._probe is not None:
             self.controller.copy(withheld(probe_text(self._probe)), "the probe")
         elif self.state.dry_evidence is not None:
             self.controller.hand_out(copy=True)
 
     def action_copy_fix(self) -> None:
-        """Copy what repairs what the chosen probe found."""
         if self._probe is not None and self._probe.hint:
             self.controller.copy(withheld(self._probe.hint), "what to do")
 

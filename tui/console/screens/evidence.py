@@ -1,4 +1,4 @@
-"""What to paste into a pull request; how fast the refresh has been; who wrote to production."""
+"""Evidence: the report to paste, the runs on record, the deployment log."""
 
 from __future__ import annotations
 
@@ -75,7 +75,6 @@ class EvidenceScreen(ConsoleScreen):
     _shown_history: History | None = None
 
     def body(self) -> Iterable[Widget]:
-        """One of three: report, runs, log."""
         yield Prose("evidence-lead", classes="lead")
         with ContentSwitcher(initial="report-page", id="evidence-switch"):
             with VerticalScroll(id="report-page", classes="page", can_focus=False):
@@ -90,7 +89,6 @@ class EvidenceScreen(ConsoleScreen):
                 yield Prose("log")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What needs evidence waits for it; a baseline needs a run that timed a refresh."""
         if action in {"copy", "save", "open", "source"}:
             return True if self.state.evidence is not None else None
         if action == "baseline":
@@ -98,12 +96,10 @@ class EvidenceScreen(ConsoleScreen):
         return super().check_action(action, parameters)
 
     def on_resize(self) -> None:
-        """Draw the chart for the new size."""
         super().on_resize()
         self.call_after_refresh(self._draw)
 
     def paint_body(self) -> None:
-        """The report of what there is; made once, painted often."""
         evidence = self.state.evidence
         if evidence is not self._painted:
             self._painted = evidence
@@ -117,7 +113,6 @@ class EvidenceScreen(ConsoleScreen):
         self.query_one("#evidence-lead", Prose).say(self._lead())
 
     def text(self) -> str:
-        """The report as Markdown."""
         return report(self.state.evidence) if self.state.evidence else ""
 
     def _lead(self) -> Content:
@@ -145,7 +140,7 @@ class EvidenceScreen(ConsoleScreen):
         return entry if entry and entry.refresh_runs_ms else None
 
     def _entries(self) -> Sequence[Entry]:
-        """Runs of this project, or of the series of the last run where there is one."""
+        """Runs of this project, or of the last run's series."""
         history = self.state.history
         if history is None or self.state.session is None:
             return ()
@@ -215,21 +210,17 @@ class EvidenceScreen(ConsoleScreen):
         self._show_runs()
 
     def action_scroll(self, lines: int) -> None:
-        """Move what is read by so many lines."""
         page = self.query_one(ContentSwitcher).visible_content
         if page is not None:
             page.scroll_relative(y=lines, animate=False)
 
     def action_source(self) -> None:
-        """Show the Markdown itself, or rendered again."""
         self._switch("source-page")
 
     def action_runs(self) -> None:
-        """Show the runs on record, or the report again."""
         self._switch("runs-page")
 
     def action_log(self) -> None:
-        """Show the deployment log and whether it is sound, or the report again."""
         self._switch("log-page")
         if self.query_one(ContentSwitcher).current == "log-page":
             self._read_log()
@@ -251,7 +242,6 @@ class EvidenceScreen(ConsoleScreen):
 
     @work(group="baseline", exit_on_error=False)
     async def action_baseline(self) -> None:
-        """Mark the last run as what later ones are compared with."""
         session, entry = self.state.session, self._entry()
         if session is None or entry is None:
             return
@@ -265,21 +255,18 @@ class EvidenceScreen(ConsoleScreen):
         await self.state.read_history()
 
     def action_open(self) -> None:
-        """Open the report in the pager."""
         if self.state.evidence is not None:
             self.controller.page(self.text())
 
     def action_copy(self) -> None:
-        """Copy the report, and save it: no terminal tells whether copying worked."""
         self.controller.hand_out(copy=True)
 
     def action_save(self) -> None:
-        """Save the report, its JSON beside it."""
         self.controller.hand_out(copy=False)
 
 
 def as_rendered(markdown: str) -> str:
-    """GitHub's Markdown as a terminal renders it: what is folded there is open, under a heading."""
+    """GitHub's Markdown as a terminal renders it: folded parts are open."""
     text = _FOLDED.sub(r"### \1", markdown).replace("</details>", "")
     # The widget shows entities of inline text, but not those of a table's cells.
     return "\n".join(
@@ -289,7 +276,7 @@ def as_rendered(markdown: str) -> str:
 
 
 def in_ink(markdown: str) -> Content:
-    """Markdown as it stands, its headings brought out and its scaffolding held back."""
+    """Markdown as it stands, with its headings brought out."""
     return Content("\n").join(_line_in_ink(line) for line in markdown.splitlines())
 
 
@@ -304,7 +291,7 @@ def _line_in_ink(line: str) -> Content:
 
 
 def log_lines(path: str, log: LogCheck) -> Content:
-    """The deployment log in words: whether it is whole, then its records, newest first."""
+    """The deployment log in words: whether it is whole, then newest first."""
     if not log.records and not log.problems:
         return Content.assemble("No run has written to production from here.\n", (path, "$muted"))
     head = (

@@ -47,8 +47,6 @@ class HeatmapScreen(ConsoleScreen):
     """Headline, legend, grid, cell under the cursor; charts with room.
 
     Attributes:
-        spec: Axes, metric, order and filters.
-        shown: The rows on show, None before any were read.
         is_live: Whether they are the live view's rather than a run's sample.
     """
 
@@ -91,7 +89,6 @@ class HeatmapScreen(ConsoleScreen):
     _building = False
 
     def body(self) -> Iterable[Widget]:
-        """Headline, legend, grid and charts, detail, filter."""
         shades = ASCII_SHADES if self.glyphs is ASCII else SHADES
         yield Block("heatmap-lead")
         yield HeatmapLegend(glyphs=shades, id="legend")
@@ -104,14 +101,12 @@ class HeatmapScreen(ConsoleScreen):
         yield Input(id="heatmap-filter", placeholder="words a row's label must hold", compact=True)
 
     def on_mount(self) -> None:
-        """The grid takes the keys."""
         super().on_mount()
         self.query_one("#heatmap-filter").display = False
         self.query_one(HeatmapLegend).display = False
         self.query_one(HeatmapGrid).focus()
 
     def on_screen_resume(self) -> None:
-        """Show the sample of a run that has ended, or read the live view."""
         state = self.state
         if state.sample is not self._offered:
             self._offered = state.sample
@@ -121,7 +116,6 @@ class HeatmapScreen(ConsoleScreen):
             self.controller.read_live()
 
     def paint_body(self) -> None:
-        """Show the rows there are, and the headline."""
         wanted = self.state.live if self.is_live else self.state.sample
         if wanted is not self.shown:
             self._show(wanted)
@@ -215,7 +209,6 @@ class HeatmapScreen(ConsoleScreen):
             self._building = False
 
     def _put(self, grid: Grid) -> None:
-        """Show a grid, or nothing at all where there is nothing to show."""
         self.query_one(HeatmapGrid).grid = grid
         legend = self.query_one(HeatmapLegend)
         legend.grid = grid
@@ -278,40 +271,32 @@ class HeatmapScreen(ConsoleScreen):
     # Keys.
 
     def action_source(self) -> None:
-        """The live view, read anew; or, from it, the sample of the last run."""
         self.is_live = not self.is_live or self.state.sample is None
         if self.is_live:
             self.controller.read_live()
         self.paint()
 
     def action_axis(self) -> None:
-        """The next meaning of a row."""
         self._respec(replace(self.spec, axis=_next(self.spec.axis)))
 
     def action_columns(self) -> None:
-        """The next meaning of a column."""
         self._respec(replace(self.spec, columns=_next(self.spec.columns)))
 
     def action_metric(self) -> None:
-        """The next metric."""
         self._respec(replace(self.spec, metric=_next(self.spec.metric)))
 
     def action_order(self) -> None:
-        """The next order."""
         self._respec(replace(self.spec, order=_next(self.spec.order)))
 
     def action_scale(self) -> None:
-        """The next meaning of the colours."""
         self._respec(replace(self.spec, scale=_next(self.spec.scale)))
 
     def action_least(self, step: int) -> None:
-        """Fade cells of fewer attempts, or of more."""
         at = LEAST_CHOICES.index(self.spec.least)
         least = LEAST_CHOICES[(at + step) % len(LEAST_CHOICES)]
         self._respec(replace(self.spec, least=least))
 
     def action_origin(self) -> None:
-        """The next set of answers."""
         origin = _next(self.spec.origin)
         if origin is not Origin.ALL and not (self.shown and self.shown.synthetic):
             self.controller.tell("No synthetic rows here: these are real answers only.")
@@ -319,7 +304,6 @@ class HeatmapScreen(ConsoleScreen):
         self._respec(replace(self.spec, origin=origin))
 
     def action_filter(self) -> None:
-        """Type words to filter by."""
         field = self.query_one("#heatmap-filter", Input)
         field.display = True
         field.focus()
@@ -334,7 +318,6 @@ class HeatmapScreen(ConsoleScreen):
         self.query_one(HeatmapGrid).focus()
 
     def leave_filter(self) -> bool:
-        """Give up the filter that is being typed; whether there was one."""
         field = self.query_one("#heatmap-filter", Input)
         if not field.has_focus:
             return False
@@ -344,7 +327,6 @@ class HeatmapScreen(ConsoleScreen):
 
     @work(group="heatmap-export", exit_on_error=False)
     async def action_export(self) -> None:
-        """Save the rows or a picture, and say where."""
         session = self.state.session
         if self.shown is None or session is None:
             self.controller.tell("There is nothing to save yet: no rows were read.")
@@ -364,6 +346,5 @@ class HeatmapScreen(ConsoleScreen):
 
 
 def _next(member: E) -> E:
-    """The member after this one, the first after the last."""
     members = list(type(member))
     return members[(members.index(member) + 1) % len(members)]

@@ -31,15 +31,7 @@ REPAIR: Final = "make room on the disk, or let yourself write to that directory"
 def export_name(
     target: Target, sample: SampleTaken, grid: Grid, *, live: bool, at: datetime
 ) -> str:
-    """What an export is called: whose rows, which, when, and what filters.
-
-    Args:
-        target: The project they were read from.
-        sample: The rows.
-        grid: What is shown of them.
-        live: Whether they are the live view's rather than a run's sample.
-        at: Now, in UTC.
-    """
+    """What an export is called: whose rows, which, when, and what filters."""
     parts = ["heatmap", target.identity, "live" if live else "run", at.strftime("%Y%m%dT%H%M%SZ")]
     if len(sample.rows) < sample.total:
         parts.append(f"first-{len(sample.rows)}-of-{sample.total}")
@@ -56,21 +48,9 @@ async def export(
     folder: Path,
     name: str,
 ) -> str | None:
-    """Ask what to save, and save it; private files.
+    """Ask what to save, and save it in private files; returns what and where.
 
-    Args:
-        app: The application, showing the heatmap.
-        controller: Asks.
-        sample: The rows that were read.
-        grid: What is shown of them: rows that its filters keep out are not saved.
-        folder: Where to save.
-        name: The files' name without its ending.
-
-    Returns:
-        What was saved and where, in words; None where nothing was.
-
-    Raises:
-        ConfigurationError: A file cannot be written.
+    Rows that the filters of `grid` keep out are not saved.
     """
     keep = row_filter(grid.spec)
     rows = sample.rows

@@ -1,4 +1,4 @@
-"""Step 3: what a run would write, refresh and delete, as a balance; the operator agrees or not."""
+"""Step 3: what a run would write, refresh and delete, to agree to."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HEAD: Final = ("", "before", "during", "after")
 
 
 class ReviewScreen(ConsoleScreen):
-    """The balance and the plan, and two buttons; on production the safe one is chosen."""
+    """Balance, plan and two buttons; on production the safe one is focused."""
 
     VIEW: ClassVar[View] = View.REVIEW
     HELP_TEXT: ClassVar[str] = (
@@ -67,7 +67,6 @@ class ReviewScreen(ConsoleScreen):
     ]
 
     def body(self) -> Iterable[Widget]:
-        """Next step, balance and plan above, the buttons below."""
         with VerticalScroll(classes="page", can_focus=False):
             yield Prose("lead", classes="lead")
             with Vertical(classes="pane", id="balance-pane"):
@@ -79,12 +78,10 @@ class ReviewScreen(ConsoleScreen):
             yield Button("Write and verify", id="begin", variant="primary", compact=True)
 
     def on_mount(self) -> None:
-        """Name the panes."""
         self.query_one("#plan-pane").border_title = "Plan"
         super().on_mount()
 
     def on_screen_resume(self) -> None:
-        """Count what there is; choose the button that goes on, on production the safe one."""
         super().on_screen_resume()
         begin = self.query_one("#begin", Button)
         (self.query_one("#back") if self._is_careful or begin.disabled else begin).focus()
@@ -97,7 +94,6 @@ class ReviewScreen(ConsoleScreen):
         return session is None or session.target.is_production
 
     def paint_body(self) -> None:
-        """The plan for the project at hand."""
         session = self.state.session
         if session is None:
             return
@@ -110,20 +106,16 @@ class ReviewScreen(ConsoleScreen):
         self.query_one("#plan", Facts).show_pairs(plan(self.state, session))
 
     def action_go_on(self) -> None:
-        """Where no button is chosen, what the first line says."""
         if not self._is_careful:
             self.controller.go_on()
 
     def action_choose(self, by: int) -> None:
-        """Choose the button at the left or the right."""
         self.query_one("#begin" if by > 0 else "#back", Button).focus()
 
     def action_scroll(self, lines: int) -> None:
-        """Move the plan by so many lines."""
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def action_refresh_runs(self) -> None:
-        """Time the refresh once, or often enough to see its spread."""
         self.state.times_refresh_often = self.state.refresh_runs == 1
         self.paint()
 
@@ -150,7 +142,7 @@ def review_lead(state: State, session: Session, next_line: Content) -> Content:
 
 
 def balance_table(rows: Iterable[tuple[str, str, str, str]]) -> Content:
-    """Rows before, during and after a run, in columns set flush right."""
+    """Rows before, during and after a run."""
     table = [HEAD, *rows]
     widths = [max(cell_len(row[place]) for row in table) for place in range(len(HEAD))]
     lines = []
@@ -165,7 +157,7 @@ def balance_table(rows: Iterable[tuple[str, str, str, str]]) -> Content:
 
 
 def plan(state: State, session: Session) -> list[Pair]:
-    """What is refreshed, compared and deleted, how long it takes, and how to stop it."""
+    """What is refreshed, compared and deleted, how long, and how to stop it."""
     volume, runs = session.settings.volume, state.refresh_runs
     timed = "once; f: 5 times" if runs == 1 else f"{runs} times; f: once"
     return [

@@ -41,7 +41,7 @@ BANDS: Final = ("-good", "-serious", "-doubtful")
 
 
 class RunScreen(ConsoleScreen):
-    """While it runs: progress, stages in time, rate. Afterwards: the verdict, then the figures."""
+    """Progress, stages and rate while it runs; then the verdict and its figures."""
 
     VIEW: ClassVar[View] = View.RUN
     HELP_TEXT: ClassVar[str] = (
@@ -62,7 +62,6 @@ class RunScreen(ConsoleScreen):
     ]
 
     def body(self) -> Iterable[Widget]:
-        """Verdict or headline, figures, stages, rate, notices."""
         with VerticalScroll(classes="page", can_focus=False):
             yield Prose("band")
             yield Prose("lead", classes="lead")
@@ -76,27 +75,22 @@ class RunScreen(ConsoleScreen):
                 yield RateGraph(self.glyphs)
 
     def on_mount(self) -> None:
-        """Name the panes."""
         self.query_one("#stages-pane").border_title = "Stages"
         self.query_one("#rates-pane").border_title = "Rows a second"
         super().on_mount()
 
     def action_go_on(self) -> None:
-        """Go on to the evidence, or to what the end of the run asks for."""
         self.controller.go_on()
 
     def action_scroll(self, lines: int) -> None:
-        """Move the page by so many lines."""
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Nothing is purged beside a run."""
         if action == "app.purge":
             return not self.state.is_writing
         return super().check_action(action, parameters)
 
     def paint_body(self) -> None:
-        """Everything that is known of the run."""
         result, now = self.state.run, self.state.clock()
         if result is None:
             self.query_one("#lead", Prose).say(Content.assemble("No run yet.  ", self.next_line()))
@@ -182,7 +176,7 @@ def _retry(result: Result, signs: Glyphs) -> Content:
 
 
 def differences(result: Result, signs: Glyphs) -> Content:
-    """What the comparison found wrong: by kind with the likeliest reason, then one by one."""
+    """What the comparison found wrong: by kind with a reason, then one by one."""
     check = result.check
     if check is None or check.right:
         return Content("")
@@ -201,7 +195,7 @@ def differences(result: Result, signs: Glyphs) -> Content:
 
 
 def notices(result: Result, signs: Glyphs) -> Content:
-    """What is worth knowing: the last of it while it runs, afterwards all, and the problems."""
+    """What is worth knowing: the last of it while it runs, afterwards all."""
     finished = result.finished
     shown = result.notices if finished else result.notices[-NOTICES_SHOWN:]
     earlier = len(result.notices) - len(shown)

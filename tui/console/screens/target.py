@@ -1,4 +1,4 @@
-"""Step 1: which project this is, how it was opened, and how much a run would write."""
+"""Step 1: which project this is, how it was opened, how much a run writes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,6 @@ class TargetScreen(ConsoleScreen):
     ]
 
     def body(self) -> Iterable[Widget]:
-        """What to do next; project and plan; the other projects there are."""
         with VerticalScroll(classes="page", can_focus=False):
             yield Prose("lead", classes="lead")
             with Container(id="target-panes"):
@@ -69,14 +68,12 @@ class TargetScreen(ConsoleScreen):
             yield Facts("opening")
 
     def on_mount(self) -> None:
-        """Name the panes."""
         self.query_one("#project-pane").border_title = "Project"
         self.query_one("#plan-pane").border_title = "Plan"
         self.query_one("#files-pane").border_title = "Environments (o opens one)"
         super().on_mount()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Trying again makes sense only after a failure."""
         if action == "retry":
             return self.state.connect_error is not None
         if action == "other_project":
@@ -84,23 +81,18 @@ class TargetScreen(ConsoleScreen):
         return super().check_action(action, parameters)
 
     def action_scroll(self, lines: int) -> None:
-        """Move the page by so many lines."""
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def action_go_on(self) -> None:
-        """Go to the dry run, and begin it when it was not done yet."""
         self.controller.go_on()
 
     def action_retry(self) -> None:
-        """Connect once more."""
         self.controller.connect()
 
     def action_other_project(self) -> None:
-        """Choose another environment file."""
         self.controller.choose_project()
 
     def paint_body(self) -> None:
-        """Facts once connected; until then what is being waited for, and since when."""
         session = self.state.session
         self.query_one("#lead", Prose).say(self._lead())
         self.query_one("#target-panes").display = session is not None
@@ -163,7 +155,7 @@ class TargetScreen(ConsoleScreen):
 
 
 def project_facts(session: Session, signs: Glyphs) -> list[Pair]:
-    """Which project this is, and how it is come by."""
+    """Which project this is, and how it was configured."""
     target, settings = session.target, session.settings
     where = "started by this console" if session.is_sandbox else "from the environment"
     return [

@@ -1,4 +1,4 @@
-"""Which project this is, and why the console thinks so: on every screen, all the time."""
+"""Which project this is, and why the console thinks so, on every screen."""
 
 from __future__ import annotations
 
@@ -33,11 +33,7 @@ class BannerText:
     Attributes:
         kind: `opening`, `not connected`, `sandbox`, `local`, `staging` or `production`; decides
             glyph and colour.
-        where: Host and project.
-        reason: Why the console thinks so.
-        role: What the key may do.
         busy: What is under way, and since when; empty where nothing is.
-        verdict: How the last run or dry run ended, None before the first.
     """
 
     kind: str
@@ -89,7 +85,7 @@ def _last_verdict(state: State) -> Outcome | None:
 
 
 class Banner(Fitted):
-    """One line on top of every screen: glyph, WORD, place, reason; what is under way."""
+    """One line on top of every screen: kind, place, reason, what is under way."""
 
     KINDS: ClassVar = (OPENING, UNCONNECTED, SANDBOX, "local", "staging", PRODUCTION)
 
@@ -99,7 +95,7 @@ class Banner(Fitted):
         self.text = BannerText(OPENING)
 
     def tell(self, text: BannerText) -> None:
-        """Say this, in the colours of the kind of target."""
+        """Show this, in the colours of the kind of target."""
         self.text = text
         for kind in self.KINDS:
             self.set_class(kind == text.kind, f"-{kind.replace(' ', '-')}")

@@ -1,4 +1,4 @@
-"""What stands around the heatmap: the legend above it, the charts beside it."""
+"""What stands around the heatmap: the legend above, the charts beside it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ class HeatmapLegend(Widget):
     """One line that says how to read the heatmap.
 
     Attributes:
-        grid: The grid shown beside it.
         value: What is marked on the scale: the cursor's value, None for nothing.
         depth: How much colour to use; None asks the terminal.
     """
@@ -52,14 +51,6 @@ class HeatmapLegend(Widget):
         glyphs: Glyphs = SHADES,
         id: str | None = None,  # noqa: A002 - Textual's own name
     ) -> None:
-        """Make the legend.
-
-        Args:
-            grid: The grid shown beside it.
-            depth: How much colour to use; None asks the terminal.
-            glyphs: What the terminal can draw.
-            id: Textual's widget id.
-        """
         super().__init__(id=id)
         self._glyphs = glyphs
         self.set_reactive(HeatmapLegend.depth, depth)
@@ -67,25 +58,18 @@ class HeatmapLegend(Widget):
             self.set_reactive(HeatmapLegend.grid, grid)
 
     def on_mount(self) -> None:
-        """Follow the theme."""
         self.watch(self.app, "theme", self._restyle, init=False)
 
     def _restyle(self) -> None:
         self.refresh()
 
     def render(self) -> Text:
-        """The legend as text, never wider than the widget."""
         palette = palette_of(self, self.grid, self.depth, self._glyphs)
         return legend_text(self.grid, palette, self.size.width, at=self.value)
 
 
 class HeatmapCharts(Vertical):
-    """Two charts that follow the cursor; the style sheet may hide them.
-
-    Args:
-        ascii_only: Whether the terminal lacks Unicode.
-        id: Textual's widget id.
-    """
+    """Two charts that follow the cursor; the style sheet may hide them."""
 
     _grid: Grid | None = None
     _row = 0
@@ -103,7 +87,6 @@ class HeatmapCharts(Vertical):
         return self._row, self.content_size.width, self.content_size.height // 2 - 1
 
     def compose(self) -> Iterable[Widget]:
-        """Trend above, distribution below."""
         yield Static(id="chart-trend", markup=False)
         yield Static(id="chart-distribution", markup=False)
 
@@ -114,13 +97,11 @@ class HeatmapCharts(Vertical):
             self._draw()
 
     def clear(self) -> None:
-        """Show nothing."""
         self._grid = None
         for chart in self.query(Static):
             chart.update("")
 
     def on_resize(self, _: Resize) -> None:
-        """Draw for the new size."""
         if self._grid is not None:
             self._draw()
 

@@ -51,7 +51,6 @@ class HeatmapGrid(ScrollView, can_focus=True):
     and the order is the same.
 
     Attributes:
-        grid: What is shown.
         depth: How much colour to use; None asks the terminal.
     """
 
@@ -105,12 +104,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
     class CellHighlighted(Message):
         """The cursor is on a cell, or a new grid is shown under it.
 
-        Attributes:
-            heatmap: The widget.
-            grid: The grid of the cell; the widget may show another by the time this arrives.
-            row: Row of the cell.
-            column: Column of the cell.
-            cell: The cell, None for no data.
+        `grid` is that of the cell; the widget may show another by the time this arrives.
         """
 
         heatmap: HeatmapGrid
@@ -121,7 +115,6 @@ class HeatmapGrid(ScrollView, can_focus=True):
 
         @property
         def control(self) -> HeatmapGrid:
-            """The widget."""
             return self.heatmap
 
     @dataclass
@@ -136,14 +129,6 @@ class HeatmapGrid(ScrollView, can_focus=True):
         glyphs: Glyphs = SHADES,
         id: str | None = None,  # noqa: A002 - Textual's own name
     ) -> None:
-        """Make the widget.
-
-        Args:
-            grid: What to show at first.
-            depth: How much colour to use; None asks the terminal.
-            glyphs: What the terminal can draw.
-            id: Textual's widget id.
-        """
         super().__init__(id=id)
         self._glyphs = glyphs
         self._layout = Layout()
@@ -163,7 +148,6 @@ class HeatmapGrid(ScrollView, can_focus=True):
 
     @property
     def cursor_cell(self) -> Cell | None:
-        """The cell under the cursor, None for no data."""
         inside = self._row < len(self.grid.rows) and self._column < len(self.grid.columns)
         return self.grid.cell(self._row, self._column) if inside else None
 
@@ -184,12 +168,10 @@ class HeatmapGrid(ScrollView, can_focus=True):
     # Reactions
 
     def on_mount(self) -> None:
-        """Tell where the cursor starts."""
         if self.grid.rows:
             self._announce()
 
     def on_resize(self) -> None:
-        """Lay the grid out anew."""
         self._arrange()
 
     def notify_style_update(self) -> None:
@@ -198,11 +180,9 @@ class HeatmapGrid(ScrollView, can_focus=True):
         self._restyle()
 
     def watch_depth(self) -> None:
-        """Draw with more or less colour."""
         self._restyle()
 
     def watch_grid(self, old: Grid, new: Grid) -> None:
-        """Show another grid."""
         self._row, self._column = _follow(old, new, self._row, self._column)
         self._near = None
         self._arrange()
@@ -232,7 +212,6 @@ class HeatmapGrid(ScrollView, can_focus=True):
     # Keys and mouse
 
     def action_move(self, rows: int, columns: int) -> None:
-        """Move the cursor by rows and columns."""
         self.move_cursor(self._row + rows, self._column + columns)
 
     def action_edge(self, rows: int, columns: int) -> None:
@@ -242,20 +221,17 @@ class HeatmapGrid(ScrollView, can_focus=True):
         self.move_cursor(row, column)
 
     def action_page(self, rows: int, columns: int) -> None:
-        """Move the cursor by as many rows or columns as are visible."""
         self.action_move(
             rows * max(1, self._layout.rows_shown), columns * max(1, self._layout.columns_shown)
         )
 
     def action_select(self) -> None:
-        """Ask for the rows behind the cell under the cursor."""
         if self.grid.rows:
             self.post_message(
                 self.CellSelected(self, self.grid, self._row, self._column, self.cursor_cell),
             )
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor on the clicked cell; on its own cell, select it."""
         position = self._position(event)
         if position is None:
             self._click_beside(event)
@@ -275,11 +251,9 @@ class HeatmapGrid(ScrollView, can_focus=True):
         self.scroll_to(y=round(share * self.max_scroll_y), animate=False)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Mark the cell under the mouse."""
         self._hover(self._position(event))
 
     def on_leave(self) -> None:
-        """Forget the cell under the mouse."""
         self._hover(None)
 
     def _position(self, event: events.MouseEvent) -> tuple[int, int] | None:
@@ -321,7 +295,6 @@ class HeatmapGrid(ScrollView, can_focus=True):
         return strips
 
     def render_line(self, y: int) -> Strip:
-        """One line of the widget, `y` cells below its top."""
         if self._painter is None:
             palette = palette_of(self, self.grid, self.depth, self._glyphs)
             self._painter = Painter(self, self.grid, self._layout, palette)

@@ -79,16 +79,8 @@ class Layout:
     to them, so that the header stays above its cells.
 
     Attributes:
-        rows: Number of grid rows.
-        columns: Number of grid columns.
-        label_widths: Width of each part of the row labels.
         spark_width: Width of the sparklines beside them, 0 when there is no room for them.
-        total_width: Width of the row totals, 0 likewise.
-        cell_width: Width of a cell.
-        row_height: Height of a row.
         header: Lines above the rows.
-        width: Width of the area, scroll bar excluded.
-        height: Height of the area.
         scrolls: Whether there are more rows than fit, and a scroll bar beside them.
     """
 
@@ -106,13 +98,11 @@ class Layout:
 
     @property
     def gutter(self) -> int:
-        """Width left of the cells."""
         labels = sum(self.label_widths) + _LABEL_GAP * (len(self.label_widths) - 1)
         return labels + self.spark_width + bool(self.spark_width) + self.total_width + 1
 
     @property
     def virtual_size(self) -> Size:
-        """What the whole grid would take, header and gutter included."""
         return Size(
             self.gutter + self.columns * self.cell_width,
             self.header + self.rows * self.row_height,
@@ -120,20 +110,16 @@ class Layout:
 
     @property
     def columns_shown(self) -> int:
-        """Columns that fit."""
         return min(self.columns, max(1, (self.width - self.gutter) // self.cell_width))
 
     @property
     def rows_shown(self) -> int:
-        """Rows that fit whole."""
         return min(self.rows, max(1, (self.height - self.header) // self.row_height))
 
     def first_column(self, scroll_x: int) -> int:
-        """The leftmost column at a scroll offset."""
         return min(-(-scroll_x // self.cell_width), max(0, self.columns - self.columns_shown))
 
     def first_row(self, scroll_y: int) -> int:
-        """The topmost row at a scroll offset."""
         return min(-(-scroll_y // self.row_height), max(0, self.rows - self.rows_shown))
 
     def position_at(self, x: int, y: int, scroll_x: int, scroll_y: int) -> tuple[int, int] | None:
@@ -225,10 +211,7 @@ class Marks(NamedTuple):
     """What is marked in one line of cells.
 
     Attributes:
-        column: Column of the cursor.
-        on_row: Whether the cursor is on the row.
         near: Column of the mouse, -1 when it is not on the row.
-        thumb: Whether the thumb of the scroll bar is beside the line.
     """
 
     column: int = -1
@@ -259,7 +242,6 @@ class Line(Strip):
         self._drawn = "".join(drawn)
 
     def render(self, console: Console) -> str:
-        """The terminal sequences of the line."""
         return self._drawn
 
 
@@ -268,15 +250,9 @@ class Inks:
     """Styles that come from the theme.
 
     Attributes:
-        base: The background, and text on it.
-        header: Column headers.
-        label: Row labels.
         repeat: Parts of row labels that are as in the row above.
-        total: Row totals, sparklines, and all rows together.
         here: Labels of the row and column under the cursor.
-        empty: The hatch of cells without data.
         faded: Figures of cells with few attempts.
-        bar: The scroll bar.
     """
 
     base: Style
@@ -296,14 +272,7 @@ def colour_depth(app: App[object]) -> Depth:
 
 
 def palette_of(widget: Widget, grid: Grid, depth: Depth | None, glyphs: Glyphs) -> Palette:
-    """The palette for a grid in a widget, as its theme and its terminal are now.
-
-    Args:
-        widget: The widget.
-        grid: What is shown.
-        depth: How much colour to use; None asks the terminal.
-        glyphs: What the terminal can draw.
-    """
+    """The palette for a grid in a widget, as its theme and its terminal are now."""
     return palette_for(
         grid.spec.scale,
         dark=widget.app.current_theme.dark,
@@ -313,14 +282,7 @@ def palette_of(widget: Widget, grid: Grid, depth: Depth | None, glyphs: Glyphs) 
 
 
 class Painter:
-    """Turns one grid in one layout into lines.
-
-    Args:
-        widget: Has the component classes `STYLES`.
-        grid: What is shown.
-        layout: Where it is shown.
-        palette: How its values look.
-    """
+    """Turns one grid in one layout into lines; `widget` has the classes `STYLES`."""
 
     def __init__(self, widget: Widget, grid: Grid, layout: Layout, palette: Palette) -> None:
         filters, ground = widget.get_line_filters(), widget.background_colors[1]
@@ -360,17 +322,10 @@ class Painter:
     # Lines.
 
     def blank(self) -> Strip:
-        """A line without anything."""
         return Strip.blank(self._layout.width + self._layout.scrolls, self._inks.base)
 
     def header(self, line: int, first: int, column: int) -> Strip:
-        """One line of what stands above the rows.
-
-        Args:
-            line: Lines below the top: two of column labels; then all rows together.
-            first: The leftmost column.
-            column: The column under the cursor.
-        """
+        """One line of what stands above the rows: column labels, then the totals."""
         key = ("header", line, first, column)
         strip = self._kept.get(key)
         if strip is None:
@@ -382,14 +337,7 @@ class Painter:
         return strip
 
     def row(self, row: int, subline: int, first: int, marks: Marks) -> Strip:
-        """One line of a row.
-
-        Args:
-            row: The row.
-            subline: Which line of the row's height.
-            first: The leftmost column.
-            marks: What is marked.
-        """
+        """One line of a row; `subline` is which of its height."""
         key = (row, subline, first, marks)
         strip = self._kept.get(key)
         if strip is None:
@@ -579,7 +527,6 @@ class Painter:
         return Segment(self._own(f"{fit(text, room)} {total} "), self._inks.header)
 
     def _columns(self, line: int, first: int, here: int) -> list[Segment]:
-        """One of the two lines of column labels."""
         layout = self._layout
         width = layout.cell_width
         columns = self._grid.columns[first : first + layout.columns_shown]

@@ -1,4 +1,4 @@
-"""The keys that work here, at the foot of every screen; wraps instead of cutting."""
+"""The keys that work here, at the foot of every screen."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ GAP: Final = "  "
 
 
 class KeyBar(Fitted):
-    """Key and plain word for each binding that is shown; what is not possible now is dimmed.
+    """Key and plain word for each binding shown; impossible ones are dimmed.
 
     The keys of the screen stand at the left, those that are the same everywhere at the right, or on
-    a line of their own. A click on one presses it.
+    a line of their own. It wraps instead of cutting. A click on one presses it.
 
     Args:
         dims: Tells whether an action leads nowhere now. Its key still works: it says why.
-        label: What an action is called here, for those whose name depends on it.
     """
 
     def __init__(self, dims: Callable[[str], bool], label: Callable[[Binding], str]) -> None:
@@ -35,7 +34,6 @@ class KeyBar(Fitted):
         self._label = label
 
     def on_mount(self) -> None:
-        """Follow the bindings as they change."""
         super().on_mount()
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
 
@@ -44,7 +42,6 @@ class KeyBar(Fitted):
             self.draw()
 
     def made_for(self, width: int) -> Content:
-        """Both groups, on one line where they fit on one."""
         local, shared = self._items()
         everywhere = Content(GAP).join(shared)
         if not local:
@@ -56,7 +53,7 @@ class KeyBar(Fitted):
         return Content("\n").join([*_lines(local, width), *_lines(shared, width)])
 
     def _items(self) -> tuple[list[Content], list[Content]]:
-        """The keys of this screen, and those of the whole console, in order and once each."""
+        """The keys of this screen, and of the whole console, in order, once each."""
         local: list[Content] = []
         shared: list[Content] = []
         seen: set[str] = set()

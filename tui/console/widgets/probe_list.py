@@ -1,4 +1,4 @@
-"""The probes of a dry run in groups with counts; open where something asks for attention."""
+"""The probes of a dry run in groups; open where something asks for attention."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def status_mark(status: ProbeStatus | None, signs: Glyphs) -> Content:
 
 
 class ProbeList(OptionList, inherit_bindings=False):
-    """A line for each group, and for each probe of those that are open; lines change in place."""
+    """A line for each group, and for each probe of open groups."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "cursor_up", show=False, id="probes.up", tooltip="The line above"),
@@ -70,7 +70,7 @@ class ProbeList(OptionList, inherit_bindings=False):
 
     @property
     def chosen(self) -> str | None:
-        """The id of the probe under the cursor, None where that is a group or nothing."""
+        """The id of the probe under the cursor, None where that is a group."""
         option = self.highlighted_option
         if option is None or option.id is None or option.id.startswith(GROUP):
             return None
@@ -78,7 +78,7 @@ class ProbeList(OptionList, inherit_bindings=False):
 
     @property
     def chosen_group(self) -> ProbeGroup | None:
-        """The group under the cursor, None where that is a probe or nothing."""
+        """The group under the cursor, None where that is a probe."""
         option = self.highlighted_option
         name = (option.id or "") if option else ""
         return next((each for each in self._groups if GROUP + each.name == name), None)
@@ -94,7 +94,6 @@ class ProbeList(OptionList, inherit_bindings=False):
             self.highlighted = self.get_option_index(probe)
 
     def toggle(self, group: ProbeGroup) -> None:
-        """Open a group, or close it."""
         self._chosen_open[group.name] = not self._is_open(group)
         self._draw()
 
@@ -104,12 +103,11 @@ class ProbeList(OptionList, inherit_bindings=False):
         self._draw()
 
     def show(self, result: Result | None) -> None:
-        """Show how the probes stand, without moving any line that is there already."""
+        """Show how the probes stand, without moving any line that is there."""
         self._groups = probe_groups(result)
         self._draw()
 
     def on_resize(self, _: Resize) -> None:
-        """Fit the lines to the new width."""
         self.call_after_refresh(self._draw)
 
     def _is_open(self, group: ProbeGroup) -> bool:

@@ -42,14 +42,13 @@ class RailItem(Block):
 
 
 class Rail(Container):
-    """Four numbered steps with glyph and fact, then the two views; the current one is marked."""
+    """Four numbered steps with glyph and fact, then the two views."""
 
     def __init__(self, glyphs: Glyphs = UNICODE) -> None:
         super().__init__()
         self._glyphs = glyphs
 
     def compose(self) -> Iterator[Widget]:
-        """One item per step, and where there is room the two views."""
         yield Static("Checklist", classes="rail-heading")
         for view in CHECKLIST:
             yield RailItem(view)
@@ -58,13 +57,7 @@ class Rail(Container):
             yield RailItem(view)
 
     def show(self, steps: Sequence[Step], here: View, *, compact: bool) -> None:
-        """Show how the steps stand.
-
-        Args:
-            steps: The four steps, in order.
-            here: Where the operator is.
-            compact: Whether there is but one line.
-        """
+        """Show how the steps stand; compact is a single line."""
         lines = self._lines(steps, here, compact=compact, terse=False)
         # An item has a cell between it and the next.
         if compact and sum(line.cell_length + 1 for line in lines) > self.size.width - 1:

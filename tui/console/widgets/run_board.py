@@ -1,4 +1,4 @@
-"""A run as one sees it: progress, stages in time, rows a second; at its end verdict and figures."""
+"""A run as one sees it: progress, stages, rate; then verdict and figures."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def bar(fraction: float, width: int, signs: Glyphs, style: str) -> Content:
 
 
 class Overall(Fitted):
-    """How much of the run is done, the time it has taken and the time it still needs."""
+    """How much of the run is done, its time so far and the time left."""
 
     def __init__(self, glyphs: Glyphs = UNICODE) -> None:
         super().__init__("overall")
@@ -65,14 +65,12 @@ class Overall(Fitted):
         self._words = (0.0, "", "")
 
     def show_run(self, result: Result, now: float) -> None:
-        """Show how far the run has come at `now`."""
         fraction, left = progress(result, now)
         words = "" if left is None else f"about {time_left(left)} left"
         self._words = (fraction, duration(elapsed(result, now)), words)
         self.draw()
 
     def made_for(self, width: int) -> Content:
-        """The bar between its figures."""
         fraction, spent, left = self._words
         words = f"  {fraction:>4.0%}  {spent}  {left}"
         room = max(SHORTEST, width - max(cell_len(words), 34))
@@ -80,7 +78,7 @@ class Overall(Fitted):
 
 
 class Waterfall(Fitted):
-    """A line for each stage: its name, where it stands in time, its items and its length."""
+    """A line for each stage: name, place in time, items and length."""
 
     def __init__(self, glyphs: Glyphs = UNICODE) -> None:
         super().__init__("stages")
@@ -90,7 +88,6 @@ class Waterfall(Fitted):
         self._over = False
 
     def show_run(self, result: Result, now: float) -> None:
-        """Show how far the run has come at `now`."""
         self._spans = spans(result, now)
         self._over = result.finished is not None
         ends = [
@@ -100,7 +97,6 @@ class Waterfall(Fitted):
         self.draw()
 
     def made_for(self, width: int) -> Content:
-        """The lines."""
         return Content("\n").join(self._line(each, width) for each in self._spans)
 
     def _line(self, span: Span, width: int) -> Content:
@@ -118,7 +114,7 @@ class Waterfall(Fitted):
         )  # fmt: skip
 
     def _bar(self, span: Span, room: int, style: str) -> Content:
-        """Where the stage stands in the run, in half cells; at least one half is seen."""
+        """Where the stage stands in the run; at least half a cell is seen."""
         if span.start is None:
             return Content(" " * room)
         signs = self._glyphs
@@ -179,7 +175,6 @@ class RateGraph(Fitted):
         self._words = ""
 
     def show_run(self, state: State, now: float) -> None:
-        """Show the rates of the run up to `now`."""
         self._rates = state.rates.per_second(now)
         volume = state.run.volume if state.run else None
         words = []
@@ -197,7 +192,6 @@ class RateGraph(Fitted):
         self.draw()
 
     def made_for(self, width: int) -> Content:
-        """The graph, as high as there is room, and its figures."""
         lines = max(1, min(6, self.size.height - 1))
         head = Content.styled(self._words, "$muted").truncate(width, ellipsis=True)
         if not self._rates:
@@ -208,7 +202,7 @@ class RateGraph(Fitted):
 
 
 def _spread(values: Sequence[float], width: int) -> list[float]:
-    """The values over the whole width: each as often as there is room, or neighbours' mean."""
+    """The values over the whole width: repeated, or neighbours' mean."""
     step = len(values) / width
     groups = [
         values[int(place * step) : max(int(place * step) + 1, int((place + 1) * step))]
@@ -218,7 +212,7 @@ def _spread(values: Sequence[float], width: int) -> list[float]:
 
 
 def verdict_band(result: Result, signs: Glyphs, next_line: str) -> Content:
-    """The verdict as three rows: its word and message, what to do, and what comes next."""
+    """The verdict as rows: its word and message, what to do, what comes next."""
     finished = result.finished
     if finished is None:
         return Content("")
@@ -255,12 +249,10 @@ class Tiles(Horizontal):
         self._glyphs = glyphs
 
     def compose(self) -> Iterator[Widget]:
-        """As many blocks as a run has figures."""
         for number in range(TILES):
             yield Block(f"tile-{number}", classes="tile")
 
     def show_tiles(self, tiles: Sequence[Tile]) -> None:
-        """Show these; the rest is hidden."""
         for number, block in enumerate(self.query(Block)):
             block.display = number < len(tiles)
             if number < len(tiles):

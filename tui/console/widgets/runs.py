@@ -1,4 +1,4 @@
-"""Earlier runs in a table: when, refresh, change, SQL, verdict; two of them can be compared."""
+"""Earlier runs in a table; two of them can be compared."""
 
 from __future__ import annotations
 
@@ -102,19 +102,18 @@ class RunList(OptionList, inherit_bindings=False):
 
     @property
     def chosen(self) -> Entry | None:
-        """The run under the cursor."""
         option = self.highlighted_option
         name = option.id if option else None
         return next((each for each in self._entries if each.run_id == name), None)
 
     @property
     def pair(self) -> tuple[Entry, Entry] | None:
-        """The two runs that are marked, the earlier one first; None while there are not two."""
+        """The two runs that are marked, the earlier one first."""
         pair = [each for each in self._entries if each.run_id in self.marked]
         return (pair[0], pair[1]) if len(pair) == 2 else None
 
     def mark(self) -> None:
-        """Mark the run under the cursor, or take its mark away; at most two keep one."""
+        """Mark the run under the cursor, or unmark it; at most two are marked."""
         entry = self.chosen
         if entry is None:
             return

@@ -1,4 +1,4 @@
-"""Text that is painted often, and names beside values, wrapped where a reader would break them."""
+"""Text that is painted often, and names beside values."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _JOINTS: Final = re.compile(r"(?<=[/?&=,:_@.-])")
 
 
 class Block(Static):
-    """A block of text, never read as markup; nothing is done when it has not changed."""
+    """A block of text, never read as markup; painted when it has changed."""
 
     def __init__(self, id: str | None = None, *, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, classes=classes, markup=False)
         self._shown = Content("")
 
     def show(self, text: Content | str) -> None:
-        """Show `text`. The screen is laid out anew only where its lines may have changed."""
+        """Show `text`. The screen is laid out anew only where lines may have changed."""
         content = text if isinstance(text, Content) else Content(text)
         if content.is_same(self._shown):
             return
@@ -42,7 +42,7 @@ class Block(Static):
             self.call_after_refresh(self.refresh, layout=True)
 
     def _shape(self, content: Content) -> tuple[int, ...]:
-        """What the layout depends on: the rows each line takes, or its width where that counts."""
+        """What the layout depends on: the rows of each line, or its width."""
         lines = [Content(line) for line in content.plain.split("\n")] if content.plain else []
         if self.styles.width is not None and self.styles.width.is_auto:
             return tuple(line.cell_length for line in lines)
@@ -64,11 +64,9 @@ class Fitted(Block):
             self.show(self.made_for(width))
 
     def on_mount(self) -> None:
-        """Draw once there is a width."""
         self.call_after_refresh(self.draw)
 
     def on_resize(self, _: Resize) -> None:
-        """Draw for the new width."""
         # A change of height asked for while the screen is being laid out would be lost.
         self.call_after_refresh(self.draw)
 
@@ -81,12 +79,10 @@ class Prose(Fitted):
         self._text = Content("")
 
     def say(self, text: Content | str) -> None:
-        """Show this text."""
         self._text = text if isinstance(text, Content) else Content(text)
         self.draw()
 
     def made_for(self, width: int) -> Content:
-        """The text in lines."""
         return Content("\n").join(wrap(self._text, width))
 
 
@@ -99,17 +95,11 @@ class Facts(Fitted):
         self._head: Content | None = None
 
     def show_pairs(self, pairs: Sequence[Pair], *, head: Content | None = None) -> None:
-        """Show these facts.
-
-        Args:
-            pairs: Names and values; an empty name continues the one above.
-            head: A line above them, None for none.
-        """
+        """Show names and values; an empty name continues the one above."""
         self._pairs, self._head = pairs, head
         self.draw()
 
     def made_for(self, width: int) -> Content:
-        """Head and table."""
         table = columns(self._pairs, width)
         if self._head is None:
             return table
@@ -118,13 +108,10 @@ class Facts(Fitted):
 
 
 def columns(rows: Iterable[Pair], width: int, *, gap: int = 2, key: str = "$muted") -> Content:
-    """Names and values in two columns, one pair a line; an empty name continues the last.
+    """Names and values in two columns, one pair a line.
 
-    Args:
-        rows: The pairs. Text from outside is safe in both: nothing is read as markup.
-        width: Cells there are; longer values go on below where they began.
-        gap: Cells between the columns.
-        key: Style of the names.
+    An empty name continues the last; longer values go on below where they began. Nothing is read as
+    markup.
     """
     pairs = list(rows)
     longest = max((cell_len(name) for name, _ in pairs), default=0)
@@ -139,7 +126,7 @@ def columns(rows: Iterable[Pair], width: int, *, gap: int = 2, key: str = "$mute
 
 
 def wrap(text: Content, width: int) -> list[Content]:
-    """The text in lines of `width` cells: broken between words, else at the joints of a path."""
+    """The text in lines of `width` cells: broken between words, or in a path."""
     lines: list[Content] = []
     begin = 0
     for line in text.plain.split("\n"):
@@ -155,7 +142,7 @@ def wrap(text: Content, width: int) -> list[Content]:
 
 
 def _pieces(line: str, width: int) -> Iterator[tuple[int, str]]:
-    """What a line may be broken into: words and commands; where these are too long, their parts."""
+    """What a line may be broken into: words, commands, parts of long ones."""
     for found in _PIECES.finditer(line):
         yield from _parts(found.start(), found.group(), width)
 
