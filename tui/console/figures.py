@@ -9,7 +9,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from tui.console.state import View
-from tui.console.words import duration, milliseconds, plural
+from tui.console.words import duration, milliseconds
+from tui.heatmap.formatting import plural
 from tui.settings import ENVIRONMENT_FILE
 from tui.verify.events import CLEAN_UP, Mode, Outcome, ProbeStatus, Stage
 from tui.verify.result import StageState

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from tui.console.words import duration, plural
+from tui.console.words import duration
 from tui.errors import ExitCode, OperatorError
 from tui.evidence.archive import Archive
+from tui.heatmap.formatting import plural
 from tui.verify.events import Mode, Outcome, ProbeStatus, RunFinished, StageProgress
 
 if TYPE_CHECKING:

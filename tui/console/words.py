@@ -40,16 +40,6 @@ def rate(per_second: float | None) -> str:
     return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
 
 
-def plural(count: int, noun: str) -> str:
-    """A count and its noun: `1 row`, `2 rows`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def one_line(text: str) -> str:
-    """Text without its line breaks."""
-    return " ".join(text.split())
-
-
 def graph(values: Sequence[float], levels: str, *, height: int = 1) -> list[str]:
     """A bar for each value, the highest `height` lines high; top line first.
 

@@ -9,7 +9,8 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from tui.console.widgets.text import columns, wrap
-from tui.console.words import duration, graph, milliseconds, plural, rate, time_left
+from tui.console.words import duration, graph, milliseconds, rate, time_left
+from tui.heatmap.formatting import plural
 
 
 @pytest.mark.parametrize(

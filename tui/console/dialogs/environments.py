@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
 from textual import on
-from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.console.dialogs.base import Dialog, Surroundings
+from tui.console.widgets.text import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from textual.content import Content
     from textual.widget import Widget
 
     from tui.console.state import EnvironmentFile
@@ -26,18 +26,8 @@ def environment_rows(
     files: Sequence[EnvironmentFile], current: Path | None, history: History | None
 ) -> list[Content]:
     """One line a file: name, host, kind, last verdict and when; * is in use."""
-    table = [_row(each, each.path == current, history) for each in files]
-    widths = [max((cell_len(row[place]) for row in table), default=0) for place in range(5)]
-    styles = ("bold", "", "", "", "$muted")
-    return [
-        Content("  ")
-        .join(
-            Content.styled(cell + " " * (width - cell_len(cell)), style)
-            for cell, width, style in zip(row, widths, styles, strict=True)
-        )
-        .rstrip()
-        for row in table
-    ]
+    rows = [_row(each, each.path == current, history) for each in files]
+    return [line.rstrip() for line in table(rows, ("bold", "", "", "", "$muted"))]
 
 
 def _row(file: EnvironmentFile, in_use: bool, history: History | None) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tui.console.dialogs.base import Question, Surroundings
-from tui.console.words import plural
+from tui.heatmap.formatting import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

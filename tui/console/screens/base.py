@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
@@ -114,6 +114,12 @@ class ConsoleScreen(Screen[None]):
             self._steps = steps
             self.refresh_bindings()
         self.paint_body()
+
+    def action_go_on(self) -> None:
+        self.controller.go_on()
+
+    def action_scroll(self, lines: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def on_mount(self) -> None:
         self._composed = True

@@ -10,14 +10,15 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList
 
-from tui.console.figures import ProbeGroup, restart_command
+from tui.console.figures import ProbeGroup, elapsed, restart_command
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
 from tui.console.widgets.probe_list import STATUS_STYLES, ProbeList, status_mark
 from tui.console.widgets.run_board import bar
 from tui.console.widgets.text import Facts, Prose
-from tui.console.words import duration, milliseconds, one_line, plural
+from tui.console.words import duration, milliseconds
 from tui.evidence.report import withheld
+from tui.heatmap.formatting import clean_label, plural
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
@@ -125,9 +126,6 @@ class DryRunScreen(ConsoleScreen):
         if group is not None:
             self.query_one(ProbeList).toggle(group)
 
-    def action_go_on(self) -> None:
-        self.controller.go_on()
-
     def action_open_all(self) -> None:
         self.query_one(ProbeList).toggle_all()
 
@@ -166,7 +164,7 @@ def verdict_lines(state: State, signs: Glyphs, next_line: Content) -> Content:
             (f"{signs.busy} asking  ", "$focus bold"),
             bar(answered / asked if asked else 0.0, GAUGE, signs, "$focus"),
             f"  {answered} of {plural(asked, 'probe')}",
-            (f"  {duration(max(0.0, state.clock() - result.began))}", "$muted"),
+            (f"  {duration(elapsed(result, state.clock()))}", "$muted"),
         )
     counts = Content(", ").join(
         Content.styled(f"{count} {status.value}", STATUS_STYLES[status])
@@ -186,7 +184,7 @@ def verdict_lines(state: State, signs: Glyphs, next_line: Content) -> Content:
     reasons = list(verdict.reasons[:REASONS_SHOWN])
     more = len(verdict.reasons) - len(reasons)
     lines = [Content.assemble((f"{signs.bad} {verdict.verdict}", "$bad bold"), "  ", counts)]
-    lines += [Content(f"  {signs.bullet} {one_line(reason)}") for reason in reasons]
+    lines += [Content(f"  {signs.bullet} {clean_label(reason)}") for reason in reasons]
     if more:
         lines.append(Content.styled(f"  {signs.bullet} and {more} more, below", "$muted"))
     return Content("\n").join([*lines, next_line])

@@ -19,12 +19,12 @@ from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
 from tui.console.widgets.runs import RunList
 from tui.console.widgets.text import Block, Prose
-from tui.console.words import plural
 from tui.errors import OperatorError
 from tui.evidence.archive import Archive
 from tui.evidence.comparison import compare
 from tui.evidence.report import comparison_line, report
 from tui.heatmap.charts import LEAST_HEIGHT, LEAST_WIDTH, refresh_chart
+from tui.heatmap.formatting import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

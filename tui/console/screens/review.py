@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from rich.cells import cell_len
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -14,8 +13,8 @@ from textual.widgets import Button
 from tui.console.figures import balance, expected_duration, headless_command, restart_command
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
-from tui.console.widgets.text import Block, Facts, Prose
-from tui.console.words import plural
+from tui.console.widgets.text import Block, Facts, Prose, table
+from tui.heatmap.formatting import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,13 +106,10 @@ class ReviewScreen(ConsoleScreen):
 
     def action_go_on(self) -> None:
         if not self._is_careful:
-            self.controller.go_on()
+            super().action_go_on()
 
     def action_choose(self, by: int) -> None:
         self.query_one("#begin" if by > 0 else "#back", Button).focus()
-
-    def action_scroll(self, lines: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def action_refresh_runs(self) -> None:
         self.state.times_refresh_often = self.state.refresh_runs == 1
@@ -143,17 +139,8 @@ def review_lead(state: State, session: Session, next_line: Content) -> Content:
 
 def balance_table(rows: Iterable[tuple[str, str, str, str]]) -> Content:
     """Rows before, during and after a run."""
-    table = [HEAD, *rows]
-    widths = [max(cell_len(row[place]) for row in table) for place in range(len(HEAD))]
-    lines = []
-    for number, row in enumerate(table):
-        styles = ("$muted",) * 4 if not number else ("$muted", "", "$focus bold", "")
-        cells = [
-            Content.styled(text.ljust(width) if not place else text.rjust(width), styles[place])
-            for place, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append(Content("    ").join(cells))
-    return Content("\n").join(lines)
+    styles = ("$muted", "", "$focus bold", "")
+    return Content("\n").join(table([HEAD, *rows], styles, head=True, right={1, 2, 3}, gap=4))
 
 
 def plan(state: State, session: Session) -> list[Pair]:

@@ -20,7 +20,8 @@ from tui.console.widgets.run_board import (
     verdict_class,
 )
 from tui.console.widgets.text import Prose
-from tui.console.words import duration, one_line, plural
+from tui.console.words import duration
+from tui.heatmap.formatting import clean_label, plural
 from tui.verify.events import Mode, Outcome
 from tui.verify.result import StageState
 
@@ -78,12 +79,6 @@ class RunScreen(ConsoleScreen):
         self.query_one("#stages-pane").border_title = "Stages"
         self.query_one("#rates-pane").border_title = "Rows a second"
         super().on_mount()
-
-    def action_go_on(self) -> None:
-        self.controller.go_on()
-
-    def action_scroll(self, lines: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "app.purge":
@@ -170,7 +165,7 @@ def _retry(result: Result, signs: Glyphs) -> Content:
         return Content("")
     return Content.styled(
         f"{signs.warn} retrying {retry.attempt} of {retry.attempts} in "
-        f"{duration(retry.wait_s)}: {one_line(retry.reason)} ({retry.what})",
+        f"{duration(retry.wait_s)}: {clean_label(retry.reason)} ({retry.what})",
         "$warn",
     )
 

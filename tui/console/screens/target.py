@@ -13,7 +13,8 @@ from tui.console.figures import expected_duration
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
 from tui.console.widgets.text import Block, Facts, Prose
-from tui.console.words import duration, plural
+from tui.console.words import duration
+from tui.heatmap.formatting import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,12 +80,6 @@ class TargetScreen(ConsoleScreen):
         if action == "other_project":
             return self.controller.environments is not None
         return super().check_action(action, parameters)
-
-    def action_scroll(self, lines: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
-
-    def action_go_on(self) -> None:
-        self.controller.go_on()
 
     def action_retry(self) -> None:
         self.controller.connect()

@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.content import Content
 
+from tui.console.figures import GOOD, elapsed
 from tui.console.theme import UNICODE, Glyphs
 from tui.console.widgets.text import Fitted
 from tui.console.words import duration
 from tui.redact import redact
-from tui.verify.events import Outcome
 
 if TYPE_CHECKING:
     from tui.console.state import State
-    from tui.verify.result import Result
+    from tui.verify.events import Outcome
 
 OPENING: Final = "opening"
 UNCONNECTED: Final = "not connected"
 SANDBOX: Final = "sandbox"
 PRODUCTION: Final = "production"
-_GOOD: Final = {Outcome.VERIFIED, Outcome.READY, Outcome.CLEAN}
 # Cells a reason has to have left to be worth beginning.
 _LEAST_REASON: Final = 12
 
@@ -69,14 +68,10 @@ def _busy(state: State) -> str:
     now = state.clock()
     if state.is_writing and state.run is not None:
         word = "stopping" if state.run.cancelling else "running"
-        return f"{word} {duration(_elapsed(state.run, now))}"
+        return f"{word} {duration(elapsed(state.run, now))}"
     if state.is_probing and state.dry_run is not None:
-        return f"asking {duration(_elapsed(state.dry_run, now))}"
+        return f"asking {duration(elapsed(state.dry_run, now))}"
     return ""
-
-
-def _elapsed(result: Result, now: float) -> float:
-    return max(0.0, now - result.began)
 
 
 def _last_verdict(state: State) -> Outcome | None:
@@ -131,6 +126,6 @@ class Banner(Fitted):
         if text.busy:
             parts.append(Content.styled(f"{signs.busy} {text.busy}", "bold"))
         elif text.verdict is not None:
-            mark = signs.done if text.verdict in _GOOD else signs.bad
+            mark = signs.done if text.verdict in GOOD else signs.bad
             parts.append(Content.styled(f"{mark} {text.verdict.value}", "bold"))
         return Content(f" {signs.sep} ").join(parts)

@@ -83,9 +83,6 @@ class HeatmapCharts(Vertical):
         super().__init__(id=id)
         self._ascii_only = ascii_only
 
-    def _wanted(self) -> tuple[int, int, int]:
-        return self._row, self.content_size.width, self.content_size.height // 2 - 1
-
     def compose(self) -> Iterable[Widget]:
         yield Static(id="chart-trend", markup=False)
         yield Static(id="chart-distribution", markup=False)
@@ -113,7 +110,7 @@ class HeatmapCharts(Vertical):
     async def _draw_at_rest(self) -> None:
         await asyncio.sleep(REST_S)
         grid = self._grid
-        row, width, height = self._wanted()
+        row, width, height = self._row, self.content_size.width, self.content_size.height // 2 - 1
         if grid is None or row >= len(grid.rows) or width < LEAST_WIDTH or height < LEAST_HEIGHT:
             return
         trend, spread = await asyncio.to_thread(

@@ -5,17 +5,18 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from rich.cells import cell_len
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from tui.console.widgets.text import table
 from tui.console.words import milliseconds
 from tui.evidence.comparison import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from textual.content import Content
 
     from tui.evidence.history import Entry
 
@@ -27,14 +28,14 @@ def run_rows(
     entries: Sequence[Entry], baseline: str | None, marked: Sequence[str]
 ) -> list[Content]:
     """The table, newest run first, its heading in front."""
-    table = [HEAD]
+    rows = [HEAD]
     newest_first = list(enumerate(entries))[::-1]
     for place, entry in newest_first:
         before = entries[place - 1] if place else None
         timing = Timing.of(entry.refresh_runs_ms)
         sign = "B" if entry.run_id == baseline else ""
         sign = str(list(marked).index(entry.run_id) + 1) if entry.run_id in marked else sign
-        table.append(
+        rows.append(
             (
                 sign,
                 entry.at.strftime("%Y-%m-%d %H:%M"),
@@ -48,18 +49,8 @@ def run_rows(
                 entry.run_id,
             )
         )
-    widths = [max(cell_len(row[place]) for row in table) for place in range(len(HEAD))]
     styles = ("$focus bold", "", "bold", "$muted", "", "$muted", "", "$muted")
-    return [
-        Content("  ").join(
-            Content.styled(
-                cell.rjust(width) if place in {2, 3, 4} else cell.ljust(width),
-                style if number else "$muted",
-            )
-            for place, (cell, width, style) in enumerate(zip(row, widths, styles, strict=True))
-        )
-        for number, row in enumerate(table)
-    ]
+    return table(rows, styles, head=True, right={2, 3, 4})
 
 
 def _change(before: Entry | None, entry: Entry) -> str:

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from textual.events import Resize
 
@@ -123,6 +123,27 @@ def columns(rows: Iterable[Pair], width: int, *, gap: int = 2, key: str = "$mute
         for number, piece in enumerate(wrapped or [Content("")]):
             lines.append(Content.assemble((("" if number else name).ljust(indent), key), piece))
     return Content("\n").join(lines)
+
+
+def table(
+    rows: Sequence[Sequence[str]],
+    styles: Sequence[str],
+    *,
+    head: bool = False,
+    right: Collection[int] = (),
+    gap: int = 2,
+) -> list[Content]:
+    """Rows with their cells aligned, a line each; with a head, the first is muted."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for number, row in enumerate(rows):
+        cells = []
+        for place, (text, width, style) in enumerate(zip(row, widths, styles, strict=True)):
+            room = " " * (width - cell_len(text))
+            aligned = room + text if place in right else text + room
+            cells.append(Content.styled(aligned, "$muted" if head and not number else style))
+        lines.append(Content(" " * gap).join(cells))
+    return lines
 
 
 def wrap(text: Content, width: int) -> list[Content]:
