@@ -1,4 +1,4 @@
-"""Which trigger or key may be behind a refusal or a change, as the preflight lists them.
+"""Which trigger or key may be behind a refusal or a change, as listed.
 
 Everything here is a hint: a preflight that is missing, or of another shape, names nothing.
 """
@@ -30,18 +30,14 @@ _OTHER_TROUBLE: Final = (KeyRefused, ProjectUnreachable, TimedOut)
 
 
 class Causes:
-    """What the preflight knows of a project's tables.
-
-    Args:
-        preflight: The document; empty where there is none.
-    """
+    """What the preflight knows of a project's tables."""
 
     def __init__(self, preflight: Mapping[str, Any]) -> None:
         tables = preflight.get("tables")
         self._tables: Mapping[str, Any] = tables if isinstance(tables, dict) else {}
 
     def triggers(self, table: str, event: str) -> list[str]:
-        """Enabled triggers that fire on `insert` or `delete`, with their functions and owners."""
+        """Enabled triggers that fire on `insert` or `delete`, with function and owner."""
         return [f"{each['name']} ({_function(each)})" for each in self._firing(table, event)]
 
     def writers(self, table: str, column: str | None = None) -> str:
@@ -71,7 +67,7 @@ class Causes:
         ]
 
     def name(self, error: ProjectError, table: str, event: str) -> ProjectError:
-        """The error, naming what of the table may have refused."""
+        """The error, its hint naming what of the table may have refused."""
         if isinstance(error, _OTHER_TROUBLE):
             return error
         named = [] if _of_its_own(error, table) else self.triggers(table, event)
@@ -88,8 +84,7 @@ class Causes:
     def holding(self, error: ProjectError, table: str) -> dict[str, str]:
         """Foreign keys that keep rows of a table from being deleted.
 
-        Returns:
-            For each key, in words, the SQL that removes what it ties to a run.
+        For each key, in words, the SQL that removes what it ties to a run.
         """
         if isinstance(error, _OTHER_TROUBLE):
             return {}

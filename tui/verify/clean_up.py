@@ -1,9 +1,9 @@
 """Delete what carries a run's tag, and prove that it is gone.
 
 The end of a run, cancelling, failure, recovery of a crashed run and `--purge` all come here. It
-needs no journal, only the tag, so it works from any machine. Rows are found by the exact pattern
-of `leftovers`, and each delete repeats that pattern (or names rows that belong to what it found),
-so a row without the tag is never touched. Every step can be interrupted and repeated.
+needs no journal, only the tag, so it works from any machine. Rows are found by the exact pattern of
+`leftovers`, and each delete repeats that pattern (or names rows that belong to what it found), so a
+row without the tag is never touched. Every step can be interrupted and repeated.
 
 Questions and users stay until no response to the questions is counted any more: where a trigger
 keeps responses, they would be orphans that no tag finds.
@@ -44,10 +44,9 @@ _KEPT_REMEDY: Final = (
 
 
 class Unexplained(OperatorError):
-    """There are more responses than synthetic users can have given; nothing was deleted.
+    """There are more responses than synthetic users can have given.
 
-    Attributes:
-        count: How many more.
+    `count` says how many more; nothing was deleted.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.LEFTOVERS
@@ -60,12 +59,7 @@ class Unexplained(OperatorError):
 class CleanUp:
     """Deletes what `leftovers.find` found, going on past single failures.
 
-    Args:
-        context: The run.
-        found: What to delete.
-
-    Attributes:
-        kept: Responses that are still counted although their deletion was answered with success.
+    `kept` counts responses that are still there although their deletion was answered with success.
     """
 
     def __init__(self, context: RunContext, found: Leftovers) -> None:
@@ -79,7 +73,7 @@ class CleanUp:
 
     @property
     def problems(self) -> list[str]:
-        """What could not be deleted and why; what was refused alike is one line with a count."""
+        """What could not be deleted and why, equal refusals in one line."""
         return [
             text if count == 1 else f"{text} ({count:,} times)"
             for text, count in self._problems.items()
@@ -87,15 +81,13 @@ class CleanUp:
 
     @property
     def runs(self) -> frozenset[str]:
-        """Runs whose rows it deletes."""
         return frozenset(self._found.by_run())
 
     def check_cap(self, *, accepted: int | None = None, command: Callable[[int], str]) -> None:
-        """Make sure that the tag explains what is about to be deleted.
+        """Raise `Unexplained` where the tag does not explain all of it.
 
-        Args:
-            accepted: So many of them the operator wants deleted, and no other number.
-            command: The command line that accepts a number of them.
+        `accepted` is the only number of unexplained responses that the operator agrees to;
+        `command` is the command line that accepts a number.
 
         Raises:
             Unexplained: It does not, and nobody accepted that.
@@ -116,11 +108,7 @@ class CleanUp:
         self._context.emit(Notice(f"{text}; they go with the questions", warning=True))
 
     async def responses(self) -> bool:
-        """Delete the responses to synthetic questions, some at a time, and recount them.
-
-        Returns:
-            Whether none is left, so that questions and users may go.
-        """
+        """Delete the responses to synthetic questions; whether none is left."""
         total = self._found.tally.responses
         with self._context.stage(
             Stage.CLEANUP_RESPONSES, total, "deleting synthetic responses"
@@ -185,7 +173,6 @@ class CleanUp:
             progress.advance(removed)
 
     async def questions(self) -> None:
-        """Delete the synthetic questions."""
         questions = self._found.questions
         with self._context.stage(
             Stage.CLEANUP_QUESTIONS, len(questions), "deleting synthetic questions"
@@ -208,7 +195,6 @@ class CleanUp:
             await self._project.each(self._found.chunks(IDS_PER_REQUEST), delete)
 
     async def users(self) -> None:
-        """Delete the synthetic users."""
         users = self._found.users
         with self._context.stage(
             Stage.CLEANUP_USERS, len(users), "deleting synthetic users"
@@ -226,7 +212,6 @@ class CleanUp:
             await self._project.each(users, delete, at_once=self._project.small_requests)
 
     def add_problem(self, text: str) -> None:
-        """Note what went wrong."""
         self._problems[text] += 1
 
     def _refused(self, error: ProjectError, table: str) -> None:
@@ -238,7 +223,7 @@ class CleanUp:
         self.add_problem(text)
 
     def remedy(self) -> str | None:
-        """The SQL that removes what this clean-up could not, with what comes after it."""
+        """The SQL that removes what this clean-up could not, with what comes after."""
         if self.kept:
             return _KEPT_REMEDY
         if self._held:

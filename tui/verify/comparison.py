@@ -1,4 +1,4 @@
-"""Is every synthetic aggregate what it must be? And if not, in what and why most likely?"""
+"""Whether every synthetic aggregate is what it must be, and if not, why."""
 
 from __future__ import annotations
 
@@ -40,11 +40,7 @@ async def compare(
 ) -> CheckFinished:
     """Read the run's rows from the view and compare all eight columns of each.
 
-    Args:
-        project: Where to read.
-        question_ids: The run's questions, in ascending order.
-        expected: The rows that must be there.
-        advance: Called with the number of rows that have been read.
+    `question_ids` are in ascending order; `advance` is called with the number of rows read.
 
     Raises:
         ProjectError: The view could not be read.
@@ -98,7 +94,7 @@ def _difference(want: AggregateRow | None, got: AggregateRow | None) -> Differen
 
 
 def _paired(absent: Iterable[AggregateRow], surplus: Iterable[AggregateRow]) -> list[Difference]:
-    """Missing and unexpected rows, two of a question as one where only their week is off."""
+    """Missing and unexpected rows, two of a question as one if a week is off."""
     left: dict[UUID, list[AggregateRow]] = defaultdict(list)
     for row in surplus:
         left[row.question_id].append(row)
@@ -120,7 +116,7 @@ def _near(one: AggregateRow, other: AggregateRow) -> bool:
 
 
 def grouped(differences: Iterable[Difference]) -> tuple[DifferenceGroup, ...]:
-    """Differences by the columns that differ, the most frequent first, each with its reason."""
+    """Differences by the columns that differ, the most frequent first."""
     groups: dict[str, list[Difference]] = defaultdict(list)
     for each in differences:
         groups[each.kind].append(each)

@@ -1,4 +1,4 @@
-"""Does the view hold for everybody else what it would hold had the run never been?"""
+"""Whether the view holds for others what it would had the run never been."""
 
 from __future__ import annotations
 
@@ -37,16 +37,14 @@ _READS: Final = 3
 class RealRows:
     """What the view holds for questions outside a run.
 
-    Attributes:
-        count: Rows.
-        rows: The rows by key, or None when there are too many to read.
+    `rows` is None when there are too many to read.
     """
 
     count: int
     rows: dict[Key, AggregateRow] | None
 
     def attempts(self) -> dict[UUID, int]:
-        """Attempts per question, as the rows tell."""
+        """Attempts per question."""
         found: dict[UUID, int] = defaultdict(int)
         for row in (self.rows or {}).values():
             found[row.question_id] += row.attempts
@@ -54,12 +52,7 @@ class RealRows:
 
 
 async def real_rows(project: Project, question_ids: Sequence[UUID]) -> RealRows:
-    """Read, or for a large view count, the rows that do not belong to the run.
-
-    Raises:
-        ProjectError: The view could not be read.
-        Truncated: It became smaller each time while it was being read.
-    """
+    """Read, or for a large view count, the rows that do not belong to the run."""
     for _ in range(_READS - 1):
         try:
             return await _real_rows(project, question_ids)
@@ -84,22 +77,11 @@ async def _real_rows(project: Project, question_ids: Sequence[UUID]) -> RealRows
 async def judge_view(
     project: Project, question_ids: Sequence[UUID], before: RealRows | None
 ) -> tuple[bool | None, str]:
-    """Whether the view is, for everybody else, what it would be had the run never been.
+    """Whether the view is, for others, what it would be had the run never been.
 
-    Rows of other synthetic runs come and go by themselves and are left out. A real question that
-    changed is explained when the view counts no less than before and no more than there is now:
-    somebody answered.
-
-    Args:
-        project: Where to read.
-        question_ids: The run's questions.
-        before: The real rows seen during the run, or None when it did not come so far.
-
-    Returns:
-        True, False, or None where it cannot be judged; and the reason in words.
-
-    Raises:
-        ProjectError: The view or the tables could not be read.
+    True, False, or None where it cannot be judged, and the reason in words. Rows of other synthetic
+    runs come and go by themselves and are left out. A real question that changed is explained when
+    the view counts no less than before and no more than there is now: somebody answered.
     """
     if before is None:
         return True, "the view holds nothing of this run"
@@ -135,7 +117,7 @@ def _judge_by_count(before: int, after: int) -> tuple[bool | None, str]:
 async def _unexplained(
     project: Project, changed: Sequence[UUID], before: RealRows, after: RealRows
 ) -> tuple[list[str], list[str]]:
-    """Changed questions of which the view lost answers, and those that traffic may explain.
+    """Changed questions whose answers the view lost, and those traffic explains.
 
     The responses are counted after the view was read, and the view was made before: in between,
     people may have answered, or deleted their accounts.
@@ -158,7 +140,7 @@ async def _unexplained(
 
 
 async def _still_real(project: Project, changed: Sequence[UUID]) -> list[tuple[UUID, bool]]:
-    """Those of the questions that exist and belong to no run, and whether they are published."""
+    """Those questions that exist and belong to no run; whether published."""
     found: list[tuple[UUID, bool]] = []
 
     async def look(ids: Sequence[UUID]) -> None:
@@ -182,13 +164,10 @@ def _chunks(ids: Sequence[UUID]) -> Iterable[Sequence[UUID]]:
 
 
 async def count_real(project: Project) -> Tally | None:
-    """Questions and responses that are not synthetic; None where the database will not count.
+    """Questions and responses that are not synthetic.
 
-    Counting many millions of responses may hit the statement timeout, which says nothing about
-    the run.
-
-    Raises:
-        ProjectError: The tables could not be read.
+    None where the database will not count: counting many millions of responses may hit the
+    statement timeout, which says nothing about the run.
     """
     real = Filter("slug", "not.match", ANY_SLUG)
     try:

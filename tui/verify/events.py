@@ -1,7 +1,7 @@
-"""The typed events that every run emits: the only thing screens and the headless twin see.
+"""The typed events that every run emits.
 
-A run is an async generator of these. They carry facts, never wording for one particular screen,
-and never a secret.
+A run is an async generator of these. They carry facts, never wording for one particular screen, and
+never a secret.
 """
 
 from __future__ import annotations
@@ -87,15 +87,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins.
-
-    Attributes:
-        run_id: Names the run and, through the tag, every row it writes.
-        mode: What kind of run.
-        target: The project it is for.
-        volume: How much it would write.
-        stages: The stages it will go through, empty for a dry run.
-    """
+    """A run begins; `stages` is empty for a dry run."""
 
     run_id: str
     mode: Mode
@@ -118,7 +110,6 @@ class ProjectDescribed:
     """What the project says of itself at this run.
 
     Attributes:
-        versions: Its services' versions.
         fingerprint: `fingerprints.all` of the preflight document: the SQL objects' definitions;
             None where the database cannot say.
     """
@@ -130,7 +121,7 @@ class ProjectDescribed:
     def read(
         cls, preflight: Mapping[str, Any], api: str | None = None, auth: str | None = None
     ) -> Self:
-        """What a preflight document says, and the versions of the two other services."""
+        """What a preflight document says, and the two other services' versions."""
         server, prints = preflight.get("server"), preflight.get("fingerprints")
         postgres = server.get("version") if isinstance(server, dict) else None
         fingerprint = prints.get("all") if isinstance(prints, dict) else None
@@ -154,13 +145,6 @@ class ProbeFinished:
     """A probe has its answer.
 
     Attributes:
-        id: Stable name, "group.name".
-        group: Heading it stands under.
-        title: What it proves, in one line.
-        status: Verdict.
-        detail: What was seen.
-        hint: What to do when it is not fine, or None.
-        ms: Milliseconds it took.
         asked: What was asked of the project, for the detail pane.
         cause: The probe that this one follows from and was skipped for, or None.
     """
@@ -181,10 +165,7 @@ class DryRunFinished:
     """All probes have answered.
 
     Attributes:
-        ready: No probe failed.
-        counts: Probes per status.
         reasons: For each failure, its detail, in the order of display.
-        verdict: "ready to write synthetic data", or why not, in one line.
         folded: Probes that were not fine, and how many others were skipped for each.
     """
 
@@ -197,7 +178,7 @@ class DryRunFinished:
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
-    """A stage begins; `total` is how many items it has, None where that is not known."""
+    """A stage begins; `total` is how many items it has, where that is known."""
 
     stage: Stage
     total: int | None
@@ -215,7 +196,7 @@ class StageProgress:
 
 @dataclass(frozen=True, slots=True)
 class StageFinished:
-    """A stage is over, having handled `count` items in `seconds`; `note` says what came of it."""
+    """A stage is over: `count` items handled, `note` says what came of it."""
 
     stage: Stage
     seconds: float
@@ -226,13 +207,12 @@ class StageFinished:
 
 @dataclass(frozen=True, slots=True)
 class RefreshTimed:
-    """The view was refreshed.
+    """The view was refreshed; `final` is after clean-up.
 
     Attributes:
         ms: Milliseconds around the call, measured by the client.
         server_ms: Milliseconds the function reports, or None.
         number: 1 for the first refresh after the write, then 2, 3 ...
-        final: The refresh after clean-up.
     """
 
     ms: float
@@ -245,10 +225,8 @@ class RefreshTimed:
 class Difference:
     """One aggregate that is not as expected.
 
-    Attributes:
-        expected: The row that must be there; None for one that nobody expects.
-        found: The row that is there; None for one that is missing.
-        columns: Those that differ; empty where one of the two rows is lacking.
+    `expected` is None for one that nobody expects, `found` for one that is missing; `columns` are
+    those that differ between two rows.
     """
 
     expected: AggregateRow | None
@@ -257,7 +235,6 @@ class Difference:
 
     @property
     def kind(self) -> str:
-        """The columns that differ, or `missing`, or `unexpected`."""
         if self.columns:
             return ", ".join(self.columns)
         return "missing" if self.found is None else "unexpected"
@@ -277,14 +254,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceGroup:
-    """Differences of one kind.
-
-    Attributes:
-        kind: As `Difference.kind`.
-        count: How many there are.
-        reason: What most likely makes them.
-        first: One of them.
-    """
+    """Differences of one kind, with the most likely reason and one of them."""
 
     kind: str
     count: int
@@ -294,16 +264,7 @@ class DifferenceGroup:
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """Rows of a table that are not stored as they were sent.
-
-    Attributes:
-        table: The table.
-        column: The one that differs; None where the rows are `what`.
-        count: Rows it is true of.
-        of: Rows that were sent.
-        suspects: What of the project could have done it, in words; may be empty.
-        what: Such as `not stored`.
-    """
+    """Rows of a table that are not stored as they were sent."""
 
     table: str
     column: str | None
@@ -325,13 +286,7 @@ class CheckFinished:
     """Every synthetic aggregate has been compared with its expectation.
 
     Attributes:
-        expected: Aggregates the run must have produced.
-        matched: Those equal in all eight columns.
-        mismatched: Those present with another value.
-        missing: Those absent from the view.
         unexpected: Rows of the run's questions that nobody expects.
-        differences: All that is not as expected.
-        groups: The same by kind, the most frequent first.
         deviations: How what is stored differs from what was sent. Where it does, the expectation
             follows from what is stored.
     """
@@ -362,9 +317,7 @@ class SampleTaken:
     """The heatmap as `analytics_heatmap_admin()` returned it.
 
     Attributes:
-        rows: Rows read.
         total: Rows there are, as the server counts them.
-        synthetic: Ids of the questions that are synthetic.
         refreshed_at: When the view was last refreshed, ISO 8601 in UTC; None where nobody knows.
         names: What questions are called; those without are called by their id.
         remark: What else there is to know of the rows.
@@ -391,7 +344,7 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something worth knowing that fits nowhere else; `warning` when it needs attention."""
+    """Something worth knowing; `warning` when it needs attention."""
 
     text: str
     warning: bool = False
@@ -414,7 +367,6 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """Rows in all."""
         return self.users + self.questions + self.responses
 
     def __add__(self, other: Tally) -> Tally:
@@ -441,10 +393,8 @@ class AuditFinished:
     """What the run left in the project.
 
     Attributes:
-        leftovers: Rows that still carry this run's tag.
-        view_restored: The view holds for real questions what it held, and nothing of the run;
-            None where it could not be judged.
-        explanation: How the view's state was judged.
+        view_restored: The view holds for real questions what it held, and nothing of the run; None
+            where it could not be judged.
         in_view: Rows of the run that the view still holds; None where the view cannot be read.
     """
 
@@ -459,12 +409,6 @@ class RunFinished:
     """The run is over; the last event of every run.
 
     Attributes:
-        outcome: How it ended.
-        exit_code: What a headless run tells the shell.
-        message: One line for the operator.
-        hint: What to do next, or None.
-        seconds: Wall time of the run.
-        problems: What went wrong on the way, one line each.
         unexplained: Responses the tag does not explain, where a purge stopped for them, else None.
         spared: Runs whose rows a purge left alone, since they change: they are under way elsewhere.
     """

@@ -1,10 +1,10 @@
 """What a run is about to create, on disk before it is created.
 
-One small JSON file per run in `<state>/runs/`. It outlives the process, so that the next start
-can say what a crashed run left and offer to remove it. Clean-up itself needs only the tag. A lock
-file beside it is held for as long as the run's process lives, whatever ends it: that, and not a
-process id, tells a run that goes on from one that died. It also holds the name of the stage that
-was begun last, which is worth knowing but not worth a sync to disk at every step.
+One small JSON file per run in `<state>/runs/`. It outlives the process, so that the next start can
+say what a crashed run left and offer to remove it. Clean-up itself needs only the tag. A lock file
+beside it is held for as long as the run's process lives, whatever ends it: that, and not a process
+id, tells a run that goes on from one that died. It also holds the name of the stage that was begun
+last, which is worth knowing but not worth a sync to disk at every step.
 """
 
 from __future__ import annotations
@@ -34,20 +34,7 @@ _SCHEMA: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The content of a journal.
-
-    Attributes:
-        run_id: The run.
-        slug_prefix: What its questions' slugs begin with.
-        identity: The project the run is for, see `Target.place`.
-        url: The project's URL.
-        started_at: UTC, ISO 8601.
-        users: Users it may create.
-        questions: Questions it may create.
-        responses: Responses it may create.
-        user_ids: Ids of the users, made before they are created.
-        stage: The stage that was begun last.
-    """
+    """The content of a journal; `identity` is `Target.place`."""
 
     run_id: str
     slug_prefix: str
@@ -62,12 +49,7 @@ class Record:
 
 
 class Journal:
-    """The journal of one run.
-
-    Args:
-        directory: Where journals live; made private if it has to be created.
-        record: What the run is about to do.
-    """
+    """The journal of one run, in the directory where journals live."""
 
     def __init__(self, directory: Path, record: Record) -> None:
         self._path = directory / f"{record.run_id}.json"
@@ -108,11 +90,7 @@ class Journal:
                 os.write(self._lock, stage.encode())
 
     def close(self) -> str | None:
-        """Remove the journal: the audit found nothing left.
-
-        Returns:
-            What was in the way, in words, or None.
-        """
+        """Remove the journal, the audit having found nothing; returns any problem."""
         try:
             self._path.unlink(missing_ok=True)
             self._let_go()
@@ -121,11 +99,7 @@ class Journal:
         return None
 
     def release(self) -> str | None:
-        """Let go of the run, unless it is closed: another start may take it up.
-
-        Returns:
-            Why the journal does not tell the last stage, in words, or None.
-        """
+        """Unlock the run for another start, unless closed; returns any problem."""
         if self._lock is None:
             return None
         try:
@@ -163,7 +137,7 @@ def _lock_path(directory: Path, run_id: str) -> Path:
 def is_alive(directory: Path, run_id: str) -> bool:
     """Whether the process of a run on this machine still lives.
 
-    Asking changes nothing: the lock's file goes on telling the stage of a run that died.
+    Asking changes nothing: the lock's file keeps the stage of a run that died.
     """
     try:
         number = os.open(_lock_path(directory, run_id), os.O_RDWR)

@@ -1,12 +1,12 @@
-"""How synthetic rows are told from real ones, and what of them is there.
+"""How synthetic rows are recognised, and what of them is there.
 
 The tag is kept from the script this console replaces, so that its orphans are found as well:
 question slug `heatmap-verification-<run>-<n>`, user email `heatmap-<run>-<n>@example.com`. The
-domain example.com is reserved (RFC 2606), so no learner can have such an address. Rows are found
-by the exact pattern, which needs no journal and so works from any machine.
+domain example.com is reserved (RFC 2606), so no learner can have such an address. Rows are found by
+the exact pattern, which needs no journal and so works from any machine.
 
-Ids follow from the run id, and those of one kind are neighbours: the rows of a run are counted by
-a range of ids as well, whatever has become of the rows they belong to.
+Ids follow from the run id, and those of one kind are neighbours: the rows of a run are counted by a
+range of ids as well, whatever has become of the rows they belong to.
 """
 
 from __future__ import annotations
@@ -54,21 +54,17 @@ _MOST: Final = 2**48 - 1
 
 
 def new_run_id(now: datetime | None = None) -> str:
-    """A name for a run: its date in UTC, then 32 random bits, as in `20260131-9f3c21aa`."""
+    """A run id: its date in UTC, then 32 random bits, as in `20260131-9f3c21aa`."""
     return f"{(now or datetime.now(UTC)):%Y%m%d}-{secrets.token_hex(4)}"
 
 
 def is_ours(run_id: str) -> bool:
-    """Whether a run id has the form of `new_run_id`; those of the script before have another."""
+    """Whether a run id has the form of `new_run_id`, not of the older script's."""
     return _OURS.match(run_id) is not None
 
 
 def run_date(run_id: str) -> date:
-    """The date a run id of ours begins with.
-
-    Raises:
-        ValueError: The run id was not made by `new_run_id`.
-    """
+    """The date a run id of ours begins with."""
     return datetime.strptime(run_id.partition("-")[0], "%Y%m%d").replace(tzinfo=UTC).date()
 
 
@@ -78,7 +74,7 @@ def slug(run_id: str, number: int) -> str:
 
 
 def label(text: str) -> str:
-    """A slug as a question is called on a screen: ours without what all of them begin with."""
+    """A question's slug as it is shown: without the prefix that all ours have."""
     return text.removeprefix(SLUG_PREFIX)
 
 
@@ -93,7 +89,7 @@ def marker(run_id: str) -> dict[str, Any]:
 
 
 def slug_pattern(run_id: str | None) -> str:
-    """Regular expression, for PostgreSQL, of the slugs of one run, or of any when None."""
+    """Regular expression, for PostgreSQL, of the slugs of one run, or of any."""
     if run_id is None:
         return ANY_SLUG
     return rf"^heatmap-verification-{re.escape(run_id)}-{_NUMBER}$"
@@ -124,7 +120,7 @@ def id_of(run_id: str, kind: str, number: int) -> UUID:
 
 
 def between(column: str, first: object, last: object) -> list[Filter]:
-    """Rows whose id lies between two ids of one run and kind, as conditions of fixed length."""
+    """Rows whose id lies between two ids of one run and kind."""
     return [Filter(column, "gte", str(first)), Filter(column, "lte", str(last))]
 
 
@@ -134,7 +130,7 @@ def ids_of_run(column: str, run_id: str, kind: str) -> list[Filter]:
 
 
 def these(column: str, ids: Sequence[str]) -> list[Filter]:
-    """Rows with one of some ids of one run: a range where they are neighbours, else a list.
+    """Rows with some ids of one run: a range of neighbours, else a short list.
 
     Raises:
         ValueError: A list longer than `IDS_PER_REQUEST`.
@@ -146,11 +142,9 @@ def these(column: str, ids: Sequence[str]) -> list[Filter]:
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """Rows that carry a run's tag.
+    """Rows that carry a run's tag; `questions` and `users` map id to run id.
 
     Attributes:
-        questions: Question id to run id.
-        users: User id to run id.
         responses: Responses to those questions, per run.
         begun: When the newest user of a run was created, per run, where the auth service tells.
     """
@@ -162,12 +156,11 @@ class Leftovers:
 
     @property
     def tally(self) -> Tally:
-        """Rows in all."""
         return Tally(len(self.users), len(self.questions), sum(self.responses.values()))
 
     @property
     def foreign(self) -> int:
-        """Responses to synthetic questions beyond what synthetic users can have given.
+        """Responses to synthetic questions that no synthetic user can have given.
 
         A user answers a question once, so a run explains users x questions of them.
         """
@@ -177,7 +170,6 @@ class Leftovers:
         )
 
     def by_run(self) -> dict[str, Tally]:
-        """Rows per run, for telling an operator whose they are."""
         questions = Counter(self.questions.values())
         users = Counter(self.users.values())
         return {
@@ -207,11 +199,7 @@ class Leftovers:
 
 
 async def find(project: Project, run_id: str | None = None) -> Leftovers:
-    """Everything that carries the tag of one run, or of any run when None.
-
-    Raises:
-        ProjectError: The project could not be asked.
-    """
+    """Everything that carries the tag of one run, or of any run."""
     questions, (users, begun) = await asyncio.gather(
         questions_of(project, run_id), users_of(project, run_id)
     )
@@ -221,11 +209,8 @@ async def find(project: Project, run_id: str | None = None) -> Leftovers:
 async def responses_to(project: Project, questions: Mapping[str, str]) -> Counter[str]:
     """Responses to questions, given by id with their run, counted per run.
 
-    By the ids alone: to join the question would be ambiguous where the project has a second key,
-    or a table of its own, between the two.
-
-    Raises:
-        ProjectError: The project could not be asked.
+    By the ids alone: to join the question would be ambiguous where the project has a second key, or
+    a table of its own, between the two.
     """
     responses: Counter[str] = Counter()
 
@@ -239,12 +224,9 @@ async def responses_to(project: Project, questions: Mapping[str, str]) -> Counte
 
 
 async def count_run(project: Project, run_id: str) -> Tally:
-    """What there is of a run of this console, by its ids in each table and by its users' tag.
+    """What there is of a run of ours, by ids in each table and its users' tag.
 
-    Leans on no other row: a response is counted though its question is gone.
-
-    Raises:
-        ProjectError: The project could not be asked.
+    Depends on no other row: a response is counted though its question is gone.
     """
     responses, questions, learners, (users, _) = await asyncio.gather(
         project.count("responses", ids_of_run("id", run_id, "response")),
@@ -258,11 +240,7 @@ async def count_run(project: Project, run_id: str) -> Tally:
 async def users_of(
     project: Project, run_id: str | None
 ) -> tuple[dict[str, str], dict[str, datetime]]:
-    """Synthetic users of one run, or of any: id to run id; and when each run's newest was created.
-
-    Raises:
-        ProjectError: The project could not be asked.
-    """
+    """Synthetic users, id to run id; and when each run's newest was created."""
     users: dict[str, str] = {}
     begun: dict[str, datetime] = {}
     fragment = EMAIL_FRAGMENT + (f"{run_id}-" if run_id else "")
@@ -279,11 +257,7 @@ async def users_of(
 
 
 async def server_time(project: Project) -> datetime | None:
-    """The present by the project's own clock; None where its replies do not tell.
-
-    Raises:
-        ProjectError: The project could not be asked.
-    """
+    """The present by the project's own clock, where its replies say."""
     told = (await project.get("/auth/v1/health")).headers.get("Date")
     try:
         return parsedate_to_datetime(told).astimezone(UTC) if told else None
@@ -294,12 +268,8 @@ async def server_time(project: Project) -> datetime | None:
 def may_be_under_way(begun: Mapping[str, datetime], now: datetime | None) -> tuple[str, ...]:
     """Runs that another machine, user or home may be in the middle of.
 
-    Those of this console whose newest user was created within the hour. The script before it made
-    other run ids, and has no part in this.
-
-    Args:
-        begun: When a run's newest user was created, per run, by the project's clock.
-        now: The present by that clock; None, where it is not known, makes every run a young one.
+    Those of this console whose newest user was created within the hour by the project's clock; all
+    of them where that clock is not known. The older script made other run ids.
     """
     return tuple(
         run
@@ -317,11 +287,7 @@ def _instant(text: Any) -> datetime | None:
 
 
 async def questions_of(project: Project, run_id: str | None) -> dict[str, str]:
-    """Synthetic questions of one run, or of any: id to run id.
-
-    Raises:
-        ProjectError: The project could not be asked.
-    """
+    """Synthetic questions of one run, or of any: id to run id."""
     # `like` can use an index on the slug; `match` then makes it exact.
     conditions = [
         Filter("slug", "like", f"{SLUG_PREFIX}{run_id or ''}*"),

@@ -42,7 +42,7 @@ _BEGINNINGS: Final = {
 
 
 def narrate(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line for each kind of event
-    """What an event tells, as one line or a few; None for those that only move a bar."""
+    """An event as one line or a few; None for those that only move a bar."""
     match event:
         case RunStarted():
             target = event.target

@@ -1,4 +1,4 @@
-"""Remove what earlier runs left, of ours or of the script this console replaces."""
+"""Remove what earlier runs left, of ours or of the script this replaces."""
 
 from __future__ import annotations
 
@@ -51,10 +51,7 @@ class PurgeCommand:
 
     Attributes:
         env_file: The environment file to name, or None where the default one is in use.
-        is_sandbox: The project is the sandbox.
         identity: What break-glass has to name, on production; else None.
-        justification: The reason given for break-glass, or None where none is known.
-        ticket: The ticket given with it, or None.
     """
 
     env_file: Path | None = None
@@ -73,7 +70,6 @@ class PurgeCommand:
         justification: str | None = None,
         ticket: str | None = None,
     ) -> Self:
-        """The command for the project that these settings lead to."""
         env_file = settings.env_file
         if is_sandbox or (env_file is not None and _is_default(env_file)):
             env_file = None
@@ -86,12 +82,7 @@ class PurgeCommand:
         )
 
     def line(self, *, unexplained: int | None = None, runs: Sequence[str] = ()) -> str:
-        """The command line, quoted for a POSIX shell.
-
-        Args:
-            unexplained: Accept that the tag does not explain so many responses.
-            runs: Runs to remove although they may be under way elsewhere.
-        """
+        """The command line, quoted for a POSIX shell."""
         words = list(_PURGE)
         if self.is_sandbox:
             words.append("--sandbox")
@@ -135,25 +126,14 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """How a purge ended.
-
-    Attributes:
-        finished: The last event, which the caller emits.
-        left: Runs of which something is still there, in tables or view; None where not known.
-    """
+    """How a purge ended; `left` are the runs of which something is still there."""
 
     finished: RunFinished
     left: frozenset[str] | None
 
 
 class Purge:
-    """One purge: delete all leftovers in scope, refresh, and count what is left.
-
-    Args:
-        context: The run.
-        scope: What to spare, and what not to.
-        command: How to go on from the command line.
-    """
+    """One purge: delete all leftovers in scope, refresh, and count what is left."""
 
     def __init__(self, context: RunContext, scope: Scope, command: PurgeCommand) -> None:
         self._context = context

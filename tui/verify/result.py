@@ -1,4 +1,4 @@
-"""A run, folded from its events: what screens, reports, history and `--json` read."""
+"""A run, folded from its events: what screens, report and `--json` read."""
 
 from __future__ import annotations
 
@@ -76,14 +76,7 @@ class StageResult:
     """One stage of a run.
 
     Attributes:
-        stage: Which.
-        state: How far it has come.
-        what: What it does, in the words of the run.
-        done: Items handled.
-        total: Items there are, None where that is not known.
         began: When it began, on the clock of the result.
-        seconds: How long it took, once it is over.
-        note: What came of it, in a few words.
     """
 
     stage: Stage
@@ -96,13 +89,13 @@ class StageResult:
     note: str = ""
 
     def elapsed(self, now: float) -> float | None:
-        """Seconds since it began, or that it took; None before it begins."""
+        """Seconds since it began, or that it took."""
         if self.seconds is not None:
             return self.seconds
         return None if self.began is None else max(0.0, now - self.began)
 
     def rate(self, now: float) -> float | None:
-        """Items a second, None where there is too little to tell."""
+        """Items a second, where there is enough to measure."""
         elapsed = self.elapsed(now)
         if not elapsed or not self.done:
             return None
@@ -111,7 +104,7 @@ class StageResult:
         return self.done / elapsed
 
     def time_left(self, now: float) -> float | None:
-        """Seconds it still needs at its rate so far, None where there is too little to tell."""
+        """Seconds it still needs at its rate so far."""
         rate = self.rate(now)
         if self.state is not StageState.RUNNING or not rate or self.total is None:
             return None
@@ -119,7 +112,7 @@ class StageResult:
 
     @property
     def fraction(self) -> float | None:
-        """How much is done, 0 to 1; None where the total is not known."""
+        """How much is done, 0 to 1."""
         if self.state is StageState.DONE:
             return 1.0
         if not self.total:
@@ -129,19 +122,7 @@ class StageResult:
 
 @dataclass(slots=True)
 class ProbeResult:
-    """One probe of the dry run.
-
-    Attributes:
-        id: Stable name, "group.name".
-        group: Heading it stands under.
-        title: What it proves, in one line.
-        status: Its verdict, None while it is being asked.
-        detail: What was seen.
-        hint: What to do when it is not fine, or None.
-        ms: Milliseconds it took, None while it is being asked.
-        asked: What was asked of the project.
-        cause: The probe that this one follows from and was skipped for, or None.
-    """
+    """One probe of the dry run; `status` is None while it is being asked."""
 
     id: str
     group: str
@@ -157,27 +138,12 @@ class ProbeResult:
 class Result:
     """What a run has shown so far. The one place where its events are folded.
 
-    Args:
-        mode: What kind of run.
-        clock: Seconds that only grow, for what is timed while it goes on.
-        target: The project, for a result of what ended before a run began.
+    `clock` gives seconds that only grow, for what is timed while it goes on.
 
     Attributes:
         began: When it began, on that clock.
-        started: Its first event, None before it.
-        described: What the project said of itself at this run, None where it did not.
-        probes: The probes by id, in the order of display.
-        dry_run: The probes' verdict, None before it.
-        stages: The stages in order, each from the start of the run.
         retry: The request being sent again, None when none is.
         retries: How many requests were sent again so far.
-        notices: Things worth knowing, oldest first.
-        refreshes: Timed refreshes, the final one last.
-        check: The comparison, None before it.
-        sample: The heatmap that was read, None before it.
-        audit: What was left, None before it was counted.
-        cancelling: Why it is being stopped, None when it is not.
-        finished: How it ended, None while it goes on.
     """
 
     def __init__(
@@ -301,27 +267,23 @@ class Result:
 
     @property
     def run_id(self) -> str | None:
-        """Names the run; None before it began."""
         return self.started.run_id if self.started else None
 
     @property
     def target(self) -> Target | None:
-        """The project, None where it is not known."""
         return self.started.target if self.started else self._target
 
     @property
     def volume(self) -> Volume | None:
-        """How much the run would write; None before it began."""
         return self.started.volume if self.started else None
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended yet."""
         return self.finished is None
 
     @property
     def ready(self) -> bool:
-        """Whether the probes' verdict permits a run."""
+        """Whether the dry run ended ready."""
         return self.dry_run is not None and self.dry_run.ready
 
     @property
@@ -331,7 +293,6 @@ class Result:
 
     @property
     def cleaning_up(self) -> bool:
-        """Whether it is deleting what it wrote."""
         return any(
             line.state is StageState.RUNNING and stage in CLEAN_UP
             for stage, line in self.stages.items()
@@ -339,7 +300,7 @@ class Result:
 
     @property
     def first_failure(self) -> str | None:
-        """The id of the first probe that failed, None where none did."""
+        """The id of the first probe that failed."""
         failed = (each.id for each in self.probes.values() if each.status is ProbeStatus.FAIL)
         return next(failed, None)
 
@@ -367,12 +328,11 @@ class Result:
 
     @property
     def refresh_ms(self) -> float | None:
-        """Their median, None where none was timed."""
+        """Their median."""
         return median(self.refresh_runs_ms) if self.refresh_runs_ms else None
 
     @property
     def final_refresh_ms(self) -> float | None:
-        """Milliseconds of the refresh after clean-up, or None."""
         return next((each.ms for each in self.refreshes if each.final), None)
 
 
@@ -382,13 +342,7 @@ def outcome_of(exit_code: ExitCode) -> Outcome:
 
 
 def result_of_error(error: OperatorError, mode: Mode, target: Target | None = None) -> Result:
-    """The result of what ended before a run could begin.
-
-    Args:
-        error: What ended it.
-        mode: What kind of run it was to be.
-        target: The project, None where it is not known.
-    """
+    """The result of what ended before a run could begin."""
     result = Result(mode, target=target)
     result.apply(finished_by(error, 0.0))
     return result
@@ -407,11 +361,7 @@ def finished_by(error: OperatorError, seconds: float) -> RunFinished:
 
 
 def document(result: Result) -> dict[str, Any]:
-    """The document of `--json`, schema 1: its keys are a contract.
-
-    Raises:
-        ValueError: The run has not finished.
-    """
+    """The document of `--json`, schema 1: its keys are a contract."""
     finished = result.finished
     if finished is None:
         raise ValueError("the run has not finished")

@@ -1,4 +1,4 @@
-"""One piece of work under way: its task, its events, its result so far, the ways to stop it.
+"""One run under way: its task, its events, its result, the ways to stop it.
 
 The work runs in a task of its own and never waits for whoever listens. It never dies with the
 listener either: when that goes away the work is asked to stop and is awaited, so that it cleans up.
@@ -64,11 +64,7 @@ class Cancelled(Exception):
 
 
 class Cancellation:
-    """The operator's wish to stop, in two degrees.
-
-    Attributes:
-        reason: Why, in words; None as long as nobody asked.
-    """
+    """The operator's wish to stop, in two degrees, and the reason given."""
 
     def __init__(self) -> None:
         self.reason: str | None = None
@@ -91,12 +87,11 @@ class Cancellation:
         self._abandoned.set()
 
     def check(self) -> None:
-        """Raise `Cancelled` once a stop was asked for."""
         if self.requested:
             raise Cancelled
 
     def until(self, items: Iterable[T]) -> Iterator[T]:
-        """The items, as long as nobody asks to stop.
+        """The items; `Cancelled` once a stop was asked for.
 
         Raises:
             Cancelled: A stop was asked for.
@@ -106,28 +101,19 @@ class Cancellation:
             yield item
 
     async def race(self, work: Awaitable[T]) -> T:
-        """Do work that writes nothing; once a stop is asked for, drop it at once.
-
-        Raises:
-            Cancelled: It was dropped. Work that just managed to finish is not.
-        """
+        """Do work that writes nothing; dropped at once when a stop is asked for."""
         return await _race(work, self._requested, 0.0)
 
     async def guard(self, work: Awaitable[None]) -> None:
-        """Do the writing half of a run; once a stop is asked for, let it drain, then drop it.
+        """Do the writing half of a run; drained, then dropped, at a stop.
 
-        Raises:
-            Cancelled: A stop was asked for, even if the work just managed to finish.
+        `Cancelled` once a stop was asked for, even if the work just managed to finish.
         """
         await _race(work, self._requested, DRAIN_S)
         self.check()
 
     async def guard_clean_up(self, work: Awaitable[None]) -> None:
-        """Do the clean-up; only abandoning drops it.
-
-        Raises:
-            Cancelled: The operator chose to leave.
-        """
+        """Do the clean-up; only abandoning drops it."""
         await _race(work, self._abandoned, 0.0)
 
 
@@ -160,8 +146,8 @@ async def stream(
 ) -> AsyncGenerator[Event, None]:
     """The events of `work`, which is called with the function to emit them by.
 
-    Whatever `work` raises is raised here after its last event. When the generator is closed or
-    its consumer cancelled, the work is asked to cancel, and awaited.
+    Whatever `work` raises is raised here after its last event. When the generator is closed or its
+    consumer cancelled, the work is asked to cancel, and awaited.
     """
     queue: asyncio.Queue[Event | None] = asyncio.Queue()
 
@@ -185,7 +171,7 @@ async def stream(
 
 
 async def together(*work: Awaitable[None]) -> None:
-    """Await all, then raise the first failure: nothing is dropped with a request in flight."""
+    """Await all, then raise the first failure: no request is dropped in flight."""
     results = await asyncio.gather(*work, return_exceptions=True)
     failures = [each for each in results if isinstance(each, BaseException)]
     # A failure says more than the cancellation that may have come with it.
@@ -201,14 +187,10 @@ class Archive(Protocol):
     """
 
     async def pace(self, target: Target) -> Pace | None:
-        """How fast earlier runs on a target were, or None."""
+        """How fast earlier runs on a target were."""
 
     def require_log(self) -> None:
-        """Refuse at once where the deployment log could not be written.
-
-        Raises:
-            GuardRefused: It could not.
-        """
+        """Refuse where the deployment log could not be written."""
 
     async def announce(
         self,
@@ -220,50 +202,24 @@ class Archive(Protocol):
     ) -> Intent:
         """Put on record that a run is about to write to production, and why.
 
-        Args:
-            result: The run so far.
-            target: Where it will write.
-            approval: What the operator typed.
-            planned: Rows about to be written, by name.
-            emit: Where events go.
-
-        Raises:
-            GuardRefused: The log cannot be written or is not whole.
+        Refused where the log cannot be written or is not whole.
         """
 
     async def conclude(
         self, result: Result, finished: RunFinished, intent: Intent | None, emit: Emit
     ) -> RunFinished:
-        """Judge a run's thresholds, put its outcome on record, keep it and make its evidence.
+        """Judge a run's thresholds, record its outcome, and keep its evidence.
 
-        Args:
-            result: The run, not yet ended.
-            finished: How it ended.
-            intent: What `announce` gave, or None.
-            emit: Where events go.
-
-        Returns:
-            How it ended after all that. Nothing of it outranks what the run found.
+        Returns how it ended after all that. Nothing of it outranks what the run found.
         """
 
 
 class Run:
     """A dry run, a cycle or a purge. Made by `Session`.
 
-    Args:
-        run_id: Its name, and the tag of all it writes.
-        mode: What kind of work.
-        project: Whose retries are to be shown.
-        work: Does it, emitting events, and says how it ended; an `OperatorError`, or `Cancelled`
-            before it wrote anything, is made into an end. Work of a mode that only reads is
-            dropped when a stop is asked for.
-        archive: What concludes the run, None for one that leaves nothing.
-        result: What to fold the events into; None for a new one.
-
-    Attributes:
-        cancellation: The operator's wish to stop.
-        result: What its events have shown so far.
-        intent: Its announcement in the deployment log, None where it needs none.
+    `work` emits events and says how it ended; an `OperatorError`, or `Cancelled` before it wrote
+    anything, is made into an end. Work of a mode that only reads is dropped when a stop is asked
+    for. `intent` is the run's announcement in the deployment log.
     """
 
     def __init__(
@@ -343,13 +299,7 @@ def _retrying(notice: RetryNotice) -> Retrying:
 
 
 class OpenStage:
-    """A stage under way.
-
-    Attributes:
-        done: Items handled so far.
-        failed: It does not end well.
-        note: What came of it, in a few words.
-    """
+    """A stage under way."""
 
     def __init__(self, stage: Stage, total: int | None, emit: Emit) -> None:
         self._stage = stage
@@ -360,11 +310,9 @@ class OpenStage:
         self.note = ""
 
     def fail(self, note: str = "") -> None:
-        """Note that it does not end well, and what came of it."""
         self.failed, self.note = True, note or self.note
 
     def advance(self, items: int = 1) -> None:
-        """Note that so many more items are done."""
         self.done += items
         self._emit(StageProgress(self._stage, self.done, self._total))
 
@@ -374,10 +322,6 @@ class RunContext:
     """What the parts of a run that writes share.
 
     Attributes:
-        project: Where to read.
-        writer: Where to write and delete; its permission is the guard's.
-        emit: Where events go.
-        cancellation: The operator's wish to stop.
         journal: Notes each stage; None where nothing is written but deleted.
         causes: Names what of the project may be behind a refusal.
     """
@@ -391,13 +335,7 @@ class RunContext:
 
     @contextlib.contextmanager
     def stage(self, which: Stage, total: int | None, what: str) -> Iterator[OpenStage]:
-        """Emit the beginning and, however it goes, the end of a stage.
-
-        Args:
-            which: The stage.
-            total: Items it has, None where that is not known yet.
-            what: What it does, for the progress line.
-        """
+        """Emit the beginning and, however it goes, the end of a stage."""
         if self.journal is not None:
             self.journal.note(which)
         self.emit(StageStarted(which, total, what))
@@ -413,20 +351,12 @@ class RunContext:
             self.emit(StageFinished(which, seconds, current.done, current.failed, current.note))
 
     async def refresh(self, *, number: int = 1, final: bool = False) -> None:
-        """Refresh the view ourselves, however many others are at it, and emit the time.
+        """Refresh the view ourselves, however many others are at it; emit the time.
 
-        Joining another's refresh gives right rows but not our time, which only the final one can
-        do without. A stop is heard between two tries, but for the final one.
-
-        Args:
-            number: 1 for the first refresh after the write, then 2, 3 ...
-            final: The refresh after clean-up.
+        Joining another's refresh gives right rows but not our time, which only the final one can do
+        without. A stop is heard between two tries, but for the final one.
 
         A gateway that gives up waiting stops no refresh: then the view is looked at instead.
-
-        Raises:
-            Cancelled: A stop was asked for.
-            ProjectError: The refresh failed, or others were always in the way.
         """
         reason = ""
         for _ in range(BUSY_TRIES):
@@ -461,15 +391,10 @@ class RunContext:
     async def _refreshed_meanwhile(
         self, began: float, error: ProjectUnreachable, *, final: bool
     ) -> float:
-        """Wait for the refresh that the database goes on with after a gateway gave up waiting.
+        """Wait for the refresh that goes on after a gateway gave up waiting.
 
-        Args:
-            began: When it was asked for, by `time.perf_counter`.
-            error: The gateway's answer.
-            final: A stop is not heard meanwhile.
-
-        Returns:
-            Milliseconds the refresh took, as the database has it on record.
+        Returns the milliseconds it took, as the database has it on record. `began` is by
+        `time.perf_counter`.
 
         Raises:
             ProjectUnreachable: It did not come to an end, or the database does not tell.

@@ -1,4 +1,4 @@
-"""A session: one connected project, and the runs that screens and headless start on it."""
+"""A session: one connected project, and the runs started on it."""
 
 from __future__ import annotations
 
@@ -57,10 +57,9 @@ _TABLES: Final = ("users", "questions", "responses")
 
 
 class ObtainApproval(Protocol):
-    """Asks the operator; waiting for the answer ends when a stop is asked for, if it is awaited."""
+    """Asks the operator for the approval of one run."""
 
-    def __call__(self) -> break_glass.Approval | Awaitable[break_glass.Approval | None] | None:
-        """The approval, or None where there is none."""
+    def __call__(self) -> Approval | Awaitable[break_glass.Approval | None] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +75,13 @@ class Session:
     """A project, connected, and the work that can be done on it.
 
     Args:
-        settings: Volume, files, and the anon key for the negative probes.
         target: The project as classified from the environment.
-        key: Service-role key.
         archive: Keeps what outlives a run.
         is_sandbox: This process started the target itself.
         allow_prod: `--allow-prod` was given; without an approval it opens nothing.
-        policy: Retry policy; None for the default.
 
     Attributes:
         target: The project; may turn production once its database was asked.
-        last_dry_run: What the probes said last, or None.
         preflight: What the database last said of itself; empty where it cannot.
     """
 
@@ -114,7 +109,7 @@ class Session:
         self._anon = (
             Project(target.url, anon_key, concurrency=2, policy=policy) if anon_key else None
         )
-        self._approval: break_glass.Approval | None = None
+        self._approval: Approval | None = None
         self._closers: list[Callable[[], Awaitable[None]]] = []
 
     async def __aenter__(self) -> Self:
@@ -137,11 +132,11 @@ class Session:
             await self._closers.pop()()
 
     def on_close(self, closer: Callable[[], Awaitable[None]]) -> None:
-        """Have something closed together with the session, such as the sandbox behind it."""
+        """Have something closed with the session, such as the sandbox behind it."""
         self._closers.append(closer)
 
     async def ask_database(self) -> None:
-        """Let the database say whether it is production, and replies which project they are from.
+        """Let the database say what it is, and replies which project they are from.
 
         A project that cannot be asked keeps its classification and accepts no write: the dry run
         then says what is wrong.
@@ -167,16 +162,11 @@ class Session:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What of this machine's surroundings could not be heeded, a sentence each."""
+        """What of the environment (proxies) could not be read, a sentence each."""
         return self._project.remarks
 
     def purge_command(self, *, unexplained: int | None = None, runs: Sequence[str] = ()) -> str:
-        """The exact command line that removes what earlier runs left on this project.
-
-        Args:
-            unexplained: Accept that the tag does not explain so many responses.
-            runs: Runs to remove although they may be under way elsewhere.
-        """
+        """The command line that removes what earlier runs left on this project."""
         return self._purge_command().line(unexplained=unexplained, runs=runs)
 
     def _purge_command(self) -> PurgeCommand:
@@ -190,12 +180,8 @@ class Session:
 
     def grant(
         self, *, confirmation: str, justification: str, ticket: str | None = None
-    ) -> break_glass.Approval:
-        """Break-glass: turn what was typed into the approval for one run on this target.
-
-        Raises:
-            GuardRefused: A condition is not met; the message says which.
-        """
+    ) -> Approval:
+        """Break-glass: turn what was typed into the approval of one run."""
         self._approval = break_glass.grant(
             self.target,
             confirmation=confirmation,
@@ -212,7 +198,7 @@ class Session:
         return self._journals()[1]
 
     def _journals(self) -> tuple[frozenset[str], list[journal.Record]]:
-        """Runs of this machine on this target: ids of those under way, journals of the dead."""
+        """Runs of this machine here: ids of those under way, journals of the dead."""
         records = journal.open_journals(self._journal_dir, self.target.place)
         alive = {r.run_id for r in records if journal.is_alive(self._journal_dir, r.run_id)}
         return frozenset(alive), [r for r in records if r.run_id not in alive]
@@ -264,13 +250,11 @@ class Session:
     ) -> Run:
         """Verify: write, refresh, check, sample, clean up, refresh again, audit.
 
+        On production without an approval the run ends at once, refused.
+
         Args:
-            approval: Break-glass permission; needed on production.
-            refresh_runs: How often the refresh is timed after the write.
             with_dry_run: Ask the probes first, and stop there unless ready.
             obtain_approval: Asked after that dry run, when the target is production.
-
-        On production without an approval the run ends at once, refused.
         """
         run_id = new_run_id()
         volume = self.settings.volume
@@ -319,8 +303,6 @@ class Session:
         ends there, refused. Runs that may be under way elsewhere are spared.
 
         Args:
-            approval: Break-glass permission; needed on production.
-            obtain_approval: Asked for an approval after that dry run.
             unexplained: Delete what the tag does not explain too, if it is exactly so many rows.
             runs: Runs to delete whether or not they are under way elsewhere.
         """
@@ -375,7 +357,7 @@ class Session:
         return Run(run_id, Mode.HEATMAP, self._project, work)
 
     async def count_rows(self) -> dict[str, int | None]:
-        """Rows of the tables and the view as they are now; None for what cannot be counted."""
+        """Rows of the tables and the view now; None for what cannot be counted."""
 
         async def count(table: str) -> int | None:
             try:
@@ -393,11 +375,7 @@ class Session:
         return dict(zip(tables, counts, strict=True))
 
     async def read_heatmap(self) -> SampleTaken:
-        """The view as it is now, real rows and synthetic.
-
-        Raises:
-            ProjectError: The view cannot be read.
-        """
+        """The view as it is now, real rows and synthetic."""
         return await view.read(self._project)
 
     @property
@@ -421,7 +399,7 @@ class Session:
         return await run_probes(await self._context(), emit)
 
     async def _why_not_ready(self, run: Run, emit: Emit) -> RunFinished | None:
-        """The dry run within a run that is to write: the end of one that may not go on, or None."""
+        """Do the dry run of a run that is to write; its end unless it is ready."""
         began = time.perf_counter()
         verdict = await run.cancellation.race(self._probe(run, emit))
         run.cancellation.check()
@@ -430,11 +408,10 @@ class Session:
         return end_of(verdict, run.result, time.perf_counter() - began)
 
     def _report_crash(self, error: Exception) -> str:
-        """Put an internal error on file; says where."""
         return report_crash(error, self.settings.state_dir / "crashes")
 
     def check_guard(self) -> None:
-        """Refuse before anything is asked of the project what the gate would refuse anyway.
+        """Refuse, before the project is asked anything, what the gate would refuse.
 
         Raises:
             GuardRefused: The target is production and `--allow-prod` was not given, or the
@@ -450,11 +427,11 @@ class Session:
     async def _approve(
         self,
         run: Run,
-        approval: break_glass.Approval | None,
+        approval: Approval | None,
         planned: Mapping[str, int],
         emit: Emit,
     ) -> AbstractContextManager[Writer]:
-        """Obtain the guard's approval for one run, after asking the database once more."""
+        """Obtain the guard's approval for one run, asking the database once more."""
         # What was true when the operator was shown the banner need not be true any more.
         versions, _ = await run.cancellation.race(
             asyncio.gather(self._versions(run.result), self._ask_database())
@@ -477,7 +454,7 @@ class Session:
         )
 
     async def _versions(self, result: Result) -> tuple[str | None, str | None]:
-        """PostgREST's and the auth server's: as the dry run read them, else asked for."""
+        """PostgREST's and auth's, as the dry run read them, else asked for."""
         if result.described is not None:
             return result.described.versions.postgrest, result.described.versions.auth
         api, auth = await asyncio.gather(
@@ -488,9 +465,7 @@ class Session:
         version = info.get("version") if isinstance(info, dict) else None
         return _text(version), _text(auth.get("version"))
 
-    async def _obtain(
-        self, run: Run, obtain_approval: ObtainApproval
-    ) -> break_glass.Approval | None:
+    async def _obtain(self, run: Run, obtain_approval: ObtainApproval) -> Approval | None:
         if not self.target.is_production:
             return None
         given = obtain_approval()
@@ -501,7 +476,7 @@ class Session:
 
 
 async def _answer(request: Awaitable[dict[str, Any]]) -> dict[str, Any]:
-    """A JSON object that is worth knowing, not worth an error."""
+    """The reply, or nothing where it cannot be had: it is worth no error."""
     try:
         return await request
     except ProjectError:
@@ -521,18 +496,7 @@ def approved_writer(
     approval: Approval | None,
     intent: Intent | None,
 ) -> Iterator[Writer]:
-    """The one place where a writer comes from; its permission ends with the block.
-
-    Args:
-        project: Where.
-        target: What the guard judges.
-        allow_prod: `--allow-prod` was given.
-        approval: What the operator obtained by typing, for production.
-        intent: The run's announcement in the deployment log, for production.
-
-    Raises:
-        GuardRefused: The guard does not permit it.
-    """
+    """The only source of a writer; its permission ends with the block."""
     permission = break_glass.authorize_write(
         target,
         allow_prod=allow_prod,

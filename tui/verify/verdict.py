@@ -29,22 +29,12 @@ class CycleState:
     """What the cycle has come to know.
 
     Attributes:
-        began: When, on the clock of `time.perf_counter`.
-        expected: The aggregates that must be in the view.
         before: The view's rows of others, or None while they have not been read.
         unread: Why those rows could not be read, or None.
         real: Rows that are not synthetic, counted before the first write; None where too many.
-        found: What the run wrote, as found before the clean-up, or None.
-        checked: The comparison, or None.
-        sample: The heatmap, or None.
-        audit: What is left, or None when that could not be found out.
-        remedy: What removes rows that the clean-up could not, or None.
         failure: What stopped the first half, or None.
         defect: An internal error, in whichever half, or None.
-        crash: Where its report is, in words.
-        cancelled: The operator stopped it.
         refreshed: The final refresh has been done.
-        problems: What is wrong in the end.
     """
 
     began: float = field(default_factory=time.perf_counter)
@@ -72,13 +62,9 @@ def judge(
     *,
     purge: str = "heatmap-tui --purge",
 ) -> RunFinished:
-    """How a cycle ended. What is left behind counts first, then why it stopped, then the numbers.
+    """How a cycle ended: leftovers first, then why it stopped, then the numbers.
 
-    Args:
-        run_id: The run.
-        state: What it came to know.
-        reason: Why the operator stopped it, or None.
-        purge: The command line that removes what is left.
+    `reason` is why the operator stopped it; `purge` is the command that removes what is left.
     """
     problems = list(state.problems)
     if state.failure is not None:
@@ -110,7 +96,7 @@ def judge(
 
 
 def _left(run_id: str, state: CycleState, purge: str) -> tuple[str, str] | None:
-    """What is left behind and what removes it, in words; None where nothing is."""
+    """What is left and what removes it, in words."""
     audit = state.audit
     remove, refresh = f"run {purge} to remove it", f"run {purge}, which refreshes the view"
     if audit is None:

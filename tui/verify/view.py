@@ -29,11 +29,7 @@ Key = tuple[UUID, str]
 
 
 def row_of(raw: Mapping[str, Any], source: str) -> AggregateRow:
-    """A row as the project returned it.
-
-    Raises:
-        ProjectError: It is not as the view's columns are documented.
-    """
+    """A row as the project returned it."""
     try:
         return AggregateRow.from_json(raw)
     except (KeyError, ValueError, TypeError, ArithmeticError) as error:
@@ -49,7 +45,7 @@ def key_of(row: AggregateRow) -> Key:
 
 
 def within(ids: Sequence[UUID]) -> list[Filter]:
-    """Rows of questions whose ids are neighbours, as one condition of fixed length."""
+    """Rows of questions whose ids are neighbours, in one short condition."""
     return leftovers.between("question_id", ids[0], ids[-1])
 
 
@@ -62,14 +58,10 @@ def pages_of(ids: Sequence[UUID]) -> list[Sequence[UUID]]:
 
 
 async def sample(project: Project, question_ids: Sequence[UUID]) -> SampleTaken:
-    """The run's heatmap as the admin page would get it: through `analytics_heatmap_admin()`.
+    """The run's heatmap through `analytics_heatmap_admin()`, as the admin page.
 
     At most `_SAMPLE_ROWS` rows, of whole questions, so that no week is cut off; the total is that
     of all the run's questions.
-
-    Raises:
-        ProjectError: It could not be read.
-        Truncated: Fewer rows came than the server counts.
     """
     chosen = question_ids[: _SAMPLE_ROWS // WEEKS]
     rows: list[AggregateRow] = []
@@ -105,13 +97,7 @@ async def sample(project: Project, question_ids: Sequence[UUID]) -> SampleTaken:
 async def read(project: Project, *, most: int = MOST_ROWS) -> SampleTaken:
     """Read the whole view through `analytics_heatmap_admin()`, in pages by key.
 
-    Args:
-        project: Where to read.
-        most: Rows after which reading stops; `SampleTaken.total` then says that there are more.
-
-    Raises:
-        ProjectError: The reader refuses, is missing or fails.
-        Truncated: Fewer rows came than there are, and not because of `most`.
+    Reading stops after `most` rows; `SampleTaken.total` then says that there are more.
     """
     rows, total, slugs, refreshed_at = await asyncio.gather(
         _rows(project, most), project.count(VIEW), _slugs(project), _refreshed_at(project)
@@ -152,7 +138,7 @@ async def _by_key(project: Project, most: int) -> list[AggregateRow]:
 
 
 async def _by_offset(project: Project, most: int) -> list[AggregateRow]:
-    """Pages of one order, for without it the server may repeat rows and miss others."""
+    """Pages of one order, without which the server may repeat or miss rows."""
     rows: dict[tuple[Any, ...], AggregateRow] = {}
     seen = total = 0
     while seen < most:
@@ -172,7 +158,7 @@ async def _by_offset(project: Project, most: int) -> list[AggregateRow]:
 
 
 async def _refreshed_at(project: Project) -> str | None:
-    """What the database has on record; None where the preflight is missing or does not know."""
+    """When the view was last refreshed, as the database has it on record."""
     try:
         reply, _ = await project.call_read_only(PREFLIGHT)
         last = Preflight.read(reply).at("last_refresh")
