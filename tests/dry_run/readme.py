@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tui.dry_run.registry import GROUPS, PROBES
+from tui.dry_run.registry import PROBES
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ it possible. This page is made from the registry: `python -m tests.dry_run.readm
 def page() -> str:
     """Markdown: an introduction, and a table for each group."""
     parts = [_INTRODUCTION.format(count=len(PROBES))]
-    for group in GROUPS:
+    for group in dict.fromkeys(probe.group for probe in PROBES):
         rows = [_row(probe) for probe in PROBES if probe.group == group]
         parts.append(
             f"## {group.capitalize()}\n\n{_line(_COLUMNS)}\n{'|---' * 5}|\n" + "".join(rows)

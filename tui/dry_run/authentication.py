@@ -144,7 +144,7 @@ async def anon_key(facts: Facts) -> Finding:
 def misspelt(key: str) -> str:
     """A key of the same shape that is not the same key.
 
-    A JWT keeps its claims and loses its signature's meaning; an opaque key changes throughout.
+    A JWT keeps its claims and gets another signature; an opaque key changes throughout.
     """
     head, dot, secret = key.rpartition(".")
     if not dot:

@@ -70,7 +70,6 @@ class Pace:
     """How fast earlier runs on a target were.
 
     Attributes:
-        runs: Runs it is taken from, at least one.
         rows_per_s: Median responses per second of whole runs, clean-up included.
         refresh_ms: The longest refresh among them, in milliseconds, or None.
     """
@@ -85,11 +84,7 @@ class DryRunContext:
     """What a dry run is about.
 
     Attributes:
-        project: The project, with the key that a run would write with.
         anon: The same project with the anon (publishable) key, or None when none is configured.
-        target: What the project was classified as.
-        settings: Volume, keys and the environment file in use.
-        past: What earlier runs took, or None when there were none.
         alive: Runs of this machine that are under way; what they wrote is not left behind.
         purge: The command line that removes what earlier runs left.
         timeout_s: Seconds a probe has when it sets no longer time itself.
@@ -106,12 +101,10 @@ class DryRunContext:
 
 
 class UnansweredError(ValueError):
-    """What a probe needs to know cannot be known; the probe is skipped for that reason.
+    """What a probe needs to know cannot be known; the probe is skipped.
 
-    Attributes:
-        reason: Why, in one line.
-        hint: The one line that makes it possible, where no other probe says so.
-        cause: Id of the probe that tells why.
+    `hint` is the line that makes it possible, where no other probe gives it; `cause` is the id of
+    the probe that says why.
     """
 
     def __init__(self, reason: str, hint: str | None = None, *, cause: str | None = None) -> None:
@@ -122,7 +115,7 @@ class UnansweredError(ValueError):
 
 
 class _Told(dict[str, Any]):
-    """An object of the preflight document; asking for what it does not hold is unanswered."""
+    """An object of the preflight document; what it lacks is unanswered."""
 
     def __missing__(self, key: str) -> Any:
         raise UnansweredError(f"the preflight function does not tell {key!r}", APPLY_PREFLIGHT)
@@ -130,11 +123,7 @@ class _Told(dict[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What a database says of itself.
-
-    Attributes:
-        document: The document as it came.
-    """
+    """What a database says of itself."""
 
     document: dict[str, Any]
 
@@ -167,11 +156,7 @@ class Preflight:
         return _Told(value) if isinstance(value, dict) else value
 
     def many(self, *path: str) -> list[dict[str, Any]]:
-        """The list of objects at a path of keys.
-
-        Raises:
-            UnansweredError: There is no such key, or no such list.
-        """
+        """The list of objects at a path of keys."""
         value = self.at(*path)
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
             raise UnansweredError(
@@ -182,12 +167,9 @@ class Preflight:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a database says of itself.
+    """What a database says of itself: its environment's name, and the document.
 
-    Attributes:
-        word: What it calls its environment, or None where it declares nothing.
-        document: All it says; empty where it cannot.
-        could_be_asked: It has a function that says so.
+    `could_be_asked`: it has a function that says so.
     """
 
     word: str | None = None
@@ -196,12 +178,9 @@ class Declaration:
 
 
 async def ask_declaration(project: Project, policy: RetryPolicy | None = None) -> Declaration:
-    """Ask the database, by the preflight or, without it, by the function that says only this.
+    """Ask the database by the preflight, or by the function that says only this.
 
     A database without either declares nothing.
-
-    Raises:
-        ProjectError: It cannot be asked, or its answer cannot be read for certain.
     """
     try:
         reply, _ = await project.call_read_only(PREFLIGHT, policy=policy)
@@ -234,13 +213,7 @@ def _unreadable(why: str) -> ProjectError:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """How the project answered when it was asked for the API description.
-
-    Attributes:
-        document: The description, or None.
-        error: Why there is none.
-        ms: Milliseconds to the reply, opening the connection included.
-    """
+    """How the project answered when it was asked for the API description."""
 
     document: dict[str, Any] | None
     error: ProjectError | None
@@ -249,7 +222,7 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as the preflight function, or else the API description, tells it.
+    """A column, by the preflight function or else the API description.
 
     Attributes:
         type: PostgreSQL's name of the type without modifier; of a domain, the type under it.
@@ -264,7 +237,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Replies of the auth server's health route: the fastest in milliseconds, and its version."""
+    """The auth server's health route: its fastest reply (ms) and its version."""
 
     fastest_ms: float
     version: str | None
@@ -273,14 +246,11 @@ class Health:
 class Facts:
     """Facts about one project, each asked for when first needed and then shared.
 
-    Requests are repeated less often than in a run, so that the cause is told within a probe's time.
-    That the project answers and accepts the key is told by probes that others need; what is asked
-    here takes it for granted.
+    Requests are repeated less often than in a run, so that the cause is known within a probe's
+    time. That the project answers and accepts the key is said by probes that others need; what is
+    asked here takes it for granted.
 
     To be made within the event loop, when the probes start.
-
-    Args:
-        context: What the dry run is about.
     """
 
     def __init__(self, context: DryRunContext) -> None:
@@ -290,7 +260,7 @@ class Facts:
         self._facts: dict[str, asyncio.Task[Any]] = {}
 
     async def aclose(self) -> None:
-        """Stop asking for whatever nobody waits for any more."""
+        """Stop asking for what nobody waits for any more."""
         for task in self._facts.values():
             task.cancel()
         await asyncio.gather(*self._facts.values(), return_exceptions=True)
@@ -353,10 +323,10 @@ class Facts:
             return _unreadable(str(error))
 
     async def trouble(self) -> ProjectError | None:
-        """Why the project does not answer, or refuses the key; None where it is fine.
+        """Why the project does not answer, or refuses the key.
 
-        Told by the description, or else by the preflight function: either may be refused, or be
-        out of order, by itself.
+        By the description, or else by the preflight function: either may be refused, or be out of
+        order, by itself.
         """
         first = (await self.description()).error
         second = await self.preflight_reply()
@@ -371,7 +341,7 @@ class Facts:
         return first if isinstance(second, ProjectError) and second.code is None else None
 
     async def _in_time(self, asked: Awaitable[T], what: str) -> T:
-        """The answer, or `ProjectUnreachable` a little before the probes that share it give up."""
+        """The answer, or `ProjectUnreachable` before probes that share it give up."""
         seconds = self.context.timeout_s * _PATIENCE
         try:
             async with asyncio.timeout(seconds):
@@ -397,9 +367,9 @@ class Facts:
         return reply
 
     async def columns(self, relation: str) -> dict[str, Column] | None:
-        """Columns of one of the tables or the view, in order; None where there is none.
+        """Columns of a table or the view, in order; None where there is none.
 
-        Told by the preflight function, or else by the API description.
+        By the preflight function, or else by the API description.
 
         Raises:
             UnansweredError: Neither says anything.
@@ -416,11 +386,7 @@ class Facts:
         return _described_columns(described) if isinstance(described, dict) else None
 
     async def table(self, name: str) -> Page:
-        """Rows of a table, for responses a whole page of them, and how many there are.
-
-        Raises:
-            ProjectError: It cannot be read.
-        """
+        """Rows of a table (a page of responses) and how many there are."""
         return await self.once(f"table {name}", lambda: self._read(name))
 
     async def _read(self, name: str) -> Page:
@@ -437,17 +403,13 @@ class Facts:
             return await page(count=False)
 
     async def users(self) -> tuple[dict[str, str], dict[str, datetime]]:
-        """Synthetic users, listed as a purge lists them; see `users_of`.
-
-        Raises:
-            ProjectError: The auth server refuses, or does not answer.
-        """
+        """Synthetic users, listed as a purge lists them; see `users_of`."""
         return await self.once(
             "users", lambda: self._in_time(users_of(self.project, None), "listing users")
         )
 
     async def health(self) -> Health:
-        """Latency and version of the auth server, which answers without touching a table."""
+        """Latency and version of the auth server, which touches no table for it."""
         return await self.once("health", self._take_pulse)
 
     async def _take_pulse(self) -> Health:
@@ -464,7 +426,7 @@ class Facts:
         return Health(min(times), str(version) if version else None)
 
     def described(self) -> ProjectDescribed:
-        """What the project said of itself, as far as the probes have learnt it by now."""
+        """What the project said of itself, as far as the probes know by now."""
         about, health = self._known("description"), self._known("health")
         preflight = self._known("preflight")
         info = about.document.get("info") if about and about.document else None
@@ -475,7 +437,6 @@ class Facts:
         )
 
     def _known(self, name: str) -> Any:
-        """A fact that has been answered; None where it was not."""
         task = self._facts.get(name)
         if task is None or not task.done() or task.cancelled() or task.exception() is not None:
             return None
@@ -525,7 +486,7 @@ def _told_columns(preflight: Preflight, relation: str) -> dict[str, Column] | No
 
 
 def _described_columns(described: dict[str, Any]) -> dict[str, Column]:
-    """By the API description, which marks NOT NULL but shows only simple defaults."""
+    """By the API description, which marks NOT NULL but only simple defaults."""
     properties, not_null = described.get("properties"), described.get("required")
     if not isinstance(properties, dict):
         return {}
@@ -564,7 +525,7 @@ def _impatient(project: Project) -> Project:
 
 
 def may_be_service(key: KeyFacts) -> bool:
-    """Whether a key may act as the service role; an opaque secret key always does."""
+    """Whether a key may act as the service role, as an opaque secret key does."""
     return key.kind is KeyKind.SECRET or key.role == "service_role"
 
 
@@ -574,5 +535,5 @@ def is_anon(key: KeyFacts) -> bool:
 
 
 def is_broken(code: str | None) -> bool:
-    """Whether the database says that something is wrong with what was asked for itself."""
+    """Whether the database says that what was asked for is itself out of order."""
     return code == AMBIGUOUS or (code is not None and len(code) == 5 and code[:2] in _BROKEN)

@@ -59,7 +59,7 @@ async def view(facts: Facts) -> Finding:
 
 
 def _apart(runs: Iterable[str], alive: frozenset[str]) -> tuple[Counter[str], str]:
-    """Rows of runs that are over, per run; and, in words, those under way on this machine."""
+    """Rows of runs that are over, per run; and those under way here, in words."""
     found = Counter(runs)
     going = sorted(alive & found.keys())
     left = Counter({run: count for run, count in found.items() if run not in alive})

@@ -1,10 +1,10 @@
-"""Is the heatmap shut for those it is not for, and open for those it is for?
+"""Is the heatmap closed to those it is not for, open to those it is for?
 
 What anon may do is asked for real where there is an anon key. A learner cannot be signed in without
 writing, so the function that describes the database puts the question to its own caller check, with
 a learner's claims, and reads the privileges from the catalogs.
 
-The lints are those that the platform's Security Advisor would say, by its numbers.
+The lints are those of the platform's Security Advisor, by its numbers.
 """
 
 from __future__ import annotations
@@ -72,11 +72,7 @@ async def anon_refresh(facts: Facts) -> Finding:
 
 
 async def _judge_anon(what: str, told_by: str, asked: Awaitable[Any]) -> Finding:
-    """Whether a request of anon was refused.
-
-    Raises:
-        ProjectError: It was neither refused nor granted.
-    """
+    """Whether a request of anon was refused."""
     try:
         await asked
     except ProjectUnreachable:
@@ -140,7 +136,7 @@ def _judge_gate(preflight: Preflight, who: str, spoken: str) -> Finding:
 
 
 def _answers(preflight: Preflight, who: str) -> dict[str, str]:
-    """What the functions that are there answered to somebody's claims, as SQLSTATE.
+    """What the functions answered to somebody's claims, as SQLSTATE.
 
     Raises:
         UnansweredError: Neither is there, or neither could be asked.
@@ -289,7 +285,7 @@ async def lint_0029(facts: Facts) -> Finding:
     """Security Advisor 0029, authenticated_security_definer_function_executable.
 
     Reader and refresh are for administrators, who are `authenticated`: they are flagged by design,
-    and `learner_gate` tells whether their check holds.
+    and `learner_gate` says whether their check holds.
     """
     return _judge_definers(await facts.preflight(), "authenticated", [PREFLIGHT, ENVIRONMENT])
 
@@ -306,7 +302,7 @@ def _judge_definers(preflight: Preflight, role: str, names: Sequence[str]) -> Fi
 
 
 def holders(preflight: Preflight, privilege: str) -> list[str]:
-    """Which of anon and authenticated hold a privilege, by whatever way."""
+    """Which of anon and authenticated hold a privilege, directly or not."""
     return [
         role for role in ("anon", "authenticated") if preflight.at("privileges", privilege, role)
     ]

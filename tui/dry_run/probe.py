@@ -20,8 +20,6 @@ class Finding:
     """What a probe found.
 
     Attributes:
-        status: Verdict.
-        detail: What was seen, in one line.
         hint: What to do when it is not fine; None takes the probe's general `repair`.
         cause: The probe that tells why this one was skipped; then there is no hint.
     """
@@ -48,7 +46,7 @@ def failed(detail: str, hint: str | None = None) -> Finding:
 
 
 def skipped(detail: str, hint: str | None = None, *, cause: str | None = None) -> Finding:
-    """It could not be observed; the hint is the one line that makes it possible."""
+    """It could not be observed; the hint is what makes it possible."""
     return Finding(ProbeStatus.SKIP, detail, hint, cause)
 
 
@@ -58,10 +56,7 @@ class Probe:
 
     Attributes:
         id: Stable name, "group.name".
-        title: What it proves, in one line.
-        asked: What is asked of the project, or looked at here.
         fails_when: How it can fail or warn.
-        repair: What to do then, in general; a finding may say it more precisely.
         severity: The worst it says of the project: `FAIL` blocks a run, `WARN` does not.
         ask: Asks and judges. Raises a `ProjectError` for a refusal it has no words for.
         vital: A run cannot do without what is asked here: it blocks the run where it was skipped.

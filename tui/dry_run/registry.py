@@ -19,15 +19,9 @@ PROBES: Final[tuple[Probe, ...]] = (
     *volume.PROBES,
 )
 
-GROUPS: Final[tuple[str, ...]] = tuple(dict.fromkeys(probe.group for probe in PROBES))
-
 _BY_ID: Final = {probe.id: probe for probe in PROBES}
 
 
 def probe_of(probe_id: str) -> Probe:
-    """The probe of this id.
-
-    Raises:
-        KeyError: There is none.
-    """
+    """The probe of this id."""
     return _BY_ID[probe_id]

@@ -1,4 +1,4 @@
-"""The dry run: every probe at once, each with its own time, none able to hide another.
+"""The dry run: every probe at once, each with its own time.
 
 Nothing here or below writes: requests are GET and HEAD, and functions are called by GET, which
 PostgREST runs in a read-only transaction.
@@ -45,13 +45,8 @@ _LONGEST_HINT: Final = 2_000
 async def run_probes(context: DryRunContext, emit: Callable[[Event], None]) -> DryRunFinished:
     """Ask every probe, and judge.
 
-    Args:
-        context: What the dry run is about.
-        emit: Called with each probe as it starts, in the order of display, and as it finishes, and
-            with the verdict at last. It must not raise.
-
-    Returns:
-        The verdict. A probe's failure, of whatever kind, is part of it and never raised.
+    `emit` is called with each probe as it starts, in the order of display, and as it finishes, and
+    with the verdict at last. A probe's failure is part of the verdict and never raised.
     """
     facts = Facts(context)
     facts.begin()
@@ -103,9 +98,6 @@ def verdict_of(finished: Sequence[ProbeFinished | ProbeResult]) -> DryRunFinishe
 
     So do answers that are lacking (a verdict is one of all probes), and skips of what a run cannot
     do without.
-
-    Args:
-        finished: At most one answer a probe, in any order.
     """
     counts = Counter(each.status for each in finished)
     order = {probe.id: place for place, probe in enumerate(PROBES)}
@@ -138,13 +130,7 @@ def verdict_of(finished: Sequence[ProbeFinished | ProbeResult]) -> DryRunFinishe
 
 
 def end_of(verdict: DryRunFinished, result: Result, seconds: float) -> RunFinished:
-    """How a run ends that comes to the verdict and no further.
-
-    Args:
-        verdict: What the probes' answers came to.
-        result: The run, with those answers.
-        seconds: What it took.
-    """
+    """How a run ends that comes to the verdict and no further."""
     if verdict.ready:
         return RunFinished(Outcome.READY, ExitCode.VERIFIED, verdict.verdict, None, seconds)
     outcome, code = Outcome.NOT_READY, ExitCode.FAILED
@@ -234,7 +220,7 @@ class _Asking:
 
 
 def _line(text: str, longest: int) -> str:
-    """Server text as one line of bearable length, without control characters or secrets."""
+    """Server text as one line, not too long, without secrets."""
     printable = "".join(char if char.isprintable() else " " for char in redact(text))
     words = " ".join(printable.split())
     return words if len(words) <= longest else f"{words[: longest - 1]}…"

@@ -57,7 +57,7 @@ async def tls(facts: Facts) -> Finding:
 
 
 def judge_certificate(certificate: Mapping[str, object], now: datetime) -> Finding:
-    """Will a certificate, as the ssl module describes it, last beyond the next two weeks?"""
+    """Will a certificate last beyond the next two weeks?"""
     until = certificate.get("notAfter")
     if not isinstance(until, str):
         return passed("the certificate is valid for this host")
@@ -74,7 +74,7 @@ async def latency(facts: Facts) -> Finding:
 
 
 async def versions(facts: Facts) -> Finding:
-    """Are the servers of an age that the SQL and this console are made for?"""
+    """Are the servers as new as the SQL and this console need?"""
     info = ((await facts.description()).document or {}).get("info")
     rest = str(info.get("version", "")).split(" ")[0] if isinstance(info, dict) else ""
     preflight = await facts.preflight_reply()
@@ -91,7 +91,7 @@ async def versions(facts: Facts) -> Finding:
 
 
 def judge_versions(postgres: int | None, postgrest: str, seen: str) -> Finding:
-    """Are `server_version_num` and PostgREST's version, where they are told, new enough?"""
+    """Are `server_version_num` and PostgREST's version, where known, new enough?"""
     if postgres is not None and postgres < _OLDEST_POSTGRES:
         return failed(seen, "upgrade the project to PostgreSQL 15 or newer")
     major = postgrest.partition(".")[0]
@@ -166,7 +166,7 @@ async def declared(facts: Facts) -> Finding:
 
 
 async def env_file(facts: Facts) -> Finding:
-    """Is the file with the key for our eyes only?"""
+    """Is the file with the key readable for us alone?"""
     path = facts.context.settings.env_file
     if path is None:
         return passed("no environment file is in use")

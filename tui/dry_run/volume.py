@@ -1,4 +1,4 @@
-"""How much is there, how much will be written, how long will it take, and who else is at it?"""
+"""How much there is and will be, how long it takes, and who else is at it."""
 
 from __future__ import annotations
 
