@@ -11,7 +11,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What the process tells the shell. Scripts rely on these numbers."""
+    """The process's exit codes. Scripts rely on these numbers."""
 
     VERIFIED = 0
     FAILED = 1

@@ -31,7 +31,7 @@ _SHAPES: Final = (
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}"), MASK),
     # Hosted keys and personal access tokens; the kind stays readable.
     (re.compile(r"\b(sb_secret_|sb_publishable_|sbp_)[A-Za-z0-9_-]+"), rf"\1{MASK}"),
-    # Authorization: Bearer token, as a header, in JSON, in a repr. A token is told from a word by
+    # Authorization: Bearer token, as a header, in JSON, in a repr. A token differs from a word by
     # a digit or by a capital in its middle.
     (
         re.compile(

@@ -297,7 +297,7 @@ def _check_name(name: str, where: str) -> None:
     """Refuse a name that looks like a misspelt setting."""
     if name == UNATTENDED:
         raise ConfigurationError(
-            f"{where} sets {name}, which is heard from the process environment alone",
+            f"{where} sets {name}, which is read from the process environment alone",
             hint="take it out of the file; a supervised pipeline sets it for the one run",
         )
     spelled = re.sub(r"[.-]", "_", name.upper())

@@ -153,9 +153,9 @@ def test_a_document_without_a_key_says_which() -> None:
     document = Preflight.read({"schema": 1, "view": {"owner": None}})
 
     assert document.at("view", "owner") is None
-    with pytest.raises(UnansweredError, match=r"does not tell view\.rows"):
+    with pytest.raises(UnansweredError, match=r"does not report view\.rows"):
         document.at("view", "rows")
-    with pytest.raises(UnansweredError, match=r"does not tell 'rows'"):
+    with pytest.raises(UnansweredError, match=r"does not report 'rows'"):
         document.at("view")["rows"]
-    with pytest.raises(UnansweredError, match=r"does not tell view\.owner\.name"):
+    with pytest.raises(UnansweredError, match=r"does not report view\.owner\.name"):
         document.at("view", "owner", "name")

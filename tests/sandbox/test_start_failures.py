@@ -161,7 +161,7 @@ async def test_a_postgres_that_does_not_answer(
     monkeypatch.setattr(postgres, "VERSION_SECONDS", 0.2)
     run = processes.RunDirectory.create(0o711)
     server = postgres.Postgres(programs_of_ones_own, run)
-    with pytest.raises(ConfigurationError, match="did not tell its version within") as caught:
+    with pytest.raises(ConfigurationError, match="did not print its version within") as caught:
         await server.probe()
     assert "HEATMAP_SANDBOX_POSTGRES" in str(caught.value.hint)
     await server.stop()

@@ -101,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--report", type=Path, metavar="PATH", help="write the report: Markdown, and JSON beside it"
     )
-    removal = flags.add_argument_group("purge: what it stops at, when it says so")
+    removal = flags.add_argument_group("purge: what it removes only when told to")
     removal.add_argument(
         "--purge-unexplained",
         type=_count,

@@ -54,7 +54,7 @@ def dispatch(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
             "--sandbox-faults has no meaning for a project that is no sandbox",
             hint="add --sandbox, or leave it out",
         )
-    # Told here, where no screen comes between.
+    # Errors of the target are raised here, before any screen is up.
     opening = "starting the sandbox" if sandbox else f"opening {target_of(settings).url}"
     if interactive:
         return _open_console(settings, options, environ, sandbox=sandbox, opening=opening)
@@ -104,7 +104,7 @@ async def connect(
     from tui.evidence.archive import Archive
     from tui.verify.session import ConnectStage, Session
 
-    # A declaration that cannot be read is told before anything is started.
+    # A declaration that cannot be read is refused before anything is started.
     check_declarations(settings.prod_hosts, settings.non_prod_hosts)
     async with contextlib.AsyncExitStack() as undo:
         if sandbox:
@@ -248,7 +248,7 @@ async def serve(settings: Settings, faults: str | None) -> ExitCode:
             f"# SUPABASE_ANON_KEY={sandbox.anon_key}"
         )
         if console.lost is not None:
-            raise SandboxError(f"nobody can be told where the sandbox is: {console.lost}")
+            raise SandboxError(f"the sandbox's environment could not be printed: {console.lost}")
         console.say("the sandbox is up; ctrl-c ends it")
         while not stopped.is_set():
             await asyncio.wait({waiting}, timeout=1.0)

@@ -35,7 +35,7 @@ async def work(settings: Settings, options: argparse.Namespace, *, sandbox: bool
     Returns the exit code that the document states as well.
 
     Raises:
-        OperatorError: It ended before a run could begin; that is told by the caller.
+        OperatorError: It ended before a run could begin; the caller reports it.
     """
     console = Console()
     if options.report is not None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments, or the process's own."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    # Where the flags cannot be read, this much of them decides how that is told.
+    # Where the flags cannot be read, this much of them decides how the error is reported.
     options = parser().parse_args(["--json"] if "--json" in given else [])
     try:
         options = parser().parse_args(given)
@@ -80,7 +80,7 @@ def _tell_and_leave(
             if report is not None:
                 require_place(report)
         except ConfigurationError:
-            # Which may be the very error that was told.
+            # It may be the very error that was reported.
             report = None
         leave(without_run(error, kind), report, Path(summary) if summary else None, console)
     return code

@@ -286,7 +286,7 @@ class HeatmapApp(App[int]):
         tells = not self._chosen.tells_of_the_end
         self._choose(replace(self._chosen, tells_of_the_end=tells))
         self.controller.tell(
-            f"The end of a run is {'' if tells else 'not '}told by bell and notification.",
+            f"The end of a run is {'' if tells else 'not '}announced by bell and notification.",
             warning=False,
         )
 

@@ -364,7 +364,7 @@ class Controller:
             if ended.unexplained is not None and await self._agrees(
                 questions.purge_unexplained(self, ended.message)
             ):
-                # Exactly so many were told of: should there be more by now, it is asked again.
+                # Exactly so many were shown: should there be more by now, it is asked again.
                 unexplained = ended.unexplained
             elif ended.spared and await self._agrees(questions.purge_spared(self, ended.spared)):
                 runs = (*runs, *ended.spared)

@@ -263,7 +263,7 @@ def like_before(history: History | None, session: Session | None) -> list[Entry]
 
 
 def expected_duration(state: State) -> str:
-    """How long a run will take, as far as earlier ones tell."""
+    """How long a run will take, judging by earlier ones."""
     before = like_before(state.history, state.session)[-5:]
     if before:
         seconds = median(each.total_seconds for each in before)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Clock = Callable[[], float]
 
 REFRESH_OFTEN: Final = 5
-"""Timed refreshes that tell a spread; fewer tell none."""
+"""Timed refreshes enough to show a spread."""
 RATE_SPAN_S: Final = 0.25
 """Seconds over which the rate of a run is taken."""
 WRITES_REFUSED: Final = "this is production: nothing is written here without --allow-prod"

@@ -118,7 +118,7 @@ class _Told(dict[str, Any]):
     """An object of the preflight document; what it lacks is unanswered."""
 
     def __missing__(self, key: str) -> Any:
-        raise UnansweredError(f"the preflight function does not tell {key!r}", APPLY_PREFLIGHT)
+        raise UnansweredError(f"the preflight function does not report {key!r}", APPLY_PREFLIGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Preflight:
         for number, key in enumerate(path, 1):
             if not isinstance(value, dict) or key not in value:
                 raise UnansweredError(
-                    f"the preflight function does not tell {'.'.join(path[:number])}",
+                    f"the preflight function does not report {'.'.join(path[:number])}",
                     APPLY_PREFLIGHT,
                 )
             value = value[key]
@@ -160,7 +160,7 @@ class Preflight:
         value = self.at(*path)
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
             raise UnansweredError(
-                f"the preflight function tells {'.'.join(path)} in another form", APPLY_PREFLIGHT
+                f"the preflight function reports {'.'.join(path)} in another form", APPLY_PREFLIGHT
             )
         return [_Told(each) for each in value]
 
@@ -337,7 +337,7 @@ class Facts:
             return None
         if isinstance(second, KeyRefused):
             return second
-        # Without a code, it is a reply that nothing tells to be PostgREST's.
+        # Without a code, nothing shows that the reply is PostgREST's.
         return first if isinstance(second, ProjectError) and second.code is None else None
 
     async def _in_time(self, asked: Awaitable[T], what: str) -> T:
@@ -380,7 +380,7 @@ class Facts:
         definitions = ((await self.description()).document or {}).get("definitions")
         if not isinstance(definitions, dict):
             raise UnansweredError(
-                "neither the preflight function nor the API description tells", APPLY_PREFLIGHT
+                "neither the preflight function nor the API description says", APPLY_PREFLIGHT
             )
         described = definitions.get(relation)
         return _described_columns(described) if isinstance(described, dict) else None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tui.dry_run.facts import Facts, Preflight
 
-# Our functions that the API shows, and where the document tells who may execute them.
+# Our functions that the API shows, and where the document says who may execute them.
 EXECUTE: Final = {
     READER: "reader_execute",
     REFRESH: "refresh_execute",
@@ -174,7 +174,7 @@ async def admin(facts: Facts) -> Finding:
     locked = [
         f"the {name} ({code})"
         for name, code in answers.items()
-        # Another error than a learner's is met behind the caller check, and told by schema.reader.
+        # Another error than a learner's is met behind the caller check: schema.reader reports it.
         if code not in {*_LET_IN, _UNPOPULATED} and code in {_DENIED, learner.get(name)}
     ]
     if locked:

@@ -78,15 +78,15 @@ async def versions(facts: Facts) -> Finding:
     info = ((await facts.description()).document or {}).get("info")
     rest = str(info.get("version", "")).split(" ")[0] if isinstance(info, dict) else ""
     preflight = await facts.preflight_reply()
-    number, postgres = None, "not told"
+    number, postgres = None, "unknown"
     if isinstance(preflight, Preflight):
         number = preflight.at("server", "version_num")
         postgres = str(preflight.at("server", "version"))
     try:
-        auth = (await facts.health()).version or "not told"
+        auth = (await facts.health()).version or "unknown"
     except ProjectError:
-        auth = "not told"
-    seen = f"PostgreSQL {postgres}, PostgREST {rest or 'not told'}, auth {auth}"
+        auth = "unknown"
+    seen = f"PostgreSQL {postgres}, PostgREST {rest or 'unknown'}, auth {auth}"
     return judge_versions(number, rest, seen)
 
 

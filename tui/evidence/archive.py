@@ -131,7 +131,7 @@ class Archive:
             if isinstance(intent, Announcement) and intent.is_open:
                 finished = await self._record(result, finished, intent, emit)
             await self._keep(result.ended(finished), past, emit)
-        except Exception as defect:  # noqa: BLE001 - the run is over, and its verdict must be told
+        except Exception as defect:  # noqa: BLE001 - the run is over, and its verdict must be shown
             words = report_crash(defect, self._crashes)
             text = f"an internal error kept the run's evidence from being made; {words}"
             emit(Notice(text, warning=True))

@@ -65,7 +65,7 @@ _MARKS: Final = re.compile(r"[\\`*\[\]~$!#]|(?<![^\W_])_|_(?![^\W_])")
 _BLOCK: Final = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=]))")
 # Addresses that become links without any marks.
 _LINKS: Final = re.compile(r"(?<=[a-z]):(?=//)|(?<=\bwww)\.", re.IGNORECASE)
-# GitHub finds these in the finished page, where no escape helps: they would tell people, or point
+# GitHub finds these in the finished page, where no escape helps: they would notify people, or point
 # to an issue that has nothing to do with it.
 _MENTIONS: Final = re.compile(r"(?<!\w)@(?=\w)|(?<=#)(?=\d)|(?<=\bGH-)(?=\d)", re.IGNORECASE)
 _GAP: Final = "\u200b"

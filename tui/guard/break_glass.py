@@ -227,7 +227,7 @@ def judge_justification(text: str) -> str | None:
     if len(text) < SHORTEST:
         return f"has {len(text)} characters, and at least {SHORTEST} are needed"
     if redact(text) != text:
-        return "holds a key, which tells no reason"
+        return "holds a key, which is no reason"
     words = {match.group().casefold() for match in _WORD.finditer(text)}
     if len(words) < FEWEST_WORDS:
         return f"needs at least {FEWEST_WORDS} different words"

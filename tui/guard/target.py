@@ -87,7 +87,7 @@ class Target:
 
     @property
     def place(self) -> str:
-        """What tells this target from every other in the history.
+        """What distinguishes this target from every other in the history.
 
         Two databases on one machine, or behind two tunnels to it, share a host name and nothing
         else.

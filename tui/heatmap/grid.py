@@ -46,7 +46,7 @@ _GAP_WEEKS = 53
 LEVELS = 64
 """Steps of the colour scale that cells are sorted into."""
 ZERO = LEVELS + 1
-"""The level of a value of exactly 0 that lies at the low end: it is told from one above it."""
+"""The level of a value of exactly 0 at the low end, which looks unlike one just above it."""
 FADED = 128
 """Added to the level of a cell with few attempts."""
 

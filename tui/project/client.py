@@ -268,7 +268,7 @@ class Project:
         """
 
         async def request() -> int:
-            # Not HEAD: the reply to a refusal would have no body, and so no code to tell it by.
+            # Not HEAD: the reply to a refusal would have no body, and so no code.
             query = self._rest.from_(table).select(*columns, count=CountMethod.exact)
             return counted((await filtered(query, filters).limit(0).execute()).count)
 

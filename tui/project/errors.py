@@ -40,7 +40,7 @@ _TOO_LARGE: Final = {
     414: ("so long a URL", "let the gateway take URLs of 4 KB"),
     431: ("so long a URL", "let the gateway take URLs of 4 KB"),
 }
-# What a gateway's page means where its status alone tells.
+# What a gateway's page means, by its status alone.
 _PAGES: Final = {
     401: ("a gateway or proxy asks for credentials of its own", "look at what stands between"),
     402: ("the project is restricted", "look at the project's billing and usage in the dashboard"),

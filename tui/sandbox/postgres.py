@@ -210,7 +210,7 @@ class Postgres(processes.Server):
         except TimeoutError:
             await processes.end(process, signal.SIGKILL, group=True)
             waited = f"{VERSION_SECONDS:.0f} s"
-            raise self._unusable(f"did not tell its version within {waited}") from None
+            raise self._unusable(f"did not print its version within {waited}") from None
         return log.read_text(encoding="utf-8", errors="replace")
 
     def _unusable(self, what: str) -> ConfigurationError:

@@ -98,7 +98,7 @@ def narrate(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line for 
         case RunFinished(outcome=Outcome.READY):
             return None
         case RunFinished():
-            # Why a dry run is not ready was told with its verdict.
+            # Why a dry run is not ready was printed with its verdict.
             because = () if event.outcome in _TOLD_BEFORE else event.problems
             told = [f"  {each}" for each in because if each not in event.message]
             hint = [f"  -> {event.hint}"] if event.hint else []

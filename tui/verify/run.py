@@ -397,7 +397,7 @@ class RunContext:
         `time.perf_counter`.
 
         Raises:
-            ProjectUnreachable: It did not come to an end, or the database does not tell.
+            ProjectUnreachable: It did not come to an end, or the database does not say.
         """
         waited_s = time.perf_counter() - began
         limit = f"the gateway gave up after {waited_s:.0f} s ({error.status})"

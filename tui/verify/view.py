@@ -40,7 +40,7 @@ def row_of(raw: Mapping[str, Any], source: str) -> AggregateRow:
 
 
 def key_of(row: AggregateRow) -> Key:
-    """What tells a row of the view from every other."""
+    """What identifies a row of the view."""
     return row.question_id, row.week_start
 
 

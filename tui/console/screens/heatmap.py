@@ -255,7 +255,7 @@ class HeatmapScreen(ConsoleScreen):
     @on(HeatmapGrid.CellHighlighted)
     def _highlighted(self, event: HeatmapGrid.CellHighlighted) -> None:
         grid = event.grid
-        # Another grid may have come meanwhile: it tells its own cell.
+        # Another grid may have come meanwhile: it sends its own cell.
         if grid is not event.heatmap.grid or not grid.rows:
             return
         row, column = grid.rows[event.row], grid.columns[event.column]

@@ -570,7 +570,7 @@ def _class(name: str) -> str:
 
 
 def _figure_key(metric: Metric) -> Callable[[Entry], Hashable]:
-    """The function that tells which entries look the same for a metric."""
+    """The function that gives equal keys to entries that look the same."""
     if metric is Metric.ACCURACY:
         return attrgetter("correct_attempts", "attempts")
     if metric is Metric.ATTEMPTS:
