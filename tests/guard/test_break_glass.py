@@ -233,7 +233,7 @@ def test_an_approval_lives_fifteen_minutes_on_either_clock(moment: Moment, open_
 def test_an_approval_is_for_its_target_and_its_address() -> None:
     obtained = approval()
     for other in (OTHER, replace(PROD, url="http://localhost:54321"), LOCAL):
-        with pytest.raises(GuardRefused, match="permission is for"):
+        with pytest.raises(GuardRefused, match="approval is for"):
             obtained.consume(other, NOW)
     obtained.consume(PROD, NOW)
 
