@@ -213,6 +213,7 @@ def anchors(folder: Path, log: Path) -> list[Anchor]:
 
 
 def comparison_line(comparison: Comparison) -> str:
+    """A comparison in one line of plain text."""
     before, after = comparison.before, comparison.after
     if before is None or after is None:
         return f"not comparable: {comparison.reason}"

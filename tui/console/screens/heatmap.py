@@ -30,7 +30,7 @@ from tui.heatmap.grid import Grid, build_grid
 from tui.heatmap.palette import ASCII_SHADES, SHADES
 from tui.heatmap.plain_text import rows_as_text
 from tui.heatmap.rows import write_rows
-from tui.redact import redact
+from tui.redact import redact_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -408,7 +408,7 @@ async def export(
             return f"Saved {said}{filtered} to {folder / name}.csv and .json"
         if answer == "picture":
             title = " · ".join(["heatmap-tui", *grid.spec.words])
-            drawn = redact(app.export_screenshot(title=title))
+            drawn = redact_known(app.export_screenshot(title=title))
             path = await asyncio.to_thread(save_text, folder / f"{name}.svg", drawn)
             return f"Saved the picture to {path}"
     except ConfigurationError as error:
