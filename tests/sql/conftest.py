@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from .cluster import OWNER, SQL, Cluster, installed, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import psycopg
 
@@ -74,25 +76,49 @@ class Database:
 
 
 @pytest.fixture(scope="session", params=sorted(VERSIONS))
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+def cluster(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     """Each PostgreSQL at hand, running, with the templates `bare` and `ready`, each of both kinds.
 
     `bare_*` holds the platform alone, `ready_*` the analytics SQL as well. `*_old` have the
     automatic grants of older projects, `*_new` do not.
     """
-    with running(VERSIONS[request.param]()) as server:
-        for kind, automatic in (("old", "on"), ("new", "off")):
-            bare, ready = f"bare_{kind}", f"ready_{kind}"
-            server.create(bare)
-            with server.connect(bare) as session:
-                session.execute(f"set sandbox.automatic_grants = '{automatic}'")
-                session.execute((SQL / "sandbox/10_roles.sql").read_bytes())
-            server.apply(bare, *PLATFORM)
-            with server.connect(bare) as session:
-                session.execute(PEOPLE)
-            server.create(ready, bare)
-            server.apply(ready, *ANALYTICS, user=OWNER)
+    binaries = VERSIONS[request.param]()
+    # One for all workers of the run: the first that asks makes it, the others copy it.
+    made = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        made = made.parent
+    template = made / f"cluster-{request.param}"
+    with locked(template.with_suffix(".lock")):
+        if not template.exists():
+            with running(binaries, keep=template) as server:
+                fill(server)
+    with running(binaries, template=template) as server:
         yield server
+
+
+def fill(server: Cluster) -> None:
+    """Make the templates."""
+    for kind, automatic in (("old", "on"), ("new", "off")):
+        bare, ready = f"bare_{kind}", f"ready_{kind}"
+        server.create(bare)
+        with server.connect(bare) as session:
+            session.execute(f"set sandbox.automatic_grants = '{automatic}'")
+            session.execute((SQL / "sandbox/10_roles.sql").read_bytes())
+        server.apply(bare, *PLATFORM)
+        with server.connect(bare) as session:
+            session.execute(PEOPLE)
+        server.create(ready, bare)
+        server.apply(ready, *ANALYTICS, user=OWNER)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep the other workers of this run out."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _copy(cluster: Cluster, holds: str, kind: str = "new") -> Iterator[Database]:
