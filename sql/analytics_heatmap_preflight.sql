@@ -541,7 +541,13 @@ begin
     'lesion', md5(pg_get_functiondef(
       to_regprocedure('analytics_private.normalized_lesion(text)'))));
   return document || jsonb_build_object('fingerprints', fingerprints || jsonb_build_object(
-    'all', case when readable then md5(fingerprints::text) end));
+    'all', case when readable then md5(fingerprints::text) end,
+    -- Of the functions of all triggers on these tables: no part of the heatmap.
+    'triggers', md5(coalesce((
+      select string_agg(g.tgname || p.prosrc, '' order by g.tgrelid::regclass::text, g.tgname)
+      from pg_trigger g join pg_proc p on p.oid = g.tgfoid
+      where g.tgrelid in (select to_regclass(named) from unnest(tables) named)
+        and not g.tgisinternal), ''))));
 end
 $preflight$;
 comment on function public.analytics_heatmap_preflight() is

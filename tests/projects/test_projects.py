@@ -32,6 +32,7 @@ def test_a_variant_ends_as_its_file_says(zoo: Zoo, variant: Variant) -> None:
     assert finished.outcome == variant.ends, finished
     assert finished.exit_code == EXIT_CODES[variant.ends]
     if finished.outcome is Outcome.VERIFIED:
+        assert variant.says in first_line(result), finished
         check_intact(zoo, before)
         return
     assert variant.says, "what the first line has to say"

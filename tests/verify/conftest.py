@@ -32,7 +32,13 @@ QUICK = RetryPolicy(base_s=0.02, cap_s=0.1, deadline_s=20.0)
 
 @asynccontextmanager
 async def open_session(
-    sandbox: Sandbox, *, users: int = 9, questions: int = 20, batch: int = 50, **env: str
+    sandbox: Sandbox,
+    *,
+    users: int = 9,
+    questions: int = 20,
+    batch: int = 50,
+    canary: bool | None = None,
+    **env: str,
 ) -> AsyncIterator[Session]:
     """A session with a small volume; the sandbox is a local target like any other."""
     settings = load_settings(
@@ -58,6 +64,7 @@ async def open_session(
         archive=Archive.configured(settings, is_sandbox=False),
         is_sandbox=False,
         policy=QUICK,
+        canary=canary,
     )
     async with session:
         await session.ask_database()

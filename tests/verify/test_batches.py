@@ -48,7 +48,7 @@ def narrow(sandbox: Sandbox) -> Iterator[Sandbox]:
 
 async def test_a_batch_that_the_server_gives_up_on_is_written_in_halves(narrow: Sandbox) -> None:
     before = contents(narrow)
-    async with open_session(narrow, users=20, questions=50, batch=150) as session:
+    async with open_session(narrow, users=20, questions=50, batch=150, canary=False) as session:
         result = await finish(session.cycle())
     assert result.finished is not None
     assert result.finished.outcome is Outcome.VERIFIED, result.finished

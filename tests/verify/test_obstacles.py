@@ -88,7 +88,7 @@ async def test_what_the_project_keeps_is_counted_named_and_removed_by_the_hint(
     sandbox = start_private_sandbox()
     run_sql(sandbox, obstacle)
     before = contents(sandbox)
-    async with open_session(sandbox, users=9, questions=20) as session:
+    async with open_session(sandbox, users=9, questions=20, canary=False) as session:
         result = await finish(session.cycle())
         finished = result.finished
         assert finished is not None
@@ -120,7 +120,7 @@ async def test_a_soft_delete_keeps_questions_and_users_where_they_are(
 ) -> None:
     sandbox = start_private_sandbox()
     run_sql(sandbox, SOFT_DELETE)
-    async with open_session(sandbox, users=9, questions=20) as session:
+    async with open_session(sandbox, users=9, questions=20, canary=False) as session:
         result = await finish(session.cycle())
     assert result.audit is not None
     assert str(result.audit.leftovers) == "9 users, 20 questions, 180 responses"

@@ -85,6 +85,11 @@ class Archive:
         history = await self._history(lambda _: None)
         return history.pace(self._place(target))
 
+    async def verified_with(self, target: Target, schema: str) -> str | None:
+        """The last verified run on a target with this fingerprint of its schema, or None."""
+        history = await self._history(lambda _: None)
+        return history.verified_with(self._place(target), schema)
+
     def require_log(self) -> None:
         """Refuse a run whose intent the deployment log could not take."""
         self.log.require_writable()

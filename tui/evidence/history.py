@@ -27,7 +27,7 @@ from tui.evidence.comparison import (
 from tui.evidence.deployment_log import Anchor
 from tui.files import append_line, locked, read_locked, why
 from tui.redact import redact
-from tui.verify.events import Outcome, ServerVersions
+from tui.verify.events import Mode, Outcome, ServerVersions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,6 +81,7 @@ class Entry:
         exit_code: What the shell was told, thresholds included.
         fingerprint: Of the SQL objects' definitions, or None.
         log_head: Hash of its last record then, or None where there was none.
+        tables: Fingerprint of the whole schema that a run writes to, or None.
     """
 
     run_id: str
@@ -99,6 +100,7 @@ class Entry:
     total_seconds: float
     log: str | None = None
     log_head: str | None = None
+    tables: str | None = None
 
     @property
     def verified(self) -> bool:
@@ -185,6 +187,18 @@ class History:
         known = {each.fingerprint for each in (*runs, run)}
         same_sql = None if None in known else len(known) == 1
         return Against(tuple(runs), marked is not None, same_sql, comparison)
+
+    def verified_with(self, identity: str, schema: str) -> str | None:
+        """The last verified run on a target with this fingerprint of its schema, or None."""
+        runs = (
+            each.run_id
+            for each in reversed(self.entries)
+            if each.series.identity == identity
+            and each.verified
+            and each.mode == Mode.CYCLE
+            and each.tables == schema
+        )
+        return next(runs, None)
 
     def pace(self, identity: str) -> Pace | None:
         """How fast the last few verified runs on a target were."""
@@ -294,6 +308,7 @@ def entry_of(
         total_seconds=round(finished.seconds, 6),
         log=log,
         log_head=log_head,
+        tables=described.schema if described else None,
     )
 
 
@@ -380,6 +395,7 @@ def _entry(content: Mapping[str, Any]) -> Entry:
         total_seconds=_figure(content["total_seconds"]),
         log=_text_or_none(content.get("log")),
         log_head=_text_or_none(content.get("log_head")),
+        tables=_text_or_none(content.get("tables")),
     )
 
 

@@ -277,6 +277,8 @@ def _facts(evidence: RunEvidence) -> str:
         rows += [
             ["Stored otherwise than sent", markdown(str(each))] for each in _deviations(result)
         ]
+    if result.canary is not None:
+        rows.append(["Canary", markdown(str(result.canary))])
     if result.mode in {Mode.CYCLE, Mode.PURGE}:
         rows.append(["Left behind", _leftovers_line(result)])
     users = result.rows.users

@@ -67,8 +67,8 @@ class Causes:
         ]
 
     def name(self, error: ProjectError, table: str, event: str) -> ProjectError:
-        """The error, its hint naming what of the table may have refused."""
-        if isinstance(error, _OTHER_TROUBLE):
+        """The error, naming what of the table may have refused."""
+        if not is_refusal(error):
             return error
         named = [] if _of_its_own(error, table) else self.triggers(table, event)
         if named and named[0] not in error.message:
@@ -86,7 +86,7 @@ class Causes:
 
         For each key, in words, the SQL that removes what it ties to a run.
         """
-        if isinstance(error, _OTHER_TROUBLE):
+        if not is_refusal(error):
             return {}
         violated = _VIOLATED.search(error.message)
         if violated is not None:
@@ -117,6 +117,21 @@ class Causes:
         found = self._tables.get(table)
         listed = found.get(what) if isinstance(found, dict) else None
         return [each for each in listed or () if isinstance(each, dict)]
+
+
+def is_refusal(error: ProjectError) -> bool:
+    """Whether the database refuses what was asked, and would again."""
+    return not isinstance(error, _OTHER_TROUBLE)
+
+
+def removed_by_owner(table: str) -> str:
+    """The SQL that removes synthetic rows of a table that keeps them, and what comes then."""
+    name = f"public.{table}"
+    sql = f"delete from {name} where {_TAGGED[table]}"  # noqa: S608 - shown, not sent
+    return (
+        f"as the owner of {name}: begin; alter table {name} disable trigger user; {sql}; "
+        f"alter table {name} enable trigger user; commit; then purge again"
+    )
 
 
 def _function(trigger: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from tui.errors import ExitCode, OperatorError
 from tui.project import IDS_PER_REQUEST, Filter, ProjectError, TimedOut
 from tui.verify import leftovers
-from tui.verify.causes import AUTH_USERS
+from tui.verify.causes import AUTH_USERS, is_refusal, removed_by_owner
 from tui.verify.events import Notice, Stage
 
 if TYPE_CHECKING:
@@ -35,14 +35,6 @@ _FEW: Final = 10
 _FEW_PERCENT: Final = 1
 
 
-_KEPT_REMEDY: Final = (
-    "as the owner of public.responses: begin; alter table public.responses disable trigger user; "
-    "delete from public.responses r using public.questions q where q.id = r.question_id and "
-    "q.slug like 'heatmap-verification-%'; alter table public.responses enable trigger user; "
-    "commit; then purge again"
-)
-
-
 class Unexplained(OperatorError):
     """There are more responses than synthetic users can have given.
 
@@ -57,19 +49,16 @@ class Unexplained(OperatorError):
 
 
 class CleanUp:
-    """Deletes what `leftovers.find` found, going on past single failures.
-
-    `kept` counts responses that are still there although their deletion was answered with success.
-    """
+    """Deletes what `leftovers.find` found, going on past single failures."""
 
     def __init__(self, context: RunContext, found: Leftovers) -> None:
         self._project = context.project
         self._writer = context.writer
         self._context = context
         self._found = found
-        self.kept = 0
         self._problems: Counter[str] = Counter()
         self._held: dict[str, str] = {}
+        self._unmoved: set[str] = set()
 
     @property
     def problems(self) -> list[str]:
@@ -128,7 +117,7 @@ class CleanUp:
             if left == 0:
                 return True
             if left is not None and self._problems.total() == refused:
-                self.kept = left
+                self._unmoved.add("responses")
                 triggers = self._context.causes.triggers("responses", "delete")
                 named = f" ({', '.join(triggers)})" if triggers else ""
                 self.add_problem(
@@ -215,17 +204,21 @@ class CleanUp:
         self._problems[text] += 1
 
     def _refused(self, error: ProjectError, table: str) -> None:
-        held = self._context.causes.holding(error, table)
+        causes = self._context.causes
+        held = causes.holding(error, table)
         self._held |= held
+        if not held and table != AUTH_USERS and is_refusal(error):
+            self._unmoved.add(table)
+            error = causes.name(error, table, "delete")
         text = str(error)
         if held and not any(name.split()[0] in text for name in held):
             text += f"; held by {', '.join(held)}"
         self.add_problem(text)
 
     def remedy(self) -> str | None:
-        """The SQL that removes what this clean-up could not, with what comes after."""
-        if self.kept:
-            return _KEPT_REMEDY
+        """The SQL that removes what this clean-up could not, with what comes after it."""
+        if "responses" in self._unmoved:
+            return removed_by_owner("responses")
         if self._held:
             return f"{'; '.join(self._held.values())}; then purge again"
-        return None
+        return removed_by_owner("questions") if self._unmoved else None

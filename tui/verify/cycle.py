@@ -20,16 +20,24 @@ from tui.project import (
     TimedOut,
 )
 from tui.verify import comparison, diff, leftovers, view
+from tui.verify.canary import Canary
 from tui.verify.causes import AUTH_USERS
 from tui.verify.clean_up import CleanUp, Unexplained
 from tui.verify.dataset import batches
-from tui.verify.events import AuditFinished, Cancelling, Notice, Outcome, Stage
+from tui.verify.events import (
+    AuditFinished,
+    CanaryFinished,
+    Cancelling,
+    Notice,
+    Outcome,
+    Stage,
+)
 from tui.verify.run import Cancelled, together
 from tui.verify.stored import read_back
 from tui.verify.verdict import CycleState, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tui.settings import Volume
     from tui.verify.dataset import Dataset, Row
@@ -55,6 +63,7 @@ class Cycle:
         refresh_runs: How often the refresh is timed after the write, at least once.
         command: What removes the rows of a run that could not clean up.
         report_crash: Writes an internal error's report; says where it is.
+        no_canary: Why there is to be no canary; None where there is one.
     """
 
     def __init__(
@@ -66,6 +75,7 @@ class Cycle:
         refresh_runs: int,
         command: PurgeCommand,
         report_crash: Callable[[Exception], str],
+        no_canary: str | None = None,
     ) -> None:
         self._context = context
         self._project = context.project
@@ -77,6 +87,7 @@ class Cycle:
         self._refresh_runs = refresh_runs
         self._command = command
         self._report_crash = report_crash
+        self._no_canary = no_canary
         self._state = CycleState()
 
     async def run(self) -> RunFinished:
@@ -127,6 +138,10 @@ class Cycle:
 
     async def _write_and_check(self) -> None:
         state = self._state
+        if self._no_canary is None:
+            await Canary(self._context, self._dataset, self._insert).run()
+        else:
+            self._emit(CanaryFinished(self._no_canary))
         await together(self._create_users(), self._write_questions())
         await self._write_responses()
         await self._refresh()
@@ -176,7 +191,7 @@ class Cycle:
             nonlocal size
             self._cancellation.check()
             try:
-                await self._insert(table, batch)
+                await self._insert(table, batch, self._dataset.user_ids)
             except ProjectError as error:
                 if len(batch) == 1 or not _is_too_much(error):
                     raise self._context.causes.name(error, table, "insert") from None
@@ -189,13 +204,13 @@ class Cycle:
 
         await self._project.each(batches(rows, lambda: size), write)
 
-    async def _insert(self, table: str, rows: list[Row]) -> None:
+    async def _insert(self, table: str, rows: list[Row], users: Sequence[str]) -> None:
         try:
             await self._writer.insert(table, rows)
         except ProjectError as error:
             if table != "responses" or error.code != _FOREIGN_KEY_VIOLATION:
                 raise
-            await self._await_learners()
+            await self._await_learners(users)
             await self._writer.insert(table, rows)
 
     def _responses(self) -> Iterator[Row]:
@@ -205,9 +220,8 @@ class Cycle:
             self._state.expected += self._dataset.expected(number, answers)
             yield from self._dataset.responses(number, answers)
 
-    async def _await_learners(self) -> None:
+    async def _await_learners(self, ids: Sequence[str]) -> None:
         """Wait until `app_users` knows the new users: responses refer to it."""
-        ids = self._dataset.user_ids
         deadline = time.perf_counter() + _LEARNERS_APPEAR_S
         while (known := await self._project.count("app_users", leftovers.these("id", ids))) < len(
             ids

@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 import statistics
 import unicodedata
+from copy import copy
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property, lru_cache
@@ -136,6 +137,14 @@ class Dataset:
     def question_ids(self) -> list[UUID]:
         """Ids of the questions, in ascending order and next to each other."""
         return [id_of(self.run_id, "question", n) for n in range(self.questions)]
+
+    def one_more(self) -> Dataset:
+        """The same with one more user and question, whose rows are in no other's way."""
+        more = copy(self)
+        more.users, more.questions = self.users + 1, self.questions + 1
+        for known in ("user_ids", "question_ids"):
+            more.__dict__.pop(known, None)
+        return more
 
     def user(self, number: int) -> NewUser:
         """A user to create."""

@@ -6,6 +6,8 @@ never a secret.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from tui.guard.target import Target
     from tui.heatmap.rows import AggregateRow
     from tui.settings import Volume
+
+
+# What the preflight tells of rows rather than of the schema.
+_OF_ROWS: Final = frozenset({"parents", "newest"})
 
 
 class Mode(StrEnum):
@@ -112,10 +118,12 @@ class ProjectDescribed:
     Attributes:
         fingerprint: `fingerprints.all` of the preflight document: the SQL objects' definitions;
             None where the database cannot say.
+        schema: The same, and the tables that a run writes with all that is tied to them.
     """
 
     versions: ServerVersions
     fingerprint: str | None = None
+    schema: str | None = None
 
     @classmethod
     def read(
@@ -128,7 +136,27 @@ class ProjectDescribed:
         return cls(
             ServerVersions(postgres if isinstance(postgres, str) else None, api, auth),
             fingerprint if isinstance(fingerprint, str) else None,
+            _schema_of(preflight),
         )
+
+
+def _schema_of(preflight: Mapping[str, Any]) -> str | None:
+    """A fingerprint of tables, triggers and view; None where the document lacks one of them."""
+    tables, prints = preflight.get("tables"), preflight.get("fingerprints")
+    if not isinstance(tables, dict) or not isinstance(prints, dict):
+        return None
+    known = [prints.get("all"), prints.get("triggers")]
+    if None in known:
+        return None
+    text = json.dumps([known, _without_rows(tables)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _without_rows(value: Any) -> Any:
+    """A part of the document without what it tells of rows, which come and go."""
+    if isinstance(value, dict):
+        return {key: _without_rows(each) for key, each in value.items() if key not in _OF_ROWS}
+    return [_without_rows(each) for each in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +307,28 @@ class Deviation:
         if self.column is not None:
             text = f"{self.column} differs in {rows} of {self.table}"
         return f"{text}; {self.suspects}" if self.suspects else text
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryFinished:
+    """One row of each kind was written, read back and deleted before the others; or why not.
+
+    Attributes:
+        left_out: Why there was none; None where there was.
+        deviations: How what was stored differs from what was sent.
+        seconds: How long it took.
+    """
+
+    left_out: str | None
+    deviations: tuple[Deviation, ...] = ()
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        if self.left_out is not None:
+            return f"left out: {self.left_out}"
+        took = f"one user, question and response came and went in {self.seconds:.2f} s"
+        other = "; ".join(map(str, self.deviations))
+        return f"{took}; stored otherwise than sent: {other}" if other else took
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,6 +483,7 @@ Event = (
     | StageProgress
     | StageFinished
     | RefreshTimed
+    | CanaryFinished
     | CheckFinished
     | SampleTaken
     | Retrying

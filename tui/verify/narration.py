@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from tui.verify.events import (
     AuditFinished,
+    CanaryFinished,
     Cancelling,
     CheckFinished,
     DryRunFinished,
@@ -71,6 +72,8 @@ def narrate(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line for 
             server = "" if event.server_ms is None else f" (server {event.server_ms:,.0f} ms)"
             which = "final refresh" if event.final else f"refresh {event.number}"
             return f"  {which}: {event.ms:,.0f} ms{server}"
+        case CanaryFinished():
+            return f"  canary: {event}"
         case CheckFinished():
             first = f"  check: {event.matched:,} of {event.expected:,} aggregates are right"
             groups = [

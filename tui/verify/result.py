@@ -14,6 +14,7 @@ from tui.heatmap.rows import row_as_json
 from tui.verify.events import (
     CLEAN_UP,
     AuditFinished,
+    CanaryFinished,
     Cancelling,
     CheckFinished,
     DryRunFinished,
@@ -166,6 +167,7 @@ class Result:
         self.retries = 0
         self.notices: list[Notice] = []
         self.refreshes: list[RefreshTimed] = []
+        self.canary: CanaryFinished | None = None
         self.check: CheckFinished | None = None
         self.sample: SampleTaken | None = None
         self.audit: AuditFinished | None = None
@@ -206,6 +208,8 @@ class Result:
                 self.notices.append(event)
             case RefreshTimed():
                 self.refreshes.append(event)
+            case CanaryFinished():
+                self.canary = event
             case CheckFinished():
                 self.check = event
             case SampleTaken():

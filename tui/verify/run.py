@@ -189,6 +189,9 @@ class Archive(Protocol):
     async def pace(self, target: Target) -> Pace | None:
         """How fast earlier runs on a target were."""
 
+    async def verified_with(self, target: Target, schema: str) -> str | None:
+        """The last verified run on a target with this fingerprint of its schema, or None."""
+
     def require_log(self) -> None:
         """Refuse where the deployment log could not be written."""
 

@@ -79,6 +79,8 @@ class Session:
         archive: Keeps what outlives a run.
         is_sandbox: This process started the target itself.
         allow_prod: `--allow-prod` was given; without an approval it opens nothing.
+        canary: Whether a run begins with one; None to leave it out on the sandbox and where an
+            earlier run has verified the same project with the same schema.
 
     Attributes:
         target: The project; may turn production once its database was asked.
@@ -95,7 +97,9 @@ class Session:
         is_sandbox: bool,
         allow_prod: bool = False,
         policy: RetryPolicy | None = None,
+        canary: bool | None = None,
     ) -> None:
+        self._canary = canary
         self.settings = settings
         self.target = target
         self.is_sandbox = is_sandbox
@@ -282,6 +286,7 @@ class Session:
                     refresh_runs=refresh_runs,
                     command=self._purge_command(),
                     report_crash=self._report_crash,
+                    no_canary=await self._why_no_canary(run.result),
                 ).run()
 
         run = Run(run_id, Mode.CYCLE, self._project, work, archive=self.archive)
@@ -406,6 +411,16 @@ class Session:
         if verdict.ready:
             return None
         return end_of(verdict, run.result, time.perf_counter() - began)
+
+    async def _why_no_canary(self, result: Result) -> str | None:
+        """Why a run begins without a canary; None where it has one."""
+        if self._canary is not None:
+            return None if self._canary else "not asked for"
+        if self.is_sandbox:
+            return "the sandbox is known"
+        schema = result.described.schema if result.described else None
+        known = await self.archive.verified_with(self.target, schema) if schema else None
+        return f"run {known} verified this project with the same schema" if known else None
 
     def _report_crash(self, error: Exception) -> str:
         return report_crash(error, self.settings.state_dir / "crashes")

@@ -2,7 +2,7 @@
 title = "Deleting a response only marks it"
 warn = ["schema.interference"]
 ends = "leftovers"
-says = "180 responses are still there"
+says = "1 responses are still there"
 */
 alter table public.responses add column deleted_at timestamptz;
 create function public.soft_delete() returns trigger language plpgsql security definer
