@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -13,6 +13,8 @@ from tui.verify.events import Event, Notice, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from supabase_auth.types import UserResponse
 
     from tui.sandbox import Sandbox
     from tui.verify.result import Result
@@ -125,6 +127,26 @@ async def test_what_the_project_does_not_keep_ends_the_run(
     untouched()
 
 
+async def test_an_auth_server_that_makes_its_own_ids_makes_one_user(
+    sandbox: Sandbox, untouched: Callable[[], None]
+) -> None:
+    async with open_session(sandbox, users=9, questions=20) as session:
+        admin = session._project.admin
+        create, made = admin.create_user, []
+
+        async def as_an_old_server(attributes: Any) -> UserResponse:
+            made.append(attributes.pop("id"))
+            return await create(attributes)
+
+        admin.create_user = as_an_old_server  # type: ignore[method-assign]
+        result = await finish(session.cycle())
+    assert result.finished is not None
+    assert result.finished.exit_code is ExitCode.FAILED, result.finished
+    assert "not the id it was given" in result.finished.message
+    assert len(made) == 1
+    untouched()
+
+
 async def test_a_project_that_rolls_every_write_back_is_told_so(
     sandbox: Sandbox, untouched: Callable[[], None], setting: Callable[[str, str], None]
 ) -> None:
@@ -197,6 +219,25 @@ async def test_a_gateway_function_that_refuses_deletes_keeps_three_rows_at_most(
         purged = await finish(session.purge())
     assert purged.finished is not None
     assert purged.finished.outcome is Outcome.CLEAN, purged.finished
+    untouched()
+
+
+@pytest.mark.parametrize("questions", [1, 10, 20])
+async def test_its_slug_is_as_long_as_the_others(
+    sandbox: Sandbox, untouched: Callable[[], None], questions: int
+) -> None:
+    longest = len("heatmap-verification-20260131-9f3c21aa-") + len(str(questions - 1))
+    name = "public.questions add constraint short check (slug !~ 'heatmap-verif' or "
+    run_sql(sandbox, f"alter table {name} length(slug) <= {longest})")
+    try:
+        async with open_session(sandbox, users=9, questions=questions) as session:
+            result = await finish(session.cycle())
+    finally:
+        run_sql(sandbox, "alter table public.questions drop constraint short")
+    assert result.finished is not None
+    assert result.finished.outcome is Outcome.VERIFIED, result.finished
+    assert result.canary is not None
+    assert result.canary.left_out is None
     untouched()
 
 

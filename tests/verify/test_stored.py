@@ -78,3 +78,31 @@ async def test_a_view_that_is_right_for_what_is_stored_is_verified_with_a_warnin
     assert "(public.meddle(), owner " in finished.message
     assert any(told in notice.text and notice.warning for notice in result.notices)
     untouched()
+
+
+async def test_rows_that_go_away_after_the_refresh_are_noticed_by_themselves(
+    start_private_sandbox: Callable[..., Sandbox],
+) -> None:
+    sandbox = start_private_sandbox()
+    alter(
+        sandbox,
+        """
+        create function public.meddle() returns trigger language plpgsql security definer
+            set search_path = public, pg_temp as $$
+        begin
+            delete from responses where id in (
+                select r.id from responses r join questions q on q.id = r.question_id
+                where q.slug like 'heatmap-verification-%' order by r.id limit 5);
+            return null;
+        end $$;
+        create trigger meddle after insert on analytics_private.heatmap_refresh
+            for each statement execute function public.meddle();
+        """,
+    )
+    async with open_session(sandbox, users=9, questions=20, canary=False) as session:
+        result = await finish(session.cycle())
+    assert result.finished is not None
+    assert result.finished.outcome is Outcome.VERIFIED, result.finished
+    assert [each.text for each in result.notices if each.warning] == [
+        "5 of 180 responses are not there any more"
+    ]

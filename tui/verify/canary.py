@@ -51,7 +51,11 @@ class Canary:
         one_more = dataset.one_more()
         self._run_id = dataset.run_id
         self._user = one_more.user(dataset.users)
-        self._question = one_more.question(dataset.questions)
+        # Its slug is no longer than the others': a project may take just so many characters.
+        longest, number = dataset.questions - 1, dataset.questions
+        spelled = number if len(str(number)) == len(str(longest)) else longest
+        own_id = str(one_more.question_ids[number])
+        self._question = {**one_more.question(spelled), "id": own_id}
         self._responses = [
             one_more.responses(dataset.questions, [answer])[0]
             for answer in _unlike(one_more.answers(dataset.questions))

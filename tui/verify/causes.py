@@ -45,15 +45,18 @@ class Causes:
         firing = self._firing(table, "insert")
         # One that fires afterwards changes rows only by a statement of its own.
         named = [each for each in firing if each.get("timing") != "after"] or firing
+        saying_so = [each for each in named if column in (each.get("may_fill") or ())]
+        named = saying_so or named
         rules = [
             f"rule {each.get('name')}"
             for each in self._listed(table, "rules")
             if each.get("event") == "insert"
         ]
         does = "write it" if column else "drop them"
+        if saying_so and len(named + rules) == 1:
+            return f"{_on(named[0], table)} writes it"
         if named or rules:
-            told = [f"trigger {each['name']} on {table} ({_function(each)})" for each in named]
-            return f"{' or '.join(told + rules)} may {does}"
+            return f"{' or '.join([*(_on(each, table) for each in named), *rules])} may {does}"
         kind = next(
             (c.get("type") for c in self._listed(table, "columns") if c.get("name") == column), None
         )
@@ -117,6 +120,10 @@ class Causes:
         found = self._tables.get(table)
         listed = found.get(what) if isinstance(found, dict) else None
         return [each for each in listed or () if isinstance(each, dict)]
+
+
+def _on(trigger: Mapping[str, Any], table: str) -> str:
+    return f"trigger {trigger['name']} on {table} ({_function(trigger)})"
 
 
 def is_refusal(error: ProjectError) -> bool:
