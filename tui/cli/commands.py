@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import stat
 import sys
@@ -181,13 +182,15 @@ def _open_console(
     directory = Path.cwd()
 
     async def open_session(chosen: Settings, on_stage: OnStage, *, sandbox: bool) -> Session:
-        return await connect(
+        session = await connect(
             chosen,
             sandbox=sandbox,
             allow_prod=options.allow_prod,
             faults=options.sandbox_faults if sandbox else None,
             on_stage=on_stage,
         )
+        _spare_what_is_loaded()
+        return session
 
     async def open_file(path: Path, on_stage: OnStage) -> Session:
         chosen = load_settings(
@@ -195,6 +198,7 @@ def _open_console(
         )
         return await open_session(chosen, on_stage, sandbox=False)
 
+    _spare_what_is_loaded()
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     app = HeatmapApp(
         partial(open_session, settings, sandbox=sandbox),
@@ -205,6 +209,12 @@ def _open_console(
         environments=lambda: Environments(lambda: environments(directory, environ), open_file),
     )
     return app.run() or 0
+
+
+def _spare_what_is_loaded() -> None:
+    """Keep the collector from what stays until the end: each look at it holds up a key."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 # --- the sandbox for others -----------------------------------------------------------------------

@@ -23,10 +23,11 @@ from tui.guard.break_glass import effects_of_cycle, effects_of_purge
 from tui.redact import redact, redact_known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from textual.app import App
+    from textual.worker import Worker
 
     from tui.console.state import Connect, Environments, State
     from tui.console.theme import Glyphs
@@ -132,15 +133,26 @@ class Controller:
         """Ask a question with a few answers, the safe one first."""
         return await self.ask(Question(self, title, text, answers, keys=keys))
 
-    def work(self, group: str, work: Coroutine[Any, Any, None]) -> None:
-        """Do something beside the screens; what it fails with is shown."""
-        self._app.run_worker(self._shown(work), group=group, exit_on_error=False)
+    def work(
+        self, group: str, job: Callable[[], Awaitable[None]], *, exclusive: bool = False
+    ) -> None:
+        """Do something beside the screens; what it fails with is shown.
 
-    async def _shown(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Exception as error:  # noqa: BLE001 - shown, and the console lives on
-            self.show_error(error)
+        Args:
+            group: What it is called.
+            job: Called once it begins, since it may be ended before.
+            exclusive: Ends what goes by the same name and is still under way.
+        """
+
+        async def shown() -> None:
+            try:
+                await job()
+            except Exception as error:  # noqa: BLE001 - shown, and the console lives on
+                self.show_error(error)
+
+        _: Worker[None] = self._app.run_worker(
+            shown, group=group, exclusive=exclusive, exit_on_error=False
+        )
 
     # Going from screen to screen.
 
@@ -213,7 +225,7 @@ class Controller:
             return
         begins = again or self.view is View.DRY_RUN or state.dry_run is None
         if begins and state.session is not None and not state.is_writing:
-            self.work("probe", state.probe())
+            self.work("probe", state.probe)
         self.go(View.DRY_RUN)
 
     def review_or_run(self) -> None:
@@ -281,7 +293,7 @@ class Controller:
 
     def connect(self) -> None:
         """Open the project, at first or again after a failure."""
-        self.work("connect", self._open(self._connect))
+        self.work("connect", partial(self._open, self._connect))
 
     async def _open(self, connect: Connect) -> None:
         state = self._state
@@ -306,11 +318,11 @@ class Controller:
             self._state.changed()
 
     def ask_again(self, probe_id: str) -> None:
-        self.work("probe", self._state.ask_again(probe_id))
+        self.work("probe", partial(self._state.ask_again, probe_id))
 
     def read_live(self) -> None:
         """Read the live view into the state."""
-        self.work("read", self._state.read_live())
+        self.work("read", self._state.read_live)
 
     def show_headless(self) -> None:
         """Show the command that does without screens what this screen does."""
@@ -330,7 +342,7 @@ class Controller:
         if problem:
             self.tell(f"It {problem}." if problem.startswith("waits") else f"{problem}.")
             return
-        self.work("ask", self._cycle())
+        self.work("ask", self._cycle)
 
     async def _cycle(self) -> None:
         session = self._state.session
@@ -353,7 +365,7 @@ class Controller:
         elif self._state.write_problem is not None:
             self.tell(f"{self._state.write_problem}.")
         elif not self._refuses_second_run():
-            self.work("ask", self._purge(session))
+            self.work("ask", partial(self._purge, session))
 
     async def _purge(self, session: Session) -> None:
         if await self.ask(questions.purge(self, session)) != "purge":
@@ -417,7 +429,7 @@ class Controller:
         if error is not None:
             self.show_error(error)
         self._at_end()
-        self.work("history", self._keep())
+        self.work("history", self._keep)
 
     async def _keep(self) -> None:
         """Save the report of the run that has ended, and read the history anew."""
@@ -441,7 +453,7 @@ class Controller:
     def leave(self) -> None:
         """Leave at once when nothing is under way, else ask."""
         if self._state.is_writing:
-            self.work("ask", self._stop_and_leave())
+            self.work("ask", self._stop_and_leave)
         elif not self._asked:
             self._exit()
 
@@ -451,12 +463,12 @@ class Controller:
         if isinstance(screen, Question) and screen.interrupt is not None:
             screen.dismiss(screen.interrupt)
         elif not state.is_writing:
-            self.work("ask", self._ask_to_leave())
+            self.work("ask", self._ask_to_leave)
         elif not state.is_cancelling:
             state.cancel("ctrl+c was pressed")
             self.switch(View.RUN)
         else:
-            self.work("ask", self._ask_to_abandon())
+            self.work("ask", self._ask_to_abandon)
 
     async def _ask_to_leave(self) -> None:
         if await self.ask(questions.leave(self)) == "leave":
@@ -500,7 +512,7 @@ class Controller:
         elif self._state.is_busy:
             self.tell("Wait until what is under way has ended.")
         else:
-            self.work("ask", self._choose_project(self.environments()))
+            self.work("ask", partial(self._choose_project, self.environments()))
 
     async def _choose_project(self, environments: Environments) -> None:
         state = self._state
@@ -526,7 +538,7 @@ class Controller:
         if evidence is None:
             self.tell("There is no evidence before the first dry run: press d.")
         else:
-            self.work("save", self._hand_out(evidence, copy=copy))
+            self.work("save", partial(self._hand_out, evidence, copy=copy))
 
     async def _hand_out(self, evidence: RunEvidence, *, copy: bool) -> None:
         words, what = "", "the evidence"

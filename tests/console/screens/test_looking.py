@@ -203,6 +203,26 @@ async def test_what_is_saved_is_what_is_shown_and_says_so(tmp_path: Path) -> Non
         assert "matching-burn" in picture.name
 
 
+@pytest.mark.parametrize(("where", "key"), [("heatmap_aside.beside", "h"), ("export", "w")])
+async def test_a_defect_beside_the_screens_is_shown_and_the_console_lives_on(
+    monkeypatch: pytest.MonkeyPatch, where: str, key: str
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no such thing")
+
+    home = "tui.console.screens.heatmap" if key == "w" else "tui.console.widgets"
+    monkeypatch.setattr(f"{home}.{where}", broken)
+    app = make_app(FakeSession())
+    async with app.run_test(size=(200, 60)) as pilot:
+        await settle(pilot)
+        if key == "w":
+            await look(pilot, app)
+        await pilot.press(key)
+        await until(pilot, lambda: "Internal error" in text_of(app))
+        await press(pilot, "escape")
+        assert grid_of(app).has_focus
+
+
 async def test_whose_answers_count_goes_round_and_never_locks_out() -> None:
     session = FakeSession()
     session.live = sample()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual import on, work
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
@@ -223,9 +223,8 @@ class EvidenceScreen(ConsoleScreen):
     def action_log(self) -> None:
         self._switch("log-page")
         if self.query_one(ContentSwitcher).current == "log-page":
-            self._read_log()
+            self.controller.work("log", self._read_log, exclusive=True)
 
-    @work(group="log", exclusive=True, exit_on_error=False)
     async def _read_log(self) -> None:
         session = self.state.session
         if session is None:
@@ -240,8 +239,10 @@ class EvidenceScreen(ConsoleScreen):
             return
         self.query_one("#log", Prose).say(log_lines(str(path), checked))
 
-    @work(group="baseline", exit_on_error=False)
-    async def action_baseline(self) -> None:
+    def action_baseline(self) -> None:
+        self.controller.work("baseline", self._mark_baseline)
+
+    async def _mark_baseline(self) -> None:
         session, entry = self.state.session, self._entry()
         if session is None or entry is None:
             return

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
-from textual import on, work
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -106,7 +106,7 @@ class HeatmapScreen(ConsoleScreen):
             with Vertical(id="heatmap-main"):
                 yield HeatmapGrid(glyphs=shades, id="grid")
                 yield Block("heatmap-empty")
-            yield HeatmapCharts(ascii_only=self.glyphs is ASCII, id="charts")
+            yield HeatmapCharts(self.controller.work, ascii_only=self.glyphs is ASCII, id="charts")
         yield Block("heatmap-detail")
         yield Input(id="heatmap-filter", placeholder="words a row's label must hold", compact=True)
 
@@ -199,9 +199,8 @@ class HeatmapScreen(ConsoleScreen):
     def _rebuild(self) -> None:
         if not self._building:
             self._building = True
-            self._build()
+            self.controller.work("heatmap-grid", self._build)
 
-    @work(group="heatmap-grid", exit_on_error=False)
     async def _build(self) -> None:
         """Build what is wanted, one grid at a time, until nothing else is."""
         built: tuple[SampleTaken, GridSpec] | None = None
@@ -335,8 +334,10 @@ class HeatmapScreen(ConsoleScreen):
         self._filter_done()
         return True
 
-    @work(group="heatmap-export", exit_on_error=False)
-    async def action_export(self) -> None:
+    def action_export(self) -> None:
+        self.controller.work("heatmap-export", self._export)
+
+    async def _export(self) -> None:
         session = self.state.session
         if self.shown is None or session is None:
             self.controller.tell("There is nothing to save yet: no rows were read.")

@@ -85,7 +85,7 @@ class ReviewScreen(ConsoleScreen):
         begin = self.query_one("#begin", Button)
         (self.query_one("#back") if self._is_careful or begin.disabled else begin).focus()
         if not self.state.is_writing:
-            self.controller.work("count", self.state.count_rows())
+            self.controller.work("count", self.state.count_rows)
 
     @property
     def _is_careful(self) -> bool:

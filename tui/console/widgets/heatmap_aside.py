@@ -18,7 +18,7 @@ from tui.heatmap.palette import SHADES, Depth, Glyphs
 from tui.heatmap.plain_text import legend_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from rich.text import Text
     from textual.events import Resize
@@ -69,18 +69,24 @@ class HeatmapLegend(Widget):
 
 
 class HeatmapCharts(Vertical):
-    """Two charts that follow the cursor; the style sheet may hide them."""
+    """Two charts that follow the cursor; the style sheet may hide them.
+
+    Args:
+        work: Draws beside the screens, see `Controller.work`.
+    """
 
     _grid: Grid | None = None
     _row = 0
 
     def __init__(
         self,
+        work: Callable[..., None],
         *,
         ascii_only: bool = False,
         id: str | None = None,  # noqa: A002 - Textual's own name
     ) -> None:
         super().__init__(id=id)
+        self._work = work
         self._ascii_only = ascii_only
 
     def compose(self) -> Iterable[Widget]:
@@ -103,9 +109,7 @@ class HeatmapCharts(Vertical):
             self._draw()
 
     def _draw(self) -> None:
-        self.screen.run_worker(
-            self._draw_at_rest(), group="heatmap-charts", exclusive=True, exit_on_error=False
-        )
+        self._work("heatmap-charts", self._draw_at_rest, exclusive=True)
 
     async def _draw_at_rest(self) -> None:
         await asyncio.sleep(REST_S)
