@@ -303,7 +303,7 @@ def _check_name(name: str, where: str) -> None:
     spelled = re.sub(r"[.-]", "_", name.upper())
     if name not in _KNOWN:
         near = difflib.get_close_matches(spelled, _KNOWN, n=1, cutoff=0.8)
-        if near or spelled.startswith(_PREFIX):
+        if near or spelled.startswith(_PREFIX) or spelled.endswith("PROD_HOSTS"):
             _refuse_name(name, where)
 
 

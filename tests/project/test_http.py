@@ -52,6 +52,8 @@ def test_a_proxy_is_taken_from_the_surroundings(
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY"])
 @pytest.mark.parametrize("value", [
     "socks4://127.0.0.1:1080", "http://proxy.example:port", "ftp://proxy.example", "http://[::1",
+    "http//proxy.example:3128", "http:/proxy.example", "http://proxy example:3128", "://proxy",
+    "http://:3128", "http://proxy.example:0", "direct://", "file:///etc/proxy", "http://x\n",
     "http://me:hunter2@proxy.example:99999", "socks://hunter2@proxy.example",
 ])  # fmt: skip
 async def test_a_proxy_that_cannot_be_used_is_told_by_its_variable(
