@@ -246,9 +246,9 @@ def proxy_for(url: str) -> Proxy:
     value = _set(variable)
     try:
         proxy = httpx.Proxy(value if "://" in value else f"http://{value}")
-        url = proxy.url
-        is_host = url.host and "%" not in url.host and url.path in {"", "/"}
-        if is_host and (url.port is None or 1 <= url.port <= 65_535):
+        at = proxy.url
+        is_host = at.host and "%" not in at.host and at.path in {"", "/"}
+        if is_host and (at.port is None or 1 <= at.port <= 65_535):
             return Proxy(proxy, tuple(remarks))
     except (ValueError, httpx.InvalidURL):
         # What it could not read may hold a password: keep it out of the chain.
