@@ -131,6 +131,47 @@ create function analytics_private.preflight_privilege(
   )
 $$;
 
+-- The first row of a query as JSON; `otherwise` where it cannot be read, for whatever is wrong with
+-- the relation, or because somebody holds it for longer than a moment.
+create function analytics_private.preflight_row(relation text, query text, otherwise jsonb)
+returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  own constant text := current_setting('lock_timeout');
+  found_row jsonb;
+begin
+  if to_regclass(relation) is null then
+    return null;
+  end if;
+  perform set_config('lock_timeout', '500ms', true);
+  execute query into found_row;
+  perform set_config('lock_timeout', own, true);
+  return found_row;
+exception
+  when undefined_column or undefined_table or insufficient_privilege or wrong_object_type
+    or object_not_in_prerequisite_state or lock_not_available then
+    return otherwise;
+end
+$$;
+
+-- Up to eight keys of existing rows that a foreign key may refer to, as objects by the referring
+-- columns' names; null where they cannot be read.
+create function analytics_private.preflight_parents(
+  referred oid, columns jsonb, referenced jsonb
+) returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp set row_security = off
+as $$
+declare
+  key text;
+begin
+  select string_agg(format('%L, p.%I', c.name, r.name), ', ') into key
+  from jsonb_array_elements_text(columns) with ordinality c (name, nr)
+  join jsonb_array_elements_text(referenced) with ordinality r (name, nr) using (nr);
+  return analytics_private.preflight_row(referred::regclass::text, format(
+    'select coalesce(jsonb_agg(x.key), ''[]'') from ('
+    'select jsonb_build_object(%s) as key from %s p limit 8) x',
+    key, referred::regclass), null);
+end
+$$;
+
 -- One T of the document.
 create function analytics_private.preflight_table(named text) returns jsonb
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -196,8 +237,26 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     'foreign_keys', coalesce((
       select jsonb_agg(jsonb_build_object('name', k.conname, 'columns', k.columns,
         'references', k.confrelid::regclass::text, 'referenced', k.referenced,
-        'on_delete', k.on_delete) order by k.conname)
+        'on_delete', k.on_delete,
+        -- What a run may refer to; of the tables it writes itself, its own rows.
+        'parents', case when t.relname in ('questions', 'responses')
+            and k.confrelid <> all (array[to_regclass('public.questions'),
+              to_regclass('public.responses'), to_regclass('public.app_users'),
+              to_regclass('auth.users')]::oid[])
+          then analytics_private.preflight_parents(k.confrelid, k.columns, k.referenced)
+          end,
+        'parent_of', (
+          select jsonb_agg(a.attname order by a.attname)
+          from pg_attribute a
+          where a.attrelid = k.confrelid and a.attname in ('question_id', 'user_id')
+            and not a.attisdropped)) order by k.conname)
       from keys k where k.contype = 'f' and k.conrelid = t.oid), '[]'),
+    'checks', coalesce((
+      select jsonb_agg(jsonb_build_object('name', k.conname,
+        'columns', (select jsonb_agg(a.attname order by a.attnum) from pg_attribute a
+          where a.attrelid = t.oid and a.attnum = any (k.conkey)),
+        'expression', pg_get_expr(k.conbin, k.conrelid)) order by k.conname)
+      from pg_constraint k where k.conrelid = t.oid and k.contype = 'c'), '[]'),
     'referenced_by', coalesce((
       select jsonb_agg(jsonb_build_object('table', k.conrelid::regclass::text, 'name', k.conname,
         'columns', k.columns, 'on_delete', k.on_delete, 'filled_by', (
@@ -224,6 +283,13 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
           case when g.tgtype & 32 <> 0 then 'truncate' end], null),
         'level', case when g.tgtype & 1 <> 0 then 'row' else 'statement' end,
         'enabled', g.tgenabled in ('O', 'A'),
+        -- Columns that it may fill before a row is looked at.
+        'may_fill', case when g.tgtype & 7 = 7 then coalesce((
+          select jsonb_agg(a.attname order by a.attnum)
+          from pg_attribute a
+          where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
+            and p.prosrc ~* ('\m' || regexp_replace(a.attname, '(\W)', '\\\1', 'g') || '\M')),
+          '[]') end,
         'function', p.oid::regproc::text,
         'owner', pg_get_userbyid(p.proowner),
         'security_definer', p.prosecdef,
@@ -322,29 +388,341 @@ exception
 end
 $$;
 
--- The first row of a query as JSON; `otherwise` where it cannot be read, for whatever is wrong with
--- the relation, or because somebody holds it for longer than a moment.
-create function analytics_private.preflight_row(relation text, query text, otherwise jsonb)
-returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+-- Whether expressions of this role may be evaluated as ours: its own owner's, or a superuser's.
+create function analytics_private.preflight_trusts(owner oid) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select coalesce(bool_or(r.rolsuper or r.rolname = current_user), false)
+  from pg_roles r where r.oid = owner
+$$;
+
+-- Why the expression of an object (a check, a default, an index, a domain) is not evaluated: what
+-- it calls belongs to somebody else, or changes something. Null where it may be.
+create function analytics_private.preflight_distrusts(class oid, object oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select min(case when not analytics_private.preflight_trusts(used.owner)
+    then format('%s belongs to %s', used.name, pg_get_userbyid(used.owner))
+    else format('a number of %s', used.name) end)
+  from pg_depend d
+  cross join lateral (
+    select p.proowner as owner, p.oid::regprocedure::text as name
+    from pg_proc p where d.refclassid = 'pg_proc'::regclass and p.oid = d.refobjid
+    union all
+    select p.proowner, o.oid::regoperator::text
+    from pg_operator o join pg_proc p on p.oid = o.oprcode
+    where d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
+    union all
+    select t.typowner, t.oid::regtype::text
+    from pg_type t
+    where d.refclassid = 'pg_type'::regclass and t.oid = d.refobjid and t.typtype = 'd'
+    union all
+    select c.relowner, c.oid::regclass::text
+    from pg_class c
+    where d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid and c.relkind = 'S'
+      and class = 'pg_attrdef'::regclass
+  ) used
+  where d.classid = class and d.objid = object
+    and (d.refclassid = 'pg_class'::regclass
+      or not analytics_private.preflight_trusts(used.owner))
+$$;
+
+-- The values of the newest row, or of any where finding the newest would take long; text that is
+-- long is left out.
+create function analytics_private.preflight_newest(target oid) returns jsonb
+language plpgsql stable set search_path = pg_catalog, pg_temp set row_security = off as $$
 declare
-  own constant text := current_setting('lock_timeout');
-  found_row jsonb;
+  latest text;
 begin
-  if to_regclass(relation) is null then
-    return null;
-  end if;
-  perform set_config('lock_timeout', '500ms', true);
-  execute query into found_row;
-  perform set_config('lock_timeout', own, true);
-  return found_row;
-exception
-  when undefined_column or undefined_table or insufficient_privilege or wrong_object_type
-    or object_not_in_prerequisite_state or lock_not_available then
-    return otherwise;
+  select format('order by %I desc nulls last', a.attname) into latest
+  from pg_attribute a
+  join pg_class c on c.oid = a.attrelid
+  where a.attrelid = target and not a.attisdropped
+    and a.attname in ('created_at', 'inserted_at', 'updated_at')
+    and (c.reltuples < 100000 or exists (
+      select from pg_index i where i.indrelid = target and i.indkey[0] = a.attnum))
+  order by a.attname
+  limit 1;
+  return analytics_private.preflight_row(target::regclass::text, format(
+    'select (select jsonb_object_agg(v.key, v.value) from jsonb_each(to_jsonb(t)) v '
+    'where length(v.value::text) <= 200) from %s t %s limit 1', target::regclass, latest), null);
 end
 $$;
 
-create function public.analytics_heatmap_preflight() returns jsonb
+-- What a table says to rows that a run would insert, constraint by constraint; nothing is written.
+-- `sample` is {rows, variants, repeats}: the first row is whole, the others hold what differs from
+-- it; variants are not compared with each other, but for unique columns that are alike in all rows
+-- or together in a list of `repeats`. Answers null where there are no rows.
+create function analytics_private.preflight_rows(named text, sample jsonb) returns jsonb
+language plpgsql stable set search_path = pg_catalog, pg_temp set row_security = off as $$
+declare
+  target constant oid := to_regclass(named);
+  whole constant integer := jsonb_array_length(sample -> 'rows');
+  every jsonb;
+  fit boolean := true;
+  bad integer[] := '{}'::integer[];
+  given jsonb := '[]'::jsonb;
+  known text[] := '{}'::text[];
+  numbered text[] := '{}'::text[];
+  defaulted text[] := '{}'::text[];
+  unknown jsonb := '{}'::jsonb;
+  alike text[];
+  parts text[] := '{}'::text[];
+  generated text[] := '{}'::text[];
+  plain text;
+  stored text;
+  met integer := 0;
+  refused jsonb := '[]'::jsonb;
+  untold jsonb := '[]'::jsonb;
+  one record;
+  hit integer[];
+  reason text;
+begin
+  if target is null or coalesce(whole, 0) = 0 then
+    return null;
+  end if;
+  select jsonb_agg((sample -> 'rows' -> 0) || r.value order by r.nr) into every
+  from jsonb_array_elements((sample -> 'rows') || coalesce(sample -> 'variants', '[]'))
+    with ordinality r (value, nr);
+  select array_agg(f.key) into alike
+  from (select v.key from jsonb_array_elements(every) e cross join lateral jsonb_each(e) v
+    group by v.key having count(distinct v.value) = 1) f;
+
+  -- Columns: those that the rows give, and what will stand in the others.
+  for one in
+    select a.attname::text as name, a.attidentity, a.attgenerated, d.oid as default_oid,
+      format_type(a.atttypid, a.atttypmod) as type,
+      coalesce(pg_get_expr(d.adbin, d.adrelid), y.typdefault, 'null') as expression,
+      (every -> 0) ? a.attname::text as is_given, analytics_private.preflight_trusts(c.relowner)
+        as trusted, y.typtype in ('d', 'e') or a.atttypmod >= 0 as narrow,
+      case when y.typtype = 'd' or e.typtype = 'd' then coalesce(
+        case when not analytics_private.preflight_trusts(y.typowner)
+          then format('%s belongs to %s', y.oid::regtype, pg_get_userbyid(y.typowner))
+          when e.typtype = 'd' or b.typtype = 'd'
+            then format('%s is made of another domain', y.oid::regtype) end,
+        (select min(analytics_private.preflight_distrusts('pg_constraint'::regclass, k.oid))
+         from pg_constraint k where k.contypid = y.oid)) end as distrusted
+    from pg_attribute a
+    join pg_class c on c.oid = a.attrelid
+    join pg_type y on y.oid = a.atttypid
+    left join pg_type e on e.oid = y.typelem and y.typcategory = 'A'
+    left join pg_type b on b.oid = y.typbasetype
+    left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attrelid = target and a.attnum > 0 and not a.attisdropped
+    order by a.attnum
+  loop
+    reason := one.distrusted;
+    if reason is null and not one.is_given and one.default_oid is not null then
+      reason := case when not one.trusted then format('%s is not ours', named)
+        else analytics_private.preflight_distrusts('pg_attrdef'::regclass, one.default_oid) end;
+    end if;
+    if not one.is_given and (one.attidentity <> '' or reason ~ '^a number of ') then
+      numbered := numbered || one.name;
+    elsif reason is not null then
+      unknown := unknown || jsonb_build_object(one.name, reason);
+      if one.is_given then
+        untold := untold || jsonb_build_object('name', one.name, 'kind', 'type', 'why', reason);
+      else
+        defaulted := defaulted || one.name;
+      end if;
+    elsif one.attgenerated <> '' then
+      generated := generated || format('(%s) as %I', one.expression, one.name);
+      known := known || one.name;
+    elsif one.is_given then
+      given := given || jsonb_build_object('name', one.name, 'type', one.type);
+      parts := parts || format('r.%I', one.name);
+      known := known || one.name;
+      met := met + one.narrow::integer;
+    else
+      parts := parts || format('(%s)::%s as %I', one.expression, one.type, one.name);
+      known := known || one.name;
+    end if;
+  end loop;
+  select string_agg(format('%I %s', g ->> 'name', g ->> 'type'), ', ') into plain
+  from jsonb_array_elements(given) g;
+
+  -- What no type takes: of the whole first, then column by column and row by row.
+  begin
+    execute format('select from jsonb_to_recordset($1) r (%s)', plain) using every;
+  exception when others then
+    fit := false;
+  end;
+  if not fit then
+    for one in select g ->> 'name' as name, g ->> 'type' as type from jsonb_array_elements(given) g
+    loop
+      hit := '{}'::integer[];
+      for nr in 0 .. jsonb_array_length(every) - 1 loop
+        begin
+          execute format('select from jsonb_to_record($1) r (v %s)', one.type)
+            using jsonb_build_object('v', every -> nr -> one.name);
+        exception when others then
+          hit := hit || nr;
+          reason := sqlerrm;
+        end;
+      end loop;
+      if hit <> '{}' then
+        bad := bad || hit;
+        met := greatest(met - 1, 0);
+        refused := refused || jsonb_build_object('name', one.type, 'kind', 'type',
+          'columns', array[one.name], 'rows', hit, 'why', reason);
+      end if;
+    end loop;
+  end if;
+
+  stored := format('select (e.nr - 1)::integer as "hm row", %s from jsonb_array_elements($1) '
+    'with ordinality e (v, nr) cross join lateral jsonb_to_record(e.v) r (%s) '
+    'where (e.nr - 1) <> all ($2)', array_to_string(parts, ', '), plain);
+  if generated <> '{}' then
+    stored := format('select x.*, %s from (%s) x', array_to_string(generated, ', '), stored);
+  end if;
+
+  -- Each constraint by a condition on a stored row x that holds where it is violated.
+  for one in
+    with owned as (
+      select c.relkind, case when not analytics_private.preflight_trusts(c.relowner)
+        then format('%s belongs to %s', named, pg_get_userbyid(c.relowner)) end as distrusted
+      from pg_class c where c.oid = target
+    ),
+    field as (
+      select a.attnum, a.attname::text as name, quote_ident(a.attname) as quoted, a.attnotnull
+      from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped
+    )
+    select 1 as place, f.name as name, 'not null' as kind, array[f.name] as columns,
+      format('x.%s is null', f.quoted) as condition, null::text as distrusted,
+      null::text as keys, null::text as taken, null::text as among, null::text as part,
+      null::text as present
+    from field f where f.attnotnull
+    union all
+    select 2, k.conname, 'check', array(select f.name from field f where f.attnum = any (k.conkey)),
+      format('(%s) is false', pg_get_expr(k.conbin, k.conrelid)), coalesce(o.distrusted,
+        analytics_private.preflight_distrusts('pg_constraint'::regclass, k.oid)),
+      null, null, null, null, null
+    from pg_constraint k cross join owned o
+    where k.conrelid = target and k.contype = 'c'
+      and coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
+    union all
+    -- Users and questions of a run are there before its responses.
+    select 3, k.conname, 'foreign key', f.columns,
+      case when f.own and f.made then 'false' else format('%s and not exists ('
+        'select from %s p where %s)', f.present, k.confrelid::regclass, f.same) end,
+      case when f.own and not f.made
+        then format('rows of %s are made by the project itself', k.confrelid::regclass) end,
+      null, null, null, null, f.present
+    from pg_constraint k
+    cross join lateral (
+      select array_agg(f.name order by u.nr) as columns,
+        array_agg(f.name) <@ array['user_id', 'question_id'] as own,
+        k.confrelid = any (array[to_regclass('public.questions'), to_regclass('public.app_users'),
+          to_regclass('auth.users')]::oid[]) as made,
+        string_agg(format('x.%s is not null', f.quoted), ' and ') as present,
+        string_agg(format('p.%I operator(%I.%s) x.%s', r.attname, n.nspname, p.oprname, f.quoted),
+          ' and ') as same
+      from unnest(k.conkey, k.confkey, k.conpfeqop) with ordinality u (here, there, op, nr)
+      join field f on f.attnum = u.here
+      join pg_attribute r on r.attrelid = k.confrelid and r.attnum = u.there
+      join pg_operator p on p.oid = u.op
+      join pg_namespace n on n.oid = p.oprnamespace
+    ) f
+    where k.conrelid = target and k.contype = 'f' and k.conparentid = 0
+      and coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
+    union all
+    select 4, c.relname, case when i.indisexclusion then 'exclusion' else 'unique' end,
+      array(select f.name from field f where f.attnum = any (i.indkey) or exists (
+        select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = i.indexrelid
+          and d.refclassid = 'pg_class'::regclass and d.refobjid = target
+          and d.refobjsubid = f.attnum)),
+      null, case when i.indexprs is not null or i.indpred is not null then coalesce(o.distrusted,
+        analytics_private.preflight_distrusts('pg_class'::regclass, i.indexrelid)) end,
+      u.keys, u.taken, u.among, coalesce(pg_get_expr(i.indpred, i.indrelid), 'true'), null
+    from pg_index i
+    join pg_class c on c.oid = i.indexrelid
+    cross join owned o
+    cross join lateral (
+      select string_agg(format('(%s) as "hm %s"', u.key, u.nr), ', ') as keys,
+        string_agg(format(u.same, '(' || u.key || ')', 'x."hm ' || u.nr || '"'), ' and ') as taken,
+        string_agg(format(u.same, 'y."hm ' || u.nr || '"', 'x."hm ' || u.nr || '"'), ' and ')
+          as among
+      from (
+        select nr, coalesce(f.quoted, pg_get_indexdef(i.indexrelid, nr, true)) as key,
+          format(case when i.indnullsnotdistinct
+            then '(%%1$s operator(%1$I.%2$s) %%2$s or %%1$s is null and %%2$s is null)'
+            else '%%1$s operator(%1$I.%2$s) %%2$s' end, n.nspname, p.oprname) as same
+        from generate_series(1, i.indnkeyatts) nr
+        left join field f on f.attnum = i.indkey[nr - 1]
+        join pg_opclass s on s.oid = i.indclass[nr - 1]
+        left join pg_constraint k on k.conindid = i.indexrelid and k.contype = 'x'
+        join pg_operator p on p.oid = coalesce(k.conexclop[nr], (
+          select a.amopopr from pg_amop a where a.amopfamily = s.opcfamily
+            and a.amopstrategy = 3 and a.amoplefttype = s.opcintype
+            and a.amoprighttype = s.opcintype))
+        join pg_namespace n on n.oid = p.oprnamespace
+      ) u
+    ) u
+    where i.indrelid = target and (i.indisunique or i.indisexclusion) and i.indislive
+    union all
+    select 5, 'a partition for it', 'partition', array(select f.name from field f
+        join pg_partitioned_table t on t.partrelid = target and f.attnum = any (t.partattrs)),
+      format('(%s) is not true', coalesce((
+        select string_agg(format('(%s)', pg_get_partition_constraintdef(h.inhrelid)), ' or ')
+        from pg_inherits h where h.inhparent = target), 'false')), o.distrusted,
+      null, null, null, null, null
+    from owned o where o.relkind = 'p'
+    order by place, name
+  loop
+    -- What the database counts or fills itself.
+    if one.columns && numbered and one.kind in ('unique', 'not null')
+      or one.columns <@ defaulted and one.kind = 'not null' then
+      met := met + 1;
+      continue;
+    end if;
+    reason := one.distrusted;
+    if reason is null and not one.columns <@ known then
+      select coalesce(min(unknown ->> c), 'the database numbers it') into reason
+      from unnest(one.columns) c where c <> all (known);
+    end if;
+    if reason is null then
+      begin
+        if one.present is not null then
+          -- What refers to nothing asks nothing of the other table, readable or not.
+          execute format('select array_agg(x."hm row") from (%s) x where %s', stored, one.present)
+            into hit using every, bad;
+        end if;
+        if one.present is not null and hit is null then
+          null;
+        elsif one.keys is null then
+          execute format('select array_agg(x."hm row") from (%s) x where %s', stored, one.condition)
+            into hit using every, bad;
+        else
+          execute format('with x as materialized (select x."hm row", %s from (%s) x where %s) '
+            -- As a scalar, so that each row is looked up in the index, and no table read whole.
+            'select array_agg(x."hm row") from x where (select true from %s where (%s) and %s '
+            'limit 1) or exists (select from x y where %s and %s)', one.keys, stored, one.part, named,
+            one.part, one.taken, case when exists (
+                select from jsonb_array_elements(sample -> 'repeats') g
+                where one.columns <@ (alike
+                  || array(select jsonb_array_elements_text(g.value))))
+              then 'true' else format('y."hm row" < x."hm row" and x."hm row" < %s', whole) end,
+            one.among)
+            into hit using every, bad;
+        end if;
+        if hit is null then
+          met := met + 1;
+        else
+          refused := refused || jsonb_build_object('name', one.name, 'kind', one.kind,
+            'columns', one.columns, 'rows', hit);
+        end if;
+      exception when others then
+        reason := sqlerrm;
+      end;
+    end if;
+    if reason is not null then
+      untold := untold || jsonb_build_object('name', one.name, 'kind', one.kind, 'why', reason);
+    end if;
+  end loop;
+  return jsonb_build_object('met', met, 'refused', refused, 'untold', untold, 'newest',
+    case when refused <> '[]' then analytics_private.preflight_newest(target) end);
+end
+$$;
+
+create function public.analytics_heatmap_preflight(sample jsonb default null) returns jsonb
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $preflight$
@@ -365,6 +743,11 @@ declare
   fingerprints jsonb;
 begin
   perform set_config('transaction_read_only', 'on', true);
+
+  -- In a URL it is text to PostgREST.
+  if jsonb_typeof(sample) = 'string' then
+    sample := (sample #>> '{}')::jsonb;
+  end if;
 
   -- A first fill holds readers off for as long as it takes: what waits for it is left out.
   select coalesce(bool_or(l.mode in ('ExclusiveLock', 'AccessExclusiveLock')), false),
@@ -492,13 +875,18 @@ begin
       'environment_execute', analytics_private.preflight_privilege('function',
         to_regprocedure('public.analytics_heatmap_environment()')::oid, '{EXECUTE}'),
       'preflight_execute', analytics_private.preflight_privilege('function',
-        to_regprocedure('public.analytics_heatmap_preflight()')::oid, '{EXECUTE}'),
+        to_regprocedure('public.analytics_heatmap_preflight(jsonb)')::oid, '{EXECUTE}'),
       'private_schema_usage', analytics_private.preflight_privilege('schema',
         to_regnamespace('analytics_private')::oid, '{USAGE}')),
     'tables', (
       select jsonb_object_agg(case named when 'auth.users' then named
         else substr(named, length('public.') + 1) end, analytics_private.preflight_table(named))
       from unnest(tables) named),
+    -- What the tables say to the rows that the caller shows.
+    'rows', case when jsonb_typeof(sample) = 'object' then (
+      select jsonb_object_agg(named, analytics_private.preflight_rows('public.' || named,
+        sample -> named))
+      from unnest(array['questions', 'responses']) named) end,
     'publications', coalesce((
       select jsonb_agg(jsonb_build_object('name', p.pubname, 'tables', p.tables) order by p.pubname)
       from (
@@ -550,7 +938,7 @@ begin
         and not g.tgisinternal), ''))));
 end
 $preflight$;
-comment on function public.analytics_heatmap_preflight() is
+comment on function public.analytics_heatmap_preflight(jsonb) is
   'Describes the heatmap''s objects, rights and surroundings for the dry run. Writes nothing.';
 
 -- Of this file alone: the main file's own rights are its own.
@@ -561,7 +949,7 @@ begin
   for ours in
     select p.oid
     from pg_proc p
-    where p.oid = 'public.analytics_heatmap_preflight()'::regprocedure
+    where p.oid = 'public.analytics_heatmap_preflight(jsonb)'::regprocedure
       or p.pronamespace = 'analytics_private'::regnamespace and p.proname ~ '^preflight_'
   loop
     execute format(
@@ -569,7 +957,7 @@ begin
   end loop;
 end
 $rights$;
-grant execute on function public.analytics_heatmap_preflight() to service_role;
+grant execute on function public.analytics_heatmap_preflight(jsonb) to service_role;
 
 notify pgrst, 'reload schema';
 

@@ -11,7 +11,7 @@ DESCRIPTION = [
         f"drop function {DESCRIBE}",
         PREFLIGHT,
         skips=["schema.preflight"],
-        follow=27,
+        follow=28,
     ),
     Mutation(
         "preflight-missing-and-view-column-extra",
@@ -19,7 +19,7 @@ DESCRIPTION = [
         (PREFLIGHT, APPLY),
         fails=["schema.view"],
         skips=["schema.preflight"],
-        follow=32,
+        follow=33,
     ),
     Mutation(
         "preflight-missing-and-column-renamed",
@@ -27,22 +27,23 @@ DESCRIPTION = [
         (PREFLIGHT, "alter table public.questions rename stem to stem_md"),
         fails=["schema.columns"],
         skips=["schema.preflight"],
-        follow=28,
+        follow=29,
     ),
     Mutation(
         "preflight-denied",
         f"revoke execute on function {DESCRIBE} from service_role",
         PREFLIGHT,
         fails=["schema.preflight"],
-        follow=27,
+        follow=28,
     ),
     Mutation(
         "preflight-of-another-version",
-        f"create or replace function {DESCRIBE} returns jsonb language sql stable as "
+        "create or replace function public.analytics_heatmap_preflight(sample jsonb default null) "
+        "returns jsonb language sql stable as "
         """$$ select '{"schema": 99}'::jsonb $$""",
         PREFLIGHT,
         fails=["schema.preflight"],
-        follow=27,
+        follow=28,
     ),
     Mutation(
         "declared-production",

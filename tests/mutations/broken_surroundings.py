@@ -213,7 +213,7 @@ NETWORK = [
         setup=lambda _, setup: replace(setup, timeout_s=4.0),
         hint="apply sql/analytics_heatmap_preflight.sql",
         skips=["schema.preflight"],
-        follow=27,
+        follow=28,
     ),
     Mutation(
         "gateway-error-pages",

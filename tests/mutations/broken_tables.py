@@ -7,13 +7,38 @@ from tests.sandbox.helpers import users_sql
 
 TABLES = [
     Mutation(
-        "required-column-on-questions",
-        "alter table public.questions add source text not null default 'x';"
-        "alter table public.questions alter source drop default",
-        "alter table public.questions alter source set default 'x'",
-        hint="default",
-        undo="alter table public.questions drop source",
+        "required-key-to-a-table-without-rows",
+        "create table public.bank (id integer primary key); alter table public.questions "
+        "add bank_id integer; update public.questions set bank_id = 0; alter table "
+        "public.questions alter bank_id set not null, add constraint questions_bank_fkey "
+        "foreign key (bank_id) references public.bank not valid; "
+        "alter table public.bank owner to postgres",
+        "insert into public.bank values (0)",
+        hint="what would do is said of each column",
+        undo="alter table public.questions drop bank_id; drop table public.bank",
         fails=["schema.required"],
+        follow=1,
+    ),
+    Mutation(
+        "required-columns-that-a-run-can-fill",
+        "alter table public.questions add source text not null default 'x', "
+        "add difficulty public.item_status not null default 'draft';"
+        "alter table public.questions alter source drop default, alter difficulty drop default",
+        "alter table public.questions drop source, drop difficulty",
+    ),
+    Mutation(
+        "unique-index-on-some-questions",
+        "create unique index one_of_a_topic on public.questions (topic) "
+        "where slug like 'heatmap-verification-%'",
+        "drop index public.one_of_a_topic",
+        hint="look at the constraint",
+        fails=["schema.rows"],
+    ),
+    Mutation(
+        "slug-of-another-form",
+        "alter table public.questions add constraint of_a_form "
+        "check (slug ~ '^[a-z0-9]+(_[a-z0-9]+)*$') not valid",
+        "alter table public.questions drop constraint of_a_form",
     ),
     Mutation(
         "required-column-with-default",
@@ -26,7 +51,7 @@ TABLES = [
         "alter table public.questions rename stem to stem_md",
         hint="restore questions.stem_md",
         fails=["schema.columns"],
-        follow=2,
+        follow=3,
     ),
     Mutation(
         "column-dropped",
@@ -34,7 +59,7 @@ TABLES = [
         "alter table public.questions add subtopic text",
         hint="restore questions.subtopic",
         fails=["schema.columns"],
-        follow=2,
+        follow=3,
     ),
     Mutation(
         "column-retyped",
@@ -42,7 +67,7 @@ TABLES = [
         "alter table public.questions alter lead_in type text using 'What is it?'",
         hint="make questions.lead_in",
         fails=["schema.columns"],
-        follow=2,
+        follow=3,
     ),
     Mutation(
         "status-without-published",
@@ -50,7 +75,7 @@ TABLES = [
         "alter type public.item_status rename value 'live' to 'published'",
         hint="label 'published'",
         fails=["schema.columns"],
-        follow=2,
+        follow=3,
     ),
     Mutation(
         "unique-key-that-rows-collide-on",
@@ -58,6 +83,7 @@ TABLES = [
         "alter table public.responses drop constraint one_at_a_time",
         hint="drop a unique index",
         fails=["schema.keys"],
+        follow=1,
     ),
     Mutation(
         "unique-key-that-rows-respect",
@@ -73,6 +99,7 @@ TABLES = [
         "add foreign key (question_id) references public.questions (id) on delete cascade",
         hint="on delete cascade",
         fails=["schema.keys"],
+        follow=1,
     ),
     Mutation(
         "profile-foreign-key-dropped",
@@ -81,6 +108,7 @@ TABLES = [
         "on delete cascade",
         hint="on delete cascade",
         fails=["schema.keys"],
+        follow=1,
     ),
     Mutation(
         "primary-key-dropped",
@@ -90,6 +118,7 @@ TABLES = [
         "references public.responses (id) on delete cascade",
         hint="restore the key",
         fails=["schema.keys"],
+        follow=1,
     ),
     Mutation(
         "milliseconds-sent-as-seconds",
@@ -127,6 +156,7 @@ TABLES = [
         "drop index public.one_at_a_time",
         hint="drop a unique index",
         fails=["schema.keys"],
+        follow=1,
     ),
     Mutation(
         "second-key-to-questions",
@@ -209,7 +239,7 @@ TABLES = [
         "public; alter table away.app_users set schema public; drop schema away",
         hint="needed are questions (id, slug, status",
         fails=["schema.tables"],
-        follow=24,
+        follow=25,
     ),
     Mutation(
         "profiles-hidden",

@@ -10,7 +10,7 @@ VIEW = "public.analytics_heatmap_agg"
 INDEX = "analytics_heatmap_agg_idx"
 READER = "public.analytics_heatmap_admin(date, date, text, text, date, uuid, integer)"
 REFRESH = "public.analytics_refresh_heatmap()"
-DESCRIBE = "public.analytics_heatmap_preflight()"
+DESCRIBE = "public.analytics_heatmap_preflight(jsonb)"
 GATE = "analytics_private.heatmap_caller_is_allowed()"
 
 

@@ -101,8 +101,18 @@ def test_intact_project(granted: Database) -> None:
                 "references": "auth.users",
                 "referenced": ["id"],
                 "on_delete": "cascade",
+                "parents": None,
+                "parent_of": None,
             }
         ],
+        "tables.responses.checks": [
+            {
+                "name": "responses_ms_to_answer_check",
+                "columns": ["ms_to_answer"],
+                "expression": "((ms_to_answer >= 0) AND (ms_to_answer <= 600000))",
+            }
+        ],
+        "rows": None,
         "tables.responses.referenced_by": [
             {
                 "table": "public.answer_events",
@@ -162,6 +172,7 @@ TRIGGER = {
     "events": ["insert"],
     "level": "row",
     "enabled": True,
+    "may_fill": None,
     "function": "public.log_answer",
     "owner": OWNER,
     "security_definer": True,
@@ -246,6 +257,7 @@ BREAKS: list[tuple[str, dict[str, Any]]] = [
      "execute function public.keep()",
      {"tables.responses.triggers": [
          {"name": "a_keep", "timing": "before", "events": ["update", "delete"], "level": "row",
+          "may_fill": None,
           "enabled": True, "function": "public.keep", "owner": "postgres",
           "security_definer": False, "search_path": None}, TRIGGER]}),
     ("create rule keep as on delete to public.responses do instead nothing",

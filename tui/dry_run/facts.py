@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -19,8 +20,10 @@ from tui.project import (
     ProjectUnreachable,
     TimedOut,
 )
+from tui.verify.dataset import Dataset
 from tui.verify.events import ProjectDescribed
-from tui.verify.leftovers import users_of
+from tui.verify.leftovers import new_run_id, users_of
+from tui.verify.plan import Refusals, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from tui.guard.target import Target
     from tui.project import Page, Project, RetryPolicy
     from tui.settings import Settings
+    from tui.verify.plan import Fill
 
 T = TypeVar("T")
 
@@ -55,6 +59,9 @@ _PATIENCE: Final = 0.8
 
 # Waiting longer than this for a server that asks to wait is no work for a probe.
 _LONGEST_WAIT_S: Final = 2.0
+
+# So often a run's rows are changed until the database takes them.
+_MOST_PLANS: Final = 8
 
 # PostgREST's word for a call that several functions fit.
 AMBIGUOUS: Final = "PGRST203"
@@ -87,6 +94,8 @@ class DryRunContext:
         anon: The same project with the anon (publishable) key, or None when none is configured.
         alive: Runs of this machine that are under way; what they wrote is not left behind.
         purge: The command line that removes what earlier runs left.
+        run_id: The run whose rows the database is shown.
+        known: The preflight document as it was last told; empty where none was.
         timeout_s: Seconds a probe has when it sets no longer time itself.
     """
 
@@ -97,6 +106,8 @@ class DryRunContext:
     past: Pace | None = None
     alive: frozenset[str] = frozenset()
     purge: str = "heatmap-tui --purge"
+    run_id: str = field(default_factory=new_run_id)
+    known: Mapping[str, Any] = field(default_factory=dict)
     timeout_s: float = TIMEOUT_S
 
 
@@ -123,12 +134,13 @@ class _Told(dict[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What a database says of itself."""
+    """What a database says of itself; `dataset`: the rows that it was shown."""
 
     document: dict[str, Any]
+    dataset: Dataset | None = None
 
     @classmethod
-    def read(cls, reply: Any) -> Self:
+    def read(cls, reply: Any, dataset: Dataset | None = None) -> Self:
         """Take a reply of the function.
 
         Raises:
@@ -137,7 +149,7 @@ class Preflight:
         if not isinstance(reply, dict) or reply.get("schema") != SCHEMA:
             found = reply.get("schema") if isinstance(reply, dict) else type(reply).__name__
             raise ValueError(f"the document is of version {found}; this console reads {SCHEMA}")
-        return cls(reply)
+        return cls(reply, dataset)
 
     def at(self, *path: str) -> Any:
         """The value at a path of keys; None where the database has nothing to say.
@@ -170,20 +182,97 @@ class Declaration:
     """What a database says of itself: its environment's name, and the document.
 
     `could_be_asked`: it has a function that says so.
+    `dataset`: the run that it was asked about, fitted to the project.
     """
 
     word: str | None = None
     document: Mapping[str, Any] = field(default_factory=dict)
     could_be_asked: bool = True
+    dataset: Dataset | None = None
 
 
-async def ask_declaration(project: Project, policy: RetryPolicy | None = None) -> Declaration:
-    """Ask the database by the preflight, or by the function that says only this.
+async def ask_about(
+    project: Project, dataset: Dataset, known: Mapping[str, Any]
+) -> tuple[Any, Dataset]:
+    """Ask the preflight function about the rows of a run, fitted until they are taken.
+
+    Where the rows are taken at once, this is one request.
+
+    Args:
+        project: Where to ask.
+        dataset: The run; its plan is where the fitting begins.
+        known: The document as it was last told; empty where it was not.
+
+    Returns:
+        The document, and the run with the plan that it speaks of.
+
+    Raises:
+        ProjectError: It cannot be asked.
+    """
+    refusals = Refusals()
+    if known and not dataset.plan.fills:
+        dataset = dataset.fitted(plan_of(known, questions=dataset.questions))
+    reply: Any = None
+    for _ in range(_MOST_PLANS):
+        samples = dataset.samples()
+        sample = json.dumps({table: rows.written() for table, rows in samples.items()})
+        try:
+            reply, _ = await project.call_read_only(PREFLIGHT, {"sample": sample})
+        except Missing as error:
+            if error.code != _NO_SUCH_FUNCTION:
+                raise
+            # An earlier version of it takes no rows.
+            reply, _ = await project.call_read_only(PREFLIGHT)
+        said = reply.get("rows") if isinstance(reply, dict) else None
+        if said:
+            shown = {table: rows.all for table, rows in samples.items()}
+            refusals = dataset.plan.refused(refusals, shown, said)
+            if dataset.plan.fills and not refused(said):
+                break
+        elif not isinstance(reply, dict) or reply.get("schema") != SCHEMA:
+            break
+        better = dataset.fitted(plan_of(reply, refusals, questions=dataset.questions))
+        taken = not said or better.samples() == samples
+        dataset = better
+        if taken:
+            break
+    return reply, dataset
+
+
+def fills_of(dataset: Dataset | None) -> tuple[Fill, ...]:
+    """What a run fills and from where, where it was fitted to the project."""
+    return () if dataset is None else dataset.plan.fills
+
+
+def refused(said: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """What the database refused of the rows that it was shown, with the table."""
+    return [(table, each) for table, told in said.items() if told for each in told["refused"]]
+
+
+async def ask_declaration(
+    project: Project,
+    policy: RetryPolicy | None = None,
+    dataset: Dataset | None = None,
+    known: Mapping[str, Any] | None = None,
+) -> Declaration:
+    """Ask the database, by the preflight or, without it, by the function that says only this.
 
     A database without either declares nothing.
+
+    Args:
+        project: Where to ask.
+        policy: Retry policy; None for the project's.
+        dataset: A run whose rows it is shown as well.
+        known: The document as it was last told.
+
+    Raises:
+        ProjectError: It cannot be asked, or its answer cannot be read for certain.
     """
     try:
-        reply, _ = await project.call_read_only(PREFLIGHT, policy=policy)
+        if dataset is None:
+            reply, _ = await project.call_read_only(PREFLIGHT, policy=policy)
+        else:
+            reply, dataset = await ask_about(project, dataset, known or {})
     except Missing as error:
         if error.code != _NO_SUCH_FUNCTION:
             raise
@@ -195,7 +284,7 @@ async def ask_declaration(project: Project, policy: RetryPolicy | None = None) -
         raise _unreadable(str(error)) from error
     if word is not None and not isinstance(word, str):
         raise _unreadable(f"the declared environment is no text but {type(word).__name__}")
-    return Declaration(word, preflight.document)
+    return Declaration(word, preflight.document, dataset=dataset)
 
 
 async def _ask_environment(project: Project, policy: RetryPolicy | None) -> Declaration:
@@ -312,11 +401,14 @@ class Facts:
     async def _ask_preflight(self) -> Preflight | ProjectError:
         what = "calling the preflight function"
         try:
-            reply, _ = await self._in_time(self.project.call_read_only(PREFLIGHT), what)
+            context = self.context
+            volume = context.settings.volume
+            run = Dataset(context.run_id, users=volume.users, questions=volume.questions)
+            reply, run = await self._in_time(ask_about(self.project, run, context.known), what)
             if not isinstance(reply, dict) or "schema" not in reply:
                 # Whoever wrote it, it is not the function's word on anything.
                 return ProjectUnreachable(f"{what}: the reply is no document of that function")
-            return Preflight.read(reply)
+            return Preflight.read(reply, run)
         except ProjectError as error:
             return error
         except ValueError as error:
@@ -434,6 +526,7 @@ class Facts:
             preflight.document if isinstance(preflight, Preflight) else {},
             info.get("version") if isinstance(info, dict) else None,
             health.version if health else None,
+            fills_of(preflight.dataset if isinstance(preflight, Preflight) else None),
         )
 
     def _known(self, name: str) -> Any:

@@ -6,9 +6,10 @@ Part of the schema group, beside `schema`, which looks at the heatmap's own obje
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.dry_run.facts import READ, Preflight, UnansweredError
+from tui.dry_run.facts import APPLY_PREFLIGHT, READ, Preflight, UnansweredError, refused
 from tui.dry_run.probe import Finding, Probe, failed, listed, passed, skipped, warned
 from tui.project import PREFLIGHT, Denied, Missing, ProjectError
 from tui.verify.events import ProbeStatus
@@ -22,6 +23,8 @@ _TEXT: Final = frozenset({"text", "character varying", "citext"})
 _UUID: Final = frozenset({"uuid"})
 _WHOLE: Final = frozenset({"smallint", "integer", "bigint"})
 _ANY: Final[frozenset[str]] = frozenset()
+# Columns that may be of an enum.
+_LABELS: Final = ("topic", "lesion")
 
 # What a run writes, and the types that take it; no types means any.
 FILLED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
@@ -134,13 +137,15 @@ async def columns(facts: Facts) -> Finding:
     for table, needed in FILLED.items():
         found = await facts.columns(table) or {}
         for column, types in needed.items():
+            if (table, column) == ("responses", "id") and not await _has_id(facts):
+                continue
             name, wanted = f"{table}.{column}", " or ".join(sorted(types))
             if column not in found:
                 problems.append(f"{name} is missing")
                 repairs.append(f"restore {name}" + (f" ({wanted})" if wanted else ""))
                 continue
             kind, labels = found[column].type, found[column].labels
-            if types and kind not in types:
+            if types and kind not in types and not (labels and column in _LABELS):
                 if kind not in KNOWN and not labels:
                     unknown.append(f"{name} is {kind or 'of no type'}")
                     continue
@@ -156,8 +161,26 @@ async def columns(facts: Facts) -> Finding:
     return passed(f"all {sum(map(len, FILLED.values()))} columns are there, of the right types")
 
 
+async def _has_id(facts: Facts) -> bool:
+    """Whether responses take an id of a run's own."""
+    reply = await facts.preflight_reply()
+    return not isinstance(reply, Preflight) or reply.dataset is None or reply.dataset.plan.has_id
+
+
 async def required(facts: Facts) -> Finding:
     """Can every required column be filled?"""
+    reply = await facts.preflight_reply()
+    if isinstance(reply, Preflight) and reply.dataset is not None:
+        plan = reply.dataset.plan
+        if plan.lacking:
+            return failed(
+                "; ".join(plan.lacking),
+                "what would do is said of each column; a run invents nothing else",
+            )
+        others = [f"{each.column} ({each.source})" for each in plan.fills
+                  if each.column in plan.extra[each.table]]  # fmt: skip
+        also = f"; besides what it is about: {listed(others)}" if others else ""
+        return passed(f"a run fills {len(plan.fills)} columns{also}")
     unfilled, doubtful = [], []
     for table in WRITTEN:
         for name, column in (await facts.columns(table) or {}).items():
@@ -180,10 +203,12 @@ async def required(facts: Facts) -> Finding:
 async def keys(facts: Facts) -> Finding:
     """Do the keys hold that writing twice and cleaning up rely on?"""
     preflight = await facts.preflight()
+    has_id = await _has_id(facts)
     problems = [
         f"{table} has no primary key on id"
         for table in WRITTEN
         if preflight.at("tables", table, "primary_key") != ["id"]
+        and (has_id or table != "responses")
     ]
     for table, column, refers_to in CASCADES:
         found = [
@@ -204,7 +229,8 @@ async def keys(facts: Facts) -> Finding:
     ]
     if problems:
         return failed("; ".join(problems))
-    return passed("primary keys on id; deleting users and questions deletes their responses")
+    by = "on id" if has_id else "on questions.id and on a response's user and question"
+    return passed(f"primary keys {by}; deleting users and questions deletes their responses")
 
 
 def _collides(table: str, unique: set[str], *, nulls_differ: bool) -> bool:
@@ -215,6 +241,88 @@ def _collides(table: str, unique: set[str], *, nulls_differ: bool) -> bool:
     if not unique <= FILLED[table].keys() or (_NULL in unique and nulls_differ):
         return False
     return not any(key <= unique for key in DISTINCT[table])
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the tables say to a run's rows.
+
+    Attributes:
+        met: Constraints that they meet.
+        refused: Constraints that refuse a value, in words.
+        excused: Those that a trigger may have met before they are looked at.
+        untold: Those that cannot be evaluated read-only, with the reason.
+    """
+
+    met: int
+    refused: tuple[str, ...]
+    excused: tuple[str, ...]
+    untold: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """How many are met."""
+        total = self.met + len(self.refused) + len(self.excused) + len(self.untold)
+        return f"the rows of a run meet {self.met} of {total} constraints"
+
+
+def judge_rows(preflight: Preflight) -> Judgement:
+    """What the database said to the rows that it was shown.
+
+    Raises:
+        UnansweredError: It was shown none.
+    """
+    said = preflight.at("rows")
+    if preflight.dataset is None or said is None:
+        raise UnansweredError("the preflight function was shown no rows", APPLY_PREFLIGHT)
+    shown = preflight.dataset.samples()
+    refusals, excused = [], []
+    for table, each in refused(said):
+        row = shown[table].all[each["rows"][0]]
+        values = [f"{name} {row[name]!r}" if name in row else f"{name}, which no run fills"
+                  for name in each["columns"]]  # fmt: skip
+        text = f"{table}: {_constraint(each)} refuses {listed(values)}"
+        if fillers := _may_fill(preflight, table, each["columns"]):
+            excused.append(f"{text}, unless {listed(fillers)} changes it first")
+        else:
+            refusals.append(text)
+    untold = [f"{table}: {_constraint(each)} ({each['why']})"
+              for table, told in said.items() if told for each in told["untold"]]  # fmt: skip
+    met = sum(told["met"] for told in said.values() if told)
+    return Judgement(met, tuple(refusals), tuple(excused), tuple(untold))
+
+
+async def rows(facts: Facts) -> Finding:
+    """Does the database take the rows that a run will write?"""
+    judged = judge_rows(await facts.preflight())
+    if judged.refused:
+        return failed("; ".join(judged.refused))
+    if judged.excused:
+        return warned(f"{judged.words}; {'; '.join(judged.excused)}")
+    if judged.untold:
+        return skipped(
+            f"{judged.words}; cannot tell of {listed(judged.untold)}", "a run's first rows tell"
+        )
+    return passed(judged.words)
+
+
+def _constraint(each: Mapping[str, Any]) -> str:
+    match each["kind"]:
+        case "not null":
+            return f"{each['name']} not null"
+        case "type":
+            return f"type {each['name']}"
+        case kind:
+            return f"{kind} {each['name']}"
+
+
+def _may_fill(preflight: Preflight, table: str, columns: Iterable[str]) -> list[str]:
+    """Triggers that may change a column before its constraint is looked at."""
+    return [
+        str(each["name"])
+        for each in preflight.many("tables", table, "triggers")
+        if each["enabled"] and set(each["may_fill"] or ()) & set(columns)
+    ]
 
 
 async def references(facts: Facts) -> Finding:
@@ -390,8 +498,9 @@ PROBES: Final = (
         "schema.required",
         "we fill every required column",
         f"{PREFLIGHT}(), else GET /rest/v1/: NOT NULL columns without a default",
-        "questions or responses got a required column that a run does not fill",
-        "give the column a default, or allow NULL",
+        "a required column needs what a run would have to invent: a row of another table that is "
+        "not there, or that belongs to somebody else's question",
+        "what would do is said of each column; a run invents nothing else",
         _FAIL,
         required,
         needs=("schema.columns",),
@@ -407,6 +516,17 @@ PROBES: Final = (
         _FAIL,
         keys,
         needs=("schema.tables", "schema.preflight"),
+    ),
+    Probe(
+        "schema.rows",
+        "the database takes a run's rows",
+        f"{PREFLIGHT}(), shown rows that stand for all: constraint by constraint, read-only",
+        "a constraint refuses a value; where a trigger may change it first (warns); skipped where "
+        "a constraint cannot be evaluated read-only",
+        "look at the constraint: a run has nothing else that it takes",
+        _FAIL,
+        rows,
+        needs=("schema.required", "schema.keys"),
     ),
     Probe(
         "schema.references",

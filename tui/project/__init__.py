@@ -20,7 +20,7 @@ from tui.project.errors import (
     TimedOut,
     Truncated,
 )
-from tui.project.query import IDS_PER_REQUEST, Filter, one_of, outside
+from tui.project.query import IDS_PER_REQUEST, Filter, any_of, one_of, outside
 from tui.project.retry import RetryNotice, RetryPolicy
 from tui.project.writer import NewUser, Refresh, Writer
 
@@ -48,6 +48,7 @@ __all__ = [
     "TimedOut",
     "Truncated",
     "Writer",
+    "any_of",
     "one_of",
     "outside",
 ]

@@ -15,7 +15,7 @@ Q = TypeVar("Q", bound="BaseFilterRequestBuilder[Any]")
 # With a condition beside them, so many UUIDs make a URL of under 3.5 KB. PostgREST repeats the URL
 # in its reply, and an nginx with its defaults refuses a reply with over 4 KB of headers.
 IDS_PER_REQUEST: Final = 80
-_OUTSIDE: Final = "outside"
+_ANY: Final = "or"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,18 @@ class Filter:
 
 def outside(column: str, low: object, high: object) -> Filter:
     """Rows whose column is below `low` or above `high`."""
-    return Filter(column, _OUTSIDE, f"{column}.lt.{low},{column}.gt.{high}")
+    return any_of(f"{column}.lt.{low}", f"{column}.gt.{high}")
+
+
+def any_of(*conditions: str) -> Filter:
+    """Rows for which one of some conditions holds, each as PostgREST writes it."""
+    return Filter("", _ANY, ",".join(conditions))
 
 
 def filtered(query: Q, filters: Sequence[Filter]) -> Q:
     """The query with the filters added; all of them must hold."""
     for each in filters:
-        if each.operator == _OUTSIDE:
+        if each.operator == _ANY:
             query = query.or_(each.value)
         else:
             query = query.filter(each.column, each.operator, each.value)

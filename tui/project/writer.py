@@ -1,6 +1,6 @@
 """Everything that changes a project. Nothing here works without a permission.
 
-Every write can be sent twice: rows carry ids made here and are inserted "on conflict do nothing",
+Every write can be sent twice: rows carry keys made here and are inserted "on conflict do nothing",
 deletes name what must be gone, users are created under an id made here, by which a repeat
 recognises its own first try. So a reply that is lost after the commit costs one more request and
 nothing else.
@@ -131,13 +131,15 @@ class Writer:
         self._worked.add(what)
         return result
 
-    async def insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert rows that carry their `id`; those already there stay as they are."""
+    async def insert(
+        self, table: str, rows: Sequence[Mapping[str, Any]], *, unique: str = "id"
+    ) -> None:
+        """Insert rows; those whose unique columns are already there stay as they are."""
 
         async def request() -> None:
             query = self._project.rest.from_(table).upsert(
                 list(rows),
-                on_conflict="id",
+                on_conflict=unique,
                 ignore_duplicates=True,
                 returning=ReturnMethod.minimal,
             )

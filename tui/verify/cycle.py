@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tui.settings import Volume
-    from tui.verify.dataset import Dataset, Row
+    from tui.verify.dataset import Dataset
     from tui.verify.events import RunFinished, Tally
+    from tui.verify.plan import Row
     from tui.verify.purge import PurgeCommand
     from tui.verify.run import OpenStage, RunContext
 
@@ -205,13 +206,14 @@ class Cycle:
         await self._project.each(batches(rows, lambda: size), write)
 
     async def _insert(self, table: str, rows: list[Row], users: Sequence[str]) -> None:
+        unique = "id" if "id" in rows[0] else "user_id,question_id"
         try:
-            await self._writer.insert(table, rows)
+            await self._writer.insert(table, rows, unique=unique)
         except ProjectError as error:
             if table != "responses" or error.code != _FOREIGN_KEY_VIOLATION:
                 raise
             await self._await_learners(users)
-            await self._writer.insert(table, rows)
+            await self._writer.insert(table, rows, unique=unique)
 
     def _responses(self) -> Iterator[Row]:
         """All responses, made when they are needed; their aggregates are kept, the rows are not."""
@@ -269,7 +271,7 @@ class Cycle:
             taken = await view.sample(self._project, dataset.question_ids)
             progress.advance(len(taken.rows))
         names = {
-            question: leftovers.label(leftovers.slug(dataset.run_id, number))
+            question: leftovers.label(leftovers.slug(dataset.run_id, number, dataset.plan.form))
             for number, question in enumerate(dataset.question_ids)
         }
         self._state.sample = replace(taken, names=names)

@@ -19,18 +19,20 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property, lru_cache
 from itertools import islice
+from math import lcm
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from tui.heatmap.rows import AggregateRow
 from tui.project import NewUser
 from tui.settings import WEEKS
-from tui.verify.leftovers import email, id_of, marker, run_date, slug
+from tui.verify.leftovers import email, id_of, marker, run_date
+from tui.verify.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from uuid import UUID
 
-Row = dict[str, Any]
+    from tui.verify.plan import Row
 
 _HUNDREDTH: Final = Decimal("0.01")
 _WEEK: Final = timedelta(days=7)
@@ -41,30 +43,7 @@ _WEEK_MICROSECONDS: Final = 604_800_000_000
 _INSTANTS: Final = 512
 # And durations to choose from, for the same reason.
 _DURATIONS: Final = 4_096
-_LONGEST_MS: Final = 600_000
-
-# What is stored; normalization must make six lesions and one "none" of these.
-_LESIONS: Final = (
-    "Basal Cell Carcinoma",
-    "  basal  cell\tcarcinoma ",
-    "BASAL CELL CARCINOMA",
-    "Melanoma in situ",
-    "melanoma   IN   situ",
-    "Spitz nevus",
-    "Dermatofibroma",
-    "\uff24ermatofibroma",  # full-width D: equal after NFKC
-    "lichen planus",
-    "Lichen\u00a0Planus",  # no-break space: a plain one after NFKC
-    "Seborrheic keratosis",
-    "   ",
-    None,
-)
-_TOPICS: Final = (
-    "Synthetic: neoplasms",
-    "Synthetic: inflammatory",
-    "synthetic:  Mixed Case ",
-    None,
-)
+_QUICK_MS, _SLOW_MS = 2_000, 60_000
 
 
 class Answer(NamedTuple):
@@ -81,6 +60,33 @@ class Answer(NamedTuple):
     at: datetime
     correct: bool
     ms: int | None
+
+
+class Samples(NamedTuple):
+    """Rows that stand for all that a run writes to a table.
+
+    Attributes:
+        rows: Whole rows, all different.
+        variants: What some others hold instead of what the first row does.
+        repeats: Columns whose values come again together, for any value of theirs.
+    """
+
+    rows: list[Row]
+    variants: list[Row]
+    repeats: list[list[str]]
+
+    @property
+    def all(self) -> list[Row]:
+        """The rows, and then the variants as rows."""
+        return [*self.rows, *({**self.rows[0], **each} for each in self.variants)]
+
+    def written(self) -> dict[str, Any]:
+        """As the preflight function takes them: of every row but the first what differs."""
+        first, *others = self.rows
+        different = [
+            {name: value for name, value in row.items() if value != first[name]} for row in others
+        ]
+        return {"rows": [first, *different], "variants": self.variants, "repeats": self.repeats}
 
 
 K = TypeVar("K")
@@ -106,10 +112,14 @@ class Dataset:
         run_id: As made by `leftovers.new_run_id`.
         users: Synthetic users, at least 1.
         questions: Synthetic questions, at least 1.
+        plan: What their columns hold; None for what a run means to write.
     """
 
-    def __init__(self, run_id: str, *, users: int, questions: int) -> None:
+    def __init__(
+        self, run_id: str, *, users: int, questions: int, plan: Plan | None = None
+    ) -> None:
         self.run_id = run_id
+        self.plan = plan or Plan()
         self.users = users
         self.questions = questions
         day = run_date(run_id)
@@ -124,9 +134,23 @@ class Dataset:
             ]
             for monday in self._mondays
         ]
-        self._durations = [_duration(rng.random) for _ in range(_DURATIONS)]
+        self._state = rng.getstate()
         self._written = _Known(datetime.isoformat)
         self._week_of = _Known(_monday)
+
+    def fitted(self, plan: Plan) -> Dataset:
+        """The same run by another plan."""
+        same = copy(self)
+        same.plan = plan
+        same.__dict__.pop("_durations", None)
+        return same
+
+    @cached_property
+    def _durations(self) -> list[int | None]:
+        """Durations to choose from, drawn after the instants."""
+        rng = random.Random()  # noqa: S311 - reproducible, not secret
+        rng.setstate(self._state)
+        return [self._duration(rng.random) for _ in range(_DURATIONS)]
 
     @cached_property
     def user_ids(self) -> list[str]:
@@ -154,19 +178,25 @@ class Dataset:
             marker=marker(self.run_id),
         )
 
-    def question(self, number: int) -> dict[str, Any]:
-        """A row of `questions`: published, with every column filled that has no default."""
+    def question(self, number: int) -> Row:
+        """A row of `questions`: published, with every column filled that has to be."""
+        plan, question_id = self.plan, str(self.question_ids[number])
         return {
-            "id": str(self.question_ids[number]),
-            "slug": slug(self.run_id, number),
+            "id": question_id,
+            "slug": plan.form.slug(self.run_id, number),
             "status": "published",
-            "stem_md": f"Synthetic question {number} of verification run {self.run_id}.",
-            "lead_in": "This question is synthetic and will be deleted.",
-            "explanation_brief_md": "Synthetic.",
-            "topic": _TOPICS[number % len(_TOPICS)],
-            "subtopic": None,
-            "lesion": _LESIONS[number % len(_LESIONS)],
+            **{name: plan.text(name, self.run_id, number) for name in plan.texts},
+            "topic": self.topic(number),
+            "lesion": self._lesion(number),
+            **plan.others("questions", self.run_id, number, question_id),
         }
+
+    def topic(self, number: int) -> str | None:
+        """Topic of a question."""
+        return self.plan.topics[number % len(self.plan.topics)]
+
+    def _lesion(self, number: int) -> str | None:
+        return self.plan.lesions[number % len(self.plan.lesions)]
 
     def answers(self, number: int) -> list[Answer]:
         """Every user's answer to a question, in the order of the users."""
@@ -177,7 +207,7 @@ class Dataset:
         # The first users take a week each, so that with eight or more every week has an answer.
         weeks += [int(draw() * WEEKS) for _ in range(self.users - WEEKS)]
         skill = 0.2 + 0.75 * draw()
-        silent_week = number % WEEKS if number % 5 == 0 else None
+        silent_week = number % WEEKS if number % 5 == 0 and self.plan.lacks_durations else None
         seen = [0] * WEEKS
         instants, durations = self._instants, self._durations
         answers = []
@@ -194,14 +224,14 @@ class Dataset:
             answers.append(Answer(user, at, draw() < skill, ms))
         return answers
 
-    def responses(self, number: int, answers: Iterable[Answer]) -> list[dict[str, Any]]:
+    def responses(self, number: int, answers: Sequence[Answer]) -> list[Row]:
         """Rows of `responses` for the answers to a question."""
         question_id = str(self.question_ids[number])
         first = number * self.users
         users, written = self.user_ids, self._written
         # All ids of a kind share everything but the last group, which is the counter.
         head = str(id_of(self.run_id, "response", 0))[:-12]
-        return [
+        rows: list[Row] = [
             {
                 "id": f"{head}{first + user:012x}",
                 "user_id": users[user],
@@ -212,10 +242,74 @@ class Dataset:
             }
             for user, at, correct, ms in answers
         ]
+        if self.plan.changes_responses:
+            for row, answer in zip(rows, answers, strict=True):
+                place = first + answer.user
+                row.update(self.plan.others("responses", self.run_id, place, row["id"]))
+                if not self.plan.has_id:
+                    del row["id"]
+        return rows
+
+    def samples(self) -> dict[str, Samples]:
+        """Rows of each table that stand for all: first and last, two alike, each value once."""
+        topics, lesions = len(self.plan.topics), len(self.plan.lesions)
+        periods = {
+            ("topic",): topics,
+            ("lesion",): lesions,
+            ("topic", "lesion"): lcm(topics, lesions),
+        }
+        varied = range(1, min(self.questions - 1, max(topics, lesions)))
+        questions = Samples(
+            [
+                self.question(number)
+                for number in sorted({0, topics, lesions, self.questions - 1})
+                if number < self.questions
+            ],
+            [{"topic": self.topic(number), "lesion": self._lesion(number)} for number in varied],
+            [list(names) for names, period in periods.items() if self.questions >= 2 * period],
+        )
+        first, last = self.answers(0), self.answers(self.questions - 1)
+        rows = [*self.responses(0, first[:1]), *self.responses(self.questions - 1, last[-1:])]
+        durations = sorted({each for each in self._durations if each is not None})
+        wanted = [durations[0], durations[len(durations) // 2], durations[-1]]
+        variants: list[Row] = [{"ms_to_answer": each} for each in wanted]
+        variants += [{"ms_to_answer": None}] * self.plan.lacks_durations
+        edges = {"is_correct": not first[0].correct, "created_at": self._written[
+            self._mondays[-1] + _LAST_INSTANT]}  # fmt: skip
+        earliest = {"created_at": self._written[self._mondays[0]]}
+        return {
+            "questions": questions,
+            "responses": Samples(
+                rows,
+                [*variants, edges, earliest],
+                # The first users answer in one of so many instants, rightly or wrongly.
+                [["user_id", "is_correct", "created_at"]] * (self.questions > 2 * WEEKS)
+                + [["question_id", "is_correct"]] * (self.users > 2),
+            ),
+        }
+
+    def _duration(self, draw: Callable[[], float]) -> int | None:
+        """Milliseconds to answer, None for one in ten: mostly some 20 s, half in steps that tie."""
+        shortest, longest = self.plan.durations
+        if draw() < 0.1 and self.plan.lacks_durations:
+            return None
+        pick = draw()
+        if pick < 0.02:
+            return shortest
+        if pick < 0.04:
+            return longest
+        if not self.plan.spread:
+            return shortest if pick < 0.5 else longest
+        # A quick answer is likelier than a slow one.
+        low, high = max(shortest, _QUICK_MS), min(longest, _SLOW_MS)
+        if low >= high:
+            low, high = shortest, longest
+        ms = int(low + (high - low) * draw() * draw())
+        return max(low, ms // 500 * 500) if pick < 0.5 else ms
 
     def expected(self, number: int, answers: Iterable[Answer]) -> list[AggregateRow]:
         """The view's rows for a question, one per ISO week with answers."""
-        lesion, topic = _LESIONS[number % len(_LESIONS)], _TOPICS[number % len(_TOPICS)]
+        lesion, topic = self._lesion(number), self.topic(number)
         week_of = self._week_of.__getitem__
         return aggregates(self.question_ids[number], lesion, topic, answers, week_of)
 
@@ -275,20 +369,6 @@ def _monday(at: datetime) -> date:
     """The Monday of the ISO week in which an instant lies, in UTC."""
     day = at.date()
     return day - timedelta(days=day.weekday())
-
-
-def _duration(draw: Callable[[], float]) -> int | None:
-    """Milliseconds to answer, None for one in ten: mostly some 20 s, half in steps that tie."""
-    if draw() < 0.1:
-        return None
-    pick = draw()
-    if pick < 0.02:
-        return 0
-    if pick < 0.04:
-        return _LONGEST_MS
-    # A quick answer is likelier than a slow one.
-    ms = int(2_000 + 58_000 * draw() * draw())
-    return ms // 500 * 500 if pick < 0.5 else ms
 
 
 def batches(rows: Iterable[Row], size: Callable[[], int]) -> Iterator[list[Row]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tui.guard.target import Target
     from tui.heatmap.rows import AggregateRow
     from tui.settings import Volume
+    from tui.verify.plan import Fill
 
 
 # What the preflight tells of rows rather than of the schema.
@@ -119,15 +120,21 @@ class ProjectDescribed:
         fingerprint: `fingerprints.all` of the preflight document: the SQL objects' definitions;
             None where the database cannot say.
         schema: The same, and the tables that a run writes with all that is tied to them.
+        fills: What a run fills, and from where; empty where that is not known, or was told before.
     """
 
     versions: ServerVersions
     fingerprint: str | None = None
     schema: str | None = None
+    fills: tuple[Fill, ...] = ()
 
     @classmethod
     def read(
-        cls, preflight: Mapping[str, Any], api: str | None = None, auth: str | None = None
+        cls,
+        preflight: Mapping[str, Any],
+        api: str | None = None,
+        auth: str | None = None,
+        fills: tuple[Fill, ...] = (),
     ) -> Self:
         """What a preflight document says, and the two other services' versions."""
         server, prints = preflight.get("server"), preflight.get("fingerprints")
@@ -137,6 +144,7 @@ class ProjectDescribed:
             ServerVersions(postgres if isinstance(postgres, str) else None, api, auth),
             fingerprint if isinstance(fingerprint, str) else None,
             _schema_of(preflight),
+            fills,
         )
 
 

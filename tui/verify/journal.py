@@ -158,7 +158,7 @@ def of_run(directory: Path, dataset: Dataset, target: Target) -> Journal:
         directory,
         Record(
             run_id=dataset.run_id,
-            slug_prefix=slug(dataset.run_id, 0)[:-1],
+            slug_prefix=slug(dataset.run_id, 0, dataset.plan.form)[:-1],
             identity=target.place,
             url=target.url,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,9 +1,11 @@
 """How synthetic rows are recognised, and what of them is there.
 
 The tag is kept from the script this console replaces, so that its orphans are found as well:
-question slug `heatmap-verification-<run>-<n>`, user email `heatmap-<run>-<n>@example.com`. The
-domain example.com is reserved (RFC 2606), so no learner can have such an address. Rows are found by
-the exact pattern, which needs no journal and so works from any machine.
+question slug `heatmap-verification-<run>-<n>`, user email `heatmap-<run>-<n>@example.com`. Where a
+project takes no such slug, the run and the number are written in another form; whatever looks for
+slugs looks for all of them. The domain example.com is reserved (RFC 2606), so no learner can have
+such an address. Rows are found by the exact pattern, which needs no journal and so works from any
+machine.
 
 Ids follow from the run id, and those of one kind are neighbours: the rows of a run are counted by a
 range of ids as well, whatever has become of the rows they belong to.
@@ -22,11 +24,11 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from tui.project import IDS_PER_REQUEST, Filter, one_of
+from tui.project import IDS_PER_REQUEST, Filter, any_of, one_of
 from tui.verify.events import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from tui.project import Project
 
@@ -36,13 +38,89 @@ _NUMBER: Final = r"[0-9]+"
 _OURS: Final = re.compile(r"[0-9]{8}-[0-9a-f]{8}\Z", re.ASCII)
 # The same text is sent to PostgreSQL (`match`), whose regular expressions agree with Python's
 # here, except that `$` there never means "before a final newline": hence \Z in Python.
-_SLUG: Final = re.compile(rf"heatmap-verification-({_RUN})-({_NUMBER})\Z", re.ASCII)
 _EMAIL: Final = re.compile(rf"heatmap-({_RUN})-({_NUMBER})@example\.com\Z", re.ASCII)
 
 SLUG_PREFIX: Final = "heatmap-verification-"
 EMAIL_FRAGMENT: Final = "heatmap-"
-ANY_SLUG: Final = rf"^heatmap-verification-{_RUN}-{_NUMBER}$"
+_DATE, _HEX, _LETTERS = r"[0-9]{8}", r"[0-9a-f]{8}", str.maketrans("0123456789", "ghijklmnop")
+_DIGITS: Final = {after: before for before, after in _LETTERS.items()}
 
+
+@dataclass(frozen=True, slots=True)
+class SlugForm:
+    """One way of writing a run and a number as a slug.
+
+    Attributes:
+        begins: What every such slug begins with.
+        run: Regular expression of the run within it.
+        write: The run as it stands in the slug.
+        read: And back, given that it matches.
+        between: What stands between run and number.
+        letters: The number is written in letters.
+    """
+
+    begins: str
+    run: str
+    write: Callable[[str], str]
+    read: Callable[[str], str]
+    between: str = "-"
+    letters: bool = False
+
+    @property
+    def number(self) -> str:
+        """Regular expression of the number."""
+        return "[g-p]+" if self.letters else _NUMBER
+
+    def slug(self, run_id: str, number: int) -> str:
+        """Slug of a run's question."""
+        written = str(number).translate(_LETTERS) if self.letters else str(number)
+        return f"{self.begins}{self.write(run_id)}{self.between}{written}"
+
+    def pattern(self, run_id: str | None) -> str:
+        """Regular expression of the slugs of one run, or of any when None."""
+        run = self.run if run_id is None else re.escape(self.write(run_id))
+        return f"{self.begins}{run}{self.between}{self.number}"
+
+
+def _same(run: str) -> str:
+    return run
+
+
+# The first that a project takes is used. All but the first are of runs of this console alone.
+SLUG_FORMS: Final = (
+    SlugForm(SLUG_PREFIX, _RUN, _same, _same),
+    SlugForm("hv-", f"{_DATE}-{_HEX}", _same, _same),
+    SlugForm(
+        "heatmap_verification_",
+        f"{_DATE}_{_HEX}",
+        lambda run: run.replace("-", "_"),
+        lambda text: text.replace("_", "-"),
+        "_",
+    ),
+    SlugForm(
+        "hv",
+        f"[0-9]{{6}}{_HEX}",
+        lambda run: run[2:].replace("-", ""),
+        lambda text: f"20{text[:6]}-{text[6:]}",
+        "",
+    ),
+    SlugForm(
+        SLUG_PREFIX,
+        "[g-p]{8}-[a-p]{8}",
+        lambda run: run.translate(_LETTERS),
+        lambda text: text.translate(_DIGITS),
+        "-",
+        letters=True,
+    ),
+)
+ANY_SLUG: Final = f"^({'|'.join(form.pattern(None) for form in SLUG_FORMS)})$"
+_SLUGS: Final = tuple(
+    (
+        form,
+        re.compile(f"{form.begins}({form.run}){form.between}{form.number}\\Z", re.ASCII),
+    )
+    for form in SLUG_FORMS
+)
 
 # Longer than a run takes; see the bounds of a volume in `tui.settings`.
 _LONGEST_RUN: Final = timedelta(hours=1)
@@ -68,9 +146,9 @@ def run_date(run_id: str) -> date:
     return datetime.strptime(run_id.partition("-")[0], "%Y%m%d").replace(tzinfo=UTC).date()
 
 
-def slug(run_id: str, number: int) -> str:
+def slug(run_id: str, number: int, form: SlugForm = SLUG_FORMS[0]) -> str:
     """Slug of a run's question."""
-    return f"heatmap-verification-{run_id}-{number}"
+    return form.slug(run_id, number)
 
 
 def label(text: str) -> str:
@@ -92,13 +170,17 @@ def slug_pattern(run_id: str | None) -> str:
     """Regular expression, for PostgreSQL, of the slugs of one run, or of any."""
     if run_id is None:
         return ANY_SLUG
-    return rf"^heatmap-verification-{re.escape(run_id)}-{_NUMBER}$"
+    # The script before wrote the first form alone.
+    forms = SLUG_FORMS if is_ours(run_id) else SLUG_FORMS[:1]
+    return f"^({'|'.join(form.pattern(run_id) for form in forms)})$"
 
 
 def run_of_slug(text: str) -> str | None:
     """The run a question belongs to, or None when it is not synthetic."""
-    found = _SLUG.match(text)
-    return found[1] if found else None
+    for form, pattern in _SLUGS:
+        if found := pattern.match(text):
+            return form.read(found[1])
+    return None
 
 
 def run_of_email(text: str) -> str | None:
@@ -127,6 +209,15 @@ def between(column: str, first: object, last: object) -> list[Filter]:
 def ids_of_run(column: str, run_id: str, kind: str) -> list[Filter]:
     """Every row of a run and kind, by its id or by a column that refers to it."""
     return between(column, id_of(run_id, kind, 0), id_of(run_id, kind, _MOST))
+
+
+def responses_of_run(run_id: str) -> Filter:
+    """Responses by a run's users or to its questions, whatever has become of either."""
+    either = (
+        f"and({column}.gte.{id_of(run_id, kind, 0)},{column}.lte.{id_of(run_id, kind, _MOST)})"
+        for column, kind in (("user_id", "user"), ("question_id", "question"))
+    )
+    return any_of(*either)
 
 
 def these(column: str, ids: Sequence[str]) -> list[Filter]:
@@ -229,7 +320,7 @@ async def count_run(project: Project, run_id: str) -> Tally:
     Depends on no other row: a response is counted though its question is gone.
     """
     responses, questions, learners, (users, _) = await asyncio.gather(
-        project.count("responses", ids_of_run("id", run_id, "response")),
+        project.count("responses", [responses_of_run(run_id)]),
         project.count("questions", ids_of_run("id", run_id, "question")),
         project.count("app_users", ids_of_run("id", run_id, "user")),
         users_of(project, run_id),
@@ -288,11 +379,7 @@ def _instant(text: Any) -> datetime | None:
 
 async def questions_of(project: Project, run_id: str | None) -> dict[str, str]:
     """Synthetic questions of one run, or of any: id to run id."""
-    # `like` can use an index on the slug; `match` then makes it exact.
-    conditions = [
-        Filter("slug", "like", f"{SLUG_PREFIX}{run_id or ''}*"),
-        Filter("slug", "match", slug_pattern(run_id)),
-    ]
+    conditions = [Filter("slug", "match", slug_pattern(run_id))]
     found: dict[str, str] = {}
     async for page in project.pages("questions", ("id", "slug"), conditions, order=_QUESTION_ORDER):
         for row in page:

@@ -16,6 +16,7 @@ from tui.verify.events import (
     Outcome,
     ProbeFinished,
     ProbeStatus,
+    ProjectDescribed,
     RefreshTimed,
     Retrying,
     RunFinished,
@@ -23,6 +24,7 @@ from tui.verify.events import (
     SampleTaken,
     StageFinished,
 )
+from tui.verify.plan import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,6 +53,9 @@ def narrate(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line for 
                 f"{_BEGINNINGS[event.mode]} {event.run_id} on {target.identity} "
                 f"[{target.kind.upper()}: {target.reason}]"
             )
+        case ProjectDescribed() if event.fills:
+            lines = [f"{table}.{columns}" for table, columns in grouped(event.fills)]
+            return "\n".join(["  a run fills", *_indented(lines)])
         case ProbeFinished() if event.cause is not None:
             # Counted under what caused it, with the verdict.
             return None

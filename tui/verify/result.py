@@ -182,7 +182,8 @@ class Result:
                 self.began = self._clock()
                 self.stages = {stage: StageResult(stage) for stage in event.stages}
             case ProjectDescribed():
-                self.described = event
+                told = self.described.fills if self.described else ()
+                self.described = replace(event, fills=event.fills or told)
             case ProbeStarted():
                 self._ask(event)
             case ProbeFinished():

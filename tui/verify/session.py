@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tui.crash import report_crash
-from tui.dry_run.facts import DryRunContext, ask_declaration
+from tui.dry_run.facts import DryRunContext, Preflight, ask_declaration, fills_of
 from tui.dry_run.registry import probe_of
 from tui.dry_run.runner import end_of, run_one, run_probes, verdict_of
+from tui.dry_run.tables import judge_rows
 from tui.errors import ExitCode
 from tui.guard import break_glass
 from tui.guard.target import Target, declared_by_database, named_by_reply
@@ -114,6 +115,8 @@ class Session:
             Project(target.url, anon_key, concurrency=2, policy=policy) if anon_key else None
         )
         self._approval: Approval | None = None
+        # The run about to begin, fitted to what the project takes.
+        self._fitted: Dataset | None = None
         self._closers: list[Callable[[], Awaitable[None]]] = []
 
     async def __aenter__(self) -> Self:
@@ -152,13 +155,17 @@ class Session:
             await self._ask_database(RetryPolicy(attempts=2))
         self._heed_replies()
 
-    async def _ask_database(self, policy: RetryPolicy | None = None) -> None:
-        said = await ask_declaration(self._project, policy)
+    async def _ask_database(
+        self, policy: RetryPolicy | None = None, dataset: Dataset | None = None
+    ) -> Dataset | None:
+        """Hear the database out; with a run's rows, whether and in what form it takes them."""
+        said = await ask_declaration(self._project, policy, dataset, self.preflight)
         self.preflight = said.document
         self.target = declared_by_database(
             self.target, said.word, could_be_asked=said.could_be_asked
         )
         self._heed_replies()
+        return said.dataset
 
     def _heed_replies(self) -> None:
         for ref in sorted(self._project.named_by_replies):
@@ -270,7 +277,9 @@ class Session:
             dataset = Dataset(run_id, users=volume.users, questions=volume.questions)
             planned = {name: getattr(volume, name) for name in _TABLES}
             allowed = approval or await self._obtain(run, obtain_approval)
-            with await self._approve(run, allowed, planned, emit) as writer:
+            approved = await self._approve(run, allowed, planned, emit, dataset)
+            dataset = self._fitted or dataset
+            with approved as writer:
                 context = RunContext(
                     self._project,
                     writer,
@@ -394,6 +403,7 @@ class Session:
             target=self.target,
             settings=self.settings,
             past=await self.archive.pace(self.target),
+            known=self.preflight,
             alive=self._journals()[0],
             purge=self.purge_command(),
         )
@@ -445,14 +455,19 @@ class Session:
         approval: Approval | None,
         planned: Mapping[str, int],
         emit: Emit,
+        dataset: Dataset | None = None,
     ) -> AbstractContextManager[Writer]:
         """Obtain the guard's approval for one run, asking the database once more."""
         # What was true when the operator was shown the banner need not be true any more.
-        versions, _ = await run.cancellation.race(
-            asyncio.gather(self._versions(run.result), self._ask_database())
+        versions, self._fitted = await run.cancellation.race(
+            asyncio.gather(self._versions(run.result), self._ask_database(dataset=dataset))
         )
         run.cancellation.check()
-        emit(ProjectDescribed.read(self.preflight, *versions))
+        fills, known = fills_of(self._fitted), run.result.described
+        if known is not None and known.fills == fills:
+            fills = ()
+        emit(ProjectDescribed.read(self.preflight, *versions, fills))
+        _check_rows(self.preflight, self._fitted)
         self._approval = approval or self._approval
         if self.allow_prod and self.target.is_production and approval is not None:
             if approval.problem(self.target, break_glass.Moment.now()) is None:
@@ -488,6 +503,21 @@ class Session:
             given = await run.cancellation.race(given)
         run.cancellation.check()
         return given
+
+
+def _check_rows(document: Mapping[str, Any], dataset: Dataset | None) -> None:
+    """Stop before the first write where the database does not take the rows.
+
+    Raises:
+        ProjectError: It does not.
+    """
+    if dataset is None:
+        return
+    refused = dataset.plan.lacking
+    if not refused and document.get("rows"):
+        refused = judge_rows(Preflight(dict(document), dataset)).refused
+    if refused:
+        raise ProjectError(f"nothing was written: {'; '.join(refused)}", hint="dry-run again")
 
 
 async def _answer(request: Awaitable[dict[str, Any]]) -> dict[str, Any]:

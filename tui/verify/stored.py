@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from tui.heatmap.rows import AggregateRow
     from tui.project import Filter, Project
     from tui.verify.causes import Causes
-    from tui.verify.dataset import Dataset, Row
+    from tui.verify.dataset import Dataset
+    from tui.verify.plan import Row
 
 # What tells a row of a table from every other, and what of it is compared: all that the view is
 # made of, and the slug, by which clean-up finds a question.

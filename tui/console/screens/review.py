@@ -15,6 +15,7 @@ from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
 from tui.console.widgets.text import Block, Facts, Prose, table
 from tui.heatmap.formatting import plural
+from tui.verify.plan import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,12 +73,15 @@ class ReviewScreen(ConsoleScreen):
                 yield Block("balance", classes="facts")
             with Vertical(classes="pane", id="plan-pane"):
                 yield Facts("plan")
+            with Vertical(classes="pane", id="fills-pane"):
+                yield Facts("fills")
         with Horizontal(classes="buttons"):
             yield Button("Back", id="back", compact=True)
             yield Button("Write and verify", id="begin", variant="primary", compact=True)
 
     def on_mount(self) -> None:
         self.query_one("#plan-pane").border_title = "Plan"
+        self.query_one("#fills-pane").border_title = "Columns filled, and from where"
         super().on_mount()
 
     def on_screen_resume(self) -> None:
@@ -103,6 +107,9 @@ class ReviewScreen(ConsoleScreen):
         pane.border_title = f"Rows of {session.target.identity} ({session.target.kind.value})"
         self.query_one("#balance", Block).show(balance_table(balance(session, self.state.counts)))
         self.query_one("#plan", Facts).show_pairs(plan(self.state, session))
+        filled = fills(session)
+        self.query_one("#fills-pane").display = bool(filled)
+        self.query_one("#fills", Facts).show_pairs(filled)
 
     def action_go_on(self) -> None:
         if not self._is_careful:
@@ -141,6 +148,18 @@ def balance_table(rows: Iterable[tuple[str, str, str, str]]) -> Content:
     """Rows before, during and after a run."""
     styles = ("$muted", "", "$focus bold", "")
     return Content("\n").join(table([HEAD, *rows], styles, head=True, right={1, 2, 3}, gap=4))
+
+
+def fills(session: Session) -> list[Pair]:
+    """Columns that a run fills, and from where; empty where the project does not tell."""
+    known = session.last_dry_run
+    told = known.described.fills if known is not None and known.described is not None else ()
+    lines = grouped(told)
+    tables = [table for table, _ in lines]
+    return [
+        ("" if number and tables[number - 1] == table else table, columns)
+        for number, (table, columns) in enumerate(lines)
+    ]
 
 
 def plan(state: State, session: Session) -> list[Pair]:

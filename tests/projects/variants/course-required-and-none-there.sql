@@ -1,0 +1,13 @@
+/*
+title = "A required key into a table without rows: nothing to refer to"
+fail = ["schema.required"]
+ends = "not-ready"
+says = "questions.bank_id is required, and no row of banks is there"
+repair = "insert into public.banks values (0)"
+hint = "what would do is said of each column"
+*/
+create table public.banks (id integer primary key);
+alter table public.questions add bank_id integer;
+update public.questions set bank_id = 0;
+alter table public.questions alter bank_id set not null,
+    add constraint questions_bank_fkey foreign key (bank_id) references public.banks not valid;
