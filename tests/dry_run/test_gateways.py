@@ -286,7 +286,9 @@ Change = "Callable[[Reply, random.Random], Reply]"
 
 
 def key_of(request: web.Request) -> Key:
-    return request.path_qs, request.headers.get("apikey", "")
+    # The rows shown are of another run each time.
+    path = request.path if "sample" in request.query else request.path_qs
+    return path, request.headers.get("apikey", "")
 
 
 def as_page(reply: Reply, rng: random.Random) -> Reply:

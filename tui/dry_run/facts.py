@@ -23,7 +23,7 @@ from tui.project import (
 from tui.verify.dataset import Dataset
 from tui.verify.events import ProjectDescribed
 from tui.verify.leftovers import new_run_id, users_of
-from tui.verify.plan import Refusals, plan_of
+from tui.verify.plan import Plan, Refusals, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tui.guard.target import Target
     from tui.project import Page, Project, RetryPolicy
     from tui.settings import Settings
+    from tui.verify.dataset import Samples
     from tui.verify.plan import Fill
 
 T = TypeVar("T")
@@ -193,7 +194,7 @@ class Declaration:
 
 async def ask_about(
     project: Project, dataset: Dataset, known: Mapping[str, Any]
-) -> tuple[Any, Dataset]:
+) -> tuple[Any, Dataset | None]:
     """Ask the preflight function about the rows of a run, fitted until they are taken.
 
     Where the rows are taken at once, this is one request.
@@ -204,39 +205,52 @@ async def ask_about(
         known: The document as it was last told; empty where it was not.
 
     Returns:
-        The document, and the run with the plan that it speaks of.
+        The document, and the run with the plan that it speaks of; None where its tables are told
+        in a form that this console does not read.
 
     Raises:
         ProjectError: It cannot be asked.
     """
     refusals = Refusals()
-    if known and not dataset.plan.fills:
-        dataset = dataset.fitted(plan_of(known, questions=dataset.questions))
     reply: Any = None
-    for _ in range(_MOST_PLANS):
-        samples = dataset.samples()
-        sample = json.dumps({table: rows.written() for table, rows in samples.items()})
-        try:
-            reply, _ = await project.call_read_only(PREFLIGHT, {"sample": sample})
-        except Missing as error:
-            if error.code != _NO_SUCH_FUNCTION:
-                raise
-            # An earlier version of it takes no rows.
-            reply, _ = await project.call_read_only(PREFLIGHT)
-        said = reply.get("rows") if isinstance(reply, dict) else None
-        if said:
-            shown = {table: rows.all for table, rows in samples.items()}
-            refusals = dataset.plan.refused(refusals, shown, said)
-            if dataset.plan.fills and not refused(said):
+    try:
+        if known and not dataset.plan.fills:
+            dataset = dataset.fitted(plan_of(known, questions=dataset.questions))
+        for _ in range(_MOST_PLANS):
+            samples = dataset.samples()
+            reply = await _show(project, samples)
+            if not isinstance(reply, dict) or reply.get("schema") != SCHEMA:
                 break
-        elif not isinstance(reply, dict) or reply.get("schema") != SCHEMA:
-            break
-        better = dataset.fitted(plan_of(reply, refusals, questions=dataset.questions))
-        taken = not said or better.samples() == samples
-        dataset = better
-        if taken:
-            break
+            said = reply.get("rows")
+            if said:
+                shown = {table: rows.all for table, rows in samples.items()}
+                refusals = dataset.plan.refused(refusals, shown, said)
+                if dataset.plan.fills and not refused(said):
+                    break
+            better = dataset.fitted(plan_of(reply, refusals, questions=dataset.questions))
+            taken = not said or better.samples() == samples
+            dataset = better
+            if taken:
+                break
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        # Some version of the document tells its tables in another form.
+        if reply is None:
+            reply = await _show(project, dataset.fitted(Plan()).samples())
+        return reply, None
     return reply, dataset
+
+
+async def _show(project: Project, samples: Mapping[str, Samples]) -> Any:
+    """The preflight document, which speaks of these rows where the function takes any."""
+    sample = json.dumps({table: rows.written() for table, rows in samples.items()})
+    try:
+        reply, _ = await project.call_read_only(PREFLIGHT, {"sample": sample})
+    except Missing as error:
+        if error.code != _NO_SUCH_FUNCTION:
+            raise
+        # An earlier version of it takes no rows.
+        reply, _ = await project.call_read_only(PREFLIGHT)
+    return reply
 
 
 def fills_of(dataset: Dataset | None) -> tuple[Fill, ...]:
@@ -404,11 +418,11 @@ class Facts:
             context = self.context
             volume = context.settings.volume
             run = Dataset(context.run_id, users=volume.users, questions=volume.questions)
-            reply, run = await self._in_time(ask_about(self.project, run, context.known), what)
+            reply, shown = await self._in_time(ask_about(self.project, run, context.known), what)
             if not isinstance(reply, dict) or "schema" not in reply:
                 # Whoever wrote it, it is not the function's word on anything.
                 return ProjectUnreachable(f"{what}: the reply is no document of that function")
-            return Preflight.read(reply, run)
+            return Preflight.read(reply, shown)
         except ProjectError as error:
             return error
         except ValueError as error:

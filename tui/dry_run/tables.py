@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.dry_run.facts import APPLY_PREFLIGHT, READ, Preflight, UnansweredError, refused
+from tui.dry_run.facts import APPLY_PREFLIGHT, READ, Preflight, UnansweredError
 from tui.dry_run.probe import Finding, Probe, failed, listed, passed, skipped, warned
 from tui.project import PREFLIGHT, Denied, Missing, ProjectError
 from tui.verify.events import ProbeStatus
@@ -276,19 +276,26 @@ def judge_rows(preflight: Preflight) -> Judgement:
     if preflight.dataset is None or said is None:
         raise UnansweredError("the preflight function was shown no rows", APPLY_PREFLIGHT)
     shown = preflight.dataset.samples()
-    refusals, excused = [], []
-    for table, each in refused(said):
-        row = shown[table].all[each["rows"][0]]
-        values = [f"{name} {row[name]!r}" if name in row else f"{name}, which no run fills"
-                  for name in each["columns"]]  # fmt: skip
-        text = f"{table}: {_constraint(each)} refuses {listed(values)}"
-        if fillers := _may_fill(preflight, table, each["columns"]):
-            excused.append(f"{text}, unless {listed(fillers)} changes it first")
-        else:
-            refusals.append(text)
-    untold = [f"{table}: {_constraint(each)} ({each['why']})"
-              for table, told in said.items() if told for each in told["untold"]]  # fmt: skip
-    met = sum(told["met"] for told in said.values() if told)
+    met, refusals, excused, untold = 0, [], [], []
+    for table in shown:
+        if said[table] is None:
+            continue
+        met += preflight.at("rows", table, "met")
+        for each in preflight.many("rows", table, "refused"):
+            row = shown[table].all[each["rows"][0]]
+            values = [
+                f"{name} {row[name]!r}" if name in row else f"{name}, which no run fills"
+                for name in each["columns"]
+            ]
+            text = f"{table}: {_constraint(each)} refuses {listed(values)}"
+            if fillers := _may_fill(preflight, table, each["columns"]):
+                excused.append(f"{text}, unless {listed(fillers)} changes it first")
+            else:
+                refusals.append(text)
+        untold += [
+            f"{table}: {_constraint(each)} ({each['why']})"
+            for each in preflight.many("rows", table, "untold")
+        ]
     return Judgement(met, tuple(refusals), tuple(excused), tuple(untold))
 
 

@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tui.crash import report_crash
-from tui.dry_run.facts import DryRunContext, Preflight, ask_declaration, fills_of
+from tui.dry_run.facts import (
+    DryRunContext,
+    Preflight,
+    UnansweredError,
+    ask_declaration,
+    fills_of,
+)
 from tui.dry_run.registry import probe_of
 from tui.dry_run.runner import end_of, run_one, run_probes, verdict_of
 from tui.dry_run.tables import judge_rows
@@ -514,8 +520,8 @@ def _check_rows(document: Mapping[str, Any], dataset: Dataset | None) -> None:
     if dataset is None:
         return
     refused = dataset.plan.lacking
-    if not refused and document.get("rows"):
-        refused = judge_rows(Preflight(dict(document), dataset)).refused
+    with contextlib.suppress(UnansweredError):
+        refused = refused or judge_rows(Preflight(dict(document), dataset)).refused
     if refused:
         raise ProjectError(f"nothing was written: {'; '.join(refused)}", hint="dry-run again")
 
