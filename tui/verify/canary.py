@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from tui.project import Filter
-    from tui.verify.dataset import Answer, Dataset, Row
+    from tui.verify.dataset import Answer, Dataset
+    from tui.verify.plan import Row
     from tui.verify.run import RunContext
 
     Insert = Callable[[str, list[Row], Sequence[str]], Awaitable[None]]
