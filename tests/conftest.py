@@ -6,6 +6,7 @@ import datetime
 import gc
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import platformdirs
 import psycopg
 import pytest
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Database = psycopg.Connection[tuple[object, ...]]
+
+# No test may depend on how busy the machine is.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 pytest_plugins = ["tests.secrets_plugin", "tests.skips_plugin"]
 

@@ -134,7 +134,8 @@ async def test_orphans_of_the_old_script_are_listed_and_purged(
     assert purged.finished is not None
     assert purged.finished.outcome is Outcome.CLEAN, purged.finished
     assert purged.finished.message == "clean: removed 6 users, 8 questions, 24 responses"
-    assert notices == [
+    # A busy machine's processes may wait for each other's files, and say so.
+    assert [each for each in notices if each.startswith("run ")] == [
         "run 1700000000000: 3 users, 4 questions, 12 responses",
         "run m3x9k2: 3 users, 4 questions, 12 responses",
     ]

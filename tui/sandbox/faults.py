@@ -14,7 +14,7 @@ A specification is a comma list of `name=value`:
 | `lost` | rate | the request is carried out and committed, then the connection closes |
 | `reset` | rate | the same, with a reset in the middle of the body |
 | `truncate` | rate | a well-formed reply whose JSON ends too early |
-| `hash_ms` | milliseconds | how long a password takes to hash, two at a time (default 0) |
+| `hash_ms` | milliseconds | how long a password takes to hash, two at a time (default 80) |
 | `slow` | rate | the body trickles for `slow_seconds` (default 30) |
 | `retry_after` | seconds | the `Retry-After` of a 429 (default 1) |
 | `url_limit` | bytes | the longest request line (default 8192), then 414 |
@@ -53,7 +53,7 @@ class FaultSpec:
     jitter: float = 0.0
     slow_seconds: float = 30.0
     gave_up_seconds: float = 0.05
-    hash_ms: float = 0.0
+    hash_ms: float = 80.0
     retry_after: float = 1.0
     url_limit: int = URL_LIMIT
     skip: int = 0
