@@ -79,11 +79,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def save_text(path: Path, text: str) -> Path:
-    """Write a file that an operator asked for; returns its absolute path.
-
-    Raises:
-        ConfigurationError: It cannot be written.
-    """
+    """Write a file that an operator asked for; returns its absolute path."""
     target = path.expanduser().absolute()
     try:
         write_private(target, text.encode("utf-8", "replace"))

@@ -167,11 +167,7 @@ def load_settings(
     flags: Mapping[str, str | None] | None = None,
     env_file: Path | None = None,
 ) -> Settings:
-    """Merge flags, environment and environment file.
-
-    Raises:
-        ConfigurationError: A value is malformed or out of bounds, or the file cannot be read.
-    """
+    """Merge flags, environment and environment file."""
     path = _environment_file(env_file, directory)
     lookup = _Lookup(
         flags or {}, environ, list(_read_file(path)) if path else [], path, env_file is not None
@@ -253,11 +249,7 @@ class _Line:
 
 
 def _read_file(path: Path) -> Iterator[_Line]:
-    """The assignments of an environment file, in order.
-
-    Raises:
-        ConfigurationError: It cannot be read, or one of its lines can be taken in no way or in two.
-    """
+    """The assignments of an environment file, in order."""
     try:
         with path.open("rb") as file:
             data = file.read(_LONGEST_FILE + 1)
@@ -407,11 +399,7 @@ def _entries(value: str | None) -> tuple[str, ...]:
 
 
 def _last_of_each(lines: list[_Line], path: Path | None) -> dict[str, str]:
-    """Names and values of a file; refuses two lines that contradict each other.
-
-    Raises:
-        ConfigurationError: Two lines say different things of one name, and it matters here.
-    """
+    """Names and values of a file; refuses two lines that contradict each other."""
     found: dict[str, _Line] = {}
     for line in lines:
         before = found.get(line.name)

@@ -135,11 +135,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def mode_of(options: argparse.Namespace) -> str:
-    """What is to be done, as the JSON document calls it.
-
-    Raises:
-        ConfigurationError: Two flags say otherwise.
-    """
+    """What is to be done, as the JSON document calls it."""
     chosen = [mode.replace("_", "-") for mode in _MODES if getattr(options, mode)]
     if len(chosen) > 1:
         names = " and ".join(f"--{mode}" for mode in chosen)
@@ -148,11 +144,7 @@ def mode_of(options: argparse.Namespace) -> str:
 
 
 def refuse_idle(options: argparse.Namespace, *, interactive: bool) -> None:
-    """Refuse flags that would do nothing.
-
-    Raises:
-        ConfigurationError: One of them has no meaning for what is to be done.
-    """
+    """Refuse flags that would do nothing."""
     mode = mode_of(options)
     for name, (modes, in_console) in _MEANT_FOR.items():
         flag = f"--{name.replace('_', '-')}"

@@ -35,11 +35,7 @@ if TYPE_CHECKING:
 
 
 def dispatch(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Do what the flags say; returns the exit code.
-
-    Raises:
-        OperatorError: It ended before a run could begin.
-    """
+    """Do what the flags say; returns the exit code."""
     interactive = _is_interactive(options, environ)
     refuse_idle(options, interactive=interactive)
     settings = load_settings(
@@ -97,10 +93,6 @@ async def connect(
 
     The caller closes the session, and with it the sandbox. Where this fails, or is cancelled,
     nothing stays up.
-
-    Raises:
-        ConfigurationError: URL, key or a declaration does not make sense.
-        SandboxError: The sandbox could not be started.
     """
     from tui.evidence.archive import Archive
     from tui.verify.session import ConnectStage, Session
@@ -221,11 +213,7 @@ def _spare_what_is_loaded() -> None:
 
 
 async def serve(settings: Settings, faults: str | None) -> ExitCode:
-    """Keep a sandbox up until a signal comes; print its environment on stdout.
-
-    Raises:
-        SandboxError: It could not be started, or has died.
-    """
+    """Keep a sandbox up until a signal comes; print its environment on stdout."""
     from tui.cli.output import Console
 
     console = Console()
@@ -277,11 +265,7 @@ async def serve(settings: Settings, faults: str | None) -> ExitCode:
 
 
 def _make_private(number: int) -> None:
-    """Shut a file that the shell made for the output to others.
-
-    Raises:
-        ConfigurationError: Others may read it, and it belongs to somebody else.
-    """
+    """Shut a file that the shell made for the output to others."""
     mode = os.fstat(number).st_mode
     if not stat.S_ISREG(mode) or not mode & 0o077 or sys.platform == "win32":
         return
@@ -298,11 +282,7 @@ def _make_private(number: int) -> None:
 
 
 def show_log(settings: Settings) -> ExitCode:
-    """Print the deployment log, checked against history and reports.
-
-    Raises:
-        OperatorError: It, or the history, cannot be read.
-    """
+    """Print the deployment log, checked against history and reports."""
     from tui.cli.output import Console
     from tui.evidence.deployment_log import DeploymentLog
     from tui.evidence.history import HistoryFile

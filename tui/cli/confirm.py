@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 
 
 def judge_flags(session: Session, options: argparse.Namespace) -> None:
-    """Refuse, before anything is asked, what break-glass cannot grant.
-
-    Raises:
-        GuardRefused: A flag is missing or does not do, or there is nobody to confirm it.
-    """
+    """Refuse, before anything is asked, what break-glass cannot grant."""
     session.check_guard()
     if not session.target.is_production:
         return
@@ -42,11 +38,7 @@ def judge_flags(session: Session, options: argparse.Namespace) -> None:
 async def break_glass(
     session: Session, options: argparse.Namespace, effects: Sequence[str], console: Console
 ) -> Approval:
-    """Obtain the approval of a run: by the flags, and a terminal or a variable.
-
-    Raises:
-        GuardRefused: Something is missing, or the operator typed something else.
-    """
+    """Obtain the approval of a run: by the flags, and a terminal or a variable."""
     # It may be production since a moment ago only.
     judge_flags(session, options)
     identity = session.target.identity

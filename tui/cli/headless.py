@@ -33,9 +33,6 @@ async def work(settings: Settings, options: argparse.Namespace, *, sandbox: bool
     """Do what the flags say, narrating on stderr, with the result on stdout.
 
     Returns the exit code that the document states as well.
-
-    Raises:
-        OperatorError: It ended before a run could begin; the caller reports it.
     """
     console = Console()
     if options.report is not None:

@@ -552,11 +552,7 @@ class Controller:
         self.tell(f"{words}Saved {what} to {path}, its JSON beside it.", warning=False)
 
     async def save_report(self, evidence: RunEvidence) -> Path | None:
-        """Save a report, its JSON beside it; returns where.
-
-        Raises:
-            OperatorError: It cannot be written.
-        """
+        """Save a report, its JSON beside it; returns where."""
         session = self._state.session
         if session is None:
             return None

@@ -153,11 +153,7 @@ class Preflight:
         return cls(reply, dataset)
 
     def at(self, *path: str) -> Any:
-        """The value at a path of keys; None where the database has nothing to say.
-
-        Raises:
-            UnansweredError: The document has no such key: an earlier version wrote it.
-        """
+        """The value at a path of keys; None where the database has nothing to say."""
         value: Any = self.document
         for number, key in enumerate(path, 1):
             if not isinstance(value, dict) or key not in value:
@@ -460,11 +456,7 @@ class Facts:
             ) from None
 
     async def preflight(self) -> Preflight:
-        """The preflight document.
-
-        Raises:
-            UnansweredError: There is none; another probe says so.
-        """
+        """The preflight document."""
         reply = await self.preflight_reply()
         if isinstance(reply, ProjectError):
             raise UnansweredError(
@@ -476,9 +468,6 @@ class Facts:
         """Columns of a table or the view, in order; None where there is none.
 
         By the preflight function, or else by the API description.
-
-        Raises:
-            UnansweredError: Neither says anything.
         """
         reply = await self.preflight_reply()
         if isinstance(reply, Preflight):
@@ -550,12 +539,7 @@ class Facts:
         return task.result()
 
     def anon_facts(self) -> KeyFacts:
-        """What the anon key says about itself.
-
-        Raises:
-            UnansweredError: None is configured.
-            ConfigurationError: It cannot be read.
-        """
+        """What the anon key says about itself."""
         key = self.context.settings.anon_key
         if key is None or self._anon is None:
             raise UnansweredError(

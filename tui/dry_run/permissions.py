@@ -136,11 +136,7 @@ def _judge_gate(preflight: Preflight, who: str, spoken: str) -> Finding:
 
 
 def _answers(preflight: Preflight, who: str) -> dict[str, str]:
-    """What the functions answered to somebody's claims, as SQLSTATE.
-
-    Raises:
-        UnansweredError: Neither is there, or neither could be asked.
-    """
+    """What the functions answered to somebody's claims, as SQLSTATE."""
     found = {name: preflight.at("gate", name, who) for name in ("reader", "refresh")}
     answers = {name: str(code) for name, code in found.items() if code is not None}
     if not answers:

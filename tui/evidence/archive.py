@@ -118,11 +118,7 @@ class Archive:
         return await self._at(self.log.path, open_intent, emit)
 
     def anchors(self) -> list[Anchor]:
-        """What history and reports say of the deployment log; blocks for a lock.
-
-        Raises:
-            HistoryUnreadable: There is a history that cannot be read.
-        """
+        """What history and reports say of the deployment log; blocks for a lock."""
         past = self.history.read()
         return [*past.anchors(self.log.path), *anchors(self.reports, self.log.path)]
 

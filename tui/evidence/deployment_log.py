@@ -203,11 +203,7 @@ class DeploymentLog:
             raise self._unwritable(error) from error
 
     def require_writable(self) -> None:
-        """Refuse a run whose intent could not be recorded; makes nothing.
-
-        Raises:
-            GuardRefused: The log is no plain file, cannot be read or written, or is not whole.
-        """
+        """Refuse a run whose intent could not be recorded; makes nothing."""
         try:
             require_writable(self.path)
             data = read_locked(self.path) if self.path.exists() else b""
@@ -223,12 +219,7 @@ class DeploymentLog:
         final: Mapping[str, int] | None = None,
         detail: str | None = None,
     ) -> Record:
-        """Record how an announced run ended, on disk when this returns.
-
-        Raises:
-            OutcomeNotRecorded: It could not be written. The announcement stays open: try again.
-            ValueError: It is closed already.
-        """
+        """Record how an announced run ended, on disk when this returns."""
         if not announcement.is_open:
             raise ValueError(f"run {announcement.run_id} has its outcome already")
         end = replace(
@@ -254,9 +245,6 @@ class DeploymentLog:
         """Read the whole log and check it against the anchors.
 
         No log is a whole one, unless an anchor says otherwise.
-
-        Raises:
-            LogUnreadable: There is a log that cannot be read.
         """
         try:
             data = read_locked(self.path)

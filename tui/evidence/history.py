@@ -221,19 +221,11 @@ class HistoryFile:
         self.path = path
 
     def append(self, entry: Entry) -> None:
-        """Add a run, on disk when this returns.
-
-        Raises:
-            HistoryUnwritable: It could not be added; what was there still is.
-        """
+        """Add a run, on disk when this returns."""
         self._add({"schema": SCHEMA, "line": _RUN, **entry.content()}, f"run {entry.run_id}")
 
     def mark_baseline(self, entry: Entry, *, at: datetime) -> None:
-        """Make a run the one that later runs of its series are compared with.
-
-        Raises:
-            HistoryUnwritable: The run timed no refresh, or the mark could not be added.
-        """
+        """Make a run the one that later runs of its series are compared with."""
         if not entry.refresh_runs_ms:
             raise HistoryUnwritable(
                 f"run {entry.run_id} timed no refresh, so it cannot be a baseline",
@@ -249,11 +241,7 @@ class HistoryFile:
         self._add(mark, f"the baseline {entry.run_id}")
 
     def read(self) -> History:
-        """Everything in the file; an empty history where there is none.
-
-        Raises:
-            HistoryUnreadable: There is a file that cannot be read.
-        """
+        """Everything in the file; an empty history where there is none."""
         try:
             data = read_locked(self.path)
         except FileNotFoundError:

@@ -146,22 +146,14 @@ def document_beside(evidence: RunEvidence) -> dict[str, Any]:
 
 
 def save(path: Path, evidence: RunEvidence) -> tuple[Path, Path]:
-    """Write the report, and the JSON beside it; returns both absolute paths.
-
-    Raises:
-        ConfigurationError: A file cannot be written, or the report's name ends in `.json`.
-    """
+    """Write the report, and the JSON beside it; returns both absolute paths."""
     beside = require_place(path)
     text = json.dumps(document_beside(evidence), indent=2, ensure_ascii=False) + "\n"
     return save_text(path, report(evidence)), save_text(beside, text)
 
 
 def require_place(path: Path) -> Path:
-    """Refuse a path where no report could be written; returns the JSON's path.
-
-    Raises:
-        ConfigurationError: Report or JSON could not be written there.
-    """
+    """Refuse a path where no report could be written; returns the JSON's path."""
     target = path.expanduser().absolute()
     try:
         require_writable(target)
@@ -182,11 +174,7 @@ def require_place(path: Path) -> Path:
 
 
 def append_report(path: Path, evidence: RunEvidence) -> None:
-    """Add the report to a file such as `GITHUB_STEP_SUMMARY` names.
-
-    Raises:
-        ConfigurationError: It cannot be written.
-    """
+    """Add the report to a file such as `GITHUB_STEP_SUMMARY` names."""
     try:
         require_writable(path.absolute())
         with path.open("a", encoding="utf-8", errors="replace") as file:

@@ -62,10 +62,7 @@ class KeyFacts:
 def read_key(key: str, source: str = "SUPABASE_SERVICE_ROLE_KEY") -> KeyFacts:
     """Read a key's form and claims; from here on it is masked everywhere.
 
-    `source` is the variable it comes from, for messages.
-
-    Raises:
-        ConfigurationError: It is none of these. The message shows no part of the key.
+    `source` is the variable it comes from, for messages, which show no part of the key.
     """
     opaque = _OPAQUE.fullmatch(key)
     if opaque:

@@ -182,11 +182,7 @@ def grant(
     dry_run_ready: bool,
     now: Moment,
 ) -> Approval:
-    """Turn what an operator typed into the approval of one run.
-
-    Raises:
-        GuardRefused: One of the conditions is not met; the message says which.
-    """
+    """Turn what an operator typed into the approval of one run."""
     if not dry_run_ready:
         raise GuardRefused(
             f"break-glass on {target.identity} is refused: no dry run was ready in this session",
@@ -197,11 +193,7 @@ def grant(
 
 
 def judge_typed(target: Target, *, confirmation: str, justification: str) -> None:
-    """Check what an operator typed, as `grant` does; approves nothing.
-
-    Raises:
-        GuardRefused: One of them does not do; the message says which.
-    """
+    """Check what an operator typed, as `grant` does; approves nothing."""
     if confirmation != target.identity:
         typed = "nothing was typed" if not confirmation else "what was typed is something else"
         raise GuardRefused(
@@ -263,9 +255,6 @@ def confirm_unattended(target: Target, value: str | None) -> None:
     """Check the variable that stands in for the terminal a pipeline lacks.
 
     `value` is HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED.
-
-    Raises:
-        GuardRefused: It is not set, says merely yes, or names another target.
     """
     hint = f"in a supervised pipeline set {UNATTENDED_VARIABLE}={target.identity}"
     if not value:

@@ -57,11 +57,7 @@ def refuse(source: str, problem: str, hint: str) -> NoReturn:
 
 
 def parse_endpoint(text: str, source: str) -> Endpoint:
-    """Read an http or https URL; `source` is its variable, for messages.
-
-    Raises:
-        ConfigurationError: It is no URL, names a user, or can be taken two ways.
-    """
+    """Read an http or https URL; `source` is its variable, for messages."""
     if len(text) > _LONGEST:
         refuse(source, f"is longer than {_LONGEST} characters", WRITE_IT_AS)
     if any(not char.isprintable() or char.isspace() for char in text):
@@ -87,11 +83,7 @@ def parse_endpoint(text: str, source: str) -> Endpoint:
 
 
 def parse_address(text: str, source: str) -> tuple[str, int | None]:
-    """Read `host` or `host:port`, an IPv6 address in brackets.
-
-    Raises:
-        ConfigurationError: It is spelled in a way that can be taken two ways.
-    """
+    """Read `host` or `host:port`, an IPv6 address in brackets."""
     if "@" in text:
         refuse(source, "has a user name before the host", "leave the user name out")
     match = _AUTHORITY.fullmatch(text)
@@ -108,9 +100,6 @@ def canonical_host(text: str, source: str) -> str:
 
     Lower case, IDNA-encoded as the HTTP client does it, one final dot dropped, an IPv6 address
     compressed, an IPv4 address mapped into IPv6 written as IPv4.
-
-    Raises:
-        ConfigurationError: It is no host, or one that resolvers read differently.
     """
     if text.startswith("["):
         return _ipv6(text[1:-1], source)

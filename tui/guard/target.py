@@ -233,11 +233,7 @@ def classify(
 def check_declarations(
     prod_hosts: Iterable[str], non_prod_hosts: Iterable[str]
 ) -> tuple[frozenset[str], frozenset[tuple[str, int | None]]]:
-    """Read the names declared production, and names and ports declared not to be.
-
-    Raises:
-        ConfigurationError: An entry cannot be read for certain.
-    """
+    """Read the names declared production, and names and ports declared not to be."""
     production = (_declaration(*each, PROD_VARIABLE) for each in enumerate(prod_hosts, 1))
     harmless = (_declaration(*each, NON_PROD_VARIABLE) for each in enumerate(non_prod_hosts, 1))
     return frozenset(name for name, _ in production), frozenset(harmless)
@@ -266,9 +262,6 @@ def named_by_reply(target: Target, ref: str) -> Target:
 
     It is production where that project is declared production, or where the target was taken for
     this machine and is the near end of a tunnel.
-
-    Raises:
-        ConfigurationError: It is another project than URL and key name.
     """
     if target.ref is not None and ref != target.ref:
         raise ConfigurationError(

@@ -159,9 +159,6 @@ def write_rows(path: Path, rows: Iterable[AggregateRow]) -> Path:
     """Write rows to a private file that appears whole or not at all.
 
     The suffix `.csv` or `.json` decides the format; an existing file is replaced.
-
-    Raises:
-        ConfigurationError: The suffix is neither, or the file cannot be written.
     """
     formats = {".csv": rows_as_csv, ".json": rows_as_json}
     written = formats.get(path.suffix.lower())

@@ -228,9 +228,6 @@ class Project:
         """All rows, page by page.
 
         `order` gives a total order; without one, pages overlap and miss rows.
-
-        Raises:
-            Truncated: The server stopped before it had returned as many rows as it counts.
         """
         first = await self.page(table, columns, filters, order=order, count=True)
         total = first.total or 0
@@ -364,11 +361,7 @@ def _key_headers(key: Secret) -> dict[str, str]:
 
 
 def counted(count: int | None) -> int:
-    """A count that was asked for; `Garbled` where the reply holds none.
-
-    Raises:
-        Garbled: The reply held none.
-    """
+    """A count that was asked for; `Garbled` where the reply holds none."""
     if count is None:
         raise Garbled("the reply holds no count")
     return count

@@ -196,11 +196,7 @@ def _origin(location: str) -> str:
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    """One for all clients: reading the certificates takes 30 ms or more.
-
-    Raises:
-        ConfigurationError: A variable leads to certificates or a key log that are not there.
-    """
+    """One for all clients: reading the certificates takes 30 ms or more."""
     try:
         return httpx.create_ssl_context()
     except OSError as error:
@@ -225,9 +221,6 @@ def proxy_for(url: str) -> Proxy:
     """The proxy that the environment names for a URL.
 
     None for http://: a proxy sees nothing of TLS, but all of a plain request, the key included.
-
-    Raises:
-        ConfigurationError: The variable holds no proxy that can be used.
     """
     target = httpx.URL(url)
     if target.scheme != "https":

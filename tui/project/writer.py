@@ -164,11 +164,7 @@ class Writer:
         return await self._send("deleting " + table, request)
 
     async def create_user(self, user: NewUser) -> None:
-        """Create a confirmed user under our own id, whom no password lets in.
-
-        Raises:
-            ProjectError: The auth server refuses, or makes the user under an id of its own.
-        """
+        """Create a confirmed user under our own id, whom no password lets in."""
         from supabase_auth.errors import AuthApiError
 
         admin = self._project.admin

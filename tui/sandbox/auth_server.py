@@ -67,11 +67,7 @@ class AuthServer(processes.Server):
         }
 
     async def migrate(self) -> None:
-        """Fill its schema.
-
-        Raises:
-            SandboxError: It could not; the message ends with the end of its log.
-        """
+        """Fill its schema."""
         await self._launch("migrate")
         assert self._process is not None  # noqa: S101 - launched above
         if await self._process.wait() != 0:
@@ -80,11 +76,7 @@ class AuthServer(processes.Server):
             )
 
     async def start(self, seconds: float) -> None:
-        """Start it and wait until it serves.
-
-        Raises:
-            SandboxError: It did not; the message ends with the end of its log.
-        """
+        """Start it and wait until it serves."""
         await self._launch("serve")
         try:
             await asyncio.wait_for(self._ready(), seconds)

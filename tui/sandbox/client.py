@@ -150,11 +150,7 @@ class Sandbox:
         self._supervisor.stop(self.directory)
 
     def set_faults(self, spec: str | None) -> None:
-        """Inject faults from the next request on, or none; see `tui.sandbox.faults`.
-
-        Raises:
-            ConfigurationError: The specification is wrong.
-        """
+        """Inject faults from the next request on, or none; see `tui.sandbox.faults`."""
         self._ask("faults", spec)
 
     def requests(self) -> list[SeenRequest]:
@@ -239,11 +235,7 @@ def start_sandbox_sync(
 
 
 def check_packages() -> None:
-    """Refuse to start while packages of the extra are missing.
-
-    Raises:
-        SandboxError: One is missing.
-    """
+    """Refuse to start while packages of the extra are missing."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise SandboxError(
@@ -283,11 +275,7 @@ class _Supervisor:
             self.process.stdin.write(json.dumps(options.to_json()).encode() + b"\n")
 
     def ready(self, on_stage: Callable[[SandboxStage], None]) -> dict[str, Any]:
-        """Wait for the start to end and return the connection details.
-
-        Raises:
-            OperatorError: It failed; the process has ended.
-        """
+        """Wait for the start to end and return the connection details."""
         stdout = self.process.stdout
         assert stdout is not None  # noqa: S101 - a pipe was asked for
         while select.select([stdout], [], [], START_SECONDS)[0]:

@@ -76,10 +76,6 @@ async def find(
     """A PostgREST executable that runs, fetched if there is none.
 
     A fetched executable goes to `fallback` when the cache cannot be written.
-
-    Raises:
-        ConfigurationError: The operator's choice is not a PostgREST.
-        SandboxError: There is none and none can be fetched.
     """
     if chosen is not None:
         version = await postgrest.version(chosen)

@@ -73,11 +73,7 @@ class Fault:
 
 
 def parse_faults(text: str) -> FaultSpec:
-    """Parse a fault specification.
-
-    Raises:
-        ConfigurationError: A name is unknown, or a value out of range.
-    """
+    """Parse a fault specification."""
     rates: dict[str, float] = {}
     values: dict[str, Any] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):

@@ -291,11 +291,7 @@ class Gateway:
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
 
     def _authorize(self, request: web.BaseRequest, *, is_root: bool) -> str | None:
-        """The JWT that goes upstream; None, as a legacy key alone authorizes nothing.
-
-        Raises:
-            Refusal: The platform refuses such a key here.
-        """
+        """The JWT that goes upstream; None, as a legacy key alone authorizes nothing."""
         key = request.headers.get("apikey") or request.query.get("apikey")
         if not key:
             raise Refusal(

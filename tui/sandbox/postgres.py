@@ -85,12 +85,7 @@ def packaged_programs() -> Path | None:
 
 
 def find_programs(chosen: Path | None) -> Path:
-    """The directory that holds `initdb` and `postgres`.
-
-    Raises:
-        ConfigurationError: The operator's directory lacks one of them.
-        SandboxError: The packaged PostgreSQL is not installed.
-    """
+    """The directory that holds `initdb` and `postgres`."""
     if chosen is not None:
         missing = [name for name in PROGRAMS if not (chosen / name).is_file()]
         if missing:
@@ -118,9 +113,6 @@ def copy_programs(binaries: Path, into: Path, names: Sequence[str] = PROGRAMS) -
 
     Returns the copy's bin directory; `ConfigurationError` where the installation is spread over the
     system.
-
-    Raises:
-        ConfigurationError: The installation is spread over the system, so that it cannot be copied.
     """
     prefix = binaries.parent
     if not (prefix / "share").is_dir() or not (prefix / "lib").is_dir():
@@ -191,12 +183,7 @@ class Postgres(processes.Server):
         return self.version
 
     async def _run_version(self) -> str:
-        """What the program says of its version; PermissionError if not executable.
-
-        Raises:
-            PermissionError: The account may not execute it.
-            ConfigurationError: It cannot be executed for another reason, or says nothing.
-        """
+        """What the program says of its version; PermissionError if not executable."""
         log = self._run.log("version")
         log.unlink(missing_ok=True)
         try:

@@ -81,11 +81,7 @@ async def apply_platform(
 
 
 async def apply_learners(database_url: str, directory: Path, *, seed: bool) -> None:
-    """Load the existing learners, then fill the view once.
-
-    Raises:
-        SandboxError: A file fails; the message names it and says what the server said.
-    """
+    """Load the existing learners, then fill the view once."""
     if seed:
         files = [path for path in _sandbox_files(directory) if path.name >= LEARNERS_FROM]
         await _apply(database_url, files)

@@ -50,9 +50,6 @@ class Supervisor:
     """One sandbox and everything that runs in it.
 
     `died` is done as soon as a server ends that nobody stopped, with the reason.
-
-    Raises:
-        ConfigurationError: The fault specification is wrong.
     """
 
     def __init__(self, options: SandboxOptions, emit: Callable[[dict[str, Any]], None]) -> None:
@@ -291,11 +288,7 @@ class _Control:
 
 
 def bind(port: int) -> socket.socket:
-    """Take the gateway's port on loopback; 0 takes any free one.
-
-    Raises:
-        ConfigurationError: The port is taken, out of range or not ours to take.
-    """
+    """Take the gateway's port on loopback; 0 takes any free one."""
     if not 0 <= port <= 65535:
         raise ConfigurationError(
             f"the sandbox port {port} is not between 0 and 65535", hint="0 takes any free port"

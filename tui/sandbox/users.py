@@ -80,9 +80,6 @@ class Connections:
         """Lend a connection for one transaction, committed at the end.
 
         `failure` is what a `StoreFailure` says when the database refuses or is away.
-
-        Raises:
-            StoreFailure: That happened; its cause is the database's error.
         """
         async with self._slots:
             try:
@@ -392,11 +389,7 @@ def _merged(known: Row | None, given: Row) -> Row:
 
 
 def _read(row: Row) -> None:
-    """Take a row as the server reads one: a NULL it cannot read is an error.
-
-    Raises:
-        psycopg.DataError: It holds a NULL that the server cannot read.
-    """
+    """Take a row as the server reads one: a NULL it cannot read is an error."""
     if any(row[name] is None for name in NEVER_NULL):
         raise psycopg.DataError("converting NULL to string is unsupported")
     for name in ("raw_app_meta_data", "raw_user_meta_data"):

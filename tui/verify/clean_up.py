@@ -77,9 +77,6 @@ class CleanUp:
 
         `accepted` is the only number of unexplained responses that the operator agrees to;
         `command` is the command line that accepts a number.
-
-        Raises:
-            Unexplained: It does not, and nobody accepted that.
         """
         foreign = self._found.foreign
         if not foreign:

@@ -41,9 +41,6 @@ async def compare(
     """Read the run's rows from the view and compare all eight columns of each.
 
     `question_ids` are in ascending order; `advance` is called with the number of rows read.
-
-    Raises:
-        ProjectError: The view could not be read.
     """
     wanted = {key_of(row): row for row in expected}
     differences: list[Difference] = []

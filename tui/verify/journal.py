@@ -58,11 +58,7 @@ class Journal:
         self._lock: int | None = None
 
     def open(self) -> None:
-        """Put the record on disk; nothing may be created before this returns.
-
-        Raises:
-            ConfigurationError: The state directory cannot be written.
-        """
+        """Put the record on disk; nothing may be created before this returns."""
         try:
             self._lock = hold(self._lock_path)
         except OSError as error:

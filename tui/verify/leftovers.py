@@ -221,11 +221,7 @@ def responses_of_run(run_id: str) -> Filter:
 
 
 def these(column: str, ids: Sequence[str]) -> list[Filter]:
-    """Rows with some ids of one run: a range of neighbours, else a short list.
-
-    Raises:
-        ValueError: A list longer than `IDS_PER_REQUEST`.
-    """
+    """Rows with some ids of one run: a range of neighbours, else a short list."""
     if len(ids) > 1 and len({each[:-12] for each in ids}) == 1:
         return between(column, min(ids), max(ids))
     return [one_of(column, ids)]

@@ -91,11 +91,7 @@ class Cancellation:
             raise Cancelled
 
     def until(self, items: Iterable[T]) -> Iterator[T]:
-        """The items; `Cancelled` once a stop was asked for.
-
-        Raises:
-            Cancelled: A stop was asked for.
-        """
+        """The items; `Cancelled` once a stop was asked for."""
         for item in items:
             self.check()
             yield item
@@ -398,9 +394,6 @@ class RunContext:
 
         Returns the milliseconds it took, as the database has it on record. `began` is by
         `time.perf_counter`.
-
-        Raises:
-            ProjectUnreachable: It did not come to an end, or the database does not say.
         """
         waited_s = time.perf_counter() - began
         limit = f"the gateway gave up after {waited_s:.0f} s ({error.status})"

@@ -153,9 +153,6 @@ class Session:
 
         A project that cannot be asked keeps its classification and accepts no write: the dry run
         then says what is wrong.
-
-        Raises:
-            ConfigurationError: Replies come from another project than URL and key name.
         """
         with contextlib.suppress(ProjectError):
             await self._ask_database(RetryPolicy(attempts=2))
@@ -234,11 +231,7 @@ class Session:
         return run
 
     def ask_again(self, probe_id: str) -> Run:
-        """Ask one probe again, and judge the last dry run anew. Writes nothing.
-
-        Raises:
-            KeyError: There is no probe of this id.
-        """
+        """Ask one probe again, and judge the last dry run anew. Writes nothing."""
         probe_of(probe_id)
         known = self.last_dry_run
         run_id = known.run_id if known and known.run_id else new_run_id()
