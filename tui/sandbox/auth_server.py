@@ -6,7 +6,6 @@ behind the sandbox's gateway.
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import socket
 from typing import TYPE_CHECKING
@@ -78,30 +77,16 @@ class AuthServer(processes.Server):
     async def start(self, seconds: float) -> None:
         """Start it and wait until it serves."""
         await self._launch("serve")
-        try:
-            await asyncio.wait_for(self._ready(), seconds)
-        except TimeoutError:
-            raise SandboxError(
-                f"the auth server does not serve after {seconds:.0f} s; "
-                f"the end of its log: {self.last_words()}",
-                hint=OTHER_PROGRAM,
-            ) from None
-
-    async def _ready(self) -> None:
         async with aiohttp.ClientSession() as session:
-            while True:
-                if not self.is_running():
-                    raise SandboxError(
-                        f"the auth server stopped while starting: {self.last_words()}",
-                        hint=OTHER_PROGRAM,
-                    )
+
+            async def serves() -> bool:
                 try:
                     async with session.get(f"{self.url}/health") as answer:
-                        if answer.status == 200:
-                            return
+                        return answer.status == 200
                 except aiohttp.ClientError:
-                    pass
-                await asyncio.sleep(0.02)
+                    return False
+
+            await self.until(serves, hint=OTHER_PROGRAM, seconds=seconds)
 
     async def _launch(self, command: str) -> None:
         try:

@@ -264,14 +264,16 @@ class Postgres(processes.Server):
             await self.launch(command, signal.SIGQUIT)
         except OSError as error:
             raise _not_started("PostgreSQL", error) from error
-        status = self._run.data / "postmaster.pid"
-        while not _accepts_connections(status):
-            if not self.is_running():
-                raise SandboxError(
-                    f"PostgreSQL stopped while starting: {self.last_words()}",
-                    hint="check the free memory and the space in the temporary directory",
-                )
-            await asyncio.sleep(0.01)
+        hint = "check the free memory and the space in the temporary directory"
+        await self.until(self._accepts_connections, hint=hint)
+
+    async def _accepts_connections(self) -> bool:
+        # The eighth line of postmaster.pid is the server's state.
+        try:
+            lines = (self._run.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[7].strip() == "ready"
 
     async def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop the server: SIGINT ends sessions in order, SIGQUIT at once."""
@@ -291,15 +293,6 @@ class Postgres(processes.Server):
             watchdog=self._watchdog,
         )
         return self._helper
-
-
-def _accepts_connections(status: Path) -> bool:
-    # The eighth line of postmaster.pid is the server's own word on its state.
-    try:
-        lines = status.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return False
-    return len(lines) >= 8 and lines[7].strip() == "ready"
 
 
 def _not_started(name: str, error: OSError) -> SandboxError:

@@ -91,33 +91,22 @@ class Postgrest(processes.Server):
                 f"PostgREST at {self._program} cannot be executed: {error.strerror}",
                 hint="set HEATMAP_SANDBOX_POSTGREST to a PostgREST executable",
             ) from error
-        try:
-            await asyncio.wait_for(self.ready(), seconds)
-        except TimeoutError:
-            raise SandboxError(
-                f"PostgREST does not serve after {seconds:.0f} s; "
-                f"the end of its log: {self.last_words()}",
-                hint=OTHER_PROGRAM,
-            ) from None
+        await self.ready(seconds)
 
-    async def ready(self) -> None:
+    async def ready(self, seconds: float | None = None) -> None:
         """Wait until it serves the schema."""
         connector = aiohttp.UnixConnector(str(self.socket))
         headers = {"Authorization": f"Bearer {self._keys.service_role}"}
         async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
-            while True:
-                if not self.is_running():
-                    raise SandboxError(
-                        f"PostgREST stopped while starting: {self.last_words()}",
-                        hint=OTHER_PROGRAM,
-                    )
+
+            async def serves() -> bool:
                 try:
                     async with session.head("http://postgrest/") as answer:
-                        if answer.status == 200:
-                            return
+                        return answer.status == 200
                 except aiohttp.ClientError:
-                    pass
-                await asyncio.sleep(0.02)
+                    return False
+
+            await self.until(serves, hint=OTHER_PROGRAM, seconds=seconds)
 
     async def stop(self) -> None:
         """End it at once; it keeps no state."""

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tui.errors import SandboxError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from tui.sandbox.watchdog import Watchdog
 
@@ -265,6 +265,25 @@ class Server:
             lock=self._run.lock,
             watchdog=self._watchdog,
         )
+
+    async def until(
+        self, serves: Callable[[], Awaitable[bool]], *, hint: str, seconds: float | None = None
+    ) -> None:
+        """Wait until it serves; an error with the end of its log where it does not."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not await serves():
+                    if not self.is_running():
+                        raise SandboxError(
+                            f"{self.name} stopped while starting: {self.last_words()}", hint=hint
+                        )
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise SandboxError(
+                f"{self.name} does not serve after {seconds:.0f} s; "
+                f"the end of its log: {self.last_words()}",
+                hint=hint,
+            ) from None
 
     async def death(self) -> str | None:
         """Wait for it to end; return the end of its log, or None when we stopped it."""
