@@ -120,7 +120,7 @@ class Project:
 
     @functools.cached_property
     def admin(self) -> AsyncGoTrueAdminAPI:
-        """The auth service's admin API, for this package alone; loaded when it is needed."""
+        """The auth service's admin API, for this package alone; loaded at need."""
         from supabase_auth import AsyncGoTrueAdminAPI
 
         return AsyncGoTrueAdminAPI(

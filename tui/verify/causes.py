@@ -37,11 +37,11 @@ class Causes:
         self._tables: Mapping[str, Any] = tables if isinstance(tables, dict) else {}
 
     def triggers(self, table: str, event: str) -> list[str]:
-        """Enabled triggers that fire on `insert` or `delete`, with function and owner."""
+        """Enabled triggers that fire on `insert` or `delete`, each with its function."""
         return [f"{each['name']} ({_function(each)})" for each in self._firing(table, event)]
 
     def writers(self, table: str, column: str | None = None) -> str:
-        """What could have changed a column, or dropped rows, on their way into a table."""
+        """What could have changed a column, or dropped rows, at an insert."""
         firing = self._firing(table, "insert")
         # One that fires afterwards changes rows only by a statement of its own.
         named = [each for each in firing if each.get("timing") != "after"] or firing
@@ -147,7 +147,7 @@ def _function(trigger: Mapping[str, Any]) -> str:
 
 
 def _of_its_own(error: ProjectError, table: str) -> bool:
-    """Whether the table itself refuses: by a right that is lacking, or a constraint of its own."""
+    """Whether the table itself refuses: a missing right, or its own constraint."""
     return re.search(rf'\b(?:table|relation) "?{re.escape(table)}\b', error.message) is not None
 
 

@@ -133,7 +133,7 @@ def table(
     right: Collection[int] = (),
     gap: int = 2,
 ) -> list[Content]:
-    """Rows with their cells aligned, a line each; with a head, the first is muted."""
+    """Rows with their cells aligned, a line each; a head is muted."""
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for number, row in enumerate(rows):
