@@ -94,7 +94,7 @@ class Lane:
         # Slots that are no longer to be had, and successes since the ceiling changed.
         self._owed = self._successes = 0
         self._halved_at = float("-inf")
-        self._way_s = float("inf")
+        self.way_s = float("inf")
         self._reply_s = 0.0
 
     async def __aenter__(self) -> Self:
@@ -120,7 +120,7 @@ class Lane:
         if self._ceiling < self._most and self._successes >= self._ceiling:
             self._successes = 0
             self._ceiling += 1
-        self._way_s = min(self._way_s, took_s)
+        self.way_s = min(self.way_s, took_s)
         self._reply_s += (took_s - self._reply_s) * (_LATEST_REPLY if self._reply_s else 1.0)
         self._allow(min(self._ceiling, self._fitting()))
 
@@ -136,7 +136,7 @@ class Lane:
         """How many in flight keep the service at as many as it is to work on."""
         if self._at_server is None:
             return self._most
-        way_s = min(self._way_s, self._beside._way_s if self._beside else self._way_s)
+        way_s = min(self.way_s, self._beside.way_s if self._beside else self.way_s)
         if way_s == float("inf"):
             return self._at_server
         work_s = self._reply_s - way_s if self._reply_s else _USUAL_WORK_S
