@@ -142,11 +142,7 @@ class Preflight:
 
     @classmethod
     def read(cls, reply: Any, dataset: Dataset | None = None) -> Self:
-        """Take a reply of the function.
-
-        Raises:
-            ValueError: It is no document of the version this console reads.
-        """
+        """Take a reply of the function."""
         if not isinstance(reply, dict) or reply.get("schema") != SCHEMA:
             found = reply.get("schema") if isinstance(reply, dict) else type(reply).__name__
             raise ValueError(f"the document is of version {found}; this console reads {SCHEMA}")

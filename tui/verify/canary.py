@@ -65,13 +65,7 @@ class Canary:
         self._in_responses = leftovers.these("question_id", [self._question["id"]])
 
     async def run(self) -> None:
-        """Do it, and emit what came of it.
-
-        Raises:
-            Cancelled: A stop was asked for.
-            ProjectError: The project refuses the rows, does not keep them, or does not let them go;
-                what there is of them is left to the clean-up.
-        """
+        """Do it, and emit what came of it."""
         context, began = self._context, time.perf_counter()
         if context.journal is not None:
             context.journal.note("canary")

@@ -505,11 +505,7 @@ class Session:
 
 
 def _check_rows(document: Mapping[str, Any], dataset: Dataset | None) -> None:
-    """Stop before the first write where the database does not take the rows.
-
-    Raises:
-        ProjectError: It does not.
-    """
+    """Stop before the first write where the database does not take the rows."""
     if dataset is None:
         return
     refused = dataset.plan.lacking
