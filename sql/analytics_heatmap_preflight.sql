@@ -1,4 +1,5 @@
--- What the REST interface cannot see, for the dry run: one read-only function, one JSON document.
+-- What the REST interface cannot see, for the dry run: one read-only function, one JSON document;
+-- and a second one, by which a run counts what it has left in tables that triggers write to.
 --
 -- Apply   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f sql/analytics_heatmap_preflight.sql
 --         as the project's owner, or as a migration; one transaction, safe to apply again and over
@@ -37,7 +38,8 @@ begin
   for earlier in
     select p.oid
     from pg_proc p
-    where p.pronamespace = 'public'::regnamespace and p.proname = 'analytics_heatmap_preflight'
+    where p.pronamespace = 'public'::regnamespace
+        and p.proname in ('analytics_heatmap_preflight', 'analytics_heatmap_traces')
       or p.pronamespace = 'analytics_private'::regnamespace and p.proname ~ '^preflight_'
   loop
     execute format('drop routine %s', earlier);
@@ -172,6 +174,128 @@ begin
 end
 $$;
 
+-- Whether a function's source names something.
+create function analytics_private.preflight_names(source text, named text) returns boolean
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select strpos(lower(source), lower(named)) > 0
+    and source ~* ('\m' || regexp_replace(named, '(\W)', '\\\1', 'g') || '\M')
+$$;
+
+-- Sources of the functions that run when rows of these tables are inserted or deleted, each with
+-- the trigger that it begins with: called by a trigger's function, or by a trigger of a table that
+-- such a function names.
+create function analytics_private.preflight_writers(tables oid[])
+returns table (trigger text, source text)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  with recursive code as materialized (
+    select p.oid, p.proname, coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) as source
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'analytics_private')
+  ),
+  firing as materialized (
+    select g.tgname, g.tgrelid, g.tgfoid, c.relname
+    from pg_trigger g join pg_class c on c.oid = g.tgrelid
+    where not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 12 <> 0
+  ),
+  running (function, trigger) as (
+    select f.tgfoid, f.tgname || ' on ' || f.tgrelid::regclass
+    from firing f where f.tgrelid = any (tables)
+    union
+    select next.function, r.trigger
+    from running r
+    join code c on c.oid = r.function
+    cross join lateral (
+      select n.oid from code n where analytics_private.preflight_names(c.source, n.proname)
+      union all
+      select f.tgfoid from firing f where analytics_private.preflight_names(c.source, f.relname)
+    ) next (function)
+  )
+  select r.trigger, c.source from running r join code c on c.oid = r.function
+$$;
+
+-- What a run leaves in tables of the project's own: `held`, the foreign keys that keep what it
+-- writes from being deleted; `traces`, the tables in which rows stay.
+create function analytics_private.preflight_surroundings(tables oid[]) returns jsonb
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  with recursive writers as materialized (
+    select w.* from analytics_private.preflight_writers(tables) w
+  ),
+  keys as materialized (
+    select k.oid, k.conname, k.conrelid, k.confrelid, k.confdeltype,
+      (select string_agg(quote_ident(a.attname), ', ' order by u.nr)
+       from unnest(k.conkey) with ordinality u (attnum, nr)
+       join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum) as columns,
+      (select string_agg(quote_ident(a.attname), ', ' order by u.nr)
+       from unnest(k.confkey) with ordinality u (attnum, nr)
+       join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum) as referenced
+    from pg_constraint k
+    where k.contype = 'f' and k.conparentid = 0 and k.conrelid <> all (tables)
+  ),
+  -- Tables whose rows go with those of a root, and which of them do: %s are the root's.
+  going (root, relation, path, through) as (
+    select t, t, array[t], '%s' collate "C" from unnest(tables) t where t is not null
+    union all
+    select g.root, k.conrelid, g.path || k.conrelid, format('(%s) in (select %s from %s where %s)',
+      k.columns, k.referenced, k.confrelid::regclass, g.through)
+    from going g join keys k on k.confrelid = g.relation
+    where k.confdeltype = 'c' and k.conrelid <> all (g.path) and cardinality(g.path) < 5
+  ),
+  held as (
+    select distinct on (k.oid) k.conrelid, jsonb_build_object(
+      'root', g.root::regclass::text, 'table', k.conrelid::regclass::text, 'name', k.conname,
+      'to', k.confrelid::regclass::text,
+      'filled_by', (
+        select string_agg(distinct w.trigger, ', ')
+        from writers w where analytics_private.preflight_names(w.source, c.relname)),
+      'through', format('(%s) in (select %s from %s where %s)',
+        k.columns, k.referenced, k.confrelid::regclass, g.through),
+      'release', format('alter table %s drop constraint %I, add constraint %I %s',
+        k.conrelid::regclass, k.conname, k.conname, regexp_replace(
+          regexp_replace(pg_get_constraintdef(k.oid), ' ON DELETE (RESTRICT|NO ACTION)', ''),
+          '((?: NOT)? DEFERRABLE.*| INITIALLY .*| NOT (?:VALID|ENFORCED).*|)$',
+          ' ON DELETE CASCADE\1'))) as key
+    from going g
+    join keys k on k.confrelid = g.relation
+    join pg_class c on c.oid = k.conrelid
+    where k.confdeltype not in ('c', 'n', 'd')
+    order by k.oid, cardinality(g.path)
+  ),
+  written as (
+    select to_regclass(case when strpos(m.found[1], '.') = 0 then 'public.' else '' end
+      || m.found[1]) as relation, w.trigger
+    from writers w
+    cross join lateral regexp_matches(w.source,
+      '(?:\minsert\s+into|\mupdate)\s+(?:only\s+)?((?:"[^"]+"|\w+)(?:\s*\.\s*(?:"[^"]+"|\w+))?)',
+      'gi') m (found)
+  ),
+  traces as (
+    select w.relation, string_agg(distinct w.trigger, ', ') as by, 'written' as why
+    from written w
+    where w.relation in (select c.oid from pg_class c where c.relkind in ('r', 'p'))
+      and w.relation not in (select g.relation from going g)
+      and w.relation not in (select h.conrelid from held h)
+    group by w.relation
+    union all
+    select k.relation, string_agg(k.by, ', '), 'kept'
+    from (
+      select g.tgrelid as relation, 'trigger ' || quote_ident(g.tgname) as by
+      from pg_trigger g
+      where not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 11 = 11
+      union all
+      select w.ev_class, 'rule ' || quote_ident(w.rulename)
+      from pg_rewrite w where w.ev_type = '4' and w.is_instead and w.ev_enabled in ('O', 'A')
+    ) k
+    where k.relation in (select g.relation from going g where cardinality(g.path) > 1)
+    group by k.relation
+  )
+  select jsonb_build_object(
+    'held', coalesce((select jsonb_agg(h.key order by h.key ->> 'table', h.key ->> 'name')
+      from held h), '[]'),
+    'traces', coalesce((select jsonb_agg(jsonb_build_object(
+      'table', t.relation::regclass::text, 'by', t.by, 'why', t.why)
+      order by t.relation::regclass::text) from traces t), '[]'))
+$$;
+
 -- One T of the document.
 create function analytics_private.preflight_table(named text) returns jsonb
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -259,16 +383,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       from pg_constraint k where k.conrelid = t.oid and k.contype = 'c'), '[]'),
     'referenced_by', coalesce((
       select jsonb_agg(jsonb_build_object('table', k.conrelid::regclass::text, 'name', k.conname,
-        'columns', k.columns, 'on_delete', k.on_delete, 'filled_by', (
-          -- Triggers on what a run writes whose function names the table.
-          select string_agg(g.tgname || ' on ' || g.tgrelid::regclass::text, ', ' order by g.tgname)
-          from pg_trigger g
-          join pg_proc p on p.oid = g.tgfoid
-          join pg_class r on r.oid = k.conrelid
-          where g.tgrelid in (to_regclass('public.questions'), to_regclass('public.responses'),
-              to_regclass('public.app_users'), to_regclass('auth.users'))
-            and not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 4 <> 0
-            and p.prosrc ~* ('\m' || regexp_replace(r.relname, '(\W)', '\\\1', 'g') || '\M')))
+        'columns', k.columns, 'on_delete', k.on_delete)
         order by k.conrelid::regclass::text, k.conname)
       from keys k where k.contype = 'f' and k.confrelid = t.oid), '[]'),
     'triggers', coalesce((
@@ -788,6 +903,9 @@ begin
       'version_num', current_setting('server_version_num')::integer,
       'encoding', current_setting('server_encoding'),
       'default_read_only', current_setting('default_transaction_read_only')::boolean,
+      'read_only_by', (
+        select s.source from pg_settings s
+        where s.name = 'default_transaction_read_only' and s.setting = 'on'),
       'in_recovery', pg_is_in_recovery()),
     'declared_environment', analytics_private.preflight_row('analytics_private.environment',
       'select to_jsonb(e.name) from analytics_private.environment e', '"unreadable"'),
@@ -888,9 +1006,13 @@ begin
         sample -> named))
       from unnest(array['questions', 'responses']) named) end,
     'publications', coalesce((
-      select jsonb_agg(jsonb_build_object('name', p.pubname, 'tables', p.tables) order by p.pubname)
+      select jsonb_agg(jsonb_build_object('name', quote_ident(p.pubname), 'tables', p.tables,
+        'by_name', p.by_name) order by p.pubname)
       from (
-        select t.pubname, jsonb_agg(t.schemaname || '.' || t.tablename order by 1) as tables
+        select t.pubname, jsonb_agg(t.schemaname || '.' || t.tablename order by 1) as tables,
+          exists (
+            select from pg_publication b join pg_publication_rel r on r.prpubid = b.oid
+            where b.pubname = t.pubname) as by_name
         from pg_publication_tables t
         where t.schemaname || '.' || t.tablename = any (tables)
         group by t.pubname
@@ -911,6 +1033,9 @@ begin
       from (values ('reader', 'analytics_heatmap_admin'),
         ('refresh', 'analytics_refresh_heatmap')) function (key, named))
   );
+
+  document := document || analytics_private.preflight_surroundings(
+    array(select to_regclass(named) from unnest(tables) named));
 
   fingerprints := jsonb_build_object(
     'view', md5(case when document #>> '{view,kind}' in ('materialized view', 'view') and readable
@@ -941,6 +1066,38 @@ $preflight$;
 comment on function public.analytics_heatmap_preflight(jsonb) is
   'Describes the heatmap''s objects, rights and surroundings for the dry run. Writes nothing.';
 
+-- The tables of `traces`, each with the rows that match the marks of a run, and with what tells
+-- whether anything in it has changed; without, where it is large or cannot be read.
+create function public.analytics_heatmap_traces(marks text) returns jsonb
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $traces$
+declare
+  trace jsonb;
+  found jsonb := '[]';
+begin
+  perform set_config('transaction_read_only', 'on', true);
+  for trace in
+    select value
+    from jsonb_array_elements(analytics_private.preflight_surroundings(array[
+      to_regclass('public.questions'), to_regclass('public.responses'),
+      to_regclass('public.app_users'), to_regclass('auth.users')]) -> 'traces')
+  loop
+    found := found || jsonb_build_array(trace || coalesce((
+      select analytics_private.preflight_row(c.oid::regclass::text, format(
+        'select jsonb_build_object(''rows'', count(*), '
+        '''of_run'', count(*) filter (where t::text ~ %L), '
+        '''digest'', sum(hashtextextended(t::text, 0)::numeric)::text) from %s t',
+        marks, c.oid::regclass), null)
+      from pg_class c
+      where c.oid = to_regclass(trace ->> 'table') and c.reltuples < 1000000), '{}'));
+  end loop;
+  return found;
+end
+$traces$;
+comment on function public.analytics_heatmap_traces(text) is
+  'Counts what a run has left in tables that the project''s triggers write to. Writes nothing.';
+
 -- Of this file alone: the main file's own rights are its own.
 do $rights$
 declare
@@ -949,7 +1106,8 @@ begin
   for ours in
     select p.oid
     from pg_proc p
-    where p.oid = 'public.analytics_heatmap_preflight(jsonb)'::regprocedure
+    where p.oid in ('public.analytics_heatmap_preflight(jsonb)'::regprocedure,
+        'public.analytics_heatmap_traces(text)'::regprocedure)
       or p.pronamespace = 'analytics_private'::regnamespace and p.proname ~ '^preflight_'
   loop
     execute format(
@@ -957,7 +1115,8 @@ begin
   end loop;
 end
 $rights$;
-grant execute on function public.analytics_heatmap_preflight(jsonb) to service_role;
+grant execute on function public.analytics_heatmap_preflight(jsonb),
+  public.analytics_heatmap_traces(text) to service_role;
 
 notify pgrst, 'reload schema';
 

@@ -63,7 +63,8 @@ begin
     select p.oid
     from pg_proc p
     where p.pronamespace = 'public'::regnamespace and p.proname in ('analytics_heatmap_preflight',
-        'analytics_heatmap_environment', 'analytics_heatmap_admin', 'analytics_refresh_heatmap')
+        'analytics_heatmap_traces', 'analytics_heatmap_environment', 'analytics_heatmap_admin',
+        'analytics_refresh_heatmap')
       or p.pronamespace = to_regnamespace('analytics_private')
         and (p.proname ~ '^preflight_' or p.proname = 'heatmap_caller_is_allowed')
   loop

@@ -23,7 +23,7 @@ EXIT_CODES = {"verified": 0, "failed": 1, "not-ready": 1, "interrupted": 4, "lef
 
 
 def test_a_variant_ends_as_its_file_says(zoo: Zoo, variant: Variant) -> None:
-    zoo.become(variant.sql)
+    zoo.become(variant)
     before = zoo.state()
     result = zoo.cycle()
     finished = result.finished
@@ -37,18 +37,18 @@ def test_a_variant_ends_as_its_file_says(zoo: Zoo, variant: Variant) -> None:
         return
     assert variant.says, "what the first line has to say"
     assert variant.says in first_line(result), finished
-    told = hints(result, variant.fail or variant.skip)
-    if finished.outcome is Outcome.LEFTOVERS:
-        zoo.execute(*repair_of(variant, told))
+    told = hints(result, variant.fail or variant.skip or variant.warn)
+    if finished.outcome is Outcome.LEFTOVERS and variant.after:
+        zoo.execute(repair_of(variant, told), superuser=variant.superuser)
         purged = zoo.purge().finished
         assert purged is not None
         assert purged.outcome is Outcome.CLEAN, purged
         check_intact(zoo, before)
         return
-    check_intact(zoo, before)
     if not variant.after:
         return
-    zoo.execute(*repair_of(variant, told))
+    check_intact(zoo, before)
+    zoo.execute(repair_of(variant, told), superuser=variant.superuser)
     repaired = zoo.state()
     again = zoo.cycle().finished
     assert again is not None
@@ -72,14 +72,14 @@ def unlike(variant: Variant, result: Result) -> list[str]:
     return found
 
 
-def repair_of(variant: Variant, told: list[str]) -> list[str]:
+def repair_of(variant: Variant, told: list[str]) -> str:
     """What the hints say to do, as SQL."""
     if variant.repair:
         assert any(variant.hint in each for each in told), told
-        return [variant.repair]
+        return variant.repair
     statements = [statement for hint in told for statement in sql_in(hint)]
     assert statements, f"no hint can be pasted: {told}"
-    return ["; ".join(dict.fromkeys(statements))]
+    return "; ".join(dict.fromkeys(statements))
 
 
 def check_intact(zoo: Zoo, before: dict[str, Any]) -> None:

@@ -9,8 +9,8 @@ The head is a comment that holds TOML:
 | `says` | words that the first line of a run that ends otherwise must hold |
 | `repair` | SQL that does what the hint says in words, where it holds no SQL |
 | `hint` | words of the hint by which that SQL is told |
-| `after` | the outcome once the hint is done: `verified` where nothing is said |
-| `alone` | it is left out of random combinations, and why |
+| `after` | the outcome once the hint is done: `verified` where nothing is said; empty: not SQL |
+| `superuser` | the SQL needs the platform's superuser; else it is the project's owner who runs it |
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Variant:
     repair: str = ""
     hint: str = ""
     after: str = "verified"
-    alone: str = ""
+    superuser: bool = False
 
     @classmethod
     def read(cls, path: Path) -> Variant:
@@ -67,7 +67,7 @@ def sql_in(hint: str) -> list[str]:
     ]
     for piece in hint.split(";"):
         for words in (piece.strip(), piece.rpartition(": ")[2].strip()):
-            if _STATEMENT.match(words):
+            if _STATEMENT.match(words) and "sql/" not in words:
                 found.append(words)
                 break
     return found

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from tests.projects.variant import Variant
     from tui.verify.result import Result
 
 USERS, QUESTIONS, BATCH = 9, 20, 60
 _TEMPLATE = "zoo"
 _TRIES = 50
-_DATABASE = "current_database()"
 
 
 class Zoo:
@@ -36,19 +36,28 @@ class Zoo:
     def close(self) -> None:
         self.sandbox.stop_sync()
 
-    def become(self, *scripts: str) -> None:
-        """Be the sandbox's own project, changed by some scripts, and nothing else."""
+    def become(self, *variants: Variant) -> None:
+        """Be the sandbox's own project, changed by some variants, and nothing else."""
         self._copy(_TEMPLATE, "postgres")
-        self.execute(*scripts)
-
-    def execute(self, *scripts: str) -> None:
-        """Run scripts one after another as the project's owner; PostgREST then reads all anew."""
-        for script in scripts:
-            with psycopg.connect(
-                self.sandbox.db_url, user="postgres", autocommit=True
-            ) as connection:
-                connection.execute(script.encode())
+        for variant in variants:
+            self._execute(variant.sql, superuser=variant.superuser)
         self.sandbox.restart_postgrest()
+
+    def execute(self, script: str, *, superuser: bool = False) -> None:
+        """Run a script, as the project's owner if nobody else; PostgREST then reads all anew."""
+        self._execute(script, superuser=superuser)
+        self.sandbox.restart_postgrest()
+
+    def _execute(self, script: str, *, superuser: bool) -> None:
+        url = (
+            self.sandbox.db_url
+            if superuser
+            else make_conninfo(self.sandbox.db_url, user="postgres")
+        )
+        with psycopg.connect(url, autocommit=True) as connection:
+            # On the platform the owner may repair what is read-only.
+            connection.execute("set default_transaction_read_only = off")
+            connection.execute(script.encode())
 
     def _copy(self, source: str, name: str) -> None:
         url = make_conninfo(self.sandbox.db_url, dbname="template1")

@@ -119,11 +119,12 @@ def test_intact_project(granted: Database) -> None:
                 "name": "answer_events_response_id_fkey",
                 "columns": ["response_id"],
                 "on_delete": "cascade",
-                "filled_by": "on_response_created on public.responses",
             }
         ],
         "tables.responses.triggers": [TRIGGER],
         "publications": [],
+        "held": [],
+        "traces": [],
         "jobs": {"pg_cron": False, "scheduled": []},
     }
     assert {path: at(document, path) for path in expected} == expected
@@ -275,11 +276,18 @@ BREAKS: list[tuple[str, dict[str, Any]]] = [
           "nulls_distinct": False}]}),
     ("create table public.versions (id int primary key, question_id uuid not null "
      "references public.questions)",
-     {"tables.questions.referenced_by": [
+     {"held": [
+         {"root": "public.questions", "table": "public.versions", "to": "public.questions",
+          "name": "versions_question_id_fkey", "filled_by": None,
+          "through": "(question_id) in (select id from public.questions where %s)",
+          "release": "alter table public.versions drop constraint versions_question_id_fkey, add "
+          "constraint versions_question_id_fkey FOREIGN KEY (question_id) REFERENCES "
+          "public.questions(id) ON DELETE CASCADE"}],
+      "tables.questions.referenced_by": [
          {"table": "public.responses", "name": "responses_question_id_fkey",
-          "columns": ["question_id"], "on_delete": "cascade", "filled_by": None},
+          "columns": ["question_id"], "on_delete": "cascade"},
          {"table": "public.versions", "name": "versions_question_id_fkey",
-          "columns": ["question_id"], "on_delete": "no action", "filled_by": None}]}),
+          "columns": ["question_id"], "on_delete": "no action"}]}),
     ("create domain public.short as varchar(24) not null check (value ~ '^[a-z-]+$'); "
      "alter table public.questions add column code public.short default 'x'",
      {"tables.questions.columns": lambda columns: columns[-1] == {
@@ -289,9 +297,10 @@ BREAKS: list[tuple[str, dict[str, Any]]] = [
      {"tables.responses.columns": lambda columns: columns[-1]["filled"] == "identity",
       "tables.responses.required": ["user_id", "question_id", "is_correct"]}),
     ("create publication everything for table public.responses, public.questions",
-     {"publications": [{"name": "everything",
+     {"publications": [{"name": "everything", "by_name": True,
                         "tables": ["public.questions", "public.responses"]}]}),
-    ("set default_transaction_read_only = on", {"server.default_read_only": True}),
+    ("set default_transaction_read_only = on",
+     {"server.default_read_only": True, "server.read_only_by": "session"}),
     ("create unique index other on public.analytics_heatmap_agg (question_id, week_start)",
      {"view.unique": ["public.analytics_heatmap_agg_idx", "public.other"]}),
     ("create or replace function public.is_admin() returns boolean language sql as 'select false'",

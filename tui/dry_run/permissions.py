@@ -247,8 +247,6 @@ async def lint_0013(facts: Facts) -> Finding:
     """Security Advisor 0013, rls_disabled_in_public."""
     preflight = await facts.preflight()
     secured = {name: preflight.at("tables", name, "rls") for name in _TABLES}
-    if all(state is None for state in secured.values()):
-        raise UnansweredError("the tables are missing", cause="schema.tables")
     bare = [name for name, state in secured.items() if state is False]
     if bare:
         return failed(
@@ -424,7 +422,7 @@ PROBES: Final = (
         "alter table ... enable row level security",
         _FAIL,
         lint_0013,
-        needs=("schema.preflight",),
+        needs=("schema.tables", "schema.preflight"),
     ),
     Probe(
         "permissions.lint_0016",

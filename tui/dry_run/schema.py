@@ -62,6 +62,10 @@ async def preflight(facts: Facts) -> Finding:
     reply = await facts.preflight_reply()
     if isinstance(reply, Preflight):
         return passed(f"document of version {reply.at('schema')}")
+    if isinstance(reply, Missing | Denied) and (
+        (await tables.tables(facts)).status is ProbeStatus.FAIL
+    ):
+        raise UnansweredError(reply.message, cause="schema.tables")
     if isinstance(reply, Missing):
         return skipped("not installed: what only the database knows is not looked at")
     if isinstance(reply, ProjectUnreachable):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tui.dry_run.facts import APPLY_PREFLIGHT, READ, Preflight, UnansweredError
 from tui.dry_run.probe import Finding, Probe, failed, listed, passed, skipped, warned
 from tui.project import PREFLIGHT, Denied, Missing, ProjectError
+from tui.verify.causes import quoted
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
@@ -77,28 +78,35 @@ DISTINCT: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
 # Always NULL in a synthetic row, and NULLs do not collide.
 _NULL: Final = "subtopic"
 
+# PostgREST's word for a schema that is not in db-schemas.
+_SCHEMA_NOT_SERVED: Final = "PGRST106"
+_EXPOSE: Final = (
+    "expose schema public in the API settings, then: notify pgrst, 'reload config'; "
+    "notify pgrst, 'reload schema'"
+)
+
 _USERS: Final = "auth.users"
 # Functions by which triggers tell somebody outside the database.
 _OUTWARD: Final = ("http_request", "http_post", "net.http", "pg_notify", "dblink")
-_NO_HOLD: Final = frozenset({"cascade", "set null", "set default"})
 
 
 async def tables(facts: Facts) -> Finding:
     """Are these the tables that a run is made for, and can they be read?"""
     seen = await asyncio.gather(*(facts.table(name) for name in READ), return_exceptions=True)
     errors = dict(zip(READ, seen, strict=True))
+    for error in seen:
+        if isinstance(error, ProjectError) and error.code == _SCHEMA_NOT_SERVED:
+            return failed(f"the API does not serve schema public: {error.message}", _EXPOSE)
     missing = [name for name, error in errors.items() if isinstance(error, Missing)]
     lacking = await _lacking(facts, missing)
     if lacking is not None:
         return lacking
     if missing:
-        return failed(
-            f"not in the API: {listed(missing)}",
-            "restore the table, expose schema public in the API settings, then: "
-            "notify pgrst, 'reload schema'",
-        )
+        return failed(f"not in the API: {listed(missing)}", f"restore the table, {_EXPOSE}")
     for name, error in errors.items():
         if isinstance(error, Denied):
+            if "schema public" in error.message:
+                return failed(error.message, "grant usage on schema public to service_role")
             if isinstance(await facts.preflight_reply(), Preflight):
                 continue
             return failed(error.message, f"grant select on public.{name} to service_role")
@@ -335,37 +343,19 @@ def _may_fill(preflight: Preflight, table: str, columns: Iterable[str]) -> list[
 async def references(facts: Facts) -> Finding:
     """Does a foreign key of another table hold on to what clean-up has to delete?"""
     preflight = await facts.preflight()
-    ours = {f"public.{name}" for name in FILLED} | set(FILLED)
-    holding: list[tuple[str, Mapping[str, Any]]] = []
-    idle = 0
-    for table in (_USERS, *FILLED):
-        for key in preflight.many("tables", table, "referenced_by"):
-            if key["on_delete"] in _NO_HOLD or key["table"] in ours:
-                continue
-            if key["filled_by"]:
-                holding.append((table, key))
-            else:
-                idle += 1
-    if holding:
+    held = preflight.many("held")
+    filled = [key for key in held if key["filled_by"]]
+    if filled:
         named = [
-            f"{key['table']}.{key['name']} to {table} (rows are made by {key['filled_by']})"
-            for table, key in holding
+            f"{key['table']}.{key['name']} to {key['to']} (rows are made by {key['filled_by']})"
+            for key in filled
         ]
         return failed(
             f"what a run writes could not be deleted: no cascade on {listed(named)}",
-            "; ".join(_cascade(table, key) for table, key in holding),
+            "; ".join(key["release"] for key in filled),
         )
-    told = f"; {idle} that could are filled by no trigger seen" if idle else ""
-    return passed(f"no foreign key of another table holds on to what a run writes{told}")
-
-
-def _cascade(table: str, key: Mapping[str, Any]) -> str:
-    """SQL by which a key lets go of what it refers to."""
-    names, referred = ", ".join(key["columns"]), _qualified(table)
-    return (
-        f"alter table {key['table']} drop constraint {key['name']}, add constraint {key['name']} "
-        f"foreign key ({names}) references {referred} on delete cascade"
-    )
+    idle = f"; {len(held)} that could are filled by no trigger seen" if held else ""
+    return passed(f"no foreign key of another table holds on to what a run writes{idle}")
 
 
 def _qualified(table: str) -> str:
@@ -412,7 +402,14 @@ async def triggers(facts: Facts) -> Finding:
 
 
 def _disable(table: str, trigger: Mapping[str, Any]) -> str:
-    return f"alter table {_qualified(table)} disable trigger {trigger['name']}"
+    return f"alter table {_qualified(table)} disable trigger {quoted(trigger['name'])}"
+
+
+# Why rows of a run stay in other tables, as the preflight has it.
+_TRACES: Final = {
+    "written": "a run deletes nothing from what triggers write to:",
+    "kept": "rows stay although what they belong to goes:",
+}
 
 
 async def interference(facts: Facts) -> Finding:
@@ -421,22 +418,40 @@ async def interference(facts: Facts) -> Finding:
     found = [
         (table, each)
         for table, each in _triggers(preflight, FILLED)
-        if each["timing"] in {"before", "instead of"}
+        if each["timing"] in {"before", "instead of"} and each["level"] == "row"
     ]
-    named = [_name(*each) for each in found]
-    named += [
-        f"rule {rule['name']} on {table} (instead of {rule['event']})"
+    rules = [
+        (table, rule)
         for table in FILLED
         for rule in preflight.many("tables", table, "rules")
         if rule["instead"] and rule["event"] in {"insert", "delete"}
     ]
+    named = [_name(*each) for each in found]
+    named += [
+        f"rule {rule['name']} on {table} (instead of {rule['event']})" for table, rule in rules
+    ]
+    switches = [_disable(*each) for each in found]
+    switches += [
+        f"alter table {_qualified(table)} disable rule {quoted(rule['name'])}"
+        for table, rule in rules
+    ]
+    seen, hints = [], []
     if named:
-        return warned(
-            f"what a run writes or deletes may be changed or swallowed by {listed(named)}",
+        seen.append(f"what a run writes or deletes may be changed or swallowed by {listed(named)}")
+        hints.append(
             "look at what it does; where it keeps rows from being deleted, for the run: "
-            + "; ".join(_disable(*each) for each in found),
+            + "; ".join(switches)
         )
-    return passed("no trigger and no rule comes before a write or a delete")
+    traces = preflight.many("traces")
+    for why, words in _TRACES.items():
+        if of := [f"{each['table']} ({each['by']})" for each in traces if each["why"] == why]:
+            seen.append(f"{words} {listed(of)}")
+            hints.append("a run counts what it leaves there, and says so")
+    if seen:
+        return warned("; ".join(seen), "; ".join(dict.fromkeys(hints)))
+    return passed(
+        "no trigger and no rule comes before a write or a delete, or keeps a row of its own"
+    )
 
 
 async def signup(facts: Facts) -> Finding:
@@ -468,10 +483,15 @@ async def publications(facts: Facts) -> Finding:
             f"every row that a run writes and deletes ({volume.responses:,} responses) goes to the "
             f"subscribers of {listed(named)}",
             "; ".join(
-                f"alter publication {each['name']} drop table {', '.join(each['tables'])}"
-                for each in found
-            )
-            + "; add them again after the run, or have subscribers ignore synthetic rows",
+                [
+                    *(
+                        f"alter publication {each['name']} drop table {', '.join(each['tables'])}"
+                        for each in found
+                        if each["by_name"]
+                    ),
+                    "have subscribers ignore synthetic rows, or add what was dropped after the run",
+                ]
+            ),
         )
     return passed("no publication carries the tables")
 
@@ -558,9 +578,11 @@ PROBES: Final = (
     ),
     Probe(
         "schema.interference",
-        "nothing changes or swallows what we write",
-        f"{PREFLIGHT}(): BEFORE and INSTEAD OF triggers and rules on the three tables",
-        "one is enabled for INSERT or DELETE",
+        "nothing changes, swallows or keeps what we write",
+        f"{PREFLIGHT}(): BEFORE and INSTEAD OF triggers and rules on the three tables; tables that "
+        "their triggers write to",
+        "one is enabled for INSERT or DELETE; a trigger writes to a table from which nothing is "
+        "deleted, as an audit trail, or keeps rows that would go with a run's",
         "look at what it does; a run notices and says so",
         _WARN,
         interference,

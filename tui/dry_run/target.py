@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from tui.dry_run.facts import APPLY_PREFLIGHT, Preflight, UnansweredError, may_be_service
-from tui.dry_run.probe import Finding, Probe, failed, passed, skipped, warned
+from tui.dry_run.probe import Finding, Probe, failed, passed, warned
 from tui.guard.hosts import is_loopback, project_ref
 from tui.guard.target import declared_by_database
 from tui.project import PREFLIGHT, ProjectError, ProjectUnreachable
@@ -98,7 +98,7 @@ def judge_versions(postgres: int | None, postgrest: str, seen: str) -> Finding:
     if major.isdigit() and int(major) < _OLDEST_POSTGREST:
         return warned(seen, "upgrade the project: functions' timeouts count from PostgREST 12 on")
     if postgres is None and not major.isdigit():
-        return skipped(f"cannot tell: {seen}", APPLY_PREFLIGHT)
+        raise UnansweredError(f"cannot tell: {seen}", cause="schema.preflight")
     return passed(seen)
 
 
@@ -111,11 +111,20 @@ async def writable(facts: Facts) -> Finding:
             "set SUPABASE_URL to the primary; a database that recovers has to finish first",
         )
     if preflight.at("server", "default_read_only"):
+        by = preflight.at("server", "read_only_by")
+        reset = "reset default_transaction_read_only"
+        if by in {"user", "database user"}:
+            where = " in database postgres" if by == "database user" else ""
+            return failed(
+                "the API's role may only read: default_transaction_read_only is on for it",
+                f"alter role authenticator{where} {reset}; then restart the API, whose "
+                "connections keep the setting",
+            )
         return failed(
             "the database is read-only (default_transaction_read_only is on), as the platform sets "
             "it when the disk is full",
             "free disk space, then, in a session that begins with set session characteristics as "
-            "transaction read write: alter database postgres reset default_transaction_read_only",
+            f"transaction read write: alter database postgres {reset}",
         )
     return passed("the database takes writes")
 

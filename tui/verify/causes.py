@@ -24,8 +24,17 @@ _TAGGED: Final = {
     "responses": "question_id in (select id from public.questions "
     "where slug like 'heatmap-verification-%')",
 }
-_LETS_GO: Final = frozenset({"cascade", "set null", "set default"})
 _VIOLATED: Final = re.compile(r'foreign key constraint "([^"]+)" on table "([^"]+)"')
+_PLAIN: Final = re.compile(r"[a-z_][a-z0-9_]*")
+_RESERVED: Final = re.compile(
+    "all|analyse|analyze|and|any|array|as|asc|asymmetric|both|case|cast|check|collate|column|"
+    "constraint|create|current_catalog|current_date|current_role|current_time|"
+    "current_timestamp|current_user|default|deferrable|desc|distinct|do|else|end|except|"
+    "false|fetch|for|foreign|from|grant|group|having|in|initially|intersect|into|lateral|"
+    "leading|limit|localtime|localtimestamp|not|null|offset|on|only|or|order|placing|primary|"
+    "references|returning|select|session_user|some|symmetric|system_user|table|then|to|"
+    "trailing|true|union|unique|user|using|variadic|when|where|window|with"
+)
 _OTHER_TROUBLE: Final = (KeyRefused, ProjectUnreachable, TimedOut)
 
 
@@ -33,8 +42,11 @@ class Causes:
     """What the preflight knows of a project's tables."""
 
     def __init__(self, preflight: Mapping[str, Any]) -> None:
+        self.preflight = preflight
         tables = preflight.get("tables")
         self._tables: Mapping[str, Any] = tables if isinstance(tables, dict) else {}
+        held = preflight.get("held")
+        self._held = [each for each in held or () if isinstance(each, dict)]
 
     def triggers(self, table: str, event: str) -> list[str]:
         """Enabled triggers that fire on `insert` or `delete`, each with its function."""
@@ -69,6 +81,43 @@ class Causes:
             if each.get("enabled") and event in each.get("events", (event,))
         ]
 
+    def keepers(self, table: str) -> dict[str, str]:
+        """Triggers and rules that may keep rows from being deleted, as `alter table` has them.
+
+        Returns:
+            For each, in words, `trigger t` or `rule r`.
+        """
+        found = [
+            each
+            for each in self._listed(table, "triggers")
+            if each.get("enabled") and "delete" in each.get("events", ("delete",))
+        ]
+        before = [each for each in found if each.get("timing") in {"before", "instead of"}]
+        kept = {_named(each): f"trigger {quoted(each.get('name'))}" for each in before or found}
+        return kept | {
+            f"rule {each.get('name')}": f"rule {quoted(each.get('name'))}"
+            for each in self._listed(table, "rules")
+            if each.get("instead") and each.get("event") == "delete"
+        }
+
+    def clearing(self, table: str, tagged: str | None = None) -> str:
+        """What the table's owner does to remove a run's rows past what keeps them.
+
+        Args:
+            table: One of the three tables.
+            tagged: Which rows; None for all that carry the tag.
+        """
+        name = f"public.{table}"
+        switches = list(self.keepers(table).values()) or ["trigger user"]
+        off = [f"alter table {name} disable {each}" for each in switches]
+        on = [f"alter table {name} enable {each}" for each in switches]
+        delete = f"delete from {name} where {tagged or _TAGGED[table]}"  # noqa: S608 - shown, not sent
+        done = f"as the owner of {name}: begin; {'; '.join(off)}; {delete}; "
+        if any(each.startswith("rule") for each in switches):
+            # It would keep the cascades of what a purge deletes from working, too.
+            return f"{done}commit; then purge again; afterwards {'; afterwards '.join(on)}"
+        return f"{done}{'; '.join(on)}; commit; then purge again"
+
     def name(self, error: ProjectError, table: str, event: str) -> ProjectError:
         """The error, naming what of the table may have refused."""
         if not is_refusal(error):
@@ -94,27 +143,18 @@ class Causes:
         violated = _VIOLATED.search(error.message)
         if violated is not None:
             name, holder = violated.groups()
-            known = [
-                (referred, key)
-                for referred in _TAGGED
-                for key in self._listed(referred, "referenced_by")
-                if key.get("name") == name
-            ]
-            if known:
-                return dict(_released(*each) for each in known)
+            known = [key for key in self._held if key.get("name") == name]
             # As PostgreSQL names a key by itself.
-            column = name.removeprefix(f"{holder}_").removesuffix("_fkey")
-            key = {"table": f"public.{holder}", "name": name, "columns": [column]}
-            return dict([_released(table, key)])
+            column = quoted(name.removeprefix(f"{holder}_").removesuffix("_fkey"))
+            referred = table if "." in table else f"public.{table}"
+            through = f"{column} in (select id from {referred} where %s)"  # noqa: S608 - shown, not sent
+            key = {"table": f"public.{quoted(holder)}", "name": name, "through": through}
+            return dict(_released(each) for each in known or [key | {"root": referred}])
         if table != AUTH_USERS:
             return {}
         # The auth server does not say which.
-        return dict(
-            _released(referred, key)
-            for referred in (AUTH_USERS, "app_users")
-            for key in self._listed(referred, "referenced_by")
-            if key.get("on_delete") not in _LETS_GO
-        )
+        roots = {AUTH_USERS, "public.app_users"}
+        return dict(_released(key) for key in self._held if key.get("root") in roots)
 
     def _listed(self, table: str, what: str) -> list[Mapping[str, Any]]:
         found = self._tables.get(table)
@@ -131,16 +171,6 @@ def is_refusal(error: ProjectError) -> bool:
     return not isinstance(error, _OTHER_TROUBLE)
 
 
-def removed_by_owner(table: str) -> str:
-    """The SQL that removes synthetic rows of a table that keeps them, and what comes then."""
-    name = f"public.{table}"
-    sql = f"delete from {name} where {_TAGGED[table]}"  # noqa: S608 - shown, not sent
-    return (
-        f"as the owner of {name}: begin; alter table {name} disable trigger user; {sql}; "
-        f"alter table {name} enable trigger user; commit; then purge again"
-    )
-
-
 def _function(trigger: Mapping[str, Any]) -> str:
     owner = f", owner {trigger['owner']}" if trigger.get("owner") else ""
     return f"{trigger.get('function')}(){owner}"
@@ -151,11 +181,20 @@ def _of_its_own(error: ProjectError, table: str) -> bool:
     return re.search(rf'\b(?:table|relation) "?{re.escape(table)}\b', error.message) is not None
 
 
-def _released(table: str, key: Mapping[str, Any]) -> tuple[str, str]:
-    referred = table if "." in table else f"public.{table}"
-    columns = ", ".join(key.get("columns", ()))
-    sql = (
-        f"delete from {key.get('table')} where ({columns}) in "  # noqa: S608 - shown, not sent
-        f"(select id from {referred} where {_TAGGED[table]})"
-    )
+def _named(trigger: Mapping[str, Any]) -> str:
+    return f"{trigger.get('name')} ({trigger.get('function')}())"
+
+
+def quoted(name: object) -> str:
+    """A name as SQL has it, in quotes where it needs them."""
+    text = str(name)
+    if _PLAIN.fullmatch(text) and not _RESERVED.fullmatch(text):
+        return text
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _released(key: Mapping[str, Any]) -> tuple[str, str]:
+    tagged = _TAGGED.get(str(key.get("root")).removeprefix("public."), "false")
+    through = str(key.get("through")).replace("%s", tagged)
+    sql = f"delete from {key.get('table')} where {through}"  # noqa: S608 - shown, not sent
     return f"{key.get('name')} of {key.get('table')}", sql

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from tui.errors import ExitCode, OperatorError
 from tui.project import IDS_PER_REQUEST, Filter, ProjectError, TimedOut
 from tui.verify import leftovers
-from tui.verify.causes import AUTH_USERS, is_refusal, removed_by_owner
+from tui.verify.causes import AUTH_USERS, is_refusal
 from tui.verify.events import Notice, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
+    from tui.verify.events import Tally
     from tui.verify.leftovers import Leftovers
     from tui.verify.run import OpenStage, RunContext
 
@@ -56,9 +57,9 @@ class CleanUp:
         self._writer = context.writer
         self._context = context
         self._found = found
+        self._troubled: set[str] = set()
         self._problems: Counter[str] = Counter()
         self._held: dict[str, str] = {}
-        self._unmoved: set[str] = set()
 
     @property
     def problems(self) -> list[str]:
@@ -114,13 +115,9 @@ class CleanUp:
             if left == 0:
                 return True
             if left is not None and self._problems.total() == refused:
-                self._unmoved.add("responses")
-                triggers = self._context.causes.triggers("responses", "delete")
-                named = f" ({', '.join(triggers)})" if triggers else ""
                 self.add_problem(
-                    f"{left:,} responses are still there after the project said that they were "
-                    f"deleted: a trigger on responses keeps them{named}; questions and users "
-                    "stay, so that they can be found"
+                    f"{self._still_there(left, 'responses')}; questions and users stay, so that "
+                    "they can be found"
                 )
             progress.fail(f"{left:,} still there" if left is not None else "not counted")
             return False
@@ -200,22 +197,52 @@ class CleanUp:
     def add_problem(self, text: str) -> None:
         self._problems[text] += 1
 
+    def _still_there(self, rows: int, table: str) -> str:
+        keepers = ", ".join(self._context.causes.keepers(table))
+        by = f": kept by {keepers}" if keepers else ""
+        return f"{rows:,} {table} are still there after the project said that they were deleted{by}"
+
     def _refused(self, error: ProjectError, table: str) -> None:
         causes = self._context.causes
         held = causes.holding(error, table)
         self._held |= held
-        if not held and table != AUTH_USERS and is_refusal(error):
-            self._unmoved.add(table)
-            error = causes.name(error, table, "delete")
         text = str(error)
-        if held and not any(name.split()[0] in text for name in held):
-            text += f"; held by {', '.join(held)}"
+        if not is_refusal(error):
+            self._troubled.add(table)
+        elif held:
+            if not any(name.split()[0] in text for name in held):
+                text += f"; held by {', '.join(held)}"
+        elif keepers := causes.keepers(table):
+            text += f"; refused by {', '.join(keepers)}"
         self.add_problem(text)
 
-    def remedy(self) -> str | None:
-        """The SQL that removes what this clean-up could not, with what comes after it."""
-        if "responses" in self._unmoved:
-            return removed_by_owner("responses")
+    def explain(self, left: Tally) -> None:
+        """Note rows that are left although nothing was refused."""
+        for table, rows in (("questions", left.questions), ("app_users", left.users)):
+            if rows and not self._problems:
+                self.add_problem(self._still_there(rows, table))
+
+    def remedy(self, left: Tally, runs: Collection[str]) -> str | None:
+        """The SQL that removes what this clean-up could not, with what comes after it.
+
+        Args:
+            left: What is there.
+            runs: Whose rows those are.
+        """
+        causes = self._context.causes
         if self._held:
-            return f"{'; '.join(self._held.values())}; then purge again"
-        return removed_by_owner("questions") if self._unmoved else None
+            return "; ".join(self._held.values()) + "; then purge again"
+        for table, rows in (("responses", left.responses), ("questions", left.questions)):
+            if rows:
+                return None if table in self._troubled else causes.clearing(table)
+        if not left.users or AUTH_USERS in self._troubled:
+            return None
+        if self._problems.total() and (keepers := causes.keepers(AUTH_USERS)):
+            return (
+                f"repair what refuses it: {', '.join(keepers)} on {AUTH_USERS}; the reason stands "
+                "in the project's Postgres log; then purge again"
+            )
+        # Without their auth user, only the id tells whose they are.
+        ids = [str(leftovers.id_of(run, "user", 0))[:-12] for run in sorted(runs)]
+        tagged = " or ".join(f"id::text like '{each}%'" for each in ids)
+        return causes.clearing("app_users", tagged)

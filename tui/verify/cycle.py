@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tui.errors import OperatorError
 from tui.project import (
@@ -19,7 +19,7 @@ from tui.project import (
     ProjectUnreachable,
     TimedOut,
 )
-from tui.verify import comparison, diff, leftovers, view
+from tui.verify import comparison, diff, leftovers, traces, view
 from tui.verify.canary import Canary
 from tui.verify.causes import AUTH_USERS
 from tui.verify.clean_up import CleanUp, Unexplained
@@ -100,7 +100,9 @@ class Cycle:
             ProjectError: The project could not even be read; nothing was written to it.
         """
         state, journal = self._state, self._context.journal
-        state.real = await self._cancellation.race(diff.count_real(self._project))
+        state.real, state.surroundings = await self._cancellation.race(
+            asyncio.gather(diff.count_real(self._project), self._surroundings())
+        )
         if journal is None:
             raise ValueError("a cycle needs a journal")
         journal.open()
@@ -338,12 +340,13 @@ class Cycle:
                     else (self._final_refresh(clean_up),)
                 )
             )
-        problems += clean_up.problems
-        state.remedy = clean_up.remedy()
         with context.stage(Stage.AUDIT, None, "counting what is left") as progress:
             audit = state.audit = await self._count()
             progress.advance(audit.leftovers.total)
         self._emit(audit)
+        clean_up.explain(audit.leftovers)
+        problems += clean_up.problems
+        state.remedy = clean_up.remedy(audit.leftovers, [self._dataset.run_id])
         unknown = audit.in_view is None and not state.refreshed
         if audit.leftovers.total or audit.in_view or unknown:
             state.problems += problems
@@ -369,17 +372,22 @@ class Cycle:
         self._state.refreshed = True
 
     async def _count(self) -> AuditFinished:
-        left, in_view, (judged, why), real = await asyncio.gather(
+        left, in_view, (judged, why), real, around = await asyncio.gather(
             leftovers.count_run(self._project, self._dataset.run_id),
             self._in_view(),
             self._judge_view(),
             self._count_real(),
+            self._surroundings(),
+        )
+        before = self._state.real
+        alone = before is not None and before == real
+        self._state.traces = traces.left(
+            self._state.surroundings, around, self._dataset.run_id, alone=alone
         )
         if in_view:
             judged, why = False, f"the view still holds {in_view:,} rows of this run"
         elif in_view is None and judged:
             judged, why = None, "the view could not be read"
-        before = self._state.real
         if before is not None and real is not None:
             for table in ("questions", "responses"):
                 lost = getattr(before, table) - getattr(real, table)
@@ -405,6 +413,16 @@ class Cycle:
             )
         except ProjectError as error:
             return None, f"the view could not be compared: {error.message}"
+
+    async def _surroundings(self) -> dict[str, dict[str, Any]]:
+        try:
+            return await traces.read(
+                self._project, self._context.causes.preflight, self._dataset.run_id
+            )
+        except ProjectError as error:
+            text = f"tables that triggers write to could not be read: {error.message}"
+            self._emit(Notice(text, warning=True))
+            return {}
 
     async def _count_real(self) -> Tally | None:
         try:

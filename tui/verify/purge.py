@@ -218,6 +218,7 @@ class Purge:
             left = await self._count({*found.by_run(), *self._scope.dead})
             progress.advance(sum(each.total for each in left.values()))
         self._left = left
+        clean_up.explain(sum(left.values(), Tally()))
         if any(run in clean_up.runs for run in left):
             self._problems += clean_up.problems
         else:
@@ -252,7 +253,8 @@ class Purge:
             message = "stopped before everything was removed and counted"
         elif stays := {run: tally for run, tally in left.items() if run not in spared}:
             message = f"still there: {sum(stays.values(), Tally())}"
-            hint = clean_up.remedy() or hint
+            ours = [run for run in stays if leftovers.is_ours(run)]
+            hint = clean_up.remedy(sum(stays.values(), Tally()), ours) or hint
         elif self._problems:
             outcome, code, message = Outcome.FAILED, ExitCode.FAILED, self._problems[0]
         elif left:

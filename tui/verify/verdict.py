@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tui.errors import ExitCode
 from tui.project import ProjectUnreachable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tui.heatmap.rows import AggregateRow
     from tui.verify import diff
     from tui.verify.leftovers import Leftovers
+    from tui.verify.traces import Trace
 
 
 @dataclass(slots=True)
@@ -47,6 +48,8 @@ class CycleState:
     sample: SampleTaken | None = None
     audit: AuditFinished | None = None
     remedy: str | None = None
+    surroundings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    traces: list[Trace] = field(default_factory=list)
     failure: OperatorError | None = None
     defect: Exception | None = None
     crash: str = ""
@@ -106,6 +109,11 @@ def _left(run_id: str, state: CycleState, purge: str) -> tuple[str, str] | None:
         return f"left behind by run {run_id}: {audit.leftovers}{why}", state.remedy or remove
     if audit.in_view:
         return f"all rows are deleted, but {audit.explanation}", refresh
+    if state.traces:
+        remedies = [each.remedy for each in state.traces if each.remedy]
+        look = "look at what those triggers do: no row there names the run"
+        told = "; ".join(each.seen for each in state.traces)
+        return f"left behind by run {run_id}: {told}", "; ".join(remedies) or look
     if audit.in_view is None and not state.refreshed:
         return f"all rows are deleted, but the view may show rows of run {run_id}", refresh
     return None
