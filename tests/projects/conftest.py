@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # So many days in a row run every variant.
-DAYS = 3
+DAYS = 4
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def chosen(config: pytest.Config) -> list[Variant]:
-    """All variants, or every third: of three seeds in a row, each is in one."""
+    """All variants, or a quarter: of four seeds in a row, each is in one."""
     if config.getoption("--all-projects", default=False):
         return variants()
     return variants()[config.getoption("--sample-seed") % DAYS :: DAYS]
