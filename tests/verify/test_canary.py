@@ -162,7 +162,7 @@ async def test_a_project_that_rolls_every_write_back_is_told_so(
 KEPT = {
     "append-only": (
         trigger("responses", "raise exception 'append only';", when="before delete"),
-        "append only (P0001); the trigger on responses may refuse it: meddle (public.meddle(), ",
+        "append only (P0001); refused by meddle (public.meddle(), owner ",
     ),
     "soft-deleted": (
         trigger(
@@ -170,7 +170,7 @@ KEPT = {
             "update responses set flagged = true where id = old.id; return null;",
             when="before delete",
         ),
-        "a trigger on responses keeps them (meddle (public.meddle(), owner ",
+        "kept by meddle (public.meddle(), owner ",
     ),
 }
 

@@ -182,7 +182,7 @@ def _of_its_own(error: ProjectError, table: str) -> bool:
 
 
 def _named(trigger: Mapping[str, Any]) -> str:
-    return f"{trigger.get('name')} ({trigger.get('function')}())"
+    return f"{trigger.get('name')} ({_function(trigger)})"
 
 
 def quoted(name: object) -> str:
