@@ -459,8 +459,9 @@ def test_what_cannot_hold_a_log_refuses_the_run_at_once(tmp_path: Path, name: st
     refused(log, CANNOT)
     with pytest.raises(GuardRefused, match=CANNOT):
         log.require_writable()
-    with pytest.raises(LogUnreadable, match="cannot be read"):
+    with pytest.raises(LogUnreadable, match="cannot be read") as caught:
         log.check()
+    assert caught.value.exit_code is ExitCode.USAGE, "a variable that names the wrong file"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["directory", "fifo", "file"]
 
 

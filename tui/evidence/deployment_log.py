@@ -30,7 +30,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from tui import __version__
-from tui.errors import ExitCode, GuardRefused, OperatorError
+from tui.errors import ConfigurationError, ExitCode, GuardRefused, OperatorError
 from tui.files import append_line, locked, read_all, read_locked, require_writable, why
 from tui.guard.break_glass import tidy
 from tui.redact import redact
@@ -51,7 +51,7 @@ _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BEGINNING: Final = b'{"action":"'
 
 
-class LogUnreadable(OperatorError):
+class LogUnreadable(ConfigurationError):
     """The deployment log exists but cannot be read."""
 
 
