@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.project import KeyRefused, ProjectUnreachable, TimedOut
+from tui.verify.leftovers import ANY_SLUG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 AUTH_USERS: Final = "auth.users"
 # Rows that carry the tag, as a condition on each table.
 _TAGGED: Final = {
-    "questions": "slug like 'heatmap-verification-%'",
+    "questions": f"slug ~ '{ANY_SLUG}'",
     AUTH_USERS: "email like 'heatmap-%@example.com'",
     "app_users": "id in (select id from auth.users where email like 'heatmap-%@example.com')",
-    "responses": "question_id in (select id from public.questions "
-    "where slug like 'heatmap-verification-%')",
+    "responses": "question_id in (select id from public.questions where slug ~ "  # noqa: S608
+    f"'{ANY_SLUG}')",
 }
 _VIOLATED: Final = re.compile(r'foreign key constraint "([^"]+)" on table "([^"]+)"')
 _PLAIN: Final = re.compile(r"[a-z_][a-z0-9_]*")

@@ -7,7 +7,5 @@ repair = "insert into public.banks values (0)"
 hint = "what would do is said of each column"
 */
 create table public.banks (id integer primary key);
-alter table public.questions add bank_id integer;
-update public.questions set bank_id = 0;
-alter table public.questions alter bank_id set not null,
-    add constraint questions_bank_fkey foreign key (bank_id) references public.banks not valid;
+alter table public.questions add bank_id integer references public.banks,
+    add constraint of_a_bank check (bank_id is not null) not valid;

@@ -8,3 +8,4 @@ alter table public.questions alter lesion set not null,
     add constraint clean check (lesion = btrim(lesion) and lesion !~ '\s\s') not valid;
 alter table public.responses alter ms_to_answer set not null,
     add constraint bounded check (ms_to_answer > 500 and ms_to_answer <= 90000) not valid;
+refresh materialized view public.analytics_heatmap_agg;

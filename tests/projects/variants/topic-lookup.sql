@@ -9,3 +9,4 @@ alter table public.questions add foreign key (topic) references public.topics,
     add foreign key (lesion) references public.lesions;
 update public.questions set topic = (select name from public.topics limit 1) where topic is null;
 alter table public.questions alter topic set not null;
+refresh materialized view public.analytics_heatmap_agg;
