@@ -266,7 +266,7 @@ async def replies(lane: Lane, count: int, *, way_ms: float, work_ms: float) -> i
 
 async def test_a_near_server_gets_few_at_once_and_a_distant_one_all() -> None:
     assert await in_flight_at_most(Lane(24, at_server=2), 60) == 2, "before anything is known"
-    for way_ms, first, later in ((1.0, 2, 2), (40.0, 6, 9), (150.0, 17, 24)):
+    for way_ms, first, later in ((1.0, 2, 2), (40.0, 5, 9), (150.0, 12, 24)):
         line = Lane(8)
         lane = Lane(24, at_server=2, beside=line)
         line.succeeded(way_ms / 1_000)

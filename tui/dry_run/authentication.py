@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import TYPE_CHECKING, Final
@@ -66,20 +67,23 @@ async def key_accepted(facts: Facts) -> Finding:
 
 async def admin(facts: Facts) -> Finding:
     """Does the auth server's admin API list users as a run and a purge list them?"""
-    try:
-        await facts.users()
-    except (Denied, KeyRefused) as error:
-        return failed(error.message)
-    try:
-        reply = await facts.project.get_json(ONE_USER, "listing users")
-    except ProjectUnreachable:
-        raise
-    except ProjectError as error:
+    listed, reply = await asyncio.gather(
+        facts.users(),
+        facts.project.get_json(ONE_USER, "listing users"),
+        return_exceptions=True,
+    )
+    if isinstance(listed, Denied | KeyRefused):
+        return failed(listed.message)
+    if isinstance(listed, BaseException):
+        raise listed
+    if isinstance(reply, ProjectError) and not isinstance(reply, ProjectUnreachable):
         return warned(
-            f"listing synthetic users works, listing all of them fails: {error.message}; usually "
+            f"listing synthetic users works, listing all of them fails: {reply.message}; usually "
             "rows of auth.users made by SQL, with NULL where the auth server needs a value",
             _MEND,
         )
+    if isinstance(reply, BaseException):
+        raise reply
     if not isinstance(reply.get("users"), list):
         return skipped("cannot tell: the reply holds no list of users")
     return passed("the admin API lists users")
@@ -89,13 +93,17 @@ async def wrong_key(facts: Facts) -> Finding:
     """Is a key refused that nobody has been given?"""
     wrong = Secret(misspelt(facts.project.key.reveal()))
     let_in, as_anon, untold = [], [], []
-    for path in (_VIEW, ONE_USER):
+    paths = (_VIEW, ONE_USER)
+    answers = await asyncio.gather(
+        *(facts.project.get(path, key=wrong) for path in paths), return_exceptions=True
+    )
+    for path, response in zip(paths, answers, strict=True):
         name = path.partition("?")[0]
-        try:
-            response = await facts.project.get(path, key=wrong)
-        except ProjectError as error:
-            untold.append(error.message)
+        if isinstance(response, ProjectError):
+            untold.append(response.message)
             continue
+        if isinstance(response, BaseException):
+            raise response
         status, code = response.status_code, _code(response.text)
         if response.is_success:
             let_in.append(f"{name} answers {status}")

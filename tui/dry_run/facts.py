@@ -438,6 +438,22 @@ class Facts:
         # Without a code, nothing shows that the reply is PostgREST's.
         return first if isinstance(second, ProjectError) and second.code is None else None
 
+    async def answers(self) -> bool:
+        """Whether the project answers and takes the key: known with the first that says so."""
+        if self.context.known:
+            # It did when the session began; whatever changed since, an answer's needs tell.
+            return True
+        waiting: set[asyncio.Task[Any]] = {
+            self._begin("description", self._describe),
+            self._begin("preflight", self._ask_preflight),
+        }
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for reply in (each.result() for each in done if not each.cancelled()):
+                if isinstance(reply, Preflight) or getattr(reply, "document", None) is not None:
+                    return True
+        return False
+
     async def _in_time(self, asked: Awaitable[T], what: str) -> T:
         """The answer, or `ProjectUnreachable` before probes that share it give up."""
         seconds = self.context.timeout_s * _PATIENCE
@@ -504,17 +520,20 @@ class Facts:
         return await self.once("health", self._take_pulse)
 
     async def _take_pulse(self) -> Health:
-        times = []
-        for _ in range(3):
+        async def beat() -> tuple[float, Any]:
             started = time.perf_counter()
             response = await self.project.get("/auth/v1/health")
-            times.append((time.perf_counter() - started) * 1_000)
+            return (time.perf_counter() - started) * 1_000, response
+
+        # The first may have to wait for a connection.
+        first, _ = await beat()
+        (second, response), (third, _) = await asyncio.gather(beat(), beat())
         try:
             body = response.json()
         except ValueError:
             body = None
         version = body.get("version") if isinstance(body, dict) else None
-        return Health(min(times), str(version) if version else None)
+        return Health(min(first, second, third), str(version) if version else None)
 
     def described(self) -> ProjectDescribed:
         """What the project said of itself, as far as the probes know by now."""

@@ -174,10 +174,19 @@ class _Asking:
         return finished
 
     async def _finding(self, probe: Probe) -> Finding:
-        cause = await self._cause(probe.needs)
-        if cause is not None:
-            return skipped(f"needs {cause}", cause=cause)
-        finding = await self._ask(probe)
+        # What it needs decides what its answer is worth, and not, once the project has answered,
+        # when it is asked: otherwise a dry run would be as long as its longest chain of needs.
+        at_once = not probe.needs or await self._facts.answers()
+        asking = asyncio.create_task(self._ask(probe)) if at_once else None
+        try:
+            cause = await self._cause(probe.needs)
+            if cause is not None:
+                return skipped(f"needs {cause}", cause=cause)
+            finding = await (asking or self._ask(probe))
+        finally:
+            if asking is not None:
+                asking.cancel()
+                await asyncio.wait({asking})
         if finding.cause is None or finding.cause not in self.answers:
             return finding
         root = None if finding.cause == probe.id else await self._cause((finding.cause,))

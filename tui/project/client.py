@@ -127,6 +127,10 @@ class Project:
             url=f"{self.url}/auth/v1", headers=_key_headers(self.key), http_client=self._auth_http
         )
 
+    def load(self) -> None:
+        """Load now, in a thread beside what waits, the part that making users needs."""
+        self.admin  # noqa: B018 - it is kept
+
     async def ask(
         self,
         what: str,

@@ -34,9 +34,9 @@ _LONGEST_ASKED_S: Final = 60.0
 _UNEXPECTED_TRIES: Final = 2
 _UNEXPECTED_WAIT: Final = 4
 # What making a user takes a server, until its own replies tell.
-_USUAL_WORK_S: Final = 0.02
+_USUAL_WORK_S: Final = 0.03
 # What the latest reply counts for in the mean of them.
-_LATEST_REPLY: Final = 0.2
+_LATEST_REPLY: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,17 @@ class RetryNotice:
 class Lane:
     """Requests to one service: how many are in flight, whether it took the key.
 
-    A fault that may pass halves the number, successes raise it again one by one.
+    A fault that may pass halves the most there may be, successes raise it again one by one.
+
+    Args:
+        most: In flight at most.
+        at_server: How many of them the service is to work on at once; None does not look. Of `n`
+            in flight it works on `n * (1 - way / reply)`, where `way` is the shortest time that
+            any reply took: so a few fill a near server, and all that may a distant one.
+        beside: Another lane on the same line, by which the way is known as well.
+
+    Attributes:
+        way_s: The shortest time that any reply took, in seconds.
     """
 
     def __init__(
@@ -136,7 +146,7 @@ class Lane:
         """How many in flight keep the service at as many as it is to work on."""
         if self._at_server is None:
             return self._most
-        way_s = min(self.way_s, self._beside.way_s if self._beside else self.way_s)
+        way_s = min(self.way_s, self._beside.way_s) if self._beside else self.way_s
         if way_s == float("inf"):
             return self._at_server
         work_s = self._reply_s - way_s if self._reply_s else _USUAL_WORK_S
