@@ -125,7 +125,7 @@ async def test_a_crashing_probe_fails_alone(sandbox: Sandbox, sabotage: Sabotage
     assert answer.hint
     assert verdict.verdict == f"not ready: 1 of {len(PROBES)} probes failed"
     assert verdict.reasons == (f"{VICTIM}: {answer.detail}",)
-    assert verdict.counts[ProbeStatus.PASS] == len(PROBES) - 1
+    assert (verdict.counts[ProbeStatus.FAIL], verdict.counts[ProbeStatus.SKIP]) == (1, 0)
 
 
 async def test_a_hanging_probe_is_given_up_alone(sandbox: Sandbox, sabotage: Sabotage) -> None:
@@ -138,7 +138,7 @@ async def test_a_hanging_probe_is_given_up_alone(sandbox: Sandbox, sabotage: Sab
 
     assert answers(events)[VICTIM].status is ProbeStatus.SKIP
     assert answers(events)[VICTIM].detail == "cannot tell: no answer within 0.05 s"
-    assert verdict.counts[ProbeStatus.PASS] == len(PROBES) - 1
+    assert (verdict.counts[ProbeStatus.FAIL], verdict.counts[ProbeStatus.SKIP]) == (0, 1)
 
 
 async def test_one_that_runs_out_of_time_leaves_shared_facts_to_the_others(
@@ -160,7 +160,9 @@ async def test_a_warning_does_not_block(sandbox: Sandbox, sabotage: Sabotage) ->
 
     assert verdict.ready
     assert verdict.verdict == READY
-    assert verdict.counts[ProbeStatus.WARN] == 1
+    # How long a request waits is this machine's business.
+    warned_of = {id_ for id_, each in answers(events).items() if each.status is ProbeStatus.WARN}
+    assert warned_of - {"target.latency"} == {VICTIM}
     assert answers(events)[VICTIM].hint == probe_of(VICTIM).repair
 
 
