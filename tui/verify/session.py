@@ -415,7 +415,9 @@ class Session:
     async def _why_not_ready(self, run: Run, emit: Emit) -> RunFinished | None:
         """Do the dry run of a run that is to write; its end unless it is ready."""
         began = time.perf_counter()
-        verdict = await run.cancellation.race(self._probe(run, emit))
+        verdict, _ = await run.cancellation.race(
+            asyncio.gather(self._probe(run, emit), asyncio.to_thread(self._project.load))
+        )
         run.cancellation.check()
         if verdict.ready:
             return None
