@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from tests.projects.state import changes, orphans
-from tests.projects.variant import sql_in
+from tests.projects.variant import sql_in, variants
 from tests.projects.zoo import first_line, hints
 from tui.dry_run.registry import PROBES
 from tui.verify.events import Outcome
 
 if TYPE_CHECKING:
     from typing import Any
+
+    import pytest
 
     from tests.projects.variant import Variant
     from tests.projects.zoo import Zoo
@@ -86,3 +91,42 @@ def check_intact(zoo: Zoo, before: dict[str, Any]) -> None:
     """Every row, constraint and right is as it was, and no row refers to nothing."""
     assert changes(before, zoo.state()) == {}
     assert orphans(zoo.sandbox.db_url) == {}
+
+
+# How many random projects a run of the tests makes of several variants each; all variants: more.
+COMBINATIONS, MANY = 3, 40
+
+
+def combinations(seed: int, number: int) -> list[list[Variant]]:
+    """Variants that may stand beside each other, three to five at a time.
+
+    Those that a dry run lets pass, so that runs write; what two of them name alike tells later.
+    """
+    rng = random.Random(seed)
+    writing = [each for each in variants() if each.ends != "not-ready" and not each.superuser]
+    return [rng.sample(writing, rng.randint(3, 5)) for _ in range(number)]
+
+
+def test_a_run_that_ends_well_has_changed_nothing_whatever_the_triggers_do(
+    zoo: Zoo, sample_seed: int, pytestconfig: pytest.Config
+) -> None:
+    number = MANY if pytestconfig.getoption("all_projects") else COMBINATIONS
+    made = 0
+    for chosen in combinations(sample_seed, number):
+        names = [each.name for each in chosen]
+        try:
+            zoo.become(*chosen)
+        except psycopg.Error:
+            # Two of them make an object of one name.
+            continue
+        made += 1
+        before = zoo.state()
+        finished = zoo.cycle().finished
+        assert finished is not None
+        if finished.exit_code == 0:
+            assert changes(before, zoo.state()) == {}, names
+            assert orphans(zoo.sandbox.db_url) == {}, names
+        else:
+            assert finished.message, names
+            assert "internal error" not in finished.message, names
+    assert made, "some variants must stand beside each other"
