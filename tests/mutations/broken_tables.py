@@ -176,8 +176,8 @@ TABLES = [
         """,
         "alter table public.member drop constraint member_id_fkey, add constraint member_id_fkey "
         "foreign key (id) references auth.users on delete cascade",
-        hint="add constraint member_id_fkey foreign key (id) references auth.users on delete "
-        "cascade",
+        hint="add constraint member_id_fkey FOREIGN KEY (id) REFERENCES auth.users(id) ON DELETE "
+        "CASCADE",
         undo="drop trigger join_up on auth.users; drop function public.join_up;"
         "drop table public.member",
         fails=["schema.references"],

@@ -49,7 +49,45 @@ KINDS = (
     "restart",
     "database",
     "url_limit=8192,lost=0.05",
+    "e522=0.1",
+    "e521=0.03,e523=0.03,e524=0.03,e525=0.03,e530=0.03,e544=0.03",
+    "each stage",
+    "deadlock",
+    "soft-delete",
 )
+# Trouble that the project's own triggers make, with what takes it back.
+TRIGGERS = {
+    "deadlock": (
+        """
+        create function public.collide() returns trigger language plpgsql as $$
+        begin
+            if random() < 0.15 then
+                raise exception 'deadlock detected' using errcode =
+                    case when random() < 0.5 then '40P01' else '40001' end;
+            end if;
+            return null;
+        end $$;
+        create trigger collide after insert or delete on public.responses
+            for each statement execute function public.collide();
+        create trigger collide after insert or delete on public.questions
+            for each statement execute function public.collide();
+        """,
+        "drop function public.collide cascade",
+    ),
+    "soft-delete": (
+        """
+        alter table public.responses add column deleted_at timestamptz;
+        create function public.soft_delete() returns trigger language plpgsql as $$
+        begin
+            update public.responses set deleted_at = now() where id = old.id;
+            return null;
+        end $$;
+        create trigger soft_delete before delete on public.responses
+            for each row execute function public.soft_delete();
+        """,
+        "drop function public.soft_delete cascade; alter table public.responses drop deleted_at",
+    ),
+}
 
 
 # What each bends in the view, so that it shows at any volume; whatever the network does, no run may
@@ -129,7 +167,12 @@ async def _run_and_clean_up(arena: Sandbox, number: int, before: dict[str, Any])
         How the run ended.
     """
     kind = KINDS[number % len(KINDS)]
-    result = await asyncio.wait_for(_run(arena, kind, number), RUN_TIMEOUT_S)
+    make, take_back = TRIGGERS.get(kind, ("", ""))
+    execute(arena, make)
+    try:
+        result = await asyncio.wait_for(_run(arena, kind, number), RUN_TIMEOUT_S)
+    finally:
+        execute(arena, take_back)
     assert result.finished is not None
     outcome = result.finished.outcome
     where = f"run {number} under {kind}: {result.finished}"
@@ -147,6 +190,11 @@ async def _run_and_clean_up(arena: Sandbox, number: int, before: dict[str, Any])
         }, where
     assert contents(arena) == before, where
     return outcome
+
+
+def execute(arena: Sandbox, script: str) -> None:
+    with psycopg.connect(arena.db_url, autocommit=True) as connection:
+        connection.execute(script.encode())
 
 
 async def _run(arena: Sandbox, kind: str, seed: int) -> Result:
@@ -171,7 +219,9 @@ class Breaker:
         self._failure: BaseException | None = None
 
     def watch(self, event: Event) -> None:
-        if isinstance(event, StageStarted) and event.stage is Stage.RESPONSES:
+        if isinstance(event, StageStarted) and self._kind == "each stage":
+            self._arena.set_faults("e522=1,times=2")
+        elif isinstance(event, StageStarted) and event.stage is Stage.RESPONSES:
             if self._kind == "restart":
                 self._begin(self._arena.restart_postgrest)
             elif self._kind == "database":
