@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from tui.settings import WEEKS
 from tui.verify import leftovers
 from tui.verify.dataset import Answer, Dataset, median, normalize_lesion, rate
+from tui.verify.plan import Plan
 
 RUN = "20260131-9f3c21aa"
 
@@ -190,3 +192,44 @@ def test_which_slugs_are_synthetic(text: str, run: str | None) -> None:
 )
 def test_which_emails_are_synthetic(text: str, run: str | None) -> None:
     assert leftovers.run_of_email(text) == run
+
+
+@pytest.mark.parametrize("form", leftovers.SLUG_FORMS, ids=lambda form: form.slug(RUN, 7))
+def test_every_form_of_a_slug_is_found_again(form: leftovers.SlugForm) -> None:
+    run = leftovers.new_run_id()
+    for number in (0, 7, 199, 12_345):
+        written = form.slug(run, number)
+        assert leftovers.run_of_slug(written) == run
+        for wanted in (run, None):
+            assert re.search(leftovers.slug_pattern(wanted), written)
+        assert not re.search(leftovers.slug_pattern(RUN), written)
+        for other in (f"x{written}", f"{written}x", written.upper()):
+            assert leftovers.run_of_slug(other) is None
+
+
+@pytest.mark.parametrize(
+    "slug", ["hv-1", "hv-20260131-7", "hv2026", "heatmap_verification_guide_1", "hv260131-9f3c21aa"]
+)
+def test_no_slug_of_somebody_else_is_taken_for_a_tag(slug: str) -> None:
+    assert leftovers.run_of_slug(slug) is None
+    assert not re.search(leftovers.ANY_SLUG, slug)
+
+
+def test_a_fitted_run_is_the_same_but_for_what_its_plan_says() -> None:
+    one = Dataset(RUN, users=9, questions=4)
+    plan = Plan(
+        form=leftovers.SLUG_FORMS[1], topics=("a",), lesions=(" B ",), durations=(500, 900),
+        lacks_durations=False, has_id=False,
+        extra={"questions": {"course": 7}, "responses": {"session": "x"}},
+    )  # fmt: skip
+    other = one.fitted(plan)
+    assert other.question_ids == one.question_ids
+    question = other.question(3)
+    assert (question["slug"], question["topic"], question["course"]) == (f"hv-{RUN}-3", "a", 7)
+    answers = other.answers(0)
+    assert [each.at for each in answers] == [each.at for each in one.answers(0)]
+    rows = other.responses(0, answers)
+    assert all(row["session"] == "x" and "id" not in row for row in rows)
+    assert all(500 <= row["ms_to_answer"] <= 900 for row in rows)
+    assert {row.lesion for row in other.expected(0, answers)} == {"b"}
+    assert one.question(3)["slug"] == leftovers.slug(RUN, 3)

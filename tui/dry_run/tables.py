@@ -183,7 +183,8 @@ async def required(facts: Facts) -> Finding:
         if plan.lacking:
             return failed(
                 "; ".join(plan.lacking),
-                "what would do is said of each column; a run invents nothing else",
+                # An earlier version of the function does not tell what could be referred to.
+                None if "rows" in reply.document else APPLY_PREFLIGHT,
             )
         others = [f"{each.column} ({each.source})" for each in plan.fills
                   if each.column in plan.extra[each.table]]  # fmt: skip
