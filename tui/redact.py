@@ -66,7 +66,7 @@ def redact(text: str) -> str:
 
 
 def redact_known(text: str) -> str:
-    """Mask known secrets alone: for text that holds a project's data, which no shape tells."""
+    """Mask known secrets alone: for a project's data, which may have any shape."""
     with _lock:
         known = sorted(_live, key=len, reverse=True)
     for value in known:

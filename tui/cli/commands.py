@@ -204,7 +204,7 @@ def _open_console(
 
 
 def _spare_what_is_loaded() -> None:
-    """Keep the collector from what stays until the end: each look at it holds up a key."""
+    """Exempt from garbage collection what stays until the end: it delays keys."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
 

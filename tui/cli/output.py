@@ -92,7 +92,7 @@ def _knows_all(stream: TextIO | None) -> bool:
 
 
 def _redacted(value: Any, mask: Callable[[str], str] = redact) -> Any:
-    """The document with every text in it redacted on its own, so that it stays JSON."""
+    """The document with each text in it redacted, so that it stays JSON."""
     match value:
         case dict():
             return {

@@ -157,7 +157,7 @@ class Controller:
     # Going from screen to screen.
 
     def go(self, view: View) -> None:
-        """Go to a screen, as soon as the project is connected where it waits for that."""
+        """Go to a screen, or as soon as the project is connected."""
         why = self._state.why_locked(view)
         if why is None:
             self.switch(view)

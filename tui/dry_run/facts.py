@@ -187,7 +187,7 @@ class Declaration:
 async def ask_about(
     project: Project, dataset: Dataset, known: Mapping[str, Any]
 ) -> tuple[Any, Dataset | None]:
-    """Ask the preflight function about the rows of a run, fitted until they are taken.
+    """Ask the preflight about the rows of a run, fitted until they are taken.
 
     Where the rows are taken at once, this is one request.
 
@@ -233,7 +233,7 @@ async def ask_about(
 
 
 async def _show(project: Project, samples: Mapping[str, Samples]) -> Any:
-    """The preflight document, which speaks of these rows where the function takes any."""
+    """The preflight document, about these rows where the function takes any."""
     sample = json.dumps({table: rows.written() for table, rows in samples.items()})
     try:
         reply, _ = await project.call_read_only(PREFLIGHT, {"sample": sample})
@@ -261,7 +261,7 @@ async def ask_declaration(
     dataset: Dataset | None = None,
     known: Mapping[str, Any] | None = None,
 ) -> Declaration:
-    """Ask the database, by the preflight or, without it, by the function that says only this.
+    """Ask the database by the preflight, or by the function that says only this.
 
     A database without either declares nothing.
 
@@ -439,7 +439,7 @@ class Facts:
         return first if isinstance(second, ProjectError) and second.code is None else None
 
     async def answers(self) -> bool:
-        """Whether the project answers and takes the key: known with the first that says so."""
+        """Whether the project answers and takes the key, by the first that says so."""
         if self.context.known:
             # It did when the session began; whatever changed since, an answer's needs tell.
             return True

@@ -86,7 +86,7 @@ class Archive:
         return history.pace(self._place(target))
 
     async def verified_with(self, target: Target, schema: str) -> str | None:
-        """The last verified run on a target with this fingerprint of its schema, or None."""
+        """The last verified run on a target with this fingerprint of its schema."""
         history = await self._history(lambda _: None)
         return history.verified_with(self._place(target), schema)
 

@@ -189,7 +189,7 @@ class History:
         return Against(tuple(runs), marked is not None, same_sql, comparison)
 
     def verified_with(self, identity: str, schema: str) -> str | None:
-        """The last verified run on a target with this fingerprint of its schema, or None."""
+        """The last verified run on a target with this fingerprint of its schema."""
         runs = (
             each.run_id
             for each in reversed(self.entries)

@@ -92,7 +92,7 @@ def clean(text: object) -> str:
 
 
 def clean_data(value: Any) -> Any:
-    """A reply's JSON without control characters and known secrets, and otherwise as it came."""
+    """A reply's JSON without control characters and known secrets."""
     match value:
         case str():
             return redact_known(value if value.isprintable() else _CONTROL.sub(" ", value))

@@ -60,7 +60,7 @@ class RetryPolicy:
     once: frozenset[int] = frozenset()
 
     def wait_s(self, attempt: int, asked_s: float | None) -> float:
-        """Seconds to wait after a failed attempt (1 for the first), half of it chance."""
+        """Seconds to wait after failed attempt 1, 2, ...; half of it is chance."""
         bound = min(self.cap_s, self.base_s * 2 ** (attempt - 1))
         asked = min(asked_s or 0.0, _LONGEST_ASKED_S)
         return max(random.uniform(bound / 2, bound), asked)  # noqa: S311 - jitter only
@@ -170,7 +170,7 @@ async def send(
     policy: RetryPolicy,
     on_retry: Callable[[RetryNotice], None],
 ) -> T:
-    """Send a request, again after a fault that may pass, and translate what fails.
+    """Send a request, again after a fault that may pass; translate what fails.
 
     `what` is a gerund phrase; `request` builds the request afresh and must be safe to repeat.
 

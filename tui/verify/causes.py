@@ -83,7 +83,7 @@ class Causes:
         ]
 
     def keepers(self, table: str) -> dict[str, str]:
-        """Triggers and rules that may keep rows from being deleted, as `alter table` has them.
+        """Triggers and rules that may keep rows from being deleted, for `alter table`.
 
         Returns:
             For each, in words, `trigger t` or `rule r`.

@@ -223,7 +223,7 @@ class CleanUp:
                 self.add_problem(self._still_there(rows, table))
 
     def remedy(self, left: Tally, runs: Collection[str]) -> str | None:
-        """The SQL that removes what this clean-up could not, with what comes after it.
+        """The SQL that removes what this clean-up could not, and what comes after.
 
         Args:
             left: What is there.

@@ -149,7 +149,7 @@ class ProjectDescribed:
 
 
 def _schema_of(preflight: Mapping[str, Any]) -> str | None:
-    """A fingerprint of tables, triggers and view; None where the document lacks one of them."""
+    """A fingerprint of tables, triggers and view, where the document has them."""
     tables, prints = preflight.get("tables"), preflight.get("fingerprints")
     if not isinstance(tables, dict) or not isinstance(prints, dict):
         return None
@@ -319,7 +319,7 @@ class Deviation:
 
 @dataclass(frozen=True, slots=True)
 class CanaryFinished:
-    """One row of each kind was written, read back and deleted before the others; or why not.
+    """One row of each kind was written, read back and deleted first; or why not.
 
     Attributes:
         left_out: Why there was none; None where there was.

@@ -212,7 +212,7 @@ def ids_of_run(column: str, run_id: str, kind: str) -> list[Filter]:
 
 
 def responses_of_run(run_id: str) -> Filter:
-    """Responses by a run's users or to its questions, whatever has become of either."""
+    """Responses by a run's users or to its questions, be these there or not."""
     either = (
         f"and({column}.gte.{id_of(run_id, kind, 0)},{column}.lte.{id_of(run_id, kind, _MOST)})"
         for column, kind in (("user_id", "user"), ("question_id", "question"))

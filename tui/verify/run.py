@@ -186,7 +186,7 @@ class Archive(Protocol):
         """How fast earlier runs on a target were."""
 
     async def verified_with(self, target: Target, schema: str) -> str | None:
-        """The last verified run on a target with this fingerprint of its schema, or None."""
+        """The last verified run on a target with this fingerprint of its schema."""
 
     def require_log(self) -> None:
         """Refuse where the deployment log could not be written."""

@@ -161,7 +161,7 @@ class Session:
     async def _ask_database(
         self, policy: RetryPolicy | None = None, dataset: Dataset | None = None
     ) -> Dataset | None:
-        """Hear the database out; with a run's rows, whether and in what form it takes them."""
+        """Ask the database what it is, and with a run's rows whether it takes them."""
         said = await ask_declaration(self._project, policy, dataset, self.preflight)
         self.preflight = said.document
         self.target = declared_by_database(

@@ -1,4 +1,4 @@
-"""What a run leaves in tables of the project's own, where triggers write or keep rows.
+"""What a run leaves in the project's own tables, where triggers write rows.
 
 The preflight lists those tables. They are read before the first write and after the clean-up: rows
 that name the run are the run's for certain; any other change is, as long as nobody else has written
@@ -35,7 +35,7 @@ class Trace:
 
 
 def marks(run_id: str) -> str:
-    """A regular expression, for PostgreSQL, that rows of a run match: its name, or its ids."""
+    """A PostgreSQL regular expression for rows of a run: its name, or its ids."""
     ids = [str(id_of(run_id, kind, 0))[:-12] for kind in ("user", "question", "response")]
     return "|".join([run_id, *ids])
 

@@ -151,7 +151,7 @@ def balance_table(rows: Iterable[tuple[str, str, str, str]]) -> Content:
 
 
 def fills(session: Session) -> list[Pair]:
-    """Columns that a run fills, and from where; empty where the project does not tell."""
+    """Columns that a run fills, and from where, as far as the project says."""
     known = session.last_dry_run
     told = known.described.fills if known is not None and known.described is not None else ()
     lines = grouped(told)
