@@ -282,7 +282,10 @@ async def ask_declaration(
     except Missing as error:
         if error.code != _NO_SUCH_FUNCTION:
             raise
-        return await _ask_environment(project, policy)
+        said = await _ask_environment(project, policy)
+        return (
+            said if dataset is None else replace(said, dataset=await _described(project, dataset))
+        )
     try:
         preflight = Preflight.read(reply)
         word = preflight.at("declared_environment")
@@ -291,6 +294,33 @@ async def ask_declaration(
     if word is not None and not isinstance(word, str):
         raise _unreadable(f"the declared environment is no text but {type(word).__name__}")
     return Declaration(word, preflight.document, dataset=dataset)
+
+
+async def _described(project: Project, dataset: Dataset) -> Dataset | None:
+    """A run fitted to lengths, labels and NOT NULL, which is all that the API description tells."""
+    try:
+        definitions = (await project.openapi())["definitions"]
+        tables = {
+            table: {
+                "columns": [
+                    {
+                        "name": name,
+                        "type": f"{each['format']}({each['maxLength']})"
+                        if "maxLength" in each
+                        else each["format"],
+                        "labels": each.get("enum"),
+                        "not_null": name in definitions[table].get("required", ()),
+                    }
+                    for name, each in definitions[table]["properties"].items()
+                    if name != "id"
+                ]
+            }
+            for table in dataset.samples()
+        }
+        plan = plan_of({"tables": tables}, questions=dataset.questions)
+    except (ProjectError, AttributeError, KeyError, TypeError):
+        return None
+    return dataset.fitted(replace(plan, has_id=True, lacking=()))
 
 
 async def _ask_environment(project: Project, policy: RetryPolicy | None) -> Declaration:
