@@ -37,10 +37,12 @@ class ConsoleScreen(Screen[None]):
     Attributes:
         VIEW: Which screen it is.
         HELP_TEXT: What one sees here and can do, for `?`.
+        SPARE_KEYS: Ids of bindings that a narrow key bar leaves to help.
     """
 
     VIEW: ClassVar[View]
     HELP_TEXT: ClassVar[str] = ""
+    SPARE_KEYS: ClassVar[frozenset[str]] = frozenset()
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-slim"),
         (LEAST[0], "-narrow"),
@@ -63,7 +65,7 @@ class ConsoleScreen(Screen[None]):
             yield Rail(self.glyphs)
             with Vertical(id="body"):
                 yield from self.body()
-        yield KeyBar(self.controller.dims, self.label)
+        yield KeyBar(self.controller.dims, self.label, self.SPARE_KEYS)
         yield Static(id="too-small", markup=False)
 
     def help(self) -> str:

@@ -78,6 +78,7 @@ class HeatmapScreen(ConsoleScreen):
         "(Wilson), so that 40 wrong of 50 come before 1 of 1.\n\n"
         "Arrows move, enter lists the rows behind a cell. No data is hatched; zero is a colour."
     )
+    SPARE_KEYS = frozenset({"heatmap.least", "heatmap.origin"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "source", "Live", id="heatmap.source", tooltip="Live view or last run"),
         Binding("a", "axis", "Rows", id="heatmap.axis", tooltip="What one row stands for"),

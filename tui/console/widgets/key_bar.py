@@ -10,7 +10,7 @@ from textual.style import Style
 from tui.console.widgets.text import Fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from textual.binding import Binding
     from textual.screen import Screen
@@ -22,14 +22,23 @@ class KeyBar(Fitted):
     """Key and plain word for each binding shown; impossible ones are dimmed.
 
     The keys of the screen stand at the left, those that are the same everywhere at the right, or on
-    a line of their own. It wraps instead of cutting. A click on one presses it.
+    a line of their own, which wraps instead of cutting. A screen's spare keys are left to help
+    where its keys would take a second line. A click on one presses it.
 
     Args:
         dims: Tells whether an action leads nowhere now. Its key still works: it says why.
+        label: What a key is called.
+        spare: The ids of the spare keys.
     """
 
-    def __init__(self, dims: Callable[[str], bool], label: Callable[[Binding], str]) -> None:
+    def __init__(
+        self,
+        dims: Callable[[str], bool],
+        label: Callable[[Binding], str],
+        spare: Collection[str] = (),
+    ) -> None:
         super().__init__()
+        self._spare = spare
         self._dims = dims
         self._label = label
 
@@ -50,9 +59,11 @@ class KeyBar(Fitted):
         gap = width - here.cell_length - everywhere.cell_length
         if gap >= 2 * len(GAP) + 1:
             return Content.assemble(here, " " * (gap - 3), (" │ ", "$line"), everywhere)
+        if len(_lines(local, width)) > 1:
+            local, _ = self._items(with_spare=False)
         return Content("\n").join([*_lines(local, width), *_lines(shared, width)])
 
-    def _items(self) -> tuple[list[Content], list[Content]]:
+    def _items(self, *, with_spare: bool = True) -> tuple[list[Content], list[Content]]:
         """The keys of this screen, and of the whole console, in order, once each."""
         local: list[Content] = []
         shared: list[Content] = []
@@ -60,6 +71,8 @@ class KeyBar(Fitted):
         for active in self.screen.active_bindings.values():
             binding = active.binding
             if not binding.show or binding.action in seen:
+                continue
+            if binding.id in self._spare and not with_spare:
                 continue
             seen.add(binding.action)
             dim = not active.enabled or self._dims(binding.action)

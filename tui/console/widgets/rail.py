@@ -58,10 +58,12 @@ class Rail(Container):
 
     def show(self, steps: Sequence[Step], here: View, *, compact: bool) -> None:
         """Show how the steps stand; compact is a single line."""
-        lines = self._lines(steps, here, compact=compact, terse=False)
-        # An item has a cell between it and the next.
-        if compact and sum(line.cell_length + 1 for line in lines) > self.size.width - 1:
-            lines = self._lines(steps, here, compact=True, terse=True)
+        lines = self._lines(steps, here, compact=compact, terse=0)
+        for terse in range(1, len(steps) + 1) if compact else ():
+            # An item has a cell between it and the next.
+            if sum(line.cell_length + 1 for line in lines) < self.size.width:
+                break
+            lines = self._lines(steps, here, compact=True, terse=terse)
         for step, line in zip(steps, lines, strict=True):
             self._item(step.view, here).show(line)
         for view, key in LOOKS:
@@ -72,10 +74,11 @@ class Rail(Container):
             )
 
     def _lines(
-        self, steps: Sequence[Step], here: View, *, compact: bool, terse: bool
+        self, steps: Sequence[Step], here: View, *, compact: bool, terse: int
     ) -> list[Content]:
+        """A line a step; so many of the first, where done, are without their fact."""
         return [
-            self._step(number, step, here=step.view is here, compact=compact, terse=terse)
+            self._step(number, step, here=step.view is here, compact=compact, terse=number <= terse)
             for number, step in enumerate(steps, start=1)
         ]
 
