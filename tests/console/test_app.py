@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.console.fakes import FakeSession, make_app, settle, text_of
-from tui.redact import Secret
+from tui.redact import Secret, remember
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,8 @@ async def test_a_crash_leaves_a_redacted_report_and_no_traceback(
 
 
 async def test_nothing_is_said_or_copied_with_a_secret_in_it() -> None:
-    secret = Secret("sb_secret_zyxwvutsrqponm").reveal()
+    secret = "sb_secret_zyxwvutsrqponm"
+    remember(secret)
     app = make_app()
     async with app.run_test(notifications=True) as pilot:
         await settle(pilot)
