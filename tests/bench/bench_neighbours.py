@@ -44,7 +44,7 @@ def run(options: Options) -> Table:
     size = stack.volume(100) if options.quick else USERS
     target = None if options.quick else Target(2.0)
     with stack.running() as sandbox:
-        for latency in {0: 0, max(options.latencies): 0}:
+        for latency in sorted({0, max(options.latencies)}):
             slow = [f"latency={latency}"] if latency else []
             emulated = [] if real else [f"hash_ms={HASH_MS}"]
             sandbox.set_faults(",".join(slow + emulated) or None)
