@@ -58,6 +58,11 @@ class Zoo:
             # On the platform the owner may repair what is read-only.
             connection.execute("set default_transaction_read_only = off")
             connection.execute(script.encode())
+            # Connections that are open keep the settings that they began with.
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where usename in ('authenticator', 'supabase_auth_admin')"
+            )
 
     def _copy(self, source: str, name: str) -> None:
         url = make_conninfo(self.sandbox.db_url, dbname="template1")
