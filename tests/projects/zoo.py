@@ -58,6 +58,7 @@ class Zoo:
             # On the platform the owner may repair what is read-only.
             connection.execute("set default_transaction_read_only = off")
             connection.execute(script.encode())
+        with psycopg.connect(self.sandbox.db_url, autocommit=True) as connection:
             # Connections that are open keep the settings that they began with.
             connection.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
