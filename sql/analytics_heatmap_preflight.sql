@@ -1074,7 +1074,7 @@ set search_path = pg_catalog, pg_temp
 as $traces$
 declare
   trace jsonb;
-  found jsonb := '[]';
+  found jsonb := '[]'::jsonb;
 begin
   perform set_config('transaction_read_only', 'on', true);
   for trace in

@@ -293,7 +293,7 @@ def without(sandbox: Sandbox, *functions: str) -> Iterator[None]:
     """The functions renamed, once PostgREST knows it."""
 
     def rename(old: str, new: str) -> None:
-        execute(sandbox, f"alter function public.{old}() rename to {new}")  # type: ignore[arg-type]
+        execute(sandbox, f"alter function public.{old} rename to {new}")  # type: ignore[arg-type]
 
     def are_there(there: bool) -> bool:
         replies = [

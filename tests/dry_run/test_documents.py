@@ -57,9 +57,3 @@ async def test_a_lint_says_nothing_of_what_is_not_there(
 ) -> None:
     answer = await ask(probe, **document)
     assert answer.status == "skip", answer.detail
-
-
-async def test_a_lint_still_fails_where_one_table_is_bare() -> None:
-    tables = {**NO_TABLES, "questions": {"rls": False}}
-    answer = await ask("permissions.lint_0013", tables=tables)
-    assert answer.status == "fail"

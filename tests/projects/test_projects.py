@@ -110,7 +110,7 @@ def combinations(seed: int, number: int) -> list[list[Variant]]:
 def test_a_run_that_ends_well_has_changed_nothing_whatever_the_triggers_do(
     zoo: Zoo, sample_seed: int, pytestconfig: pytest.Config
 ) -> None:
-    number = MANY if pytestconfig.getoption("all_projects") else COMBINATIONS
+    number = MANY if pytestconfig.getoption("--all-projects", default=False) else COMBINATIONS
     made = 0
     for chosen in combinations(sample_seed, number):
         names = [each.name for each in chosen]
