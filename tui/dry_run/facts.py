@@ -283,9 +283,9 @@ async def ask_declaration(
         if error.code != _NO_SUCH_FUNCTION:
             raise
         said = await _ask_environment(project, policy)
-        return (
-            said if dataset is None else replace(said, dataset=await _described(project, dataset))
-        )
+        if dataset is None:
+            return said
+        return replace(said, dataset=await _fit_to_description(project, dataset))
     try:
         preflight = Preflight.read(reply)
         word = preflight.at("declared_environment")
@@ -296,8 +296,8 @@ async def ask_declaration(
     return Declaration(word, preflight.document, dataset=dataset)
 
 
-async def _described(project: Project, dataset: Dataset) -> Dataset | None:
-    """A run fitted to lengths, labels and NOT NULL, which is all that the API description tells."""
+async def _fit_to_description(project: Project, dataset: Dataset) -> Dataset | None:
+    """A run fitted to the API description: lengths, labels and NOT NULL."""
     try:
         definitions = (await project.openapi())["definitions"]
         tables = {
@@ -507,7 +507,7 @@ class Facts:
         return reply
 
     async def columns(self, relation: str) -> dict[str, Column] | None:
-        """Columns of a table or the view, in order; None where there is none.
+        """Columns of a table or the view, in order; None without such a relation.
 
         By the preflight function, or else by the API description.
         """
@@ -647,14 +647,15 @@ def _plain(spelt: str) -> str:
 
 
 def _impatient(project: Project) -> Project:
-    """The same connection, repeating a failed request at once or not at all."""
+    """The same connection, repeating a failed request sooner."""
     policy = project.policy
     hurried = copy.copy(project)
     hurried.policy = replace(
         policy,
-        attempts=min(policy.attempts, 5),
+        # All is asked at once: where requests are counted, most are refused at first.
+        busy_attempts=2 * policy.attempts,
         base_s=min(policy.base_s, 0.25),
-        cap_s=min(policy.cap_s, 1.0),
+        cap_s=min(policy.cap_s, 0.75),
         patience_s=_LONGEST_WAIT_S,
     )
     return hurried

@@ -35,6 +35,8 @@ _UNEXPECTED_TRIES: Final = 2
 _UNEXPECTED_WAIT: Final = 4
 # What making a user takes a server, until its own replies tell.
 _USUAL_WORK_S: Final = 0.03
+# What a server answers that has too much to do, or allows no more.
+_BUSY: Final = frozenset({429, 503})
 # What the latest reply counts for in the mean of them.
 _LATEST_REPLY: Final = 0.3
 
@@ -48,6 +50,8 @@ class RetryPolicy:
         cap_s: Longest wait in seconds, unless the server asks for more.
         deadline_s: Seconds one attempt may take in all. httpx bounds each read only, so a body that
             trickles in would otherwise hold a run for ever.
+        busy_attempts: Sendings in all of a request that is answered 429 or 503, which whoever counts
+            requests does at once; None for as many as of any other.
         patience_s: A server that asks for a longer wait than this is not asked again.
         once: Statuses of a gateway after which a request is not sent again.
     """
@@ -56,6 +60,7 @@ class RetryPolicy:
     base_s: float = 0.5
     cap_s: float = 8.0
     deadline_s: float = 120.0
+    busy_attempts: int | None = None
     patience_s: float = float("inf")
     once: frozenset[int] = frozenset()
 
@@ -212,6 +217,8 @@ def _tries(error: ProjectError, lane: Lane, policy: RetryPolicy) -> int:
     gave_up = error.code is None and error.status in policy.once
     if not error.transient or gave_up or (error.retry_after_s or 0.0) > policy.patience_s:
         return 1
+    if error.status in _BUSY and policy.busy_attempts is not None:
+        return policy.busy_attempts
     return policy.attempts
 
 
