@@ -24,6 +24,9 @@ async def ask(probe: str, **document: Any) -> ProbeFinished:
     async def handler(request: web.Request) -> web.Response:
         if request.path.endswith("/analytics_heatmap_preflight"):
             return web.json_response({"schema": 1, **document})
+        told = document.get("tables", NO_TABLES).get(request.path.rpartition("/")[2])
+        if told is not None and told["rls"] is not None:
+            return web.json_response([], headers={"Content-Range": "*/0"})
         return web.json_response({})
 
     async with context_on(handler) as context:
@@ -57,3 +60,9 @@ async def test_a_lint_says_nothing_of_what_is_not_there(
 ) -> None:
     answer = await ask(probe, **document)
     assert answer.status == "skip", answer.detail
+
+
+async def test_a_lint_fails_where_one_table_is_bare() -> None:
+    tables = {name: {"rls": name != "questions"} for name in NO_TABLES}
+    answer = await ask("permissions.lint_0013", tables=tables)
+    assert answer.status == "fail", answer
