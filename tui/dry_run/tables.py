@@ -1,4 +1,4 @@
-"""Do the project's tables take what a run writes, give it back, and let it be removed?
+"""Whether the tables take a run's rows, give them back, let them be removed.
 
 Part of the schema group, beside `schema`, which looks at the heatmap's own objects.
 """
@@ -118,7 +118,7 @@ async def tables(facts: Facts) -> Finding:
 
 
 async def _lacking(facts: Facts, missing: list[str]) -> Finding | None:
-    """The verdict on a schema that lacks most of what a run needs: another application's."""
+    """A failure where most columns are absent: another application's schema."""
     there = 0
     for table, needed in FILLED.items():
         if table in missing:
@@ -243,7 +243,7 @@ async def keys(facts: Facts) -> Finding:
 
 
 def _collides(table: str, unique: set[str], *, nulls_differ: bool) -> bool:
-    """Whether synthetic rows may be alike in columns that have to be unique together.
+    """Whether synthetic rows may be alike in columns of a unique key.
 
     A column that no run fills is taken for one that keeps them apart.
     """
@@ -366,7 +366,7 @@ def _qualified(table: str) -> str:
 def _triggers(
     preflight: Preflight, names: Iterable[str]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Enabled triggers of tables that fire when a run writes or deletes, with their table."""
+    """Enabled triggers that fire when a run writes or deletes, by table."""
     for table in names:
         for trigger in preflight.many("tables", table, "triggers"):
             if trigger["enabled"] and {"insert", "delete"} & set(trigger["events"]):
@@ -378,7 +378,7 @@ def _name(table: str, trigger: Mapping[str, Any]) -> str:
 
 
 async def triggers(facts: Facts) -> Finding:
-    """What else does a write to the three tables run, and is any of it known to call out?
+    """What else a write to the three tables runs, and whether it calls out.
 
     By the name of the trigger's function: what a function of the project's own does inside is not
     looked at.

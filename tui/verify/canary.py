@@ -1,4 +1,4 @@
-"""The canary: one user, one question and one response, before a run writes all the others.
+"""The canary: one user, question and response, before all the others.
 
 What no catalog tells is found with three rows: a trigger that refuses, swallows, changes or keeps
 them, a project that rolls every write back, a table that refuses a delete, an auth server that
@@ -29,14 +29,12 @@ if TYPE_CHECKING:
     Insert = Callable[[str, list[Row], Sequence[str]], Awaitable[None]]
 
 _ROLLED_BACK: Final = "PostgREST rolls every write back (db-tx-end)"
-
-
 # A trigger that drops some answers must not be taken for one that drops them all.
 _RESPONSES: Final = 4
 
 
 class Canary:
-    """Writes three rows, reads them back, deletes them and counts that they are gone.
+    """Writes three rows, reads them back, deletes and counts them.
 
     Args:
         context: The run, its journal open.
@@ -97,7 +95,7 @@ class Canary:
             raise self._context.causes.name(error, table, "insert") from None
 
     async def _respond(self) -> stored.Beside:
-        """Write the response, another one where it is dropped; compare what is stored."""
+        """Write a response, another where it is dropped; compare what is stored."""
         beside = stored.Beside(self._context.causes)
         for number, response in enumerate(self._responses):
             self._context.cancellation.check()
@@ -154,7 +152,7 @@ class Canary:
 
 
 def _unlike(answers: Sequence[Answer]) -> list[Answer]:
-    """The last answer, and a few others as if they were the same user's, right and wrong."""
+    """The last answer and a few others, right and wrong, as the same user's."""
     last = answers[-1]
     others = [answer._replace(user=last.user) for answer in answers[:-1]]
     others.sort(key=lambda answer: (answer.correct == last.correct, answer.ms is None))

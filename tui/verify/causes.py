@@ -51,7 +51,7 @@ class Causes:
 
     def triggers(self, table: str, event: str) -> list[str]:
         """Enabled triggers that fire on `insert` or `delete`, each with its function."""
-        return [f"{each['name']} ({_function(each)})" for each in self._firing(table, event)]
+        return [_named(each) for each in self._firing(table, event)]
 
     def writers(self, table: str, column: str | None = None) -> str:
         """What could have changed a column, or dropped rows, at an insert."""
@@ -83,18 +83,14 @@ class Causes:
         ]
 
     def keepers(self, table: str) -> dict[str, str]:
-        """Triggers and rules that may keep rows from being deleted, for `alter table`.
+        """Triggers and rules that may keep rows from being deleted.
 
         Returns:
             For each, in words, `trigger t` or `rule r`.
         """
-        found = [
-            each
-            for each in self._listed(table, "triggers")
-            if each.get("enabled") and "delete" in each.get("events", ("delete",))
-        ]
+        found = self._firing(table, "delete")
         before = [each for each in found if each.get("timing") in {"before", "instead of"}]
-        kept = {_named(each): f"trigger {quoted(each.get('name'))}" for each in before or found}
+        kept = {_named(each): f"trigger {quoted(each['name'])}" for each in before or found}
         return kept | {
             f"rule {each.get('name')}": f"rule {quoted(each.get('name'))}"
             for each in self._listed(table, "rules")
@@ -183,7 +179,7 @@ def _of_its_own(error: ProjectError, table: str) -> bool:
 
 
 def _named(trigger: Mapping[str, Any]) -> str:
-    return f"{trigger.get('name')} ({_function(trigger)})"
+    return f"{trigger['name']} ({_function(trigger)})"
 
 
 def quoted(name: object) -> str:

@@ -64,7 +64,7 @@ class Cycle:
         refresh_runs: How often the refresh is timed after the write, at least once.
         command: What removes the rows of a run that could not clean up.
         report_crash: Writes an internal error's report; says where it is.
-        no_canary: Why there is to be no canary; None where there is one.
+        no_canary: Why the canary is left out, or None.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class Cycle:
             await self._write_rows("responses", self._responses(), progress)
 
     async def _write_rows(self, table: str, rows: Iterable[Row], progress: OpenStage) -> None:
-        """Write rows in batches; where one is too much, it and all later ones are halved."""
+        """Write rows in batches, halved from the first one that is too much."""
         size = self._volume.batch
 
         async def write(batch: list[Row]) -> None:
@@ -218,7 +218,7 @@ class Cycle:
             await self._writer.insert(table, rows, unique=unique)
 
     def _responses(self) -> Iterator[Row]:
-        """All responses, made when they are needed; their aggregates are kept, the rows are not."""
+        """All responses, made when needed; only their aggregates are kept."""
         for number in range(self._volume.questions):
             answers = self._dataset.answers(number)
             self._state.expected += self._dataset.expected(number, answers)
@@ -248,7 +248,7 @@ class Cycle:
                 progress.advance()
 
     async def _check(self) -> None:
-        """Compare with what was sent, and where that is not there, with what is stored."""
+        """Compare the view with what was sent, then with what is stored."""
         project, ids, expected = self._project, self._dataset.question_ids, self._state.expected
         with self._context.stage(
             Stage.CHECK, len(expected), "comparing every aggregate"
@@ -307,7 +307,7 @@ class Cycle:
                 self._emit(Notice(text, warning=True))
 
     async def _second_half(self) -> None:
-        """Clean up, refresh, audit; what is left stays unknown where it could not be counted."""
+        """Clean up, refresh, audit; what cannot be counted stays unknown."""
         state = self._state
         try:
             await self._cancellation.guard_clean_up(self._clean_up())

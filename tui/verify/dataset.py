@@ -47,7 +47,7 @@ _QUICK_MS, _SLOW_MS = 2_000, 60_000
 
 
 class Answer(NamedTuple):
-    """One user's answer to one question. A tuple, because a run makes a million of them.
+    """One user's answer to one question; a tuple, as there are a million.
 
     Attributes:
         user: Number of the user.
@@ -81,7 +81,7 @@ class Samples(NamedTuple):
         return [*self.rows, *({**self.rows[0], **each} for each in self.variants)]
 
     def written(self) -> dict[str, Any]:
-        """As the preflight function takes them: of every row but the first what differs."""
+        """As the preflight takes them: of all rows but the first what differs."""
         first, *others = self.rows
         different = [
             {name: value for name, value in row.items() if value != first[name]} for row in others
@@ -251,7 +251,7 @@ class Dataset:
         return rows
 
     def samples(self) -> dict[str, Samples]:
-        """Rows of each table that stand for all: first and last, two alike, each value once."""
+        """Rows that stand for all: first and last, two alike, each value once."""
         topics, lesions = len(self.plan.topics), len(self.plan.lesions)
         periods = {
             ("topic",): topics,
@@ -289,7 +289,7 @@ class Dataset:
         }
 
     def _duration(self, draw: Callable[[], float]) -> int | None:
-        """Milliseconds to answer, None for one in ten: mostly some 20 s, half in steps that tie."""
+        """Milliseconds, None for one in ten: mostly some 20 s, half in equal steps."""
         shortest, longest = self.plan.durations
         if draw() < 0.1 and self.plan.lacks_durations:
             return None
@@ -346,7 +346,7 @@ def aggregates(
 
 
 def normalize_lesion(text: str | None) -> str | None:
-    """A lesion tag as the view groups it: NFKC, lower case, single spaces; None when empty."""
+    """A lesion as the view groups it: NFKC, lower case, single spaces, or None."""
     if text is None:
         return None
     return " ".join(unicodedata.normalize("NFKC", text).split()).lower() or None
@@ -354,12 +354,12 @@ def normalize_lesion(text: str | None) -> str | None:
 
 @lru_cache(maxsize=65_536)
 def rate(correct: int, attempts: int) -> Decimal:
-    """Correct / attempts to two decimals, half away from zero, as `round(numeric, 2)` does."""
+    """Correct / attempts, rounded as `round(numeric, 2)`: half away from zero."""
     return (Decimal(correct) / Decimal(attempts)).quantize(_HUNDREDTH, ROUND_HALF_UP)
 
 
 def median(durations: Iterable[int]) -> Decimal | None:
-    """Median in milliseconds, the mean of the middle two for even counts; None when empty."""
+    """Median in milliseconds; of even counts the mean of the middle two."""
     values = sorted(durations)
     # Half of a sum of whole numbers is exact as a float far beyond any duration.
     return Decimal(statistics.median(values)).normalize() if values else None

@@ -322,7 +322,7 @@ class CanaryFinished:
     """One row of each kind was written, read back and deleted first; or why not.
 
     Attributes:
-        left_out: Why there was none; None where there was.
+        left_out: Why there was none, or None.
         deviations: How what was stored differs from what was sent.
         seconds: How long it took.
     """

@@ -1,4 +1,4 @@
-"""What the rows of a run hold, and from where: fitted to the project by its catalog.
+"""What a run's rows hold, and from where, fitted to a project's catalog.
 
 A plan starts from what a run means to write. Where a column takes no such value, or needs one that
 a run has no meaning for, the plan takes the next of what could stand there: the key of an existing
@@ -101,7 +101,7 @@ class Fill(NamedTuple):
 
 
 def grouped(fills: Iterable[Fill]) -> list[tuple[str, str]]:
-    """Fills as a table: the name of the table, and columns of one source with it, a line each."""
+    """Table and text of each line: the columns filled from one source."""
     lines: dict[tuple[str, str], list[str]] = defaultdict(list)
     for each in fills:
         lines[each.table, each.source].append(each.column)
@@ -189,7 +189,7 @@ class Plan:
         }
 
     def _key(self, table: str, column: str, value: Any) -> str:
-        """By what a row's value is known among refusals: itself, or what it is made by."""
+        """What stands for a value among refusals: itself, or its template."""
         if table == "questions" and column == "slug":
             return _key(self.form.begins + self.form.run)
         if table == "questions" and column in self.texts:
@@ -242,7 +242,7 @@ def _empty(columns: Iterable[str], rows: Sequence[Row]) -> list[str]:
 
 
 def _to_blame(columns: Sequence[str], rows: Sequence[Row]) -> Sequence[str]:
-    """The column to change so that rows meet a constraint: one that is empty, else the first."""
+    """The column to change to meet a constraint: an empty one, else the first."""
     return (_empty(columns, rows) or columns)[:1]
 
 
@@ -431,7 +431,7 @@ class _Planner:
         return [each for each in self._many_of(table, "checks") if column in each["columns"]]
 
     def _durations(self) -> tuple[int, int, bool, bool]:
-        """Shortest, longest, whether others between them are taken, whether none at all is."""
+        """Shortest and longest; whether those between, and none, are taken."""
         table, column = "responses", "ms_to_answer"
         self._fill(table, column, "synthetic")
         named = sorted(
@@ -543,7 +543,7 @@ class _Planner:
 
 
 def _type(column: Mapping[str, Any]) -> str:
-    """PostgreSQL's name of a type without modifier; of a domain, of what it stands on."""
+    """A type's name without modifier; of a domain, of the type under it."""
     return re.sub(r"\(.*\)", "", str(column.get("base") or column.get("type") or ""))
 
 

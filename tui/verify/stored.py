@@ -1,4 +1,4 @@
-"""What a run sent beside what is stored of it: a trigger may have changed or dropped rows.
+"""What a run sent beside what is stored, which triggers may have changed.
 
 The expectation stays what it is: it is computed from stored rows just as from sent ones.
 """
@@ -118,7 +118,7 @@ async def rows_of(project: Project, table: str, conditions: Sequence[Filter]) ->
 async def read_back(
     project: Project, dataset: Dataset, causes: Causes
 ) -> tuple[list[AggregateRow], tuple[Deviation, ...]]:
-    """A run's rows as stored: the aggregates of them, and how they differ from what was sent.
+    """Aggregates of a run's rows as stored, and how those differ from the sent.
 
     Raises:
         ProjectError: They could not be read, or none is stored.
