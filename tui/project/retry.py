@@ -50,8 +50,8 @@ class RetryPolicy:
         cap_s: Longest wait in seconds, unless the server asks for more.
         deadline_s: Seconds one attempt may take in all. httpx bounds each read only, so a body that
             trickles in would otherwise hold a run for ever.
-        busy_attempts: Sendings in all of a request that is answered 429 or 503, which whoever counts
-            requests does at once; None for as many as of any other.
+        busy_attempts: Attempts in all where the reply is 429 or 503, as of a gateway that counts
+            requests; None for `attempts`.
         patience_s: A server that asks for a longer wait than this is not asked again.
         once: Statuses of a gateway after which a request is not sent again.
     """
