@@ -9,7 +9,8 @@ import pytest
 
 from tests.verify.conftest import contents, finish, open_session, trigger
 from tui.errors import ExitCode
-from tui.verify.events import Event, Notice, Outcome
+from tui.verify.events import Event, Mode, Notice, Outcome, StageStarted
+from tui.verify.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from supabase_auth.types import UserResponse
 
     from tui.sandbox import Sandbox
-    from tui.verify.result import Result
 
 MEDDLE = "drop function public.meddle() cascade"
 BEFORE_REQUEST = """
@@ -62,6 +62,19 @@ async def cycle(sandbox: Sandbox) -> tuple[Result, int]:
         seen.method == "POST" and seen.path.partition("?")[0] in writes
         for seen in sandbox.requests()
     )
+
+
+async def test_a_stop_during_it_is_one_of_a_run_that_may_have_written(sandbox: Sandbox) -> None:
+    events: list[Event] = []
+    async with open_session(sandbox, users=9, questions=20) as session:
+        await finish(session.cycle(), events.append)
+    result = Result(Mode.CYCLE)
+    for event in events:
+        if isinstance(event, StageStarted):
+            break
+        result.apply(event)
+    assert result.canary is not None
+    assert result.may_have_written
 
 
 async def test_three_rows_come_and_go_before_the_others(

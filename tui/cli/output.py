@@ -145,7 +145,7 @@ class Interruptions:
 
     @property
     def _writing(self) -> bool:
-        return self._run is not None and self._run.result.has_begun_stages
+        return self._run is not None and self._run.result.may_have_written
 
     def _signalled(self, name: str) -> None:
         self.reason = self.reason or REASONS[name]

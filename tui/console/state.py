@@ -214,7 +214,7 @@ class State:
     @property
     def has_written(self) -> bool:
         """Whether the run under way may have written something already."""
-        return self.is_writing and self.run is not None and self.run.has_begun_stages
+        return self.is_writing and self.run is not None and self.run.may_have_written
 
     @property
     def is_busy(self) -> bool:

@@ -494,7 +494,7 @@ def _probe_counts(result: Result) -> str:
 def _wrote(result: Result) -> bool:
     """Whether the run came as far as writing."""
     ended = result.finished is not None and result.finished.outcome in _BEFORE_WRITING
-    return result.has_begun_stages or not ended
+    return result.may_have_written or not ended
 
 
 def _wrote_all(result: Result) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tui.project import ProjectError
 from tui.verify import leftovers, stored
 from tui.verify.causes import AUTH_USERS
-from tui.verify.events import CanaryFinished, Notice
+from tui.verify.events import CanaryFinished, CanaryStarted, Notice
 from tui.verify.run import together
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Canary:
         context, began = self._context, time.perf_counter()
         if context.journal is not None:
             context.journal.note("canary")
+        context.emit(CanaryStarted())
         context.emit(Notice("canary: one user, one question and one response first"))
         await together(self._create_user(), self._write("questions", self._question))
         context.cancellation.check()

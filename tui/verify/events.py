@@ -318,6 +318,11 @@ class Deviation:
 
 
 @dataclass(frozen=True, slots=True)
+class CanaryStarted:
+    """The first rows of a run are about to be written."""
+
+
+@dataclass(frozen=True, slots=True)
 class CanaryFinished:
     """One row of each kind was written, read back and deleted first; or why not.
 
@@ -491,6 +496,7 @@ Event = (
     | StageProgress
     | StageFinished
     | RefreshTimed
+    | CanaryStarted
     | CanaryFinished
     | CheckFinished
     | SampleTaken

@@ -15,6 +15,7 @@ from tui.verify.events import (
     CLEAN_UP,
     AuditFinished,
     CanaryFinished,
+    CanaryStarted,
     Cancelling,
     CheckFinished,
     DryRunFinished,
@@ -167,6 +168,7 @@ class Result:
         self.retries = 0
         self.notices: list[Notice] = []
         self.refreshes: list[RefreshTimed] = []
+        self.canary_began = False
         self.canary: CanaryFinished | None = None
         self.check: CheckFinished | None = None
         self.sample: SampleTaken | None = None
@@ -209,6 +211,8 @@ class Result:
                 self.notices.append(event)
             case RefreshTimed():
                 self.refreshes.append(event)
+            case CanaryStarted():
+                self.canary_began = True
             case CanaryFinished():
                 self.canary = event
             case CheckFinished():
@@ -292,9 +296,9 @@ class Result:
         return self.dry_run is not None and self.dry_run.ready
 
     @property
-    def has_begun_stages(self) -> bool:
+    def may_have_written(self) -> bool:
         """Whether something may have been written or deleted."""
-        return any(line.began is not None for line in self.stages.values())
+        return self.canary_began or any(line.began is not None for line in self.stages.values())
 
     @property
     def cleaning_up(self) -> bool:
