@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from tests.sandbox.helpers import options as sandbox_options
+from tui import redact
 from tui.sandbox import Sandbox, start_sandbox_sync
 
 if TYPE_CHECKING:
@@ -99,8 +100,10 @@ def sample_seed(pytestconfig: pytest.Config) -> int:
 def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give each test a home, state, configuration and working directory of its own.
 
-    So no test finds an operator's `.env`, journal or history, and none leaves one behind.
+    So no test finds an operator's `.env`, journal or history, and none leaves one behind; nor does
+    one mask what another had for a key.
     """
+    monkeypatch.setattr(redact, "_live", set(redact._live))
     home = tmp_path_factory.mktemp("home")
     for name in CONSOLE_VARIABLES:
         monkeypatch.delenv(name, raising=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -9,6 +10,8 @@ import pytest
 
 from tests.verify.conftest import contents, finish, open_session, trigger
 from tui.errors import ExitCode
+from tui.verify.canary import _unlike
+from tui.verify.dataset import Answer
 from tui.verify.events import Event, Mode, Notice, Outcome, StageStarted
 from tui.verify.result import Result
 
@@ -309,3 +312,9 @@ async def test_a_session_on_the_sandbox_has_none_unless_it_is_asked_for(sandbox:
         result = await finish(session.cycle())
     assert result.canary is not None
     assert result.canary.left_out == "the sandbox is known"
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_where_all_users_answer_alike_it_answers_both_ways(right: bool) -> None:
+    alike = [Answer(user, datetime(2026, 1, 5, tzinfo=UTC), right, 900) for user in range(9)]
+    assert {each.correct for each in _unlike(alike)} == {True, False}

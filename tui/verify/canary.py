@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     Insert = Callable[[str, list[Row], Sequence[str]], Awaitable[None]]
 
 _ROLLED_BACK: Final = "PostgREST rolls every write back (db-tx-end)"
-# A trigger that drops some answers must not be taken for one that drops them all.
-_RESPONSES: Final = 4
 
 
 class Canary:
@@ -55,6 +53,7 @@ class Canary:
         spelled = number if len(str(number)) == len(str(longest)) else longest
         own_id = str(one_more.question_ids[number])
         self._question = {**one_more.question(spelled), "id": own_id}
+        # A trigger that drops some answers must not be taken for one that drops them all.
         self._responses = [
             one_more.responses(dataset.questions, [answer])[0]
             for answer in _unlike(one_more.answers(dataset.questions))
@@ -153,8 +152,8 @@ class Canary:
 
 
 def _unlike(answers: Sequence[Answer]) -> list[Answer]:
-    """The last answer and a few others, right and wrong, as the same user's."""
+    """The last answer, the same wrong instead of right or the reverse, and two others."""
     last = answers[-1]
     others = [answer._replace(user=last.user) for answer in answers[:-1]]
     others.sort(key=lambda answer: (answer.correct == last.correct, answer.ms is None))
-    return [last, *others[: _RESPONSES - 2], *others[-1:]]
+    return [last, last._replace(correct=not last.correct), *others[:1], *others[1:][-1:]]

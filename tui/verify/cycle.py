@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tui.settings import Volume
     from tui.verify.dataset import Dataset
     from tui.verify.events import RunFinished, Tally
+    from tui.verify.leftovers import Leftovers
     from tui.verify.plan import Row
     from tui.verify.purge import PurgeCommand
     from tui.verify.run import OpenStage, RunContext
@@ -324,36 +325,50 @@ class Cycle:
         Raises:
             ProjectError: What there is could not be found out.
         """
-        state, context = self._state, self._context
-        found = state.found or await leftovers.find(self._project, self._dataset.run_id)
-        clean_up = CleanUp(context, found)
-        problems: list[str] = []
-        try:
-            clean_up.check_cap(command=lambda count: self._command.line(unexplained=count))
-        except Unexplained as error:
-            problems.append(error.message)
-        else:
-            await together(
-                *(
-                    (self._questions_then_refresh(clean_up), clean_up.users())
-                    if await clean_up.responses()
-                    else (self._final_refresh(clean_up),)
-                )
-            )
-        with context.stage(Stage.AUDIT, None, "counting what is left") as progress:
-            audit = state.audit = await self._count()
-            progress.advance(audit.leftovers.total)
-        self._emit(audit)
+        state = self._state
+        clean_up = await self._remove(
+            state.found or await leftovers.find(self._project, self._dataset.run_id)
+        )
+        audit = await self._audit()
+        if audit.leftovers.total and not clean_up.problems:
+            late = await leftovers.find(self._project, self._dataset.run_id)
+            if late.tally.total:
+                # A write that a gateway gave up on may be carried out after the delete.
+                self._emit(Notice(f"came in after the clean-up, so once more: {late.tally}"))
+                clean_up = await self._remove(late)
+                audit = await self._audit()
         clean_up.explain(audit.leftovers)
-        problems += clean_up.problems
         state.remedy = clean_up.remedy(audit.leftovers, [self._dataset.run_id])
         unknown = audit.in_view is None and not state.refreshed
         if audit.leftovers.total or audit.in_view or unknown:
-            state.problems += problems
+            state.problems += clean_up.problems
         else:
             # A delete that failed for good may have been carried out all the same: the audit says.
-            for text in problems:
+            for text in clean_up.problems:
                 self._emit(Notice(f"overcome: {text}"))
+
+    async def _remove(self, found: Leftovers) -> CleanUp:
+        clean_up = CleanUp(self._context, found)
+        try:
+            clean_up.check_cap(command=lambda count: self._command.line(unexplained=count))
+        except Unexplained as error:
+            clean_up.add_problem(error.message)
+            return clean_up
+        await together(
+            *(
+                (self._questions_then_refresh(clean_up), clean_up.users())
+                if await clean_up.responses()
+                else (self._final_refresh(clean_up),)
+            )
+        )
+        return clean_up
+
+    async def _audit(self) -> AuditFinished:
+        with self._context.stage(Stage.AUDIT, None, "counting what is left") as progress:
+            audit = self._state.audit = await self._count()
+            progress.advance(audit.leftovers.total)
+        self._emit(audit)
+        return audit
 
     async def _questions_then_refresh(self, clean_up: CleanUp) -> None:
         await clean_up.questions()
