@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.sweeps.test_faults import TRIGGERS, execute
 from tests.verify.conftest import contents, finish, open_session
 from tui.verify.events import Outcome
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 # Each is hit twice; how many there are depends on how batches grow.
 LEAST_EVENTS = 30
 SAMPLE = 5
+# What else is wrong while a run is killed: nothing, the gateway, the project's own triggers.
+TROUBLE = ("", "e522=0.1", *TRIGGERS)
 VOLUME = {"users": 9, "questions": 24, "batch": 27}
 
 
@@ -66,8 +69,16 @@ async def test_a_killed_run_is_found_and_removed(
     ]
     chosen = points if full else rng.sample(points, SAMPLE)
     tally: Counter[str] = Counter()
-    for event, delay_s in chosen:
-        ended = kill_a_run(arena, event, delay_s)
+    for number, (event, delay_s) in enumerate(chosen):
+        trouble = TROUBLE[number % len(TROUBLE)]
+        make, take_back = TRIGGERS.get(trouble, ("", ""))
+        execute(arena, make)
+        arena.set_faults(trouble if "=" in trouble else None)
+        try:
+            ended = kill_a_run(arena, event, delay_s)
+        finally:
+            arena.set_faults(None)
+            execute(arena, take_back)
         tally["ended before the kill"] += ended is not None
         async with open_session(arena) as session:
             left = contents(arena) != before
@@ -79,7 +90,8 @@ async def test_a_killed_run_is_found_and_removed(
             assert purged.finished is not None
             assert purged.finished.outcome is Outcome.CLEAN, purged.finished
             assert session.journals == []
-        assert contents(arena) == before, f"event {event} + {delay_s * 1000:.0f} ms"
+        where = f"event {event} + {delay_s * 1000:.0f} ms, {trouble or 'no trouble'}"
+        assert contents(arena) == before, where
     with capsys.disabled():
         if full:
             print(
