@@ -104,6 +104,40 @@ async def test_how_old_a_run_is_the_projects_clock_says(
     untouched()
 
 
+@pytest.mark.parametrize(
+    "check",
+    ["length(slug) <= 24", "slug ~ '^[a-z_0-9]+$'", "length(slug) <= 18", "slug ~ '^[a-z-]+$'"],
+)
+async def test_a_run_whose_tag_had_to_fit_is_found_and_purged_from_elsewhere(
+    sandbox: Sandbox,
+    untouched: Callable[[], None],
+    left_elsewhere: Callable[[Path], Awaitable[str]],
+    tmp_path: Path,
+    check: str,
+) -> None:
+    with psycopg.connect(sandbox.db_url, autocommit=True) as connection:
+        connection.execute(
+            f"alter table questions add constraint fits check ({check}) not valid".encode()
+        )
+        try:
+            run_id = await left_elsewhere(tmp_path)
+            slugs = connection.execute(
+                "select slug from questions where id = any(%s)",
+                ([leftovers.id_of(run_id, "question", number) for number in range(20)],),
+            ).fetchall()
+            assert len(slugs) == 20
+            assert not any(slug == leftovers.slug(run_id, 0) for (slug,) in slugs)
+            async with open_session(sandbox) as here:
+                dry = await finish(here.dry_run())
+                assert "20 questions" in dry.probes["leftovers.questions"].detail
+                purged = await finish(here.purge(runs=[run_id]))
+                assert purged.finished is not None
+                assert purged.finished.outcome is Outcome.CLEAN, purged.finished
+        finally:
+            connection.execute("alter table questions drop constraint fits")
+    untouched()
+
+
 async def test_a_run_under_way_here_is_neither_a_leftover_nor_purged(
     sandbox: Sandbox, untouched: Callable[[], None]
 ) -> None:
