@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from tui.guard.api_key import KeyFacts, KeyKind, read_key
 from tui.project import (
+    APPLY_PREFLIGHT,
     PAGE,
     PREFLIGHT,
     VIEW,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TIMEOUT_S: Final = 10.0
-APPLY_PREFLIGHT: Final = "apply sql/analytics_heatmap_preflight.sql"
 ONE_USER: Final = "/auth/v1/admin/users?page=1&per_page=1"
 # How the API description of newer servers writes types; smallint and integer are one there.
 _SPELLINGS: Final = {"int32": "integer", "int64": "bigint"}

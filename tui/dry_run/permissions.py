@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.dry_run.facts import AMBIGUOUS, APPLY_PREFLIGHT, UnansweredError, is_broken
+from tui.dry_run.facts import AMBIGUOUS, UnansweredError, is_broken
 from tui.dry_run.probe import APPLY, Finding, Probe, failed, listed, passed, skipped, warned
 from tui.project import (
+    APPLY_PREFLIGHT,
     ENVIRONMENT,
     PREFLIGHT,
     READER,

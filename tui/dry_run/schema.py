@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from tui.dry_run import tables
 from tui.dry_run.facts import (
     AMBIGUOUS,
-    APPLY_PREFLIGHT,
     Preflight,
     UnansweredError,
     is_broken,
@@ -17,6 +16,7 @@ from tui.dry_run.probe import APPLY, Finding, Probe, failed, listed, passed, ski
 from tui.heatmap.formatting import utc_iso
 from tui.heatmap.rows import COLUMNS
 from tui.project import (
+    APPLY_PREFLIGHT,
     PREFLIGHT,
     READER,
     REFRESH,

@@ -9,9 +9,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.dry_run.facts import APPLY_PREFLIGHT, READ, Preflight, UnansweredError
+from tui.dry_run.facts import READ, Preflight, UnansweredError
 from tui.dry_run.probe import Finding, Probe, failed, listed, passed, skipped, warned
-from tui.project import PREFLIGHT, Denied, Missing, ProjectError
+from tui.project import APPLY_PREFLIGHT, PREFLIGHT, Denied, Missing, ProjectError
 from tui.verify.causes import quoted
 from tui.verify.events import ProbeStatus
 
@@ -158,7 +158,9 @@ async def columns(facts: Facts) -> Finding:
                     unknown.append(f"{name} is {kind or 'of no type'}")
                     continue
                 problems.append(f"{name} is {kind}, not {wanted}")
-                repairs.append(f"make {name} {wanted}")
+                # Where the database describes itself, a run may do without an id of its own.
+                of_theirs = (table, column) == ("responses", "id")
+                repairs.append(APPLY_PREFLIGHT if of_theirs else f"make {name} {wanted}")
             elif column == "status" and labels and "published" not in labels:
                 problems.append(f"{name} has no label 'published'")
                 repairs.append(f"give the type of {name} the label 'published'")

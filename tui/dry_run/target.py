@@ -10,11 +10,11 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from tui.dry_run.facts import APPLY_PREFLIGHT, Preflight, UnansweredError, may_be_service
+from tui.dry_run.facts import Preflight, UnansweredError, may_be_service
 from tui.dry_run.probe import Finding, Probe, failed, passed, warned
 from tui.guard.hosts import is_loopback, project_ref
 from tui.guard.target import declared_by_database
-from tui.project import PREFLIGHT, ProjectError, ProjectUnreachable
+from tui.project import APPLY_PREFLIGHT, PREFLIGHT, ProjectError, ProjectUnreachable
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """A Supabase project; the only importer of supabase-py and httpx."""
 
 from tui.project.client import (
+    APPLY_PREFLIGHT,
     ENVIRONMENT,
     PAGE,
     PREFLIGHT,
@@ -25,6 +26,7 @@ from tui.project.retry import RetryNotice, RetryPolicy
 from tui.project.writer import NewUser, Refresh, Writer
 
 __all__ = [
+    "APPLY_PREFLIGHT",
     "ENVIRONMENT",
     "GATEWAY_TIMEOUT",
     "IDS_PER_REQUEST",

@@ -34,6 +34,7 @@ VIEW: Final = "analytics_heatmap_agg"
 READER: Final = "analytics_heatmap_admin"
 REFRESH: Final = "analytics_refresh_heatmap"
 PREFLIGHT: Final = "analytics_heatmap_preflight"
+APPLY_PREFLIGHT: Final = "apply sql/analytics_heatmap_preflight.sql"
 ENVIRONMENT: Final = "analytics_heatmap_environment"
 
 # Asking for more than the server's max-rows is harmless; asking for this much keeps a page small.

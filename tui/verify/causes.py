@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.project import KeyRefused, ProjectUnreachable, TimedOut
+from tui.project import APPLY_PREFLIGHT, KeyRefused, ProjectUnreachable, TimedOut
 from tui.verify.leftovers import ANY_SLUG
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ _RESERVED: Final = re.compile(
     "references|returning|select|session_user|some|symmetric|system_user|table|then|to|"
     "trailing|true|union|unique|user|using|variadic|when|where|window|with"
 )
+# Values and constraints; what the database fills itself.
+_CONSTRAINT: Final = ("22", "23", "428C9")
 _OTHER_TROUBLE: Final = (KeyRefused, ProjectUnreachable, TimedOut)
 
 
@@ -125,6 +127,8 @@ class Causes:
             many = "one of the triggers" if len(named) > 1 else "the trigger"
             told = f"{context}; {many} on {table} may refuse it: {', '.join(named)}"
             error.args = (error.message + told,)
+        if not self.preflight and (error.code or "").startswith(_CONSTRAINT):
+            error.hint = f"{APPLY_PREFLIGHT}: a run fits itself to what that tells of the schema"
         reason = "the reason is in the project's Postgres log"
         if table == AUTH_USERS and reason not in (error.hint or ""):
             error.hint = f"{error.hint}; {reason}" if error.hint else reason
