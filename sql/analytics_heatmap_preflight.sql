@@ -852,7 +852,7 @@ declare
   refresher oid;
   gate oid;
   administrator jsonb;
-  refresh_running boolean;
+  locks jsonb;
   readable boolean;
   heatmap_words text;
   document jsonb;
@@ -866,12 +866,24 @@ begin
   end if;
 
   -- A first fill holds readers off for as long as it takes: what waits for it is left out.
-  select coalesce(bool_or(l.mode in ('ExclusiveLock', 'AccessExclusiveLock')), false),
-    coalesce(bool_and(l.mode <> 'AccessExclusiveLock'), true)
-  into refresh_running, readable
-  from pg_locks l
-  where l.relation = the_view and l.granted and l.pid <> pg_backend_pid()
-    and l.database = (select d.oid from pg_database d where d.datname = current_database());
+  select coalesce(jsonb_agg(to_jsonb(held) - 'readable' order by held.pid, held.relation), '[]'),
+    coalesce(bool_and(held.readable), true)
+  into locks, readable
+  from (
+    select l.relation::regclass::text as relation, l.pid, a.state, a.xact_start as since,
+      string_agg(l.mode, ', ' order by l.mode) as modes,
+      bool_and(l.relation <> the_view or l.mode <> 'AccessExclusiveLock') as readable
+    from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+    where l.granted and l.pid <> pg_backend_pid()
+      -- An autovacuum gives way.
+      and a.backend_type is distinct from 'autovacuum worker'
+      and l.database = (select d.oid from pg_database d where d.datname = current_database())
+      -- What a refresh waits for, and what a write waits for.
+      and (l.relation = the_view and l.mode <> 'AccessShareLock'
+        or l.relation = any (array(select to_regclass(t)::oid from unnest(tables) t)) and l.mode in
+          ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))
+    group by l.relation, l.pid, a.state, a.xact_start
+  ) held;
 
   select min(p.oid) filter (where p.proname = 'analytics_heatmap_admin'),
     min(p.oid) filter (where p.proname = 'analytics_refresh_heatmap')
@@ -916,6 +928,7 @@ begin
       'select jsonb_build_object(''refreshed_at'', r.refreshed_at, ''rows'', r.rows, '
       '''server_ms'', r.server_ms, ''concurrent'', r.concurrent) '
       'from analytics_private.heatmap_refresh r', null),
+    'locks', locks,
     'view', (
       select jsonb_build_object(
         'exists', c.oid is not null,
@@ -944,8 +957,7 @@ begin
           select jsonb_agg(i.indexrelid::regclass::text order by i.indexrelid::regclass::text)
           from pg_index i
           where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
-            and i.indexprs is null), '[]'),
-        'refresh_running', refresh_running)
+            and i.indexprs is null), '[]'))
       from (select) always left join pg_class c on c.oid = the_view),
     'index', (
       select jsonb_build_object(

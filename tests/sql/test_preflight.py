@@ -60,7 +60,7 @@ def test_intact_project(granted: Database) -> None:
         "view.populated": True,
         "view.stale": 0,
         "view.unique": ["public.analytics_heatmap_agg_idx"],
-        "view.refresh_running": False,
+        "locks": [],
         "last_refresh.rows": 1,
         "last_refresh.concurrent": True,
         "index.on_view": True,
@@ -391,8 +391,32 @@ def test_a_running_refresh_is_seen(ready: Database) -> None:
     owner = ready.connect()
     with owner.transaction():
         owner.execute("select public.analytics_refresh_heatmap()")
-        assert preflight(ready)["view"]["refresh_running"] is True
-    assert preflight(ready)["view"]["refresh_running"] is False
+        [held] = preflight(ready)["locks"]
+        assert held["relation"] == "public.analytics_heatmap_agg"
+        assert "ExclusiveLock" in held["modes"]
+        assert held["state"] == "idle in transaction"
+        assert held["pid"] == owner.info.backend_pid
+    assert preflight(ready)["locks"] == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "relation"),
+    [
+        ("create index on public.analytics_heatmap_agg (topic)", "analytics_heatmap_agg"),
+        ("create index on public.responses (created_at)", "responses"),
+        ("lock table public.questions in exclusive mode", "questions"),
+    ],
+)
+def test_what_a_run_would_wait_for_is_seen(ready: Database, statement: str, relation: str) -> None:
+    owner = ready.connect()
+    with owner.transaction():
+        owner.execute(statement.encode())
+        assert [each["relation"] for each in preflight(ready)["locks"]] == [f"public.{relation}"]
+        owner.execute("select from public.questions")
+    with owner.transaction():
+        owner.execute("select from public.analytics_heatmap_agg, public.responses limit 1")
+        owner.execute("update public.questions set topic = topic")
+        assert preflight(ready)["locks"] == []
 
 
 def test_a_refresh_that_holds_readers_off_is_described(ready: Database) -> None:
@@ -401,7 +425,8 @@ def test_a_refresh_that_holds_readers_off_is_described(ready: Database) -> None:
     with owner.transaction():
         owner.execute("refresh materialized view public.analytics_heatmap_agg")
         during = preflight(ready)
-    assert during["view"]["refresh_running"] is True
+    [held] = during["locks"]
+    assert "AccessExclusiveLock" in held["modes"]
     assert during["gate"]["reader"]["administrator"] is None
     assert during["view"]["stale"] is None
     assert [name for name, md5 in during["fingerprints"].items() if md5 is None] == [
@@ -410,7 +435,7 @@ def test_a_refresh_that_holds_readers_off_is_described(ready: Database) -> None:
         "index",
     ]
     for document in (before, during):
-        del document["view"]["refresh_running"], document["view"]["stale"]
+        del document["locks"], document["view"]["stale"]
         del document["gate"]["reader"]["administrator"]
         del document["server"]["now"]
         for left_out in ("view", "index", "all"):

@@ -148,3 +148,20 @@ async def test_deadlocks_and_failed_serializations_are_tried_again(
     assert result.finished is not None
     assert result.finished.outcome is Outcome.VERIFIED, result.finished
     assert result.retries >= 1
+
+
+async def test_a_transaction_that_idles_on_a_lock_is_found_before_the_first_write(
+    sandbox: Sandbox,
+) -> None:
+    with psycopg.connect(sandbox.db_url) as idle, psycopg.connect(sandbox.db_url) as other:
+        idle.execute("create index on analytics_heatmap_agg (topic)")
+        async with open_session(sandbox) as session:
+            found = (await finish(session.dry_run())).probes["volume.jobs"]
+            assert found.status == "fail"
+            assert f"process {idle.info.backend_pid} (idle in transaction since " in found.detail
+            assert "holds ShareLock on public.analytics_heatmap_agg" in found.detail
+            assert found.hint is not None
+            other.execute(found.hint.encode())
+            assert (await finish(session.dry_run())).ready
+        with pytest.raises(psycopg.OperationalError):
+            idle.execute("select")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tui.dry_run.facts import READ
-from tui.dry_run.probe import Finding, Probe, listed, passed, warned
+from tui.dry_run.probe import Finding, Probe, failed, listed, passed, warned
+from tui.heatmap.formatting import utc_iso
 from tui.project import VIEW, outside
 from tui.settings import WEEKS
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tui.dry_run.facts import Facts
 
 # Beyond this many times what is there, the planner's picture of the tables is a different one.
@@ -75,13 +78,27 @@ async def dates(facts: Facts) -> Finding:
     return warned(f"{page.total or len(page.rows):,} aggregates of impossible weeks, as {weeks}")
 
 
+def _held(lock: Mapping[str, Any]) -> str:
+    state = lock["state"] or "active"
+    if since := utc_iso(lock["since"] or ""):
+        state += f" since {since.replace('T', ' ')[:19]} UTC"
+    return f"process {lock['pid']} ({state}) holds {lock['modes']} on {lock['relation']}"
+
+
 async def jobs(facts: Facts) -> Finding:
     """Does anything else refresh or read the view at the same time?"""
     preflight = await facts.preflight()
     active = [job for job in preflight.at("jobs", "scheduled") if job["active"]]
     named = [f"{job['name'] or 'unnamed'} ({job['schedule']})" for job in active]
-    if preflight.at("view", "refresh_running"):
-        return warned("a refresh of the view is running now", "wait until it has finished")
+    locks = preflight.many("locks")
+    if idle := [each for each in locks if (each["state"] or "").startswith("idle")]:
+        pids = dict.fromkeys(each["pid"] for each in idle)
+        return failed(
+            f"{listed(map(_held, idle))}: a run would wait for that transaction in vain",
+            "; ".join(f"select pg_terminate_backend({pid})" for pid in pids),
+        )
+    if locks:
+        return warned(f"{listed(map(_held, locks))}: work is under way", "wait until it is done")
     if named:
         return warned(f"scheduled jobs use the view: {listed(named)}")
     scheduler = "" if preflight.at("jobs", "pg_cron") else "; pg_cron is not installed"
@@ -126,10 +143,11 @@ PROBES: Final = (
     Probe(
         "volume.jobs",
         "nothing else is refreshing the view",
-        "the preflight function: locks on the view, pg_cron jobs that name it",
-        "a refresh is running, or a job may start one: times are then not the run's own",
+        "the preflight function: locks on the view and the tables, pg_cron jobs that name the view",
+        "an idle transaction holds a lock that a run waits for (fails); a refresh is running, or a "
+        "job may start one: times are then not the run's own",
         "pause the job for the run: select cron.alter_job(<id>, active := false)",
-        _WARN,
+        ProbeStatus.FAIL,
         jobs,
         needs=("schema.preflight",),
     ),
