@@ -18,7 +18,6 @@
 begin isolation level read committed;
 
 set local client_min_messages = warning;
-set local standard_conforming_strings = on;
 set local search_path = pg_catalog, pg_temp;
 set local statement_timeout = '30min';
 -- First of all the lock of the refresh, which may run for 5 minutes: a view that is filled here

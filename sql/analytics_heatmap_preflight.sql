@@ -839,8 +839,9 @@ $$;
 
 create function public.analytics_heatmap_preflight(sample jsonb default null) returns jsonb
 language plpgsql stable security definer
--- Its many small queries of the catalog take longer to compile than to run.
-set search_path = pg_catalog, pg_temp set jit = off
+-- Its many small queries of the catalog take longer to compile than to run, and its patterns hold
+-- backslashes.
+set search_path = pg_catalog, pg_temp set jit = off set standard_conforming_strings = on
 as $preflight$
 declare
   nobody constant text := '00000000-0000-4000-8000-000000000000';

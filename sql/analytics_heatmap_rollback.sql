@@ -16,7 +16,6 @@
 begin isolation level read committed;
 
 set local client_min_messages = warning;
-set local standard_conforming_strings = on;
 set local search_path = pg_catalog, pg_temp;
 set local lock_timeout = '6min';
 do $lock$

@@ -197,6 +197,12 @@ def test_another_encoding_gets_a_sentence(bare: Database, encoding: str) -> None
 def test_backslashes_as_they_used_to_be(bare: Database) -> None:
     owner = bare.connect()
     owner.execute(f"alter database {bare.name} set standard_conforming_strings = off".encode())
+    owner.execute(
+        "create function public.unflag() returns trigger language plpgsql as $$ begin "
+        "new.flagged := false; return new; end $$;"
+        "create trigger unflag before insert on public.responses "
+        "for each row execute function public.unflag()"
+    )
     # Nothing of the files is read or run with the newer meaning by accident.
     bare.apply(*ANALYTICS)
     session = bare.connect()
@@ -209,6 +215,14 @@ def test_backslashes_as_they_used_to_be(bare: Database) -> None:
     assert preflight is not None
     limit = preflight[0]["functions"]["analytics_refresh_heatmap"]["statement_timeout_ms"]
     assert limit == 300_000
+    owner.execute("set standard_conforming_strings = on")
+    as_now = owner.execute("select public.analytics_heatmap_preflight()").fetchone()
+    assert as_now is not None
+    filling = [each["may_fill"] for each in as_now[0]["tables"]["responses"]["triggers"]]
+    assert ["flagged"] in filling
+    for document in (preflight[0], as_now[0]):
+        del document["server"]["now"]
+    assert preflight == as_now
 
 
 OWN = (
