@@ -213,6 +213,34 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select r.trigger, c.source from running r join code c on c.oid = r.function
 $$;
 
+-- Whether a publication has a table refuse deletes: it publishes them, and what it says of a row
+-- does not hold the columns that tell it from others, or its row filter reads columns besides those.
+create function analytics_private.preflight_unidentified(publication name, of name, named name)
+returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select p.pubdelete and (key.columns is null
+      or not key.columns <@ coalesce(r.prattrs::int2[], key.columns)
+      or exists (
+        select from regexp_matches(r.prqual::text, ':varattno (\d+)', 'g') m (found)
+        where m.found[1]::int2 <> all (key.columns)))
+  from pg_publication p
+  join pg_class t on t.relname = named and t.relnamespace = (
+    select n.oid from pg_namespace n where n.nspname = of)
+  left join pg_publication_rel r on r.prpubid = p.oid and r.prrelid = t.oid
+  cross join lateral (
+    select case t.relreplident
+      when 'f' then (
+        select array_agg(a.attnum) from pg_attribute a
+        where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped)
+      else (
+        select i.indkey::int2[] from pg_index i
+        where i.indrelid = t.oid and i.indisvalid
+          and (t.relreplident = 'd' and i.indisprimary or t.relreplident = 'i' and i.indisreplident))
+      end
+  ) key (columns)
+  where p.pubname = publication
+$$;
+
 -- What a run leaves in tables of the project's own: `held`, the foreign keys that keep what it
 -- writes from being deleted; `traces`, the tables in which rows stay.
 create function analytics_private.preflight_surroundings(tables oid[]) returns jsonb
@@ -222,6 +250,11 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   ),
   keys as materialized (
     select k.oid, k.conname, k.conrelid, k.confrelid, k.confdeltype,
+      -- SET NULL holds where there may be no NULL, SET DEFAULT where the default is no row's.
+      k.confdeltype not in ('c', 'n') or k.confdeltype = 'n' and exists (
+        select from pg_attribute a
+        where a.attrelid = k.conrelid and a.attnotnull
+          and a.attnum = any (coalesce(k.confdelsetcols, k.conkey))) as holds,
       (select string_agg(quote_ident(a.attname), ', ' order by u.nr)
        from unnest(k.conkey) with ordinality u (attnum, nr)
        join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum) as columns,
@@ -251,13 +284,14 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
         k.columns, k.referenced, k.confrelid::regclass, g.through),
       'release', format('alter table %s drop constraint %I, add constraint %I %s',
         k.conrelid::regclass, k.conname, k.conname, regexp_replace(
-          regexp_replace(pg_get_constraintdef(k.oid), ' ON DELETE (RESTRICT|NO ACTION)', ''),
+          regexp_replace(pg_get_constraintdef(k.oid),
+            ' ON DELETE (RESTRICT|NO ACTION|SET (NULL|DEFAULT)( \([^)]*\))?)', ''),
           '((?: NOT)? DEFERRABLE.*| INITIALLY .*| NOT (?:VALID|ENFORCED).*|)$',
           ' ON DELETE CASCADE\1'))) as key
     from going g
     join keys k on k.confrelid = g.relation
     join pg_class c on c.oid = k.conrelid
-    where k.confdeltype not in ('c', 'n', 'd')
+    where k.holds
     order by k.oid, cardinality(g.path)
   ),
   written as (
@@ -1021,12 +1055,15 @@ begin
       from unnest(array['questions', 'responses']) named) end,
     'publications', coalesce((
       select jsonb_agg(jsonb_build_object('name', quote_ident(p.pubname), 'tables', p.tables,
-        'by_name', p.by_name) order by p.pubname)
+        'by_name', p.by_name, 'refusing', p.refusing) order by p.pubname)
       from (
         select t.pubname, jsonb_agg(t.schemaname || '.' || t.tablename order by 1) as tables,
           exists (
             select from pg_publication b join pg_publication_rel r on r.prpubid = b.oid
-            where b.pubname = t.pubname) as by_name
+            where b.pubname = t.pubname) as by_name,
+          jsonb_agg(t.schemaname || '.' || t.tablename order by 1) filter (
+            where analytics_private.preflight_unidentified(t.pubname, t.schemaname, t.tablename)
+          ) as refusing
         from pg_publication_tables t
         where t.schemaname || '.' || t.tablename = any (tables)
         group by t.pubname

@@ -491,7 +491,7 @@ def test_a_purge_stops_at_real_answers_until_their_number_is_named(
         for more in ([], ["--purge-unexplained", "29"], ["--purge-unexplained", "31"]):
             assert main(["--purge", *glass(production.identity), *more]) != 0
             told = capfd.readouterr().err
-            assert "30 responses to synthetic questions are not of synthetic users" in told
+            assert "30 responses to synthetic questions are none that a run wrote" in told
             assert "--purge-unexplained 30" in told
             assert count(production.sandbox, "responses") == answers
         named = ["--purge-unexplained", "30"]

@@ -297,8 +297,17 @@ BREAKS: list[tuple[str, dict[str, Any]]] = [
      {"tables.responses.columns": lambda columns: columns[-1]["filled"] == "identity",
       "tables.responses.required": ["user_id", "question_id", "is_correct"]}),
     ("create publication everything for table public.responses, public.questions",
-     {"publications": [{"name": "everything", "by_name": True,
+     {"publications": [{"name": "everything", "by_name": True, "refusing": None,
                         "tables": ["public.questions", "public.responses"]}]}),
+    ("alter table public.responses replica identity nothing; alter table public.questions replica "
+     "identity full; create publication some for table public.responses, public.questions "
+     "where (status = 'published')",
+     {"publications": [{"name": "some", "by_name": True, "refusing": ["public.responses"],
+                        "tables": ["public.questions", "public.responses"]}]}),
+    ("create publication inserts for table public.responses where (is_correct) "
+     "with (publish = 'insert')",
+     {"publications": [{"name": "inserts", "by_name": True, "refusing": None,
+                        "tables": ["public.responses"]}]}),
     ("set default_transaction_read_only = on",
      {"server.default_read_only": True, "server.read_only_by": "session"}),
     ("create unique index other on public.analytics_heatmap_agg (question_id, week_start)",

@@ -230,7 +230,7 @@ async def keys(facts: Facts) -> Finding:
         if not any(key["on_delete"] == "cascade" for key in found):
             what = "does not cascade" if found else "is missing"
             problems.append(f"the foreign key {table}.{column} to {' or '.join(refers_to)} {what}")
-    problems += [
+    collisions = [
         f"rows of a run would collide on {each['name']}, unique on {table} "
         f"({', '.join(each['columns'])})"
         for table in WRITTEN
@@ -239,7 +239,9 @@ async def keys(facts: Facts) -> Finding:
         and _collides(table, set(each["columns"]), nulls_differ=each["nulls_distinct"])
     ]
     if problems:
-        return failed("; ".join(problems))
+        return failed("; ".join(problems + collisions))
+    if collisions:
+        return failed("; ".join(collisions), "a run can write no rows that differ there")
     by = "on id" if has_id else "on questions.id and on a response's user and question"
     return passed(f"primary keys {by}; deleting users and questions deletes their responses")
 
@@ -420,7 +422,7 @@ async def interference(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     found = [
         (table, each)
-        for table, each in _triggers(preflight, FILLED)
+        for table, each in _triggers(preflight, (*FILLED, _USERS))
         if each["timing"] in {"before", "instead of"} and each["level"] == "row"
     ]
     rules = [
@@ -470,15 +472,30 @@ async def signup(facts: Facts) -> Finding:
             "that it does not name in full",
             "; ".join(f"alter function {name}() set search_path = public" for name in functions),
         )
-    names = listed(_name(*each) for each in found)
-    also = f"creating a user runs {names}" if found else "creating a user runs no trigger"
-    return passed(also)
+    if not any("insert" in each["events"] for _, each in found):
+        return warned(
+            "creating a user runs no trigger, and a run needs a row of app_users for each of its",
+            "have something make those rows within 10 s, as the platform's trigger on auth.users",
+        )
+    return passed(f"creating a user runs {listed(_name(*each) for each in found)}")
 
 
 async def publications(facts: Facts) -> Finding:
     """Who is sent what a run writes?"""
     preflight = await facts.preflight()
     found = preflight.many("publications")
+    if refusing := [each for each in found if each["refusing"]]:
+        told = [f"{each['name']} ({', '.join(each['refusing'])})" for each in refusing]
+        tables = dict.fromkeys(table for each in refusing for table in each["refusing"])
+        return failed(
+            f"publications that tell no deleted row from another refuse deletes: {listed(told)}",
+            "; ".join(
+                f"alter publication {each['name']} drop table {', '.join(each['refusing'])}"
+                for each in refusing
+                if each["by_name"]
+            )
+            or "; ".join(f"alter table {table} replica identity default" for table in tables),
+        )
     if found:
         volume = facts.context.settings.volume
         named = [f"{each['name']} ({', '.join(each['tables'])})" for each in found]
@@ -541,8 +558,7 @@ PROBES: Final = (
         f"{PREFLIGHT}(): primary and foreign keys, unique indexes",
         "a primary key on id is missing; a foreign key is missing or does not cascade; a run's "
         "rows would collide on a unique index",
-        "restore the key, on delete cascade, which clean-up relies on; drop a unique index that "
-        "a run cannot respect",
+        "restore the key, on delete cascade, which clean-up relies on",
         _FAIL,
         keys,
         needs=("schema.tables", "schema.preflight"),
@@ -595,7 +611,8 @@ PROBES: Final = (
         "schema.signup",
         "creating a user runs triggers that can work",
         f"{PREFLIGHT}(): triggers on auth.users and their functions' search_path",
-        "a function sets no search_path: it runs with the auth server's",
+        "a function sets no search_path: it runs with the auth server's; no trigger makes the rows "
+        "of app_users",
         "alter function ... set search_path = public",
         _WARN,
         signup,
@@ -605,9 +622,10 @@ PROBES: Final = (
         "schema.publications",
         "no subscriber is sent what we write",
         f"{PREFLIGHT}(): publications that carry the tables or auth.users",
-        "realtime subscribers or a warehouse get every synthetic row",
+        "realtime subscribers or a warehouse get every synthetic row; it has the table refuse "
+        "deletes (fails)",
         "drop the tables from the publication for the run, or have subscribers ignore them",
-        _WARN,
+        _FAIL,
         publications,
         needs=("schema.preflight",),
     ),

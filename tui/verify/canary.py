@@ -12,7 +12,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.project import ProjectError
+from tui.project import Filter, ProjectError
 from tui.verify import leftovers, stored
 from tui.verify.causes import AUTH_USERS
 from tui.verify.events import CanaryFinished, CanaryStarted, Notice
@@ -21,7 +21,6 @@ from tui.verify.run import together
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from tui.project import Filter
     from tui.verify.dataset import Answer, Dataset
     from tui.verify.plan import Row
     from tui.verify.run import RunContext
@@ -104,20 +103,40 @@ class Canary:
             except ProjectError as error:
                 # A question that is not there explains it better than the key that misses it.
                 if not await self._project.count("questions", self._in_questions):
-                    raise self._swallowed("questions") from error
+                    raise await self._missing_question() from error
                 raise
             questions, found = await asyncio.gather(
                 stored.rows_of(self._project, "questions", self._in_questions),
                 stored.rows_of(self._project, "responses", self._in_responses),
             )
             if not questions:
-                raise self._swallowed("questions")
+                raise await self._missing_question()
             if not number:
                 beside.compare("questions", [self._question], questions)
             beside.compare("responses", [response], found)
+            if len(found) > 1:
+                adding = " or ".join(
+                    filter(None, map(self._context.causes.adders, ("questions", "responses")))
+                )
+                raise ProjectError(
+                    f"responses: {len(found)} rows stand where one was sent: "
+                    f"{adding or 'a trigger adds some'}",
+                    hint="a run can neither judge nor remove answers that are not its own",
+                )
             if found:
                 return beside
         raise self._swallowed("responses")
+
+    async def _missing_question(self) -> ProjectError:
+        """What to say of the question that is not found by its id."""
+        by_slug = [Filter("slug", "eq", self._question["slug"])]
+        if await self._project.count("questions", by_slug):
+            changed = self._context.causes.writers("questions", "id")
+            return ProjectError(
+                f"questions: the id of a row is not kept: {changed}",
+                hint="a run finds its rows by the ids that it gives them",
+            )
+        return self._swallowed("questions")
 
     def _swallowed(self, table: str) -> ProjectError:
         causes = [self._context.causes.writers(table)]

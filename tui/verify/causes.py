@@ -25,7 +25,13 @@ _TAGGED: Final = {
     "responses": "question_id in (select id from public.questions where slug ~ "  # noqa: S608
     f"'{ANY_SLUG}')",
 }
-_VIOLATED: Final = re.compile(r'foreign key constraint "([^"]+)" on table "([^"]+)"')
+# What another table says to a delete: by its key, where that restricts or sets a default that is no
+# row's; by its column, where the key sets NULL.
+_VIOLATED: Final = re.compile(
+    r'foreign key constraint "(?P<name>[^"]+)" on table "(?P<holder>[^"]+)"'
+    r'|on table "(?P<own>[^"]+)" violates foreign key constraint "(?P<key>[^"]+)"'
+    r'|of relation "(?P<relation>[^"]+)" violates not-null'
+)
 _PLAIN: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _RESERVED: Final = re.compile(
     "all|analyse|analyze|and|any|array|as|asc|asymmetric|both|case|cast|check|collate|column|"
@@ -58,8 +64,16 @@ class Causes:
     def writers(self, table: str, column: str | None = None) -> str:
         """What could have changed a column, or dropped rows, at an insert."""
         firing = self._firing(table, "insert")
+        kind = next(
+            (c.get("type") for c in self._listed(table, "columns") if c.get("name") == column), None
+        )
         # One that fires afterwards changes rows only by a statement of its own.
-        named = [each for each in firing if each.get("timing") != "after"] or firing
+        named = [each for each in firing if each.get("timing") != "after"]
+        if not named and kind:
+            later = [_on(each, of) for of in _TAGGED for each in self._firing(of, "insert")]
+            may = f"; {' or '.join(later)} may write it afterwards" if later else ""
+            return f"no trigger writes it before it is stored; the column is {kind}{may}"
+        named = named or firing
         saying_so = [each for each in named if column in (each.get("may_fill") or ())]
         named = saying_so or named
         rules = [
@@ -72,10 +86,12 @@ class Causes:
             return f"{_on(named[0], table)} writes it"
         if named or rules:
             return f"{' or '.join([*(_on(each, table) for each in named), *rules])} may {does}"
-        kind = next(
-            (c.get("type") for c in self._listed(table, "columns") if c.get("name") == column), None
-        )
-        return f"no trigger on {table} is known; the column is {kind}" if kind else ""
+        return ""
+
+    def adders(self, table: str) -> str:
+        """What could have added rows at an insert, or nothing."""
+        named = [_on(each, table) for each in self._firing(table, "insert")]
+        return f"{' or '.join(named)} may add some" if named else ""
 
     def _firing(self, table: str, event: str) -> list[Mapping[str, Any]]:
         return [
@@ -119,9 +135,13 @@ class Causes:
 
     def name(self, error: ProjectError, table: str, event: str) -> ProjectError:
         """The error, naming what of the table may have refused."""
-        if not is_refusal(error):
+        if not is_refusal(error) or error.code is None:
             return error
         named = [] if _of_its_own(error, table) else self.triggers(table, event)
+        if table == AUTH_USERS:
+            # A trigger there makes and removes the row of app_users.
+            also = [_on(each, "app_users") for each in self._firing("app_users", event)]
+            named += [each.removeprefix("trigger ") for each in also]
         if named and named[0] not in error.message:
             context = f"; {error.details}" if error.details else ""
             many = "one of the triggers" if len(named) > 1 else "the trigger"
@@ -130,7 +150,7 @@ class Causes:
         if not self.preflight and (error.code or "").startswith(_CONSTRAINT):
             error.hint = f"{APPLY_PREFLIGHT}: a run fits itself to what that tells of the schema"
         reason = "the reason is in the project's Postgres log"
-        if table == AUTH_USERS and reason not in (error.hint or ""):
+        if table == AUTH_USERS and "Postgres log" not in (error.hint or ""):
             error.hint = f"{error.hint}; {reason}" if error.hint else reason
         return error
 
@@ -143,7 +163,14 @@ class Causes:
             return {}
         violated = _VIOLATED.search(error.message)
         if violated is not None:
-            name, holder = violated.groups()
+            name = violated["name"] or violated["key"]
+            holder = violated["holder"] or violated["own"] or violated["relation"]
+            if name is None:
+                return dict(
+                    _released(key)
+                    for key in self._held
+                    if str(key.get("table")).removeprefix("public.").strip('"') == holder
+                )
             known = [key for key in self._held if key.get("name") == name]
             # As PostgreSQL names a key by itself.
             column = quoted(name.removeprefix(f"{holder}_").removesuffix("_fkey"))

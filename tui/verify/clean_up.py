@@ -82,7 +82,7 @@ class CleanUp:
         foreign = self._found.foreign
         if not foreign:
             return
-        text = f"{foreign:,} responses to synthetic questions are not of synthetic users"
+        text = f"{foreign:,} responses to synthetic questions are none that a run wrote"
         explained = self._found.tally.responses - foreign
         few = foreign <= _FEW + explained * _FEW_PERCENT // 100
         if not (few or accepted == foreign):
@@ -239,8 +239,8 @@ class CleanUp:
             return None
         if self._problems.total() and (keepers := causes.keepers(AUTH_USERS)):
             return (
-                f"repair what refuses it: {', '.join(keepers)} on {AUTH_USERS}; the reason stands "
-                "in the project's Postgres log; then purge again"
+                f"repair what keeps them: {', '.join(keepers)} on {AUTH_USERS}; where it refuses, "
+                "the reason stands in the project's Postgres log; then purge again"
             )
         # Without their auth user, only the id tells whose they are.
         ids = [str(leftovers.id_of(run, "user", 0))[:-12] for run in sorted(runs)]

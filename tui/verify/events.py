@@ -156,7 +156,7 @@ def _schema_of(preflight: Mapping[str, Any]) -> str | None:
     known = [prints.get("all"), prints.get("triggers")]
     if None in known:
         return None
-    text = json.dumps([known, _without_rows(tables)], sort_keys=True)
+    text = json.dumps([known, _without_rows(tables), preflight.get("publications")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BROKEN = failing("schema.index", "the index is not there", "apply sql/analytics_heatmap.sql")
-WHY = "40 responses to synthetic questions are not of synthetic users"
+WHY = "40 responses to synthetic questions are none that a run wrote"
 
 
 async def test_a_asks_the_chosen_probe_alone_and_judges_anew() -> None:
