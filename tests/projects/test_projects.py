@@ -10,6 +10,7 @@ import psycopg
 from tests.projects.state import changes, orphans
 from tests.projects.variant import sql_in, variants
 from tests.projects.zoo import first_line, hints
+from tests.sql.test_plan import OWN_TYPES, schema
 from tui.dry_run.registry import PROBES
 from tui.verify.events import Outcome
 
@@ -130,3 +131,40 @@ def test_a_run_that_ends_well_has_changed_nothing_whatever_the_triggers_do(
             assert finished.message, names
             assert "internal error" not in finished.message, names
     assert made, "some variants must stand beside each other"
+
+
+# What a project's triggers do to answers and questions before they are stored.
+MEDDLING = tuple(
+    f"create function public.meddle_{number}() returns trigger language plpgsql as $$ begin {body} "
+    f"return new; end $$; create trigger meddle_{number} before insert on public.{table} for each row "
+    f"execute function public.meddle_{number}()"
+    for number, (table, body) in enumerate(
+        (
+            ("responses", "new.created_at := now();"),
+            ("responses", "new.is_correct := not new.is_correct;"),
+            ("responses", "new.ms_to_answer := round(new.ms_to_answer, -3);"),
+            ("responses", "if new.ms_to_answer % 3 = 0 then return null; end if;"),
+            ("questions", "new.topic := lower(new.topic);"),
+            ("questions", "new.lesion := null;"),
+            ("questions", "if left(new.slug, 1) > 'g' then new.status := 'draft'; end if;"),
+        )
+    )
+)
+
+
+def test_no_schema_has_a_right_view_called_wrong(
+    zoo: Zoo, sample_seed: int, pytestconfig: pytest.Config
+) -> None:
+    number = MANY if pytestconfig.getoption("--all-projects", default=False) else COMBINATIONS
+    for each in range(number):
+        rng = random.Random(f"{sample_seed}:{each}")
+        meddling = rng.sample(MEDDLING, rng.choice((0, 0, 1, 2)))
+        made = zoo.become_of([*OWN_TYPES, *schema(rng), *meddling])
+        before = zoo.state()
+        result = zoo.cycle()
+        finished = result.finished
+        assert finished is not None
+        assert "the view is wrong" not in finished.message, (made, finished)
+        assert changes(before, zoo.state()) == {}, (made, finished)
+        if result.ready and not set(made) & set(MEDDLING):
+            assert finished.outcome is Outcome.VERIFIED, (made, finished)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,17 @@ class Zoo:
         for variant in variants:
             self._execute(variant.sql, superuser=variant.superuser)
         self.sandbox.restart_postgrest()
+
+    def become_of(self, changes: Iterable[str]) -> list[str]:
+        """Be the sandbox's own project with those of some changes that can be made: which."""
+        self._copy(_TEMPLATE, "postgres")
+        made = []
+        for change in changes:
+            with contextlib.suppress(psycopg.Error):
+                self._execute(change, superuser=False)
+                made.append(change)
+        self.sandbox.restart_postgrest()
+        return made
 
     def execute(self, script: str, *, superuser: bool = False) -> None:
         """Run a script, as the project's owner if nobody else; PostgREST then reads all anew."""
