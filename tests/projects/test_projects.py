@@ -136,8 +136,8 @@ def test_a_run_that_ends_well_has_changed_nothing_whatever_the_triggers_do(
 # What a project's triggers do to answers and questions before they are stored.
 MEDDLING = tuple(
     f"create function public.meddle_{number}() returns trigger language plpgsql as $$ begin {body} "
-    f"return new; end $$; create trigger meddle_{number} before insert on public.{table} for each row "
-    f"execute function public.meddle_{number}()"
+    f"return new; end $$; create trigger meddle_{number} before insert on public.{table} "
+    f"for each row execute function public.meddle_{number}()"
     for number, (table, body) in enumerate(
         (
             ("responses", "new.created_at := now();"),
