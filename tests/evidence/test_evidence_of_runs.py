@@ -84,7 +84,7 @@ async def test_a_run_of_the_console_shows_the_probes_of_the_dry_run_before_it(
     assert report(dry_run).startswith("# Heatmap dry run: ready\n")
     text = report(cycle)
     assert text.startswith("# Heatmap verification: verified\n")
-    headings = ["| **Project", "| **Volume", "| **Numbers", "| **Left behind", "| **Stays on"]
+    headings = ["| **Project", "| **Volume", "| **Numbers", "| **Leftovers", "| **Stays"]
     below = ["## Refresh", "comparable run", "## Probes", "<summary>Versions", "SQL objects"]
     places = [text.index(each) for each in (*headings, *below)]
     assert places == sorted(places)
@@ -113,7 +113,7 @@ async def test_a_run_that_was_refused_says_so(sandbox: Sandbox) -> None:
     text = report(refused)
     assert text.startswith("# Heatmap verification: refused\n")
     assert "**production**" in text
-    assert "| **Left behind** | nothing: it did not write |" in text
+    assert "| **Leftovers** | nothing: it did not write |" in text
     assert "| **Justification** | **not** in the deployment log |" in text
     assert "## Refresh" not in text
 
@@ -131,7 +131,7 @@ async def test_a_purge_leaves_evidence_of_its_own(sandbox: Sandbox) -> None:
         purged = await evidence_of(session, session.purge())
     text = report(purged)
     assert text.startswith("# Heatmap purge: clean\n")
-    assert "| **Left behind** | nothing; " in text
+    assert "| **Leftovers** | nothing; " in text
     assert "## Probes" not in text, "the dry run counted what the purge has removed"
 
 

@@ -268,11 +268,11 @@ def _facts(evidence: RunEvidence) -> str:
     if result.canary is not None:
         rows.append(["Canary", markdown(str(result.canary))])
     if result.mode in {Mode.CYCLE, Mode.PURGE}:
-        rows.append(["Left behind", _leftovers_line(result)])
+        rows.append(["Leftovers", _leftovers_line(result)])
     users = result.rows.users
     if users:
         kept = f"the auth server's own log, `auth.audit_log_entries`: up to {2 * users:,} rows"
-        rows.append(["Stays on purpose", f"{kept} with synthetic addresses, unless turned off"])
+        rows.append(["Stays", f"{kept} with synthetic addresses, unless turned off"])
     if result.probes:
         rows.append(["Probes", _probe_counts(result)])
     if evidence.justification_recorded is not None:
