@@ -1,5 +1,5 @@
 -- What the REST interface cannot see, for the dry run: one read-only function, one JSON document;
--- and a second one, by which a run counts what it has left in tables that triggers write to.
+-- and a second one, by which a run counts what it has left in the project's own tables.
 --
 -- Apply   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f sql/analytics_heatmap_preflight.sql
 --         as the project's owner, or as a migration; one transaction, safe to apply again and over
@@ -193,13 +193,13 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     where n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'analytics_private')
   ),
   firing as materialized (
-    select g.tgname, g.tgrelid, g.tgfoid, c.relname
+    select g.tgname, g.tgrelid, g.tgfoid, g.tgtype, c.relname
     from pg_trigger g join pg_class c on c.oid = g.tgrelid
-    where not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 12 <> 0
+    where not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 28 <> 0
   ),
   running (function, trigger) as (
     select f.tgfoid, f.tgname || ' on ' || f.tgrelid::regclass
-    from firing f where f.tgrelid = any (tables)
+    from firing f where f.tgrelid = any (tables) and f.tgtype & 12 <> 0
     union
     select next.function, r.trigger
     from running r
@@ -299,7 +299,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       || m.found[1]) as relation, w.trigger
     from writers w
     cross join lateral regexp_matches(w.source,
-      '(?:\minsert\s+into|\mupdate)\s+(?:only\s+)?((?:"[^"]+"|\w+)(?:\s*\.\s*(?:"[^"]+"|\w+))?)',
+      '(?:\m(?:insert|merge)\s+into|\mupdate)\s+(?:only\s+)?'
+      '((?:"[^"]+"|\w+)(?:\s*\.\s*(?:"[^"]+"|\w+))?)',
       'gi') m (found)
   ),
   traces as (
@@ -1117,37 +1118,149 @@ $preflight$;
 comment on function public.analytics_heatmap_preflight(jsonb) is
   'Describes the heatmap''s objects, rights and surroundings for the dry run. Writes nothing.';
 
--- The tables of `traces`, each with the rows that match the marks of a run, and with what tells
--- whether anything in it has changed; without, where it is large or cannot be read.
+-- The project's own tables, where a trigger or rule runs when rows of these tables, or rows that go
+-- with theirs, are inserted or deleted; none where nothing does. `writers` may write to a table, as the sources
+-- tell; `keepers` may keep its rows from going with their parent's.
+create function analytics_private.preflight_reach(tables oid[])
+returns table (relation oid, writers text, keepers text, about bigint, bytes bigint)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  with recursive going (relation) as (
+    select t from unnest(tables) t where t is not null
+    union
+    select k.conrelid
+    from going g join pg_constraint k on k.confrelid = g.relation
+    where k.contype = 'f' and k.confdeltype = 'c'
+  ),
+  firing as materialized (
+    select g.tgrelid as relation, 'trigger ' || quote_ident(g.tgname) as named,
+      g.tgtype & 11 = 11 as keeps
+    from pg_trigger g
+    where g.tgrelid in (select g.relation from going g)
+      and not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 12 <> 0
+    union all
+    select w.ev_class, 'rule ' || quote_ident(w.rulename), w.ev_type = '4' and w.is_instead
+    from pg_rewrite w
+    where w.ev_class in (select g.relation from going g)
+      and w.ev_type in ('3', '4') and w.ev_enabled in ('O', 'A')
+  ),
+  own as materialized (
+    select c.oid as relation, c.oid = any (tables) as written
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where exists (select from firing) and c.relkind in ('r', 'p') and not c.relispartition
+      and n.nspname !~ '^(pg_|supabase_|graphql|pgsodium|pgbouncer)'
+      and n.nspname <> all (array['information_schema', 'analytics_private', 'storage', 'realtime',
+        'extensions', 'cron', 'net', 'vault'])
+      and (n.nspname <> 'auth' or c.relname = 'users')
+  ),
+  writers as materialized (
+    select w.trigger, w.source,
+      -- Statements that are put together name no table.
+      w.source ~* '\mexecute\M' as dynamic
+    from analytics_private.preflight_writers(array(select g.relation from going g)) w
+    where exists (select from firing)
+  ),
+  -- A table goes by the names of the views over it, too, and a rule does what its table is told.
+  called (relation, name_of) as (
+    select o.relation, o.relation from own o
+    union
+    select c.relation, w.ev_class
+    from called c
+    join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = c.name_of
+      and d.classid = 'pg_rewrite'::regclass
+    join pg_rewrite w on w.oid = d.objid
+  ),
+  named as (
+    select c.relation, w.trigger as by
+    from called c
+    join own o on o.relation = c.relation
+    join pg_class n on n.oid = c.name_of
+    join writers w on analytics_private.preflight_names(w.source, n.relname)
+      -- That users are inserted there is what a run is made for.
+      and (n.oid is distinct from to_regclass('public.app_users')
+        or w.source ~* '\m(update|merge|delete)\M')
+    union
+    select c.relation, f.named || ' on ' || f.relation::regclass
+    from called c join firing f on f.relation = c.name_of
+    where f.named ~ '^rule ' and c.relation <> c.name_of
+  )
+  select o.relation,
+    coalesce((select string_agg(distinct n.by, ', ') from named n where n.relation = o.relation),
+      (select string_agg(distinct w.trigger, ', ') || ', by dynamic SQL'
+       from writers w where w.dynamic)),
+    (select string_agg(f.named, ', ') from firing f
+     where f.relation = o.relation and f.keeps and not o.written),
+    size.about, size.bytes
+  from own o
+  cross join lateral (
+    select sum(case when c.reltuples > 0 then c.reltuples::bigint
+        else pg_relation_size(c.oid) / 100 end)::bigint as about,
+      sum(pg_table_size(c.oid))::bigint as bytes
+    from (select o.relation as oid union
+      select p.relid from pg_partition_tree(o.relation) p where p.isleaf) p
+    join pg_class c on c.oid = p.oid and c.relkind = 'r'
+  ) size
+$$;
+
+-- The project's own tables, each with the rows that match the marks of a run, and with what tells
+-- whether any other row in it has changed; `unread` is why that is not known. Nothing is listed
+-- where no trigger and no rule runs.
 create function public.analytics_heatmap_traces(marks text) returns jsonb
 language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
+-- Where rows would be hidden from the owner, an error is better.
+set search_path = pg_catalog, pg_temp set row_security = off set jit = off
+set standard_conforming_strings = on
 as $traces$
 declare
-  trace jsonb;
+  largest constant bigint := 250000;
+  widest constant bigint := 268435456;
+  -- An API's statement has eight seconds.
+  patience constant interval := '3 s';
+  began constant timestamptz := clock_timestamp();
+  users constant oid := to_regclass('auth.users');
+  own_timeout constant text := current_setting('lock_timeout');
+  each_table record;
+  counted jsonb;
   found jsonb := '[]'::jsonb;
 begin
   perform set_config('transaction_read_only', 'on', true);
-  for trace in
-    select value
-    from jsonb_array_elements(analytics_private.preflight_surroundings(array[
-      to_regclass('public.questions'), to_regclass('public.responses'),
-      to_regclass('public.app_users'), to_regclass('auth.users')]) -> 'traces')
+  for each_table in
+    select r.*, c.relkind
+    from analytics_private.preflight_reach(array[to_regclass('public.questions'),
+      to_regclass('public.responses'), to_regclass('public.app_users'), users]) r
+    join pg_class c on c.oid = r.relation
+    order by r.writers is null, r.bytes, r.relation
   loop
-    found := found || jsonb_build_array(trace || coalesce((
-      select analytics_private.preflight_row(c.oid::regclass::text, format(
-        'select jsonb_build_object(''rows'', count(*), '
-        '''of_run'', count(*) filter (where t::text ~ %L), '
-        '''digest'', sum(hashtextextended(t::text, 0)::numeric)::text) from %s t',
-        marks, c.oid::regclass), null)
-      from pg_class c
-      where c.oid = to_regclass(trace ->> 'table') and c.reltuples < 1000000), '{}'));
+    if each_table.about > largest or each_table.bytes > widest then
+      counted := jsonb_build_object('unread', format('about %s rows', each_table.about));
+    elsif clock_timestamp() - began > patience then
+      counted := jsonb_build_object('unread', 'no time was left');
+    else
+      begin
+        perform set_config('lock_timeout', '500ms', true);
+        execute format(
+          'select jsonb_build_object(''rows'', count(*), '
+          '''of_run'', count(*) filter (where t.body ~ %1$L), '
+          -- Learners who sign in change theirs.
+          '''digest'', case when %4$L then null else coalesce(sum(hashtextextended(t.body, 0)) '
+          'filter (where t.body !~ %1$L), 0)::text end) '
+          'from (select one_row::text as body from %2$s %3$s one_row offset 0) t',
+          marks, case each_table.relkind when 'r' then 'only' end,
+          each_table.relation::regclass, coalesce(each_table.relation = users, false))
+        into counted;
+      exception when others then
+        counted := jsonb_build_object('unread', 'could not be read: ' || sqlerrm);
+      end;
+      perform set_config('lock_timeout', own_timeout, true);
+    end if;
+    found := found || jsonb_build_array(counted || jsonb_build_object(
+      'table', each_table.relation::regclass::text, 'by', each_table.writers,
+      'keeps', each_table.keepers));
   end loop;
   return found;
 end
 $traces$;
 comment on function public.analytics_heatmap_traces(text) is
-  'Counts what a run has left in tables that the project''s triggers write to. Writes nothing.';
+  'Counts what a run has left in the project''s own tables. Writes nothing.';
 
 -- Of this file alone: the main file's own rights are its own.
 do $rights$

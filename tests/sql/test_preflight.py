@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from tui.sandbox.postgres import SUPERUSER
+
 from .cluster import OWNER
 from .test_numbers import EDGES, Question, Response, insert
 
@@ -485,3 +487,85 @@ def test_without_the_heatmap_everything_is_described_as_missing(bare: Database) 
     assert present == {"analytics_heatmap_preflight"}
     assert document["fingerprints"]["view"] is None
     assert document["tables"]["questions"]["exists"] is True
+
+
+def traces(database: Database, marks: str = "^$") -> dict[str, dict[str, Any]]:
+    with database.request("service_role", read_only=True) as session:
+        row = session.execute("select public.analytics_heatmap_traces(%s)", [marks]).fetchone()
+    assert row is not None
+    return {each["table"]: each for each in row[0]}
+
+
+def test_traces_are_looked_for_in_every_table_of_the_projects_own(granted: Database) -> None:
+    granted.connect().execute("""
+        create schema app;
+        create table app.log (note text);
+        create table app.named_by_nobody (note text);
+        create table app.days (day date) partition by range (day);
+        create table app.days_1 partition of app.days for values from ('2026-01-01') to (maxvalue);
+        create view app.log_view as select * from app.log;
+        create table app.copies (id uuid);
+        create rule copy as on insert to public.questions do also insert into app.copies
+            values (new.id);
+        create schema storage; create table storage.objects (note text);
+        create table public.large (n int); create table public.anothers (n int);
+        insert into app.log values ('of run r1'), ('of run r2'), (null);
+        insert into app.days values ('2026-02-01');
+        create function app.write() returns trigger language plpgsql as $$
+        begin
+          insert into app.log_view values (new.id::text);
+          insert into app.days values (current_date);
+          insert into large values (1);
+          insert into anothers values (1);
+          return new;
+        end $$;
+        create trigger write after insert on public.responses for each row
+            execute function app.write();
+    """)
+    granted.connect(SUPERUSER).execute("""
+        update pg_class set reltuples = 3000000 where oid = 'public.large'::regclass;
+        revoke all on public.anothers from anon, authenticated, service_role;
+        alter table public.anothers owner to supabase_auth_admin;
+    """)
+    found = traces(granted, "r1")
+    assert not found.keys() & {"app.days_1", "storage.objects", "auth.identities"}
+    assert {name: each.get("rows") for name, each in found.items()} == {
+        "app.log": 3, "app.named_by_nobody": 0, "app.days": 1, "app.copies": 0,
+        "public.large": None, "public.anothers": None, "public.answer_events": 0,
+        "public.questions": 0, "public.responses": 0, "public.app_users": 13, "auth.users": 13,
+    }  # fmt: skip
+    assert found["app.log"]["of_run"] == 1
+    assert found["public.large"]["unread"] == "about 3000000 rows"
+    assert "could not be read: permission denied" in found["public.anothers"]["unread"]
+    by = {name: each["by"] for name, each in found.items()}
+    write = "write on public.responses"
+    assert by["app.named_by_nobody"] is None
+    assert by["app.copies"] == "rule copy on public.questions"
+    assert {by[name] for name in ("app.log", "app.days", "public.large", "public.anothers")} == {
+        write
+    }
+
+
+def test_the_digest_of_traces_is_of_rows_that_do_not_match(granted: Database) -> None:
+    owner = granted.connect()
+    owner.execute("create table public.notes (note text); insert into notes values ('mine')")
+
+    def digest() -> Any:
+        return traces(granted, "r1")["public.notes"]["digest"]
+
+    before = digest()
+    owner.execute("insert into public.notes values ('of run r1')")
+    owner.execute("update public.notes set note = note")
+    assert digest() == before
+    owner.execute("update public.notes set note = 'other' where note = 'mine'")
+    assert digest() != before
+
+
+def test_nothing_is_looked_at_where_no_trigger_and_no_rule_runs(granted: Database) -> None:
+    granted.connect(SUPERUSER).execute("""
+        alter table public.responses disable trigger user;
+        alter table auth.users disable trigger user;
+    """)
+    assert traces(granted) == {}
+    granted.connect().execute("create rule keep as on delete to public.answer_events do nothing")
+    assert "public.answer_events" in traces(granted)

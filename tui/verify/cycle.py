@@ -395,10 +395,15 @@ class Cycle:
             self._surroundings(),
         )
         before = self._state.real
-        alone = before is not None and before == real
+        changed = None
+        if before is not None and real is not None:
+            tables = ("questions", "responses")
+            changed = [each for each in tables if getattr(before, each) != getattr(real, each)]
         self._state.traces = traces.left(
-            self._state.surroundings, around, self._dataset.run_id, alone=alone
+            self._state.surroundings, around, self._dataset.run_id, changed=changed
         )
+        for text in self._state.traces.remarks:
+            self._emit(Notice(text, warning=True))
         if in_view:
             judged, why = False, f"the view still holds {in_view:,} rows of this run"
         elif in_view is None and judged:
@@ -432,10 +437,10 @@ class Cycle:
     async def _surroundings(self) -> dict[str, dict[str, Any]]:
         try:
             return await traces.read(
-                self._project, self._context.causes.preflight, self._dataset.run_id
+                self._project, self._context.causes.preflight, [self._dataset.run_id]
             )
         except ProjectError as error:
-            text = f"tables that triggers write to could not be read: {error.message}"
+            text = f"tables that triggers may write to could not be read: {error.message}"
             self._emit(Notice(text, warning=True))
             return {}
 

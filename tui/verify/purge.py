@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 from tui.errors import ExitCode
 from tui.project import ProjectError
 from tui.settings import ENVIRONMENT_FILE
-from tui.verify import leftovers
+from tui.verify import leftovers, traces
 from tui.verify.clean_up import CleanUp, Unexplained
 from tui.verify.events import (
     AuditFinished,
@@ -23,6 +23,7 @@ from tui.verify.events import (
     Tally,
 )
 from tui.verify.run import Cancelled
+from tui.verify.traces import Traces
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -41,6 +42,8 @@ STAGES: Final = (
 )
 
 _PURGE: Final = ("heatmap-tui", "--purge")
+# Their marks go in one URL.
+_RUNS_PER_REQUEST: Final = 20
 # Where nobody has given a reason yet: the guard refuses this one, so it has to be replaced.
 _REASON_TO_GIVE: Final = '"..."'
 
@@ -142,6 +145,8 @@ class Purge:
         self._scope = scope
         self._command = command
         self._left: dict[str, Tally] | None = None
+        self._traces = Traces()
+        self._traced: tuple[str, ...] = ()
         self._problems: list[str] = []
 
     async def run(self) -> Purged:
@@ -186,7 +191,8 @@ class Purge:
         finished = self._verdict(chosen.tally, spared, clean_up)
         finished = replace(finished, seconds=time.perf_counter() - began)
         known = self._left is not None and not self._problems
-        return Purged(finished, frozenset(self._left or ()) if known else None)
+        left = frozenset(self._left or ()).union(self._traced)
+        return Purged(finished, left if known else None)
 
     async def _under_way(self, found: Leftovers) -> tuple[str, ...]:
         """Runs that another machine, user or home may be in the middle of."""
@@ -217,6 +223,7 @@ class Purge:
             # A run that began meanwhile is not what this purge is about.
             left = await self._count({*found.by_run(), *self._scope.dead})
             progress.advance(sum(each.total for each in left.values()))
+            await self._look_around({*clean_up.runs, *self._scope.dead, *self._scope.named})
         self._left = left
         clean_up.explain(sum(left.values(), Tally()))
         if any(run in clean_up.runs for run in left):
@@ -227,6 +234,26 @@ class Purge:
                 self._emit(Notice(f"overcome: {text}"))
         total = sum(left.values(), Tally())
         self._emit(AuditFinished(total, None, "a purge does not judge the view"))
+
+    async def _look_around(self, runs: set[str]) -> None:
+        """Look for rows of runs in the project's other tables."""
+        ours = sorted(
+            run for run in runs if leftovers.is_ours(run) and run not in self._scope.alive
+        )
+        for start in range(0, len(ours), _RUNS_PER_REQUEST):
+            chunk = ours[start : start + _RUNS_PER_REQUEST]
+            try:
+                around = await traces.read(self._project, self._context.causes.preflight, chunk)
+            except ProjectError as error:
+                text = f"tables that triggers may write to could not be read: {error.message}"
+                self._emit(Notice(text, warning=True))
+                return
+            found = traces.named(around, chunk)
+            for text in found.remarks:
+                self._emit(Notice(text, warning=True))
+            if found.left:
+                self._traces.left += found.left
+                self._traced += tuple(chunk)
 
     async def _count(self, runs: Collection[str]) -> dict[str, Tally]:
         """What is left of each run: by tag, and of runs of ours by their ids as well."""
@@ -255,6 +282,9 @@ class Purge:
             message = f"still there: {sum(stays.values(), Tally())}"
             ours = [run for run in stays if leftovers.is_ours(run)]
             hint = clean_up.remedy(sum(stays.values(), Tally()), ours) or hint
+        elif self._traces.left:
+            message = f"{removed}; rows that name a run are left: {self._traces.told()}"
+            hint = f"where those rows were not there before it: {self._traces.remedy()}"
         elif self._problems:
             outcome, code, message = Outcome.FAILED, ExitCode.FAILED, self._problems[0]
         elif left:

@@ -16,13 +16,13 @@ from tui.verify.events import (
     SampleTaken,
     Tally,
 )
+from tui.verify.traces import Traces
 
 if TYPE_CHECKING:
     from tui.errors import OperatorError
     from tui.heatmap.rows import AggregateRow
     from tui.verify import diff
     from tui.verify.leftovers import Leftovers
-    from tui.verify.traces import Trace
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class CycleState:
     audit: AuditFinished | None = None
     remedy: str | None = None
     surroundings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    traces: list[Trace] = field(default_factory=list)
+    traces: Traces = field(default_factory=Traces)
     failure: OperatorError | None = None
     defect: Exception | None = None
     crash: str = ""
@@ -109,11 +109,8 @@ def _left(run_id: str, state: CycleState, purge: str) -> tuple[str, str] | None:
         return f"left behind by run {run_id}: {audit.leftovers}{why}", state.remedy or remove
     if audit.in_view:
         return f"all rows are deleted, but {audit.explanation}", refresh
-    if state.traces:
-        remedies = [each.remedy for each in state.traces if each.remedy]
-        look = "look at what those triggers do: no row there names the run"
-        told = "; ".join(each.seen for each in state.traces)
-        return f"left behind by run {run_id}: {told}", "; ".join(remedies) or look
+    if state.traces.left:
+        return f"left behind by run {run_id}: {state.traces.told()}", state.traces.remedy()
     if audit.in_view is None and not state.refreshed:
         return f"all rows are deleted, but the view may show rows of run {run_id}", refresh
     return None
