@@ -1119,8 +1119,8 @@ comment on function public.analytics_heatmap_preflight(jsonb) is
   'Describes the heatmap''s objects, rights and surroundings for the dry run. Writes nothing.';
 
 -- The project's own tables, where a trigger or rule runs when rows of these tables, or rows that go
--- with theirs, are inserted or deleted; none where nothing does. `writers` may write to a table, as the sources
--- tell; `keepers` may keep its rows from going with their parent's.
+-- with theirs, are inserted or deleted; none where nothing does. `writers` may write to a table, as
+-- the sources tell; `keepers` may keep its rows from going with their parent's.
 create function analytics_private.preflight_reach(tables oid[])
 returns table (relation oid, writers text, keepers text, about bigint, bytes bigint)
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -1150,7 +1150,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       and n.nspname !~ '^(pg_|supabase_|graphql|pgsodium|pgbouncer)'
       and n.nspname <> all (array['information_schema', 'analytics_private', 'storage', 'realtime',
         'extensions', 'cron', 'net', 'vault'])
-      and (n.nspname <> 'auth' or c.relname = 'users')
+      and (n.nspname <> 'auth' or c.relname in ('users', 'identities'))
   ),
   writers as materialized (
     select w.trigger, w.source,
@@ -1211,12 +1211,11 @@ set search_path = pg_catalog, pg_temp set row_security = off set jit = off
 set standard_conforming_strings = on
 as $traces$
 declare
-  largest constant bigint := 250000;
-  widest constant bigint := 268435456;
-  -- An API's statement has eight seconds.
-  patience constant interval := '3 s';
+  largest constant bigint := 100000;
+  widest constant bigint := 67108864;
+  -- A statement of the API has eight seconds.
+  patience constant interval := '2 s';
   began constant timestamptz := clock_timestamp();
-  users constant oid := to_regclass('auth.users');
   own_timeout constant text := current_setting('lock_timeout');
   each_table record;
   counted jsonb;
@@ -1224,9 +1223,10 @@ declare
 begin
   perform set_config('transaction_read_only', 'on', true);
   for each_table in
-    select r.*, c.relkind
-    from analytics_private.preflight_reach(array[to_regclass('public.questions'),
-      to_regclass('public.responses'), to_regclass('public.app_users'), users]) r
+    select r.*, c.relkind, c.relnamespace
+    from analytics_private.preflight_reach(array[
+      to_regclass('public.questions'), to_regclass('public.responses'),
+      to_regclass('public.app_users'), to_regclass('auth.users')]) r
     join pg_class c on c.oid = r.relation
     order by r.writers is null, r.bytes, r.relation
   loop
@@ -1239,13 +1239,14 @@ begin
         perform set_config('lock_timeout', '500ms', true);
         execute format(
           'select jsonb_build_object(''rows'', count(*), '
-          '''of_run'', count(*) filter (where t.body ~ %1$L), '
-          -- Learners who sign in change theirs.
+          '''of_run'', count(*) filter (where t.of_run), '
+          -- Who signs in changes those of auth.
           '''digest'', case when %4$L then null else coalesce(sum(hashtextextended(t.body, 0)) '
-          'filter (where t.body !~ %1$L), 0)::text end) '
-          'from (select one_row::text as body from %2$s %3$s one_row offset 0) t',
+          'filter (where not t.of_run), 0)::text end) from (select x.body, x.body ~ %1$L as of_run '
+          'from (select one_row::text as body from %2$s %3$s one_row offset 0) x offset 0) t',
           marks, case each_table.relkind when 'r' then 'only' end,
-          each_table.relation::regclass, coalesce(each_table.relation = users, false))
+          each_table.relation::regclass,
+          coalesce(each_table.relnamespace = to_regnamespace('auth'), false))
         into counted;
       exception when others then
         counted := jsonb_build_object('unread', 'could not be read: ' || sqlerrm);
