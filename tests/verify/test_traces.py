@@ -62,15 +62,21 @@ def test_rows_that_were_added_are_deleted_and_rows_that_were_changed_are_not() -
     [changed], _ = left(project(log=table(3)), project(log=table(3, of_run=1, digest="2")))
     assert "their old values are not known" in changed.seen
     assert changed.remedy is None
+    for unknown in ({}, project(log={"unread": "no time was left", "by": BY})):
+        [told], _ = left(unknown, project(log=table(3, of_run=1)))
+        assert told.remedy is not None
+        assert told.remedy.startswith("where its rows that name the run were not there before it: ")
 
 
 def test_a_change_while_others_wrote_is_no_verdict_but_is_told() -> None:
     before = project(log=table(3))
-    after = project(log=table(4, digest="2"), responses=table(1584, digest="2"))
-    found, [remark] = left(before, after)
-    assert found == []
-    assert f"public.log ({BY})" in remark
-    assert "others wrote meanwhile" in remark
+    for theirs in (
+        {"responses": table(1584, digest="2", by=None)},
+        {"questions": table(54, digest="2", by=None)},
+    ):
+        found, remarks = left(before, project(log=table(4, digest="2"), **theirs))
+        assert found == []
+        assert f"public.log ({BY}); others wrote meanwhile" in " ".join(remarks)
     [alone], remarks = left(before, project(log=table(4, digest="2")))
     assert alone.seen.startswith("1 rows more in public.log")
     assert remarks == []

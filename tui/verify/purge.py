@@ -284,7 +284,7 @@ class Purge:
             hint = clean_up.remedy(sum(stays.values(), Tally()), ours) or hint
         elif self._traces.left:
             message = f"{removed}; rows that name a run are left: {self._traces.told()}"
-            hint = f"where those rows were not there before it: {self._traces.remedy()}"
+            hint = self._traces.remedy()
         elif self._problems:
             outcome, code, message = Outcome.FAILED, ExitCode.FAILED, self._problems[0]
         elif left:

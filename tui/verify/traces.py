@@ -103,27 +103,28 @@ def left(before: Tables, after: Tables, run_id: str, *, changed: Collection[str]
     found = Traces()
     others = {f"public.{table}" for table in changed or ()}
     # As of the same moment as all the rest, where they are not too large for that.
-    others |= {t for t in _WRITTEN if _others(before.get(t, {})) != _others(after.get(t, {}))}
+    others |= {t for t in _WRITTEN if _by_others(before.get(t, {}), after.get(t, {}))}
     is_known = changed is not None or all("rows" in after.get(t, {}) for t in _WRITTEN)
     remarks: dict[str, list[str]] = {}
     for table, now in after.items():
         was = before.get(table, {})
         by = now.get("by")
-        if unread := now.get("unread") or was.get("unread"):
-            if by:
-                remarks.setdefault(_UNREAD, []).append(f"{table} ({unread})")
+        unread = now.get("unread") or was.get("unread")
+        if unread and by:
+            remarks.setdefault(_UNREAD, []).append(f"{table} ({unread})")
+        if unread or not was:
+            found.left += _certain(now, [run_id])
             continue
-        more = (_others(now) - _others(was)) if was else 0
+        more = _others(now) - _others(was)
         if now["of_run"] and more < 0:
             what = f"{now['of_run']:,} rows of {table} name the run, and {-more:,} that were there"
             what += f" were changed or deleted: their old values are not known ({_by(now)})"
             found.left.append(Trace(what, None))
             continue
-        if now["of_run"]:
-            found.left.append(_named(now, [run_id]))
+        found.left += _certain(now, [run_id], is_added=True)
         # What others write there themselves.
         is_theirs = table in others and (table == _RESPONSES or others != {table})
-        if not was or was["digest"] == now["digest"] or is_theirs:
+        if was["digest"] == now["digest"] or is_theirs:
             continue
         if not by:
             remarks.setdefault(_ELSEWHERE, []).append(table)
@@ -143,25 +144,38 @@ def named(tables: Tables, run_ids: Collection[str]) -> Traces:
         for each in tables.values()
         if each.get("unread") and each.get("by")
     ]
-    return Traces(
-        [_named(each, run_ids) for each in tables.values() if each.get("of_run")],
-        [_UNREAD.format(", ".join(unread))] if unread else [],
-    )
+    certain = [trace for each in tables.values() for trace in _certain(each, run_ids)]
+    return Traces(certain, [_UNREAD.format(", ".join(unread))] if unread else [])
 
 
-def _named(now: Mapping[str, Any], run_ids: Collection[str]) -> Trace:
+def _certain(
+    now: Mapping[str, Any], run_ids: Collection[str], *, is_added: bool = False
+) -> list[Trace]:
+    """Rows that name the runs, if any; `is_added`: they were not there before."""
+    if not now.get("of_run"):
+        return []
     table = now["table"]
-    delete = f"delete from {table} t where t::text ~ '{marks(run_ids)}'"  # noqa: S608 - shown
-    if switches := str(now.get("keeps") or "").split(", ") if now.get("keeps") else []:
+    remedy = f"delete from {table} t where t::text ~ '{marks(run_ids)}'"  # noqa: S608 - shown
+    if now.get("keeps"):
+        switches = str(now["keeps"]).split(", ")
         off = "; ".join(f"alter table {table} disable {each}" for each in switches)
         on = "; ".join(f"alter table {table} enable {each}" for each in switches)
-        delete = f"begin; {off}; {delete}; {on}; commit"
-    return Trace(f"{now['of_run']:,} rows in {table} ({_by(now)})", delete)
+        remedy = f"begin; {off}; {remedy}; {on}; commit"
+    if not is_added:
+        remedy = f"where its rows that name the run were not there before it: {remedy}"
+    return [Trace(f"{now['of_run']:,} rows in {table} ({_by(now)})", remedy)]
 
 
 def _by(now: Mapping[str, Any]) -> str:
     by = ", ".join(each for each in (now.get("by"), now.get("keeps")) if each)
     return f"written or kept by {by}" if by else "by what, no source tells"
+
+
+def _by_others(was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether somebody added or removed rows, or changed what no trigger does."""
+    if not now.get("by") and was.get("digest") != now.get("digest"):
+        return True
+    return _others(was) != _others(now)
 
 
 def _others(now: Mapping[str, Any]) -> int:
