@@ -309,15 +309,16 @@ $earlier_functions$;
 -- is normalized once (pulled up, the planner would do it for every row of the result), and
 -- questions are matched once. The bins begin on a Monday from which both ends of timestamptz are in
 -- reach: counted from 1900, one answer of the year 294276 overflows, and no refresh succeeds. The
--- cast to numeric(3,2) rounds just as round(..., 2) does. No ORDER BY: it doubles the cost of the
+-- cast to numeric(3,2) rounds just as round(..., 2) does. Tags may be of an enum, a domain or a
+-- varchar: the casts to text are none where they are text. No ORDER BY: it doubles the cost of the
 -- concurrent refresh's comparison.
 create materialized view analytics_private.heatmap_agg_next as
 with spelling as materialized (
-  select stored.lesion as tag, analytics_private.normalized_lesion(stored.lesion) as lesion
+  select stored.lesion as tag, analytics_private.normalized_lesion(stored.lesion::text) as lesion
   from (select distinct q.lesion from public.questions q where q.status = 'published') stored
 ),
 question as materialized (
-  select q.id, spelling.lesion, q.topic
+  select q.id, spelling.lesion, q.topic::text as topic
   from public.questions q
   left join spelling on spelling.tag = q.lesion
   where q.status = 'published'

@@ -11,6 +11,8 @@ The head is a comment that holds TOML:
 | `hint` | words of the hint by which that SQL is told |
 | `after` | the outcome once the hint is done: `verified` where nothing is said; empty: not SQL |
 | `superuser` | the SQL needs the platform's superuser; else it is the project's owner who runs it |
+
+A line `-- @analytics` stands for sql/analytics_heatmap.sql, applied once more.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from tui.sandbox.schema import sql_dir
 
 DIRECTORY = Path(__file__).parent / "variants"
 _HEAD = re.compile(r"/\*\n(.*?)\*/\n", re.DOTALL)
+_ANALYTICS = "-- @analytics\n"
 _STATEMENT = re.compile(
     r"(alter|begin|commit|create|delete|drop|grant|insert|notify|refresh|revoke|select|update)\s"
     r"|(begin|commit)$"
@@ -52,7 +55,12 @@ class Variant:
         text = path.read_text()
         head = _HEAD.match(text)
         assert head is not None, f"{path.name} does not begin with a comment"
-        return cls(name=path.stem, sql=text[head.end() :], **tomllib.loads(head[1]))
+        script = text[head.end() :]
+        if _ANALYTICS in script:
+            script = script.replace(
+                _ANALYTICS, (sql_dir() / "analytics_heatmap.sql").read_text() + "\n"
+            )
+        return cls(name=path.stem, sql=script, **tomllib.loads(head[1]))
 
 
 def variants() -> list[Variant]:

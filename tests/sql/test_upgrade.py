@@ -247,6 +247,31 @@ def test_grants_on_columns_to_the_apis_roles_are_taken_back(ready: Database) -> 
     assert catalogue(ready) == before
 
 
+@pytest.mark.parametrize("kind", ["varchar(60)", "character(7)", "public.tag", "public.label"])
+def test_tags_may_be_of_any_type_that_is_text(ready: Database, kind: str) -> None:
+    """And what an earlier file has made of such columns is repaired by applying this one."""
+    owner = ready.connect()
+    owner.execute(
+        "create domain public.tag as text check (length(value) <= 40);"
+        "create type public.label as enum ('Spitz', 'nevus');"
+        "drop materialized view public.analytics_heatmap_agg;"
+        f"alter table public.questions alter topic type {kind} using topic::{kind},"
+        f"alter lesion type {kind} using lesion::{kind}".encode()
+    )
+    insert(owner, [Question(lesion="Spitz", topic="nevus")], [Response(1, 0, EDGES[4])])
+    ready.apply("analytics_heatmap.sql")
+    nodes = owner.execute(FILENODE).fetchall()
+    ready.apply("analytics_heatmap.sql")
+    assert owner.execute(FILENODE).fetchall() == nodes
+    with ready.request("service_role") as session:
+        session.execute("select public.analytics_refresh_heatmap()")
+    with ready.request("service_role") as session:
+        rows = session.execute(
+            "select lesion, topic from public.analytics_heatmap_admin(only_topic => 'nevus')"
+        ).fetchall()
+    assert [(lesion, topic.strip()) for lesion, topic in rows] == [("spitz", "nevus")]
+
+
 def test_another_rule_for_lesions_makes_the_rows_anew(ready: Database) -> None:
     owner = ready.connect()
     insert(owner, [Question(lesion=" Two  Words ")], [Response(1, 0, EDGES[4])])
