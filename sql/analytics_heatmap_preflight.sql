@@ -331,6 +331,35 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       order by t.relation::regclass::text) from traces t), '[]'))
 $$;
 
+-- What the service role would have to be granted before it may give a column of this type a value,
+-- or leave it to this default; null where nothing lacks.
+create function analytics_private.preflight_lacks(given oid, by_default oid) returns jsonb
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select nullif(jsonb_build_object('value', coalesce((
+      select jsonb_agg('usage on schema ' || quote_ident(n.nspname))
+      from pg_type y join pg_namespace n on n.oid = y.typnamespace
+      where y.oid = given and not has_schema_privilege(r.oid, n.oid, 'usage')), '[]'),
+    'default', coalesce((
+      select jsonb_agg(distinct l.lacking order by l.lacking)
+      from pg_depend d
+      cross join lateral (
+        select 'usage on sequence ' || c.oid::regclass as lacking
+        from pg_class c
+        where d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
+          -- Of any other relation it is an error to ask.
+          and case c.relkind when 'S'
+            then not has_sequence_privilege(r.oid, c.oid, 'usage, update') end
+        union all
+        select 'execute on function ' || p.oid::regprocedure
+        from pg_proc p
+        where d.refclassid = 'pg_proc'::regclass and p.oid = d.refobjid
+          and not has_function_privilege(r.oid, p.oid, 'execute')
+      ) l
+      where d.classid = 'pg_attrdef'::regclass and d.objid = by_default), '[]')),
+    '{"value": [], "default": []}')
+  from pg_roles r where r.rolname = 'service_role'
+$$;
+
 -- One T of the document.
 create function analytics_private.preflight_table(named text) returns jsonb
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -341,6 +370,13 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     select k.contype, k.conname, k.conrelid, k.confrelid,
       case k.confdeltype when 'c' then 'cascade' when 'n' then 'set null'
         when 'd' then 'set default' when 'r' then 'restrict' else 'no action' end as on_delete,
+      (select c.relname from pg_class c where c.oid = k.confrelid) as referred,
+      k.conrelid = t.oid and t.relname in ('questions', 'responses') and not exists (
+        select from pg_attribute a
+        where a.attrelid = k.conrelid and a.attnum = any (k.conkey) and not a.attnotnull)
+        and k.confrelid <> all (array[to_regclass('public.questions'),
+          to_regclass('public.responses'), to_regclass('public.app_users'),
+          to_regclass('auth.users')]::oid[]) as required,
       (select jsonb_agg(a.attname order by u.nr)
        from unnest(k.conkey) with ordinality u (attnum, nr)
        join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum) as columns,
@@ -368,7 +404,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
         'not_null', a.attnotnull or y.typnotnull,
         'default', coalesce(pg_get_expr(d.adbin, d.adrelid), y.typdefault),
         'filled', case when a.attidentity <> '' then 'identity'
-          when a.attgenerated <> '' then 'generated' end) order by a.attnum)
+          when a.attgenerated <> '' then 'generated' end,
+        'lacks', analytics_private.preflight_lacks(y.oid, d.oid)) order by a.attnum)
       from pg_attribute a
       join pg_type y on y.oid = a.atttypid
       left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -404,6 +441,13 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
               to_regclass('auth.users')]::oid[])
           then analytics_private.preflight_parents(k.confrelid, k.columns, k.referenced)
           end,
+        -- Triggers that may make the row before it is referred to.
+        'filled_by', case when k.required then (
+          select string_agg(distinct w.trigger, ', ')
+          from analytics_private.preflight_writers(array[to_regclass('public.questions'),
+            to_regclass('public.app_users'), to_regclass('auth.users')]::oid[]) w
+          where analytics_private.preflight_names(w.source, k.referred))
+          end,
         'parent_of', (
           select jsonb_agg(a.attname order by a.attname)
           from pg_attribute a
@@ -412,8 +456,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       from keys k where k.contype = 'f' and k.conrelid = t.oid), '[]'),
     'checks', coalesce((
       select jsonb_agg(jsonb_build_object('name', k.conname,
-        'columns', (select jsonb_agg(a.attname order by a.attnum) from pg_attribute a
-          where a.attrelid = t.oid and a.attnum = any (k.conkey)),
+        'columns', coalesce((select jsonb_agg(a.attname order by a.attnum) from pg_attribute a
+          where a.attrelid = t.oid and a.attnum = any (k.conkey)), '[]'),
         'expression', pg_get_expr(k.conbin, k.conrelid)) order by k.conname)
       from pg_constraint k where k.conrelid = t.oid and k.contype = 'c'), '[]'),
     'referenced_by', coalesce((
@@ -461,7 +505,12 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
         'select', has_table_privilege(r.oid, t.oid, 'select'),
         'insert', has_table_privilege(r.oid, t.oid, 'insert'),
         'update', has_table_privilege(r.oid, t.oid, 'update'),
-        'delete', has_table_privilege(r.oid, t.oid, 'delete'))
+        'delete', has_table_privilege(r.oid, t.oid, 'delete'),
+        'no_insert', coalesce((
+          select jsonb_agg(a.attname order by a.attnum)
+          from pg_attribute a
+          where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
+            and not has_column_privilege(r.oid, t.oid, a.attnum, 'insert')), '[]'))
       from pg_roles r where r.rolname = 'service_role' and t.oid is not null)
   )
   from (select) always left join target t on true
@@ -600,8 +649,11 @@ $$;
 -- What a table says to rows that a run would insert, constraint by constraint; nothing is written.
 -- `sample` is {rows, variants, repeats}: the first row is whole, the others hold what differs from
 -- it; variants are not compared with each other, but for unique columns that are alike in all rows
--- or together in a list of `repeats`. Answers null where there are no rows.
-create function analytics_private.preflight_rows(named text, sample jsonb) returns jsonb
+-- or together in a list of `repeats`. `users` and `questions` will be there, before these rows.
+-- Answers null where there are no rows; `stored` is what they would be, as far as that is known.
+create function analytics_private.preflight_rows(
+  named text, sample jsonb, users text[], questions jsonb default '[]'
+) returns jsonb
 language plpgsql stable set search_path = pg_catalog, pg_temp set row_security = off as $$
 declare
   target constant oid := to_regclass(named);
@@ -612,7 +664,6 @@ declare
   given jsonb := '[]'::jsonb;
   known text[] := '{}'::text[];
   numbered text[] := '{}'::text[];
-  defaulted text[] := '{}'::text[];
   unknown jsonb := '{}'::jsonb;
   alike text[];
   parts text[] := '{}'::text[];
@@ -663,15 +714,24 @@ begin
     if reason is null and not one.is_given and one.default_oid is not null then
       reason := case when not one.trusted then format('%s is not ours', named)
         else analytics_private.preflight_distrusts('pg_attrdef'::regclass, one.default_oid) end;
+      if reason is null and one.attgenerated = '' then
+        begin
+          execute format('select (%s)::%s', one.expression, one.type);
+        exception
+          when read_only_sql_transaction then
+            reason := 'a number of ' || one.name;
+          when others then
+            reason := sqlerrm;
+        end;
+      end if;
     end if;
     if not one.is_given and (one.attidentity <> '' or reason ~ '^a number of ') then
       numbered := numbered || one.name;
     elsif reason is not null then
       unknown := unknown || jsonb_build_object(one.name, reason);
       if one.is_given then
-        untold := untold || jsonb_build_object('name', one.name, 'kind', 'type', 'why', reason);
-      else
-        defaulted := defaulted || one.name;
+        untold := untold || jsonb_build_object('name', one.name, 'kind', 'type',
+          'columns', array[one.name], 'why', reason);
       end if;
     elsif one.attgenerated <> '' then
       generated := generated || format('(%s) as %I', one.expression, one.name);
@@ -749,12 +809,24 @@ begin
     where k.conrelid = target and k.contype = 'c'
       and coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
     union all
-    -- Users and questions of a run are there before its responses.
+    -- Users and questions of a run are there before its responses, and a row before it is checked.
     select 3, k.conname, 'foreign key', f.columns,
       case when f.own and f.made then 'false' else format('%s and not exists ('
-        'select from %s p where %s)', f.present, k.confrelid::regclass, f.same) end,
+        'select from %s p where %s)%s', f.present, k.confrelid::regclass, f.same,
+        case when k.confrelid = target
+            then format(' and not exists (select from (%s) p where %s)', stored, f.same)
+          when k.confrelid = to_regclass('public.questions')
+            then format(' and not exists (select from jsonb_to_recordset($3) p (%s) where %s)',
+              f.referenced, f.same)
+          when f.made and cardinality(f.columns) = 1
+            then format(' and x.%I::text <> all ($4)', f.columns[1])
+          else '' end) end,
       case when f.own and not f.made
-        then format('rows of %s are made by the project itself', k.confrelid::regclass) end,
+          then format('rows of %s are made by the project itself', k.confrelid::regclass)
+        when k.confrelid = target and not f.there <@ known
+            or k.confrelid <> target and k.confrelid = to_regclass('public.questions')
+              and not questions -> 0 ?& f.there
+          then format('what the run''s own rows of %s hold', k.confrelid::regclass) end,
       null, null, null, null, f.present
     from pg_constraint k
     cross join lateral (
@@ -762,6 +834,9 @@ begin
         array_agg(f.name) <@ array['user_id', 'question_id'] as own,
         k.confrelid = any (array[to_regclass('public.questions'), to_regclass('public.app_users'),
           to_regclass('auth.users')]::oid[]) as made,
+        array_agg(r.attname::text) as there,
+        string_agg(format('%I %s', r.attname, format_type(r.atttypid, r.atttypmod)), ', ')
+          as referenced,
         string_agg(format('x.%s is not null', f.quoted), ' and ') as present,
         string_agg(format('p.%I operator(%I.%s) x.%s', r.attname, n.nspname, p.oprname, f.quoted),
           ' and ') as same
@@ -818,8 +893,7 @@ begin
     order by place, name
   loop
     -- What the database counts or fills itself.
-    if one.columns && numbered and one.kind in ('unique', 'not null')
-      or one.columns <@ defaulted and one.kind = 'not null' then
+    if one.columns && numbered and one.kind in ('unique', 'not null') then
       met := met + 1;
       continue;
     end if;
@@ -833,13 +907,13 @@ begin
         if one.present is not null then
           -- What refers to nothing asks nothing of the other table, readable or not.
           execute format('select array_agg(x."hm row") from (%s) x where %s', stored, one.present)
-            into hit using every, bad;
+            into hit using every, bad, questions, users;
         end if;
         if one.present is not null and hit is null then
           null;
         elsif one.keys is null then
           execute format('select array_agg(x."hm row") from (%s) x where %s', stored, one.condition)
-            into hit using every, bad;
+            into hit using every, bad, questions, users;
         else
           execute format('with x as materialized (select x."hm row", %s from (%s) x where %s) '
             -- As a scalar, so that each row is looked up in the index, and no table read whole.
@@ -851,7 +925,7 @@ begin
                   || array(select jsonb_array_elements_text(g.value))))
               then 'true' else format('y."hm row" < x."hm row" and x."hm row" < %s', whole) end,
             one.among)
-            into hit using every, bad;
+            into hit using every, bad, questions, users;
         end if;
         if hit is null then
           met := met + 1;
@@ -864,11 +938,19 @@ begin
       end;
     end if;
     if reason is not null then
-      untold := untold || jsonb_build_object('name', one.name, 'kind', one.kind, 'why', reason);
+      untold := untold || jsonb_build_object('name', one.name, 'kind', one.kind,
+        'columns', one.columns, 'why', reason);
     end if;
   end loop;
-  return jsonb_build_object('met', met, 'refused', refused, 'untold', untold, 'newest',
-    case when refused <> '[]' then analytics_private.preflight_newest(target) end);
+  begin
+    execute format('select coalesce(jsonb_agg(to_jsonb(x)), ''[]'') from (%s) x', stored)
+      into given using every, bad;
+  exception when others then
+    given := '[]';
+  end;
+  return jsonb_build_object('met', met, 'refused', refused, 'untold', untold, 'stored', given,
+    'newest', case when refused <> '[]' or untold @> '[{"kind": "not null"}]'
+      then analytics_private.preflight_newest(target) end);
 end
 $$;
 
@@ -1051,9 +1133,15 @@ begin
       from unnest(tables) named),
     -- What the tables say to the rows that the caller shows.
     'rows', case when jsonb_typeof(sample) = 'object' then (
-      select jsonb_object_agg(named, analytics_private.preflight_rows('public.' || named,
-        sample -> named))
-      from unnest(array['questions', 'responses']) named) end,
+      select jsonb_build_object('questions', q.said - 'stored', 'responses', r.said - 'stored')
+      from (
+        select coalesce(array_agg(s.value ->> 'user_id'), '{}')
+        from jsonb_array_elements(sample -> 'responses' -> 'rows') s
+      ) u (users)
+      cross join lateral analytics_private.preflight_rows('public.questions',
+        sample -> 'questions', u.users) q (said)
+      cross join lateral analytics_private.preflight_rows('public.responses',
+        sample -> 'responses', u.users, q.said -> 'stored') r (said)) end,
     'publications', coalesce((
       select jsonb_agg(jsonb_build_object('name', quote_ident(p.pubname), 'tables', p.tables,
         'by_name', p.by_name, 'refusing', p.refusing) order by p.pubname)

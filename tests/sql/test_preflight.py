@@ -104,6 +104,7 @@ def test_intact_project(granted: Database) -> None:
                 "referenced": ["id"],
                 "on_delete": "cascade",
                 "parents": None,
+                "filled_by": None,
                 "parent_of": None,
             }
         ],
@@ -139,7 +140,7 @@ def test_intact_project(granted: Database) -> None:
     assert columns["status"] == {
         "name": "status", "type": "public.item_status", "base": None,
         "labels": ["draft", "review", "published", "archived"], "not_null": True,
-        "default": "'draft'::public.item_status", "filled": None,
+        "default": "'draft'::public.item_status", "filled": None, "lacks": None,
     }  # fmt: skip
     assert [(c["name"], c["type"]) for c in document["view"]["columns"]] == [
         ("question_id", "uuid"),
@@ -294,7 +295,8 @@ BREAKS: list[tuple[str, dict[str, Any]]] = [
      "alter table public.questions add column code public.short default 'x'",
      {"tables.questions.columns": lambda columns: columns[-1] == {
          "name": "code", "type": "public.short", "base": "character varying(24)", "labels": None,
-         "not_null": True, "default": "'x'::character varying", "filled": None}}),
+         "not_null": True, "default": "'x'::character varying", "filled": None,
+         "lacks": None}}),
     ("alter table public.responses add column nr bigint generated always as identity",
      {"tables.responses.columns": lambda columns: columns[-1]["filled"] == "identity",
       "tables.responses.required": ["user_id", "question_id", "is_correct"]}),

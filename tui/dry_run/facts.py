@@ -7,7 +7,7 @@ import copy
 import json
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 
 from tui.guard.api_key import KeyFacts, KeyKind, read_key
 from tui.project import (
@@ -135,18 +135,24 @@ class _Told(dict[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What a database says of itself; `dataset`: the rows that it was shown."""
+    """What a database says of itself.
+
+    Attributes:
+        dataset: The rows that it was shown; None where they could not be fitted to it.
+        unread: Why they could not, in the interpreter's words.
+    """
 
     document: dict[str, Any]
     dataset: Dataset | None = None
+    unread: str = ""
 
     @classmethod
-    def read(cls, reply: Any, dataset: Dataset | None = None) -> Self:
+    def read(cls, reply: Any, dataset: Dataset | None = None, unread: str = "") -> Self:
         """Take a reply of the function."""
         if not isinstance(reply, dict) or reply.get("schema") != SCHEMA:
             found = reply.get("schema") if isinstance(reply, dict) else type(reply).__name__
             raise ValueError(f"the document is of version {found}; this console reads {SCHEMA}")
-        return cls(reply, dataset)
+        return cls(reply, dataset, unread)
 
     def at(self, *path: str) -> Any:
         """The value at a path of keys; None where the database has nothing to say."""
@@ -184,9 +190,22 @@ class Declaration:
     dataset: Dataset | None = None
 
 
-async def ask_about(
-    project: Project, dataset: Dataset, known: Mapping[str, Any]
-) -> tuple[Any, Dataset | None]:
+class Asked(NamedTuple):
+    """The preflight's answer about the rows of a run.
+
+    Attributes:
+        reply: The document.
+        dataset: The run with the plan that it speaks of; None where its tables are told in a form
+            that this console does not read.
+        unread: What could not be read, in the interpreter's words.
+    """
+
+    reply: Any
+    dataset: Dataset | None
+    unread: str = ""
+
+
+async def ask_about(project: Project, dataset: Dataset, known: Mapping[str, Any]) -> Asked:
     """Ask the preflight about the rows of a run, fitted until they are taken.
 
     Where the rows are taken at once, this is one request.
@@ -196,18 +215,15 @@ async def ask_about(
         dataset: The run; its plan is where the fitting begins.
         known: The document as it was last told; empty where it was not.
 
-    Returns:
-        The document, and the run with the plan that it speaks of; None where its tables are told
-        in a form that this console does not read.
-
     Raises:
         ProjectError: It cannot be asked.
     """
     refusals = Refusals()
     reply: Any = None
+    questions, users = dataset.questions, dataset.users
     try:
         if known and not dataset.plan.fills:
-            dataset = dataset.fitted(plan_of(known, questions=dataset.questions))
+            dataset = dataset.fitted(plan_of(known, questions=questions, users=users))
         for _ in range(_MOST_PLANS):
             samples = dataset.samples()
             reply = await _show(project, samples)
@@ -216,25 +232,29 @@ async def ask_about(
             said = reply.get("rows")
             if said:
                 shown = {table: rows.all for table, rows in samples.items()}
-                refusals = dataset.plan.refused(refusals, shown, said)
-                if dataset.plan.fills and not refused(said):
+                before, refusals = refusals, dataset.plan.refused(refusals, shown, said)
+                met = not refused(said) and before.needed == refusals.needed
+                if dataset.plan.fills and met:
                     break
-            better = dataset.fitted(plan_of(reply, refusals, questions=dataset.questions))
+            better = dataset.fitted(plan_of(reply, refusals, questions=questions, users=users))
             taken = not said or better.samples() == samples
             dataset = better
             if taken:
                 break
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         # Some version of the document tells its tables in another form.
         if reply is None:
             reply = await _show(project, dataset.fitted(Plan()).samples())
-        return reply, None
-    return reply, dataset
+        return Asked(reply, None, f"{type(error).__name__}: {error}")
+    return Asked(reply, dataset)
 
 
 async def _show(project: Project, samples: Mapping[str, Samples]) -> Any:
     """The preflight document, about these rows where the function takes any."""
-    sample = json.dumps({table: rows.written() for table, rows in samples.items()})
+    # It goes into a URL: without blanks.
+    sample = json.dumps(
+        {table: rows.written() for table, rows in samples.items()}, separators=(",", ":")
+    )
     try:
         reply, _ = await project.call_read_only(PREFLIGHT, {"sample": sample})
     except Missing as error:
@@ -278,7 +298,7 @@ async def ask_declaration(
         if dataset is None:
             reply, _ = await project.call_read_only(PREFLIGHT, policy=policy)
         else:
-            reply, dataset = await ask_about(project, dataset, known or {})
+            reply, dataset, _ = await ask_about(project, dataset, known or {})
     except Missing as error:
         if error.code != _NO_SUCH_FUNCTION:
             raise
@@ -440,11 +460,12 @@ class Facts:
             context = self.context
             volume = context.settings.volume
             run = Dataset(context.run_id, users=volume.users, questions=volume.questions)
-            reply, shown = await self._in_time(ask_about(self.project, run, context.known), what)
+            asked = await self._in_time(ask_about(self.project, run, context.known), what)
+            reply = asked.reply
             if not isinstance(reply, dict) or "schema" not in reply:
                 # Whoever wrote it, it is not the function's word on anything.
                 return ProjectUnreachable(f"{what}: the reply is no document of that function")
-            return Preflight.read(reply, shown)
+            return Preflight.read(reply, asked.dataset, asked.unread)
         except ProjectError as error:
             return error
         except ValueError as error:

@@ -286,6 +286,11 @@ def judge_rows(preflight: Preflight) -> Judgement:
         UnansweredError: It was shown none.
     """
     said = preflight.at("rows")
+    if preflight.unread:
+        raise UnansweredError(
+            f"what the preflight function tells of the tables cannot be read ({preflight.unread})",
+            APPLY_PREFLIGHT,
+        )
     if preflight.dataset is None or said is None:
         raise UnansweredError("the preflight function was shown no rows", APPLY_PREFLIGHT)
     shown = preflight.dataset.samples()
@@ -301,7 +306,7 @@ def judge_rows(preflight: Preflight) -> Judgement:
                 for name in each["columns"]
             ]
             text = f"{table}: {_constraint(each)} refuses {listed(values)}"
-            if fillers := _may_fill(preflight, table, each["columns"]):
+            if fillers := _may_fill(preflight, table, each):
                 excused.append(f"{text}, unless {listed(fillers)} changes it first")
             else:
                 refusals.append(text)
@@ -336,12 +341,18 @@ def _constraint(each: Mapping[str, Any]) -> str:
             return f"{kind} {each['name']}"
 
 
-def _may_fill(preflight: Preflight, table: str, columns: Iterable[str]) -> list[str]:
-    """Triggers that may change a column before its constraint is looked at."""
-    return [
+def _may_fill(preflight: Preflight, table: str, refusal: Mapping[str, Any]) -> list[str]:
+    """Triggers by which a constraint may be met before it is looked at."""
+    makers = [
+        key["filled_by"]
+        for key in preflight.many("tables", table, "foreign_keys")
+        if refusal["kind"] == "foreign key" and key["name"] == refusal["name"]
+        if key.get("filled_by")
+    ]
+    return makers + [
         str(each["name"])
         for each in preflight.many("tables", table, "triggers")
-        if each["enabled"] and set(each["may_fill"] or ()) & set(columns)
+        if each["enabled"] and set(each["may_fill"] or ()) & set(refusal["columns"])
     ]
 
 
@@ -431,6 +442,23 @@ async def interference(facts: Facts) -> Finding:
         for rule in preflight.many("tables", table, "rules")
         if rule["instead"] and rule["event"] in {"insert", "delete"}
     ]
+    refusing = [
+        (table, rule)
+        for table in WRITTEN
+        for rule in preflight.many("tables", table, "rules")
+        if rule["event"] in {"insert", "update"}
+    ]
+    if refusing:
+        return failed(
+            "a run could write nothing: what it writes twice has to be harmless, and PostgreSQL "
+            "takes no ON CONFLICT on a table with an INSERT or UPDATE rule: "
+            + listed(f"rule {rule['name']} on {table} (on {rule['event']})"
+                     for table, rule in refusing),
+            "for the run: " + "; ".join(
+                f"alter table {_qualified(table)} disable rule {quoted(rule['name'])}"
+                for table, rule in refusing
+            ),
+        )  # fmt: skip
     named = [_name(*each) for each in found]
     named += [
         f"rule {rule['name']} on {table} (instead of {rule['event']})" for table, rule in rules
@@ -601,9 +629,10 @@ PROBES: Final = (
         f"{PREFLIGHT}(): BEFORE and INSTEAD OF triggers and rules on the three tables; tables that "
         "their triggers write to",
         "one is enabled for INSERT or DELETE; a trigger writes to a table from which nothing is "
-        "deleted, as an audit trail, or keeps rows that would go with a run's",
+        "deleted, as an audit trail, or keeps rows that would go with a run's; a rule on INSERT or "
+        "UPDATE refuses every write (fails)",
         "look at what it does; a run notices and says so",
-        _WARN,
+        _FAIL,
         interference,
         needs=("schema.tables", "schema.preflight"),
     ),

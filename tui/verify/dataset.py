@@ -181,15 +181,18 @@ class Dataset:
     def question(self, number: int) -> Row:
         """A row of `questions`: published, with every column filled that has to be."""
         plan, question_id = self.plan, str(self.question_ids[number])
-        return {
+        others = plan.others("questions", self.run_id, number, row_id=question_id,
+                             question=question_id, user=self.user_ids[0])  # fmt: skip
+        row = {
             "id": question_id,
             "slug": plan.form.slug(self.run_id, number),
             "status": "published",
             **{name: plan.text(name, self.run_id, number) for name in plan.texts},
             "topic": self.topic(number),
             "lesion": self._lesion(number),
-            **plan.others("questions", self.run_id, number, question_id),
+            **others,
         }
+        return {name: value for name, value in row.items() if name not in plan.spared}
 
     def topic(self, number: int) -> str | None:
         """Topic of a question."""
@@ -245,9 +248,13 @@ class Dataset:
         if self.plan.changes_responses:
             for row, answer in zip(rows, answers, strict=True):
                 place = first + answer.user
-                row.update(self.plan.others("responses", self.run_id, place, row["id"]))
+                others = self.plan.others("responses", self.run_id, place, row_id=row["id"],
+                                          question=question_id, user=row["user_id"])  # fmt: skip
+                row.update(others)
                 if not self.plan.has_id:
                     del row["id"]
+                if "ms_to_answer" in self.plan.spared:
+                    del row["ms_to_answer"]
         return rows
 
     def samples(self) -> dict[str, Samples]:
@@ -259,10 +266,14 @@ class Dataset:
             ("topic", "lesion"): lcm(topics, lesions),
         }
         varied = range(1, min(self.questions - 1, max(topics, lesions)))
+        # Two of one topic: 1 and another that begins so, or else the first that there is.
+        alike = next((n for n in range(10, 20) if n % topics == 1 % topics), topics + 1)
+        if alike >= self.questions:
+            alike = topics + 1
         questions = Samples(
             [
                 self.question(number)
-                for number in sorted({0, topics, lesions, self.questions - 1})
+                for number in sorted({0, 1, alike, lesions, self.questions - 1})
                 if number < self.questions
             ],
             [{"topic": self.topic(number), "lesion": self._lesion(number)} for number in varied],
@@ -270,10 +281,11 @@ class Dataset:
         )
         first, last = self.answers(0), self.answers(self.questions - 1)
         rows = [*self.responses(0, first[:1]), *self.responses(self.questions - 1, last[-1:])]
-        durations = sorted({each for each in self._durations if each is not None})
-        wanted = [durations[0], durations[len(durations) // 2], durations[-1]]
-        variants: list[Row] = [{"ms_to_answer": each} for each in wanted]
-        variants += [{"ms_to_answer": None}] * self.plan.lacks_durations
+        variants: list[Row] = []
+        if durations := sorted({each for each in self._durations if each is not None}):
+            wanted = [durations[0], durations[len(durations) // 2], durations[-1]]
+            variants += [{"ms_to_answer": each} for each in wanted]
+            variants += [{"ms_to_answer": None}] * self.plan.lacks_durations
         edges = {"is_correct": not first[0].correct, "created_at": self._written[
             self._mondays[-1] + _LAST_INSTANT]}  # fmt: skip
         earliest = {"created_at": self._written[self._mondays[0]]}
@@ -282,8 +294,13 @@ class Dataset:
             "responses": Samples(
                 rows,
                 [*variants, edges, earliest],
-                # The first users answer in one of so many instants, rightly or wrongly.
-                [["user_id", "is_correct", "created_at"]] * (self.questions > 2 * WEEKS)
+                # The first users answer in one of so many instants, rightly or wrongly; and as
+                # slowly as can be more than once.
+                [
+                    ["user_id", "is_correct", "created_at"],
+                    ["user_id", "is_correct", "ms_to_answer"],
+                ]
+                * (self.questions > 2 * WEEKS)
                 + [["question_id", "is_correct"]] * (self.users > 2),
             ),
         }
@@ -291,7 +308,7 @@ class Dataset:
     def _duration(self, draw: Callable[[], float]) -> int | None:
         """Milliseconds, None for one in ten: mostly some 20 s, half in equal steps."""
         shortest, longest = self.plan.durations
-        if draw() < 0.1 and self.plan.lacks_durations:
+        if "ms_to_answer" in self.plan.spared or (draw() < 0.1 and self.plan.lacks_durations):
             return None
         pick = draw()
         if pick < 0.02:

@@ -9,6 +9,7 @@ made again without them, until it is taken or nothing is left to try.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import defaultdict
@@ -47,9 +48,11 @@ TOPICS: Final = (
 )
 # Texts of a question, `{run}` and `{n}` filled in; the first that is taken is used.
 _STEM: Final = "Synthetic question {n} of verification run {run}."
+# Different from its beginning, where that has to be unique.
+_STEM_BY_NUMBER: Final = "{n}. Synthetic question of verification run {run}."
 _LONG: Final = " This question is synthetic and will be deleted."
 _TEXTS: Final[Mapping[str, tuple[str | None, ...]]] = {
-    "stem_md": (_STEM, "{run}-{n}", _STEM + 3 * _LONG, _STEM + 12 * _LONG),
+    "stem_md": (_STEM, _STEM_BY_NUMBER, "{run}-{n}", _STEM + 3 * _LONG, _STEM + 12 * _LONG),
     "lead_in": (_LONG[1:], None, "Synthetic?", 3 * _LONG[1:], 12 * _LONG[1:]),
     "explanation_brief_md": ("Synthetic.", "-", 3 * _LONG[1:], 12 * _LONG[1:]),
     "subtopic": (None, "Synthetic"),
@@ -65,11 +68,20 @@ _APART: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
     "questions": (frozenset({"id"}), frozenset({"slug"}), frozenset({"stem_md"})),
     "responses": (frozenset({"id"}), frozenset({"user_id", "question_id"})),
 }
-# Values of a row's own, for a column that has to be unique.
-_OWN_ID, _OWN_TAG, _OWN_NUMBER = "{id}", "{tag}", "{number}"
+# Columns that a run does without where the database generates them.
+_SPARED: Final = ("topic", "lesion", *_TEXTS, "ms_to_answer")
+# Values of a row's own: for a column that has to be unique, or refers to what the run writes.
+_OWN_ID, _OWN_TAG, _OWN_QUESTION, _OWN_USER = "{id}", "{tag}", "{question}", "{user}"
+_OWN_NUMBER: Final = re.compile(r"^\{number:(\d+)\}$")
+_OWN_CODE: Final = re.compile(r"^\{code:(\d+)\}$")
 _FIRST_NUMBER: Final = 1_000_000
+_CODES: Final = (12, 8, 6, 5)
+_ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+# Digits of a code that count a run's rows; those before them are the run's.
+_COUNTED: Final = 4
 # As long as any.
 _A_RUN: Final = "20000101-00000000"
+_AN_ID: Final = "00000000-0000-4000-8000-000000000000"
 _MOST_VALUES: Final = 8
 _TEXT: Final = frozenset({"text", "character varying", "character", "citext", "name"})
 _WHOLE: Final = frozenset({"smallint", "integer", "bigint"})
@@ -77,7 +89,7 @@ _PLAIN: Final[Mapping[str, tuple[Any, ...]]] = {
     **dict.fromkeys(_TEXT, ("Synthetic", "-")),
     **dict.fromkeys((*_WHOLE, "numeric", "real", "double precision"), (0, 1)),
     "boolean": (False, True),
-    "uuid": ("00000000-0000-4000-8000-000000000000",),
+    "uuid": (_AN_ID,),
     **dict.fromkeys(("json", "jsonb"), ({}, [])),
     "date": ("2000-01-01",),
     "timestamp with time zone": ("2000-01-01T00:00:00Z",),
@@ -87,6 +99,7 @@ _PLAIN: Final[Mapping[str, tuple[Any, ...]]] = {
     "inet": ("127.0.0.1",),
     "bytea": ("",),
 }
+_OF_USERS: Final = frozenset({"app_users", "auth.users"})
 _LITERAL: Final = re.compile(r"'((?:[^']|'')*)'::")
 _DIGITS: Final = re.compile(r"(?<![\w.])-?\d+")
 _LENGTH: Final = re.compile(r"^(?:character varying|character)\((\d+)\)")
@@ -148,6 +161,7 @@ class Plan:
         lacks_durations: Some answers come without one.
         extra: Per table, what stands in columns that a run has no meaning for.
         has_id: Responses carry an id of ours.
+        spared: Columns that the database generates, and a run leaves out.
         fills: Every column filled, with its source.
         lacking: What a run would have to invent and may not, a line each.
     """
@@ -163,30 +177,47 @@ class Plan:
     lacks_durations: bool = True
     extra: Mapping[str, Mapping[str, Any]] = field(default_factory=_nothing)
     has_id: bool = True
+    spared: frozenset[str] = frozenset()
     fills: tuple[Fill, ...] = ()
     lacking: tuple[str, ...] = ()
 
     @property
     def changes_responses(self) -> bool:
         """Whether responses hold something else than every run means to write."""
-        return bool(self.extra["responses"]) or not self.has_id
+        return bool(self.extra["responses"]) or not self.has_id or "ms_to_answer" in self.spared
 
     def text(self, column: str, run_id: str, number: int) -> str | None:
         """A question's text."""
         template = self.texts[column]
         return None if template is None else template.format(run=run_id, n=number)
 
-    def others(self, table: str, run_id: str, number: int, row_id: str) -> Row:
-        """The columns of a row that a run has no meaning for."""
+    def others(
+        self, table: str, run_id: str, number: int, *, row_id: str, question: str, user: str
+    ) -> Row:
+        """The columns of a row that a run has no meaning for.
+
+        Args:
+            number: Of the row, in its table.
+            question: Id of the question that the row is of.
+            user: Id of a user of the run.
+        """
         own = {
             _OWN_ID: row_id,
             _OWN_TAG: f"heatmap-{run_id}-{number}",
-            _OWN_NUMBER: _FIRST_NUMBER + number,
+            _OWN_QUESTION: question,
+            _OWN_USER: user,
         }
-        return {
-            name: own.get(value, value) if isinstance(value, str) else value
-            for name, value in self.extra[table].items()
-        }
+
+        def value_of(value: Any) -> Any:
+            if not isinstance(value, str):
+                return value
+            if found := _OWN_NUMBER.match(value):
+                return int(found[1]) + number
+            if found := _OWN_CODE.match(value):
+                return _code(run_id, number, int(found[1]))
+            return own.get(value, value)
+
+        return {name: value_of(value) for name, value in self.extra[table].items()}
 
     def _key(self, table: str, column: str, value: Any) -> str:
         """What stands for a value among refusals: itself, or its template."""
@@ -195,6 +226,11 @@ class Plan:
         if table == "questions" and column in self.texts:
             return _key(self.texts[column])
         return _key(self.extra[table].get(column, value))
+
+    def _keeps_apart(self, table: str, column: str) -> bool:
+        """Whether a column holds what differs from row to row, and may be written otherwise."""
+        value = self.extra[table].get(column)
+        return column == "stem_md" or (isinstance(value, str) and value.startswith("{"))
 
     def refused(
         self, before: Refusals, rows: Mapping[str, Sequence[Row]], said: Mapping[str, Any]
@@ -209,10 +245,22 @@ class Plan:
         values = defaultdict(set, {key: set(seen) for key, seen in before.values.items()})
         needed = set(before.needed)
         for table, shown in rows.items():
-            for refusal in (said.get(table) or {}).get("refused", ()):
-                if refusal["kind"] in {"unique", "exclusion"}:
-                    continue
+            told = said.get(table) or {}
+            # A default that cannot be looked into may be null for the service role, as auth.uid()
+            # is.
+            needed |= {
+                (table, name)
+                for each in told.get("untold", ())
+                if each["kind"] == "not null"
+                for name in each.get("columns", ())
+                if name not in shown[0]
+            }
+            for refusal in told.get("refused", ()):
                 columns = [name for name in refusal["columns"] if name not in FIXED[table]]
+                if refusal["kind"] in {"unique", "exclusion"}:
+                    columns = [name for name in columns if self._keeps_apart(table, name)]
+                    if not columns:
+                        continue
                 wrong = [shown[number] for number in refusal["rows"]]
                 for name in _to_blame(columns, wrong):
                     if name in wrong[0]:
@@ -235,6 +283,16 @@ class Plan:
         )
 
 
+def _code(run_id: str, number: int, length: int) -> str:
+    """A short text of a row's own: some of the run, then the row's number."""
+    counted = ""
+    for _ in range(_COUNTED):
+        number, digit = divmod(number, len(_ALPHABET))
+        counted = _ALPHABET[digit] + counted
+    of_run = hashlib.sha256(run_id.encode()).hexdigest()
+    return of_run[: length - _COUNTED] + counted
+
+
 def _empty(columns: Iterable[str], rows: Sequence[Row]) -> list[str]:
     """Columns that are empty in each of some rows, or else in any."""
     each = [name for name in columns if all(row.get(name) is None for row in rows)]
@@ -251,7 +309,11 @@ def _key(value: Any) -> str:
 
 
 def plan_of(
-    document: Mapping[str, Any], refusals: Refusals | None = None, *, questions: int = 200
+    document: Mapping[str, Any],
+    refusals: Refusals | None = None,
+    *,
+    questions: int = 200,
+    users: int = 50,
 ) -> Plan:
     """The plan for a project.
 
@@ -259,20 +321,27 @@ def plan_of(
         document: The preflight document, or as much of it as is known.
         refusals: What the database refused of earlier plans.
         questions: How many questions a run writes.
+        users: How many users answer each.
     """
-    return _Planner(document, refusals or Refusals(), questions).plan()
+    return _Planner(document, refusals or Refusals(), questions, users).plan()
 
 
 class _Planner:
-    def __init__(self, document: Mapping[str, Any], refusals: Refusals, questions: int) -> None:
+    def __init__(
+        self, document: Mapping[str, Any], refusals: Refusals, questions: int, users: int
+    ) -> None:
         self._tables = document.get("tables") or {}
         self._refusals = refusals
         self._questions = questions
+        self._rows = {"questions": questions, "responses": questions * users}
+        self._extra_of: dict[str, dict[str, Any]] = {}
         self._fills: list[Fill] = []
         self._lacking: list[str] = []
+        self._spared: set[str] = set()
 
     def plan(self) -> Plan:
         has_id = self._has_id()
+        self._generated()
         own = (*("id",) * has_id, *FIXED["responses"][1:])
         self._fill("questions", "id", "the run's own")
         form = self._form()
@@ -282,18 +351,35 @@ class _Planner:
             for name, given in _TEXTS.items()
         }
         topics, lesions = self._many("topic", TOPICS), self._many("lesion", LESIONS)
-        extra = {"questions": self._extra("questions")}
+        extra = self._extra_of
+        extra["questions"] = self._extra("questions")
         for name in own:
             self._fill("responses", name, "the run's own")
         shortest, longest, spread, lacks = self._durations()
         extra["responses"] = self._extra("responses")
         return Plan(
             form, texts, topics, lesions, (shortest, longest), spread, lacks, extra, has_id,
-            tuple(self._fills), tuple(self._lacking),
+            frozenset(self._spared), tuple(self._fills), tuple(self._lacking),
         )  # fmt: skip
 
     def _fill(self, table: str, column: str, source: str) -> None:
-        self._fills.append(Fill(table, column, source))
+        if column not in self._spared:
+            self._fills.append(Fill(table, column, source))
+
+    def _generated(self) -> None:
+        """Spare what the database generates, where a run can; else say so."""
+        for table in FIXED:
+            meant = {*FIXED[table], *_VARIED}
+            for each in self._many_of(table, "columns"):
+                name = each["name"]
+                if name not in meant or each.get("filled") != "generated":
+                    continue
+                if name in _SPARED:
+                    self._spared.add(name)
+                elif (table, name) != ("responses", "id"):
+                    self._lacking.append(
+                        f"{table}.{name} is generated by the database, and a run writes its own"
+                    )
 
     def _lack(self, table: str, column: str, what: str) -> None:
         self._lacking.append(f"{table}.{column} is required, and {what}")
@@ -314,11 +400,23 @@ class _Planner:
         length = _length(column)
         if value is None and column.get("not_null"):
             return False
-        if isinstance(value, str) and length is not None:
-            text = value.format(run=_A_RUN, n=self._questions - 1) if name in _TEXTS else value
-            if len(text) > length:
-                return False
+        if (
+            isinstance(value, str)
+            and length is not None
+            and self._longest(table, name, value) > length
+        ):
+            return False
         return _key(value) not in self._refusals.values.get((table, name), ())
+
+    def _longest(self, table: str, name: str, value: str) -> int:
+        """The most characters that a value, or what it stands for, comes to."""
+        if name in _TEXTS:
+            return len(value.format(run=_A_RUN, n=self._questions - 1))
+        if found := _OWN_CODE.match(value):
+            return int(found[1])
+        if value == _OWN_TAG:
+            return len(f"heatmap-{_A_RUN}-{self._rows[table] - 1}")
+        return len(_AN_ID) if value.startswith("{") else len(value)
 
     def _has_id(self) -> bool:
         """Whether responses take an id of ours."""
@@ -357,6 +455,8 @@ class _Planner:
 
     def _first(self, table: str, column: str, given: Sequence[Candidate]) -> Any:
         """The first candidate that is taken; without any, the first."""
+        if column in self._spared:
+            return None
         parents = self._parents(table, column)
         if parents is not None and not self._takes(table, column, None):
             given = parents
@@ -377,6 +477,8 @@ class _Planner:
 
     def _many(self, column: str, given: Sequence[str | None]) -> tuple[str | None, ...]:
         """Values of a column of questions that a run varies."""
+        if column in self._spared:
+            return (None,)
         labels = self._column("questions", column).get("labels")
         parents = self._parents("questions", column)
         candidates = [Candidate(each, "synthetic") for each in given if each is not None]
@@ -472,7 +574,7 @@ class _Planner:
             if usable:
                 values[name] = usable[0].value
                 self._fill(table, name, usable[0].source)
-            elif not self._may_be_filled(table, name) and not self._is_lacking(table, name):
+            elif not self._may_do_without(table, name) and not self._is_lacking(table, name):
                 kind = self._column(table, name).get("type")
                 self._lack(table, name, f"a run knows no {kind} that it takes; a trigger of the "
                            "project's own, filling it, would do")  # fmt: skip
@@ -486,14 +588,25 @@ class _Planner:
             columns, parent = key["columns"], _bare(key["references"])
             if not set(columns) & set(names):
                 continue
+            if (own := self._own_key(table, key)) is not None:
+                for column, (value, source) in own.items():
+                    if column in names and column not in values:
+                        values[column] = value
+                        self._fill(table, column, source)
+                continue
             name = next(each for each in columns if each in names)
             # A key of somebody else's question or session is none for a row of a run.
             belongs = set(key.get("parent_of") or ()) & (
                 {"question_id"} if table == "questions" else {"question_id", "user_id"}
             )
+            parents = key.get("parents") or ()
+            newest = self._refusals.newest.get(table, {})
+            if parent in _OF_USERS and all(newest.get(each) is not None for each in columns):
+                # Nobody but whom the project's own rows name: no learner becomes an author.
+                parents = [{each: newest[each] for each in columns}]
             usable = [
                 each
-                for each in key.get("parents") or ()
+                for each in parents
                 if all(values.get(name, value) == value for name, value in each.items())
                 and all(self._takes(table, name, value) for name, value in each.items())
             ]
@@ -503,7 +616,7 @@ class _Planner:
                         continue
                     values[column] = usable[0][column]
                     self._fill(table, column, f"an existing row of {parent}")
-            elif self._may_be_filled(table, name):
+            elif key.get("filled_by") or self._may_do_without(table, name):
                 continue
             elif belongs:
                 of = "questions" if "question_id" in belongs else "users"
@@ -513,6 +626,26 @@ class _Planner:
                 there = "is known" if key.get("parents") is None else "is there"
                 self._lack(table, name, f"no row of {parent} {there}; one to refer to would do")
         return values
+
+    def _own_key(self, table: str, key: Mapping[str, Any]) -> dict[str, Candidate] | None:
+        """What refers to a row of the run's own, column by column; None where nothing can."""
+        to = _bare(key["references"])
+        found = {}
+        for column, referenced in zip(key["columns"], key.get("referenced") or (), strict=False):
+            if referenced == "id" and to == table:
+                found[column] = Candidate(_OWN_ID, "the row's own id")
+            elif referenced == "id" and to == "questions":
+                found[column] = Candidate(_OWN_QUESTION, "the run's own question")
+            elif referenced == "id" and to in _OF_USERS and table == "responses":
+                found[column] = Candidate(_OWN_USER, "a user of the run")
+            elif to == "questions" and table != to and referenced in self._extra_of[to]:
+                value = self._extra_of[to][referenced]
+                if isinstance(value, str) and value.startswith("{"):
+                    return None
+                found[column] = Candidate(value, "as the run's own question has it")
+            else:
+                return None
+        return found or None
 
     def _own(self, table: str, name: str) -> list[Candidate]:
         """Values that differ from row to row, where a unique key asks for that."""
@@ -526,14 +659,39 @@ class _Planner:
         if kind == "uuid":
             return [Candidate(_OWN_ID, "the row's own id")]
         if kind in _TEXT:
-            return [Candidate(_OWN_TAG, "the run's tag"), Candidate(_OWN_ID, "the row's own id")]
+            length = _length(self._column(table, name)) or _CODES[0]
+            codes = sorted({min(each, length) for each in _CODES}, reverse=True)
+            return [
+                Candidate(_OWN_TAG, "the run's tag"),
+                Candidate(_OWN_ID, "the row's own id"),
+                *(Candidate(f"{{code:{each}}}", f"a code of {each}") for each in codes
+                  if each > _COUNTED),
+            ]  # fmt: skip
         if kind in _WHOLE:
-            return [Candidate(_OWN_NUMBER, f"numbers from {_FIRST_NUMBER:,}")]
+            return [
+                Candidate(f"{{number:{first}}}", f"numbers from {first:,}")
+                for first in self._first_numbers(table, name, kind)
+            ]
         return []
 
-    def _may_be_filled(self, table: str, name: str) -> bool:
-        """Whether a trigger of the project names the column."""
-        return any(
+    def _first_numbers(self, table: str, name: str, kind: str) -> list[int]:
+        """Where a run's numbers may begin: high, or so that the last fits below a bound."""
+        named = [
+            int(each)
+            for check in self._checks(table, name)
+            for each in _DIGITS.findall(check["expression"])
+        ]
+        bounds = [32_767] if kind == "smallint" else []
+        below = [each - self._rows[table] for each in (*bounds, *sorted(named, reverse=True))]
+        high = [] if kind == "smallint" else [_FIRST_NUMBER]
+        return [*high, *(each for each in below if each >= 0)]
+
+    def _may_do_without(self, table: str, name: str) -> bool:
+        """Whether a trigger of the project names the column, or there is a default.
+
+        What the database can tell of a default, it says of the rows.
+        """
+        return self._column(table, name).get("default") is not None or any(
             name in (each.get("may_fill") or ()) and each["enabled"]
             for each in self._many_of(table, "triggers")
         )
