@@ -24,6 +24,7 @@ from tui.project import (
     ProjectError,
     ProjectUnreachable,
 )
+from tui.verify.causes import quoted
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
@@ -179,16 +180,44 @@ async def admin(facts: Facts) -> Finding:
     return passed(f"{' and '.join(answers)} let in an administrator")
 
 
+def _sent(preflight: Preflight, table: str) -> list[str]:
+    """Columns that a run writes; none of a table that it does not."""
+    samples = {} if preflight.dataset is None else preflight.dataset.samples()
+    return list(samples[table].rows[0]) if table in samples else []
+
+
+def _besides(preflight: Preflight, table: str, sent: Sequence[str]) -> list[str]:
+    """Rights on schemas, sequences and functions without which no row can be written."""
+    found: dict[str, None] = {}
+    if sent:
+        for column in preflight.many("tables", table, "columns"):
+            lacks = column.get("lacks") or {}
+            found |= dict.fromkeys(
+                lacks.get("value" if column["name"] in sent else "default") or ()
+            )
+    return list(found)
+
+
 async def service_role(facts: Facts) -> Finding:
     """Has the service role every privilege that a run needs?"""
     preflight = await facts.preflight()
     lacking, grants = [], []
     for table, needed in _NEEDED.items():
         held = preflight.at("tables", table, "service_role")
+        sent = _sent(preflight, table)
         missing = [] if held is None else [each for each in needed if not held[each]]
+        if "insert" in missing and (closed := held.get("no_insert")) is not None and sent:
+            # Granted column by column, it may do as well.
+            where = missing.index("insert")
+            columns = [quoted(each) for each in sent if each in closed]
+            if len(columns) < len(sent):
+                missing[where : where + 1] = [f"insert ({', '.join(columns)})"] * bool(columns)
         if missing:
             lacking += [f"{privilege} on {table}" for privilege in missing]
             grants.append(f"grant {', '.join(missing)} on public.{table} to service_role")
+        for each in _besides(preflight, table, sent):
+            lacking.append(each)
+            grants.append(f"grant {each} to service_role")
     if preflight.at("privileges", "view_select", "service_role") is False:
         lacking.append(f"select on {VIEW}")
         grants.append(f"grant select on public.{VIEW} to service_role")
