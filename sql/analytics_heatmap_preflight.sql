@@ -405,7 +405,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
         'default', coalesce(pg_get_expr(d.adbin, d.adrelid), y.typdefault),
         'filled', case when a.attidentity <> '' then 'identity'
           when a.attgenerated <> '' then 'generated' end,
-        'lacks', analytics_private.preflight_lacks(y.oid, d.oid)) order by a.attnum)
+        'lacks', case when t.relname in ('questions', 'responses')
+          then analytics_private.preflight_lacks(y.oid, d.oid) end) order by a.attnum)
       from pg_attribute a
       join pg_type y on y.oid = a.atttypid
       left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tui.dry_run.tables import _NULL, DISTINCT, FILLED
+import pytest
+
+from tui.dry_run.facts import Preflight, UnansweredError
+from tui.dry_run.tables import _NULL, DISTINCT, FILLED, judge_rows
 from tui.verify.dataset import Dataset
 
 DATASET = Dataset("20260131-9f3c21aa", users=9, questions=12)
@@ -34,3 +37,9 @@ def test_and_would_collide_on_a_time_and_a_user() -> None:
 
 def test_the_column_said_to_be_empty_is() -> None:
     assert all(row[_NULL] is None for row in rows_of("questions"))
+
+
+def test_a_run_that_could_not_be_fitted_says_why() -> None:
+    told = Preflight({"rows": {}}, None, "TypeError: 'NoneType' object is not iterable")
+    with pytest.raises(UnansweredError, match=r"cannot be read .TypeError"):
+        judge_rows(told)

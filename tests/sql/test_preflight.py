@@ -334,7 +334,15 @@ BREAKS: list[tuple[str, dict[str, Any]]] = [
                                              "tables.responses.columns": []}),
     ("revoke delete on public.responses from service_role",
      {"tables.responses.service_role": {"select": True, "insert": True, "update": True,
-                                        "delete": False}}),
+                                        "delete": False, "no_insert": []}}),
+    ("revoke insert on public.responses from service_role; grant insert (id, user_id, question_id, "
+     "choice_id, is_correct) on public.responses to service_role",
+     {"tables.responses.service_role.no_insert": ["ms_to_answer", "flagged", "created_at"]}),
+    ("create sequence nr; alter table public.responses add nr bigint default nextval('nr')",
+     {"tables.responses.columns": lambda columns: columns[-1]["lacks"] == {
+         "value": [], "default": ["usage on sequence public.nr"]}}),
+    ("alter table public.responses add check (now() > '2020-01-01')",
+     {"tables.responses.checks": lambda checks: checks[0]["columns"] == []}),
     ("create schema cron; create table cron.job (jobid int, jobname text, schedule text, "
      "command text, active boolean); insert into cron.job values (1, 'a', '* * * * *', "
      "'select analytics_refresh_heatmap()', true), (2, 'b', '* * * * *', 'vacuum', true), "
