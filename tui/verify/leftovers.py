@@ -44,6 +44,9 @@ SLUG_PREFIX: Final = "heatmap-verification-"
 EMAIL_FRAGMENT: Final = "heatmap-"
 _DATE, _HEX, _LETTERS = r"[0-9]{8}", r"[0-9a-f]{8}", str.maketrans("0123456789", "ghijklmnop")
 _DIGITS: Final = {after: before for before, after in _LETTERS.items()}
+_CODE: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+# Digits of a short code that count a run's rows.
+COUNTED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +202,15 @@ def id_of(run_id: str, kind: str, number: int) -> UUID:
     raw[6] = (raw[6] & 0x0F) | 0x80
     raw[8] = (raw[8] & 0x3F) | 0x80
     return UUID(bytes=bytes(raw))
+
+
+def code_of(run_id: str, number: int, length: int) -> str:
+    """A short text of a row's own: some digits of the run, then the row's number."""
+    counted = ""
+    for _ in range(COUNTED):
+        number, digit = divmod(number, len(_CODE))
+        counted = _CODE[digit] + counted
+    return hashlib.sha256(run_id.encode()).hexdigest()[: length - COUNTED] + counted
 
 
 def between(column: str, first: object, last: object) -> list[Filter]:

@@ -9,14 +9,13 @@ made again without them, until it is taken or nothing is left to try.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from tui.verify.leftovers import SLUG_FORMS, SlugForm
+from tui.verify.leftovers import COUNTED, SLUG_FORMS, SlugForm, code_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -76,9 +75,6 @@ _OWN_NUMBER: Final = re.compile(r"^\{number:(\d+)\}$")
 _OWN_CODE: Final = re.compile(r"^\{code:(\d+)\}$")
 _FIRST_NUMBER: Final = 1_000_000
 _CODES: Final = (12, 8, 6, 5)
-_ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
-# Digits of a code that count a run's rows; those before them are the run's.
-_COUNTED: Final = 4
 # As long as any.
 _A_RUN: Final = "20000101-00000000"
 _AN_ID: Final = "00000000-0000-4000-8000-000000000000"
@@ -214,7 +210,7 @@ class Plan:
             if found := _OWN_NUMBER.match(value):
                 return int(found[1]) + number
             if found := _OWN_CODE.match(value):
-                return _code(run_id, number, int(found[1]))
+                return code_of(run_id, number, int(found[1]))
             return own.get(value, value)
 
         return {name: value_of(value) for name, value in self.extra[table].items()}
@@ -281,16 +277,6 @@ class Plan:
             frozenset(needed),
             {**before.newest, **newest},
         )
-
-
-def _code(run_id: str, number: int, length: int) -> str:
-    """A short text of a row's own: some of the run, then the row's number."""
-    counted = ""
-    for _ in range(_COUNTED):
-        number, digit = divmod(number, len(_ALPHABET))
-        counted = _ALPHABET[digit] + counted
-    of_run = hashlib.sha256(run_id.encode()).hexdigest()
-    return of_run[: length - _COUNTED] + counted
 
 
 def _empty(columns: Iterable[str], rows: Sequence[Row]) -> list[str]:
@@ -665,7 +651,7 @@ class _Planner:
                 Candidate(_OWN_TAG, "the run's tag"),
                 Candidate(_OWN_ID, "the row's own id"),
                 *(Candidate(f"{{code:{each}}}", f"a code of {each}") for each in codes
-                  if each > _COUNTED),
+                  if each > COUNTED),
             ]  # fmt: skip
         if kind in _WHOLE:
             return [
@@ -687,10 +673,7 @@ class _Planner:
         return [*high, *(each for each in below if each >= 0)]
 
     def _may_do_without(self, table: str, name: str) -> bool:
-        """Whether a trigger of the project names the column, or there is a default.
-
-        What the database can tell of a default, it says of the rows.
-        """
+        """Whether a default, of which the database told, or a trigger may fill a column."""
         return self._column(table, name).get("default") is not None or any(
             name in (each.get("may_fill") or ()) and each["enabled"]
             for each in self._many_of(table, "triggers")
