@@ -1,5 +1,6 @@
 /*
 title = "A trigger on the deletion of users fails"
+warn = ["schema.interference"]
 ends = "leftovers"
 says = "say_goodbye"
 repair = "create or replace function public.say_goodbye() returns trigger language plpgsql as 'begin return old; end'"

@@ -1,5 +1,6 @@
 /*
 title = "Only addresses of one domain may sign up"
+warn = ["schema.interference"]
 ends = "failed"
 says = "check_domain"
 after = ""
