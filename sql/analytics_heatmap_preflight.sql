@@ -1303,7 +1303,7 @@ declare
   largest constant bigint := 100000;
   widest constant bigint := 67108864;
   -- A statement of the API has eight seconds.
-  patience constant interval := '2 s';
+  patience constant interval := interval '2 s';
   began constant timestamptz := clock_timestamp();
   own_timeout constant text := current_setting('lock_timeout');
   each_table record;
