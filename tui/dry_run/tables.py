@@ -606,7 +606,7 @@ PROBES: Final = (
         "schema.references",
         "clean-up can delete what a run writes",
         f"{PREFLIGHT}(): foreign keys of other tables to ours and to auth.users",
-        "a key that neither cascades nor sets null belongs to a table that a trigger fills",
+        "a key that neither cascades nor can set null belongs to a table that a trigger fills",
         "have the key cascade",
         _FAIL,
         references,
@@ -626,8 +626,8 @@ PROBES: Final = (
     Probe(
         "schema.interference",
         "nothing changes, swallows or keeps what we write",
-        f"{PREFLIGHT}(): BEFORE and INSTEAD OF triggers and rules on the three tables; tables that "
-        "their triggers write to",
+        f"{PREFLIGHT}(): BEFORE and INSTEAD OF triggers on the three tables and auth.users, rules; "
+        "tables that their triggers write to",
         "one is enabled for INSERT or DELETE; a trigger writes to a table from which nothing is "
         "deleted, as an audit trail, or keeps rows that would go with a run's; a rule on INSERT or "
         "UPDATE refuses every write (fails)",
