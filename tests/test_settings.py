@@ -317,7 +317,7 @@ def test_any_text_is_a_number_in_bounds_or_refused(value: str) -> None:
     except ConfigurationError as error:
         assert error.message.isprintable()  # noqa: PT017 - either end is right
     else:
-        assert users == (int(value) if value.strip() else 50)
+        assert users == (int(value.strip()) if value.strip() else 50)
         assert 1 <= users <= MAX_USERS
 
 

@@ -14,7 +14,16 @@ from aiohttp import web
 
 from tui.guard import break_glass
 from tui.guard.target import classify, declared_by_database
-from tui.project import KeyRefused, NewUser, Project, ProjectError, RetryNotice, RetryPolicy, Writer
+from tui.project import (
+    GATEWAY_TIMEOUT,
+    KeyRefused,
+    NewUser,
+    Project,
+    ProjectError,
+    RetryNotice,
+    RetryPolicy,
+    Writer,
+)
 from tui.project.retry import Lane
 from tui.redact import Secret
 
@@ -57,7 +66,9 @@ async def served(
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    chosen = RetryPolicy(**{"base_s": 0.01, "cap_s": 0.02, "deadline_s": 5.0, **policy})  # type: ignore[arg-type]
+    chosen = RetryPolicy(
+        **{"base_s": 0.01, "cap_s": 0.02, "deadline_s": 5.0, "in_doubt_s": 0.0, **policy}
+    )  # type: ignore[arg-type]
     key = "sb_secret_" + "0123456789abcdefghijkl_12345678"
     target = declared_by_database(classify(url, key, sandbox=True), None)
     permission = break_glass.authorize_write(target, allow_prod=False, now=break_glass.Moment.now())
@@ -98,9 +109,12 @@ async def test_a_user_is_sent_again_and_nothing_else() -> None:
 @pytest.mark.parametrize("status", [408, 429, 502, 503, 504, 520, 521, 525, 530, 544])
 async def test_every_write_is_sent_again_after_a_gateways_page(status: int) -> None:
     page = (status, "<html><title>not now</title></html>")
-    async with served(in_turn(page, page, (200, MADE))) as (_, writer, asked, _n):
+    away = (404, UNKNOWN)
+    in_doubt = status in GATEWAY_TIMEOUT
+    turns = [page, away, page, away] if in_doubt else [page, page]
+    async with served(in_turn(*turns, (200, MADE))) as (_, writer, asked, _n):
         await writer.create_user(USER)
-    assert asked == {"POST": 3}
+    assert asked == {"POST": 3, "GET": 2 * in_doubt} if in_doubt else {"POST": 3}
     async with served(in_turn(page, (201, []))) as (_, writer, asked, _n):
         await writer.insert("questions", [{"id": USER.id}])
     assert asked == {"POST": 2}
@@ -118,10 +132,41 @@ async def test_a_deadlock_passes(code: str) -> None:
 
 
 async def test_a_repeat_that_meets_its_own_first_try_succeeded() -> None:
-    lost = (504, "<html>too late</html>")
+    lost = (502, "<html>gone</html>")
     async with served(in_turn(lost, (422, TAKEN), (200, MADE))) as (_, writer, asked, _n):
         await writer.create_user(USER)
     assert asked == {"POST": 2, "GET": 1}
+
+
+async def test_a_creation_that_is_still_under_way_is_waited_for_and_not_sent_again() -> None:
+    gave_up = (504, "<html>too late</html>")
+    turns = in_turn(gave_up, (404, UNKNOWN), (404, UNKNOWN), (200, MADE))
+    async with served(turns, in_doubt_s=10.0) as (_, writer, asked, _n):
+        await writer.create_user(USER)
+    assert asked == {"POST": 1, "GET": 3}
+
+
+async def test_a_creation_whose_connection_broke_is_looked_for_before_it_is_sent_again() -> None:
+    asked_before: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked_before.append(request.method)
+        if len(asked_before) == 1:
+            assert request.transport is not None
+            request.transport.abort()
+        found = web.json_response(MADE, headers=API_VERSION)
+        return found if len(asked_before) == 2 else web.json_response({}, status=500)
+
+    async with served(handler) as (_, writer, asked, _n):
+        await writer.create_user(USER)
+    assert asked == {"POST": 1, "GET": 1}
+
+
+async def test_what_the_auth_server_itself_gave_up_on_is_sent_again_at_once() -> None:
+    ended = (504, {"code": "request_timeout", "message": "Processing this request timed out"})
+    async with served(in_turn(ended, (200, MADE)), in_doubt_s=10.0) as (_, writer, asked, _n):
+        await writer.create_user(USER)
+    assert asked == {"POST": 2}
 
 
 async def test_an_address_of_somebody_else_is_refused_once() -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tui.verify.session import Run
 
 # Waits are cut short so that tests of failures are quick; the number of tries is the real one.
-QUICK = RetryPolicy(base_s=0.02, cap_s=0.1, deadline_s=20.0)
+QUICK = RetryPolicy(base_s=0.02, cap_s=0.1, deadline_s=20.0, in_doubt_s=0.0)
 
 
 @asynccontextmanager

@@ -53,6 +53,8 @@ class RetryPolicy:
         busy_attempts: Attempts in all where the reply is 429 or 503, as of a gateway that counts
             requests; None for `attempts`.
         patience_s: A server that asks for a longer wait than this is not asked again.
+        in_doubt_s: How long a user is looked for whose creation a gateway gave up on, before it is
+            sent again. The auth server ends a request after 10 s by itself.
         once: Statuses of a gateway after which a request is not sent again.
     """
 
@@ -62,6 +64,7 @@ class RetryPolicy:
     deadline_s: float = 120.0
     busy_attempts: int | None = None
     patience_s: float = float("inf")
+    in_doubt_s: float = 10.0
     once: frozenset[int] = frozenset()
 
     def wait_s(self, attempt: int, asked_s: float | None) -> float:

@@ -8,17 +8,19 @@ nothing else.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import string
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import httpx
 from postgrest import CountMethod, ReturnMethod
 
 from tui.project.client import REFRESH, counted
 from tui.project.errors import GATEWAY_TIMEOUT, UNEXPECTED_FAILURE, Missing, ProjectError
-from tui.project.http import clean_data
+from tui.project.http import clean_data, last_reply
 from tui.project.query import filtered
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ T = TypeVar("T")
 _TAKEN: Final = frozenset({"email_exists", "user_already_exists", "conflict"})
 # So many users who cannot be created (or deleted) for the same reason, and none that can be.
 _SAME_REFUSALS: Final = 3
+
+# Between two looks for a user who may be about to be there.
+_LOOK_AGAIN_S: Final = 0.5
 
 _BCRYPT: Final = "./" + string.ascii_uppercase + string.ascii_lowercase + string.digits
 
@@ -79,6 +84,14 @@ def hash_of_nothing() -> str:
     salt = "".join(secrets.choice(_BCRYPT) for _ in range(21)) + secrets.choice(_BCRYPT[::16])
     digest = "".join(secrets.choice(_BCRYPT) for _ in range(30)) + secrets.choice(_BCRYPT[::4])
     return f"$2a$10${salt}{digest}"
+
+
+def _may_be_under_way(error: Exception) -> bool:
+    """Whether the server may yet do what it was asked: its own words were not heard."""
+    reply = last_reply()
+    if reply is not None:
+        return reply.status in GATEWAY_TIMEOUT and not reply.from_project
+    return not isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
 
 
 class Writer:
@@ -164,13 +177,23 @@ class Writer:
         return await self._send("deleting " + table, request)
 
     async def create_user(self, user: NewUser) -> None:
-        """Create a confirmed user under our own id, whom no password lets in."""
+        """Create a confirmed user under our own id, whom no password lets in.
+
+        A creation that may still be under way is looked for before it is sent again: a second one,
+        waiting at the server, would otherwise be carried out after the user has been deleted.
+        """
         from supabase_auth.errors import AuthApiError
 
         admin = self._project.admin
         hashed = hash_of_nothing()
+        in_doubt = False
 
         async def request() -> str:
+            nonlocal in_doubt
+            if in_doubt and await self._appears(user.id):
+                return user.id
+            # Until a reply says otherwise, and if none comes.
+            in_doubt = True
             try:
                 answer = await admin.create_user(
                     {
@@ -182,20 +205,17 @@ class Writer:
                         "user_metadata": dict(user.marker),
                     }
                 )
-            except AuthApiError as refusal:
-                if refusal.code not in _TAKEN:
+            except Exception as error:
+                in_doubt = _may_be_under_way(error)
+                if not isinstance(error, AuthApiError) or error.code not in _TAKEN:
                     raise
-                try:
-                    # Ours, where the reply to an earlier try was lost.
-                    answer = await admin.get_user_by_id(user.id)
-                except AuthApiError as unknown:
-                    if unknown.code != "user_not_found":
-                        raise
-                    raise ProjectError(
-                        f"creating a user: {user.email} belongs to somebody else ({refusal.code})",
-                        code=refusal.code,
-                        status=refusal.status,
-                    ) from None
+                if await self._user_exists(user.id):
+                    return user.id
+                raise ProjectError(
+                    f"creating a user: {user.email} belongs to somebody else ({error.code})",
+                    code=error.code,
+                    status=error.status,
+                ) from None
             return answer.user.id
 
         made = await self._send("creating a user", request, auth=True)
@@ -204,6 +224,27 @@ class Writer:
                 f"creating a user: the auth server made {made}, not the id it was given",
                 hint="the auth server is too old: upgrade it to one that takes an id",
             )
+
+    async def _appears(self, user_id: str) -> bool:
+        """Whether a user is there, or comes to be while an earlier request may make it."""
+        until = time.monotonic() + self._project.policy.in_doubt_s
+        while not await self._user_exists(user_id):
+            if time.monotonic() >= until:
+                return False
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return True
+
+    async def _user_exists(self, user_id: str) -> bool:
+        """Ask once. For the inside of a request, which is what is tried again."""
+        from supabase_auth.errors import AuthApiError
+
+        try:
+            await self._project.admin.get_user_by_id(user_id)
+        except AuthApiError as unknown:
+            if unknown.code != "user_not_found":
+                raise
+            return False
+        return True
 
     async def delete_user(self, user_id: str) -> bool:
         """Delete a user; False when there was none, which is just as good."""
