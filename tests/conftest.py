@@ -63,11 +63,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         config.option.sample_seed = config.workerinput["sample_seed"]
     elif config.option.sample_seed is None:
         config.option.sample_seed = datetime.datetime.now(datetime.UTC).date().toordinal()
+    # Another search each day, and the same one all day: what is red is red again.
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(config.option.sample_seed)
 
 
 def pytest_collection_finish() -> None:
