@@ -43,7 +43,7 @@ _USERS_PER_PAGE: Final = 1_000
 _LISTING: Final = "listing users"
 # Creations and deletions of users that the auth server works on at once, however many are on the
 # way: it shares its cores with learners who sign in.
-_USERS_AT_SERVER: Final = 2
+_USERS_AT_SERVER: Final = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from tui.errors import OperatorError
 from tui.project import (
@@ -37,15 +37,16 @@ from tui.verify.stored import read_back
 from tui.verify.verdict import CycleState, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from tui.project import Project
     from tui.settings import Volume
     from tui.verify.dataset import Dataset
     from tui.verify.events import RunFinished, Tally
     from tui.verify.leftovers import Leftovers
     from tui.verify.plan import Row
     from tui.verify.purge import PurgeCommand
-    from tui.verify.run import OpenStage, RunContext
+    from tui.verify.run import Emit, OpenStage, RunContext
 
 STAGES: Final = tuple(Stage)
 # A trigger fills app_users from auth.users; on some projects it does so a moment later.
@@ -55,12 +56,49 @@ _FOREIGN_KEY_VIOLATION: Final = "23503"
 _TOO_MUCH: Final = frozenset({413, 504, 524})
 
 
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What others have, as it was before the first write.
+
+    Attributes:
+        real: Rows that are not synthetic; None where there are too many to count.
+        tables: The project's own tables, as `traces.read` tells of them.
+    """
+
+    real: Tally | None
+    tables: dict[str, dict[str, Any]]
+
+    @classmethod
+    async def read(
+        cls, project: Project, preflight: Mapping[str, Any], run_id: str, emit: Emit
+    ) -> Self:
+        """Read it for a run.
+
+        Raises:
+            ProjectError: The project could not be read.
+        """
+        around = _read_tables(project, preflight, run_id, emit)
+        return cls(*await asyncio.gather(diff.count_real(project), around))
+
+
+async def _read_tables(
+    project: Project, preflight: Mapping[str, Any], run_id: str, emit: Emit
+) -> dict[str, dict[str, Any]]:
+    try:
+        return await traces.read(project, preflight, [run_id])
+    except ProjectError as error:
+        text = f"tables that triggers may write to could not be read: {error.message}"
+        emit(Notice(text, warning=True))
+        return {}
+
+
 class Cycle:
     """One verification of one project.
 
     Args:
         context: The run; its journal is opened before the first write, closed by a clean audit.
         dataset: What to write and what must come of it.
+        baseline: What is to be there when it is over.
         volume: Batch size.
         refresh_runs: How often the refresh is timed after the write, at least once.
         command: What removes the rows of a run that could not clean up.
@@ -72,6 +110,7 @@ class Cycle:
         self,
         context: RunContext,
         dataset: Dataset,
+        baseline: Baseline,
         *,
         volume: Volume,
         refresh_runs: int,
@@ -85,6 +124,7 @@ class Cycle:
         self._cancellation = context.cancellation
         self._emit = context.emit
         self._dataset = dataset
+        self._baseline = baseline
         self._volume = volume
         self._refresh_runs = refresh_runs
         self._command = command
@@ -96,14 +136,9 @@ class Cycle:
         """Do it all. Returns the last event, which the caller emits.
 
         Raises:
-            Cancelled: A stop was asked for before anything was written.
             ConfigurationError: The journal cannot be written; nothing was written to the project.
-            ProjectError: The project could not even be read; nothing was written to it.
         """
         state, journal = self._state, self._context.journal
-        state.real, state.surroundings = await self._cancellation.race(
-            asyncio.gather(diff.count_real(self._project), self._surroundings())
-        )
         if journal is None:
             raise ValueError("a cycle needs a journal")
         journal.open()
@@ -392,15 +427,17 @@ class Cycle:
             self._in_view(),
             self._judge_view(),
             self._count_real(),
-            self._surroundings(),
+            _read_tables(
+                self._project, self._context.causes.preflight, self._dataset.run_id, self._emit
+            ),
         )
-        before = self._state.real
+        before = self._baseline.real
         changed = None
         if before is not None and real is not None:
             tables = ("questions", "responses")
             changed = [each for each in tables if getattr(before, each) != getattr(real, each)]
         self._state.traces = traces.left(
-            self._state.surroundings, around, self._dataset.run_id, changed=changed
+            self._baseline.tables, around, self._dataset.run_id, changed=changed
         )
         for text in self._state.traces.remarks:
             self._emit(Notice(text, warning=True))
@@ -433,16 +470,6 @@ class Cycle:
             )
         except ProjectError as error:
             return None, f"the view could not be compared: {error.message}"
-
-    async def _surroundings(self) -> dict[str, dict[str, Any]]:
-        try:
-            return await traces.read(
-                self._project, self._context.causes.preflight, [self._dataset.run_id]
-            )
-        except ProjectError as error:
-            text = f"tables that triggers may write to could not be read: {error.message}"
-            self._emit(Notice(text, warning=True))
-            return {}
 
     async def _count_real(self) -> Tally | None:
         try:

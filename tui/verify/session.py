@@ -276,9 +276,15 @@ class Session:
             dataset = Dataset(run_id, users=volume.users, questions=volume.questions)
             planned = {name: getattr(volume, name) for name in _TABLES}
             allowed = approval or await self._obtain(run, obtain_approval)
-            approved = await self._approve(run, allowed, planned, emit, dataset)
+            # The run's id is all that what others have is read by.
+            before, _ = await run.cancellation.race(
+                asyncio.gather(
+                    cycle.Baseline.read(self._project, self.preflight, run_id, emit),
+                    self._look_again(run, emit, dataset),
+                )
+            )
             dataset = self._fitted or dataset
-            with approved as writer:
+            with await self._approve(run, allowed, planned, emit) as writer:
                 context = RunContext(
                     self._project,
                     writer,
@@ -290,6 +296,7 @@ class Session:
                 return await Cycle(
                     context,
                     dataset,
+                    before,
                     volume=volume,
                     refresh_runs=refresh_runs,
                     command=self._purge_command(),
@@ -330,6 +337,7 @@ class Session:
                 allowed = await self._obtain(run, obtain_approval)
             alive, journals = self._journals()
             dead = [each.run_id for each in journals]
+            await run.cancellation.race(self._look_again(run, emit))
             with await self._approve(run, allowed, {}, emit) as writer:
                 purged = await purge.Purge(
                     RunContext(
@@ -450,25 +458,25 @@ class Session:
             asked = replace(self.target, asked_database=True)
             break_glass.authorize_write(asked, allow_prod=False, now=break_glass.Moment.now())
 
-    async def _approve(
-        self,
-        run: Run,
-        approval: Approval | None,
-        planned: Mapping[str, int],
-        emit: Emit,
-        dataset: Dataset | None = None,
-    ) -> AbstractContextManager[Writer]:
-        """Obtain the guard's approval for one run, asking the database once more."""
-        # What was true when the operator was shown the banner need not be true any more.
-        versions, self._fitted = await run.cancellation.race(
-            asyncio.gather(self._versions(run.result), self._ask_database(dataset=dataset))
+    async def _look_again(self, run: Run, emit: Emit, dataset: Dataset | None = None) -> None:
+        """Ask the database once more what it is, and whether it takes a run's rows.
+
+        What was true when the operator was shown the banner need not be true any more.
+        """
+        versions, self._fitted = await asyncio.gather(
+            self._versions(run.result), self._ask_database(dataset=dataset)
         )
-        run.cancellation.check()
         fills, known = fills_of(self._fitted), run.result.described
         if known is not None and known.fills == fills:
             fills = ()
         emit(ProjectDescribed.read(self.preflight, *versions, fills))
         _check_rows(self.preflight, self._fitted)
+
+    async def _approve(
+        self, run: Run, approval: Approval | None, planned: Mapping[str, int], emit: Emit
+    ) -> AbstractContextManager[Writer]:
+        """Obtain the guard's approval for one run."""
+        run.cancellation.check()
         self._approval = approval or self._approval
         if self.allow_prod and self.target.is_production and approval is not None:
             if approval.problem(self.target, break_glass.Moment.now()) is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tui.errors import ExitCode
 from tui.project import ProjectUnreachable
@@ -14,7 +14,6 @@ from tui.verify.events import (
     Outcome,
     RunFinished,
     SampleTaken,
-    Tally,
 )
 from tui.verify.traces import Traces
 
@@ -32,7 +31,6 @@ class CycleState:
     Attributes:
         before: The view's rows of others, or None while they have not been read.
         unread: Why those rows could not be read, or None.
-        real: Rows that are not synthetic, counted before the first write; None where too many.
         failure: What stopped the first half, or None.
         defect: An internal error, in whichever half, or None.
         refreshed: The final refresh has been done.
@@ -42,13 +40,11 @@ class CycleState:
     expected: list[AggregateRow] = field(default_factory=list)
     before: diff.RealRows | None = None
     unread: str | None = None
-    real: Tally | None = None
     found: Leftovers | None = None
     checked: CheckFinished | None = None
     sample: SampleTaken | None = None
     audit: AuditFinished | None = None
     remedy: str | None = None
-    surroundings: dict[str, dict[str, Any]] = field(default_factory=dict)
     traces: Traces = field(default_factory=Traces)
     failure: OperatorError | None = None
     defect: Exception | None = None
