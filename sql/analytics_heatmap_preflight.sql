@@ -241,6 +241,95 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   where p.pubname = publication
 $$;
 
+-- The project's own tables, where a trigger or rule runs when rows of these tables, or rows that go
+-- with theirs, are inserted or deleted; none where nothing does. `writers` may write to a table, as
+-- the sources tell, and `telling` by a statement that names it; `keepers` may keep its rows from
+-- going with their parent's.
+create function analytics_private.preflight_reach(tables oid[])
+returns table (
+  relation oid, writers text, telling text, keepers text, about bigint, bytes bigint
+)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  with recursive going (relation) as (
+    select t from unnest(tables) t where t is not null
+    union
+    select k.conrelid
+    from going g join pg_constraint k on k.confrelid = g.relation
+    where k.contype = 'f' and k.confdeltype = 'c'
+  ),
+  firing as materialized (
+    select g.tgrelid as relation, 'trigger ' || quote_ident(g.tgname) as named,
+      g.tgtype & 11 = 11 as keeps
+    from pg_trigger g
+    where g.tgrelid in (select g.relation from going g)
+      and not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 12 <> 0
+    union all
+    select w.ev_class, 'rule ' || quote_ident(w.rulename), w.ev_type = '4' and w.is_instead
+    from pg_rewrite w
+    where w.ev_class in (select g.relation from going g)
+      and w.ev_type in ('3', '4') and w.ev_enabled in ('O', 'A')
+  ),
+  own as materialized (
+    select c.oid as relation, c.oid = any (tables) as written
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where exists (select from firing) and c.relkind in ('r', 'p') and not c.relispartition
+      and n.nspname !~ '^(pg_|supabase_|graphql|pgsodium|pgbouncer)'
+      and n.nspname <> all (array['information_schema', 'analytics_private', 'storage', 'realtime',
+        'extensions', 'cron', 'net', 'vault'])
+      and (n.nspname <> 'auth' or c.relname in ('users', 'identities'))
+  ),
+  writers as materialized (
+    select w.trigger, w.source,
+      -- Statements that are put together name no table.
+      w.source ~* '\mexecute\M' as dynamic
+    from analytics_private.preflight_writers(array(select g.relation from going g)) w
+    where exists (select from firing)
+  ),
+  -- A table goes by the names of the views over it, too, and a rule does what its table is told.
+  called (relation, name_of) as (
+    select o.relation, o.relation from own o
+    union
+    select c.relation, w.ev_class
+    from called c
+    join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = c.name_of
+      and d.classid = 'pg_rewrite'::regclass
+    join pg_rewrite w on w.oid = d.objid
+  ),
+  named as (
+    select c.relation, w.trigger as by, w.source ~* format(
+        '(?:\m(?:insert|merge)\s+into|\mupdate)\s+(?:only\s+)?(?:(?:"[^"]+"|\w+)\s*\.\s*)?"?%s\M',
+        regexp_replace(n.relname, '(\W)', '\\\1', 'g')) as told
+    from called c
+    join own o on o.relation = c.relation
+    join pg_class n on n.oid = c.name_of
+    join writers w on analytics_private.preflight_names(w.source, n.relname)
+      -- That users are inserted there is what a run is made for.
+      and (n.oid is distinct from to_regclass('public.app_users')
+        or w.source ~* '\m(update|merge|delete)\M')
+    union
+    select c.relation, f.named || ' on ' || f.relation::regclass, true
+    from called c join firing f on f.relation = c.name_of
+    where f.named ~ '^rule ' and c.relation <> c.name_of
+  )
+  select o.relation,
+    coalesce((select string_agg(distinct n.by, ', ') from named n where n.relation = o.relation),
+      (select string_agg(distinct w.trigger, ', ') || ', by dynamic SQL'
+       from writers w where w.dynamic)),
+    (select string_agg(distinct n.by, ', ') from named n where n.relation = o.relation and n.told),
+    (select string_agg(f.named, ', ') from firing f
+     where f.relation = o.relation and f.keeps and not o.written),
+    size.about, size.bytes
+  from own o
+  cross join lateral (
+    select sum(case when c.reltuples > 0 then c.reltuples::bigint
+        else pg_relation_size(c.oid) / 100 end)::bigint as about,
+      sum(pg_table_size(c.oid))::bigint as bytes
+    from (select o.relation as oid union
+      select p.relid from pg_partition_tree(o.relation) p where p.isleaf) p
+    join pg_class c on c.oid = p.oid and c.relkind = 'r'
+  ) size
+$$;
+
 -- What a run leaves in tables of the project's own: `held`, the foreign keys that keep what it
 -- writes from being deleted; `traces`, the tables in which rows stay.
 create function analytics_private.preflight_surroundings(tables oid[]) returns jsonb
@@ -293,42 +382,17 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     join pg_class c on c.oid = k.conrelid
     where k.holds
     order by k.oid, cardinality(g.path)
-  ),
-  written as (
-    select to_regclass(case when strpos(m.found[1], '.') = 0 then 'public.' else '' end
-      || m.found[1]) as relation, w.trigger
-    from writers w
-    cross join lateral regexp_matches(w.source,
-      '(?:\m(?:insert|merge)\s+into|\mupdate)\s+(?:only\s+)?'
-      '((?:"[^"]+"|\w+)(?:\s*\.\s*(?:"[^"]+"|\w+))?)',
-      'gi') m (found)
-  ),
-  traces as (
-    select w.relation, string_agg(distinct w.trigger, ', ') as by, 'written' as why
-    from written w
-    where w.relation in (select c.oid from pg_class c where c.relkind in ('r', 'p'))
-      and w.relation not in (select g.relation from going g)
-      and w.relation not in (select h.conrelid from held h)
-    group by w.relation
-    union all
-    select k.relation, string_agg(k.by, ', '), 'kept'
-    from (
-      select g.tgrelid as relation, 'trigger ' || quote_ident(g.tgname) as by
-      from pg_trigger g
-      where not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 11 = 11
-      union all
-      select w.ev_class, 'rule ' || quote_ident(w.rulename)
-      from pg_rewrite w where w.ev_type = '4' and w.is_instead and w.ev_enabled in ('O', 'A')
-    ) k
-    where k.relation in (select g.relation from going g where cardinality(g.path) > 1)
-    group by k.relation
   )
   select jsonb_build_object(
     'held', coalesce((select jsonb_agg(h.key order by h.key ->> 'table', h.key ->> 'name')
       from held h), '[]'),
-    'traces', coalesce((select jsonb_agg(jsonb_build_object(
-      'table', t.relation::regclass::text, 'by', t.by, 'why', t.why)
-      order by t.relation::regclass::text) from traces t), '[]'))
+    'traces', coalesce((
+      select jsonb_agg(jsonb_build_object('table', r.relation::regclass::text, 'by', t.by,
+        'why', t.why) order by r.relation::regclass::text)
+      from analytics_private.preflight_reach(tables) r
+      cross join lateral (values (r.telling, 'written'), (r.keepers, 'kept')) t (by, why)
+      where t.by is not null and (t.why = 'kept' or r.relation not in (
+        select g.relation from going g union all select h.conrelid from held h))), '[]'))
 $$;
 
 -- What the service role would have to be granted before it may give a column of this type a value,
@@ -367,23 +431,25 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     select c.* from pg_class c where c.oid = to_regclass(named)
   ),
   keys as (
-    select k.contype, k.conname, k.conrelid, k.confrelid,
+    select k.contype, k.conname, k.confrelid,
       case k.confdeltype when 'c' then 'cascade' when 'n' then 'set null'
         when 'd' then 'set default' when 'r' then 'restrict' else 'no action' end as on_delete,
       (select c.relname from pg_class c where c.oid = k.confrelid) as referred,
-      k.conrelid = t.oid and t.relname in ('questions', 'responses') and not exists (
+      -- What a run may refer to; of the tables it writes itself, its own rows.
+      t.relname in ('questions', 'responses') and k.confrelid <> all (array[
+        to_regclass('public.questions'), to_regclass('public.responses'),
+        to_regclass('public.app_users'), to_regclass('auth.users')]::oid[]) as chosen,
+      not exists (
         select from pg_attribute a
         where a.attrelid = k.conrelid and a.attnum = any (k.conkey) and not a.attnotnull)
-        and k.confrelid <> all (array[to_regclass('public.questions'),
-          to_regclass('public.responses'), to_regclass('public.app_users'),
-          to_regclass('auth.users')]::oid[]) as required,
+        as required,
       (select jsonb_agg(a.attname order by u.nr)
        from unnest(k.conkey) with ordinality u (attnum, nr)
        join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum) as columns,
       (select jsonb_agg(a.attname order by u.nr)
        from unnest(k.confkey) with ordinality u (attnum, nr)
        join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum) as referenced
-    from target t join pg_constraint k on t.oid in (k.conrelid, k.confrelid)
+    from target t join pg_constraint k on k.conrelid = t.oid
     -- Of a partitioned table, the key of the whole; its parts' are consequences.
     where k.conparentid = 0
   )
@@ -418,7 +484,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
         and (a.attnotnull or y.typnotnull) and not a.atthasdef and y.typdefault is null
         and a.attidentity = '' and a.attgenerated = ''), '[]'),
     'primary_key', coalesce((
-      select k.columns from keys k where k.contype = 'p' and k.conrelid = t.oid), '[]'),
+      select k.columns from keys k where k.contype = 'p'), '[]'),
     'unique', coalesce((
       select jsonb_agg(jsonb_build_object(
         'name', i.indexrelid::regclass::text,
@@ -435,15 +501,10 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       select jsonb_agg(jsonb_build_object('name', k.conname, 'columns', k.columns,
         'references', k.confrelid::regclass::text, 'referenced', k.referenced,
         'on_delete', k.on_delete,
-        -- What a run may refer to; of the tables it writes itself, its own rows.
-        'parents', case when t.relname in ('questions', 'responses')
-            and k.confrelid <> all (array[to_regclass('public.questions'),
-              to_regclass('public.responses'), to_regclass('public.app_users'),
-              to_regclass('auth.users')]::oid[])
-          then analytics_private.preflight_parents(k.confrelid, k.columns, k.referenced)
-          end,
+        'parents', case when k.chosen
+          then analytics_private.preflight_parents(k.confrelid, k.columns, k.referenced) end,
         -- Triggers that may make the row before it is referred to.
-        'filled_by', case when k.required then (
+        'filled_by', case when k.chosen and k.required then (
           select string_agg(distinct w.trigger, ', ')
           from analytics_private.preflight_writers(array[to_regclass('public.questions'),
             to_regclass('public.app_users'), to_regclass('auth.users')]::oid[]) w
@@ -454,18 +515,13 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
           from pg_attribute a
           where a.attrelid = k.confrelid and a.attname in ('question_id', 'user_id')
             and not a.attisdropped)) order by k.conname)
-      from keys k where k.contype = 'f' and k.conrelid = t.oid), '[]'),
+      from keys k where k.contype = 'f'), '[]'),
     'checks', coalesce((
       select jsonb_agg(jsonb_build_object('name', k.conname,
         'columns', coalesce((select jsonb_agg(a.attname order by a.attnum) from pg_attribute a
           where a.attrelid = t.oid and a.attnum = any (k.conkey)), '[]'),
         'expression', pg_get_expr(k.conbin, k.conrelid)) order by k.conname)
       from pg_constraint k where k.conrelid = t.oid and k.contype = 'c'), '[]'),
-    'referenced_by', coalesce((
-      select jsonb_agg(jsonb_build_object('table', k.conrelid::regclass::text, 'name', k.conname,
-        'columns', k.columns, 'on_delete', k.on_delete)
-        order by k.conrelid::regclass::text, k.conname)
-      from keys k where k.contype = 'f' and k.confrelid = t.oid), '[]'),
     'triggers', coalesce((
       select jsonb_agg(jsonb_build_object(
         'name', g.tgname,
@@ -1061,7 +1117,6 @@ begin
             from pg_class t
             where t.oid in (to_regclass('public.responses'), to_regclass('public.questions')))
           from pg_roles r where r.oid = c.relowner),
-        'populated', c.relispopulated,
         -- Rows of questions that are gone; of a very large view they are not counted.
         'stale', case when c.relispopulated and readable and c.reltuples < 1000000
           then analytics_private.preflight_row('public.analytics_heatmap_agg',
@@ -1094,20 +1149,12 @@ begin
           left join pg_attribute a
             on a.attrelid = i.indrelid and a.attnum = i.indkey[nr - 1] and a.attnum <> 0), '[]'))
       from (select) always left join pg_index i on i.indexrelid = the_index),
-    'functions', jsonb_build_object(
-      'analytics_heatmap_admin',
-        analytics_private.preflight_function('public', 'analytics_heatmap_admin'),
-      'analytics_refresh_heatmap',
-        analytics_private.preflight_function('public', 'analytics_refresh_heatmap'),
-      'analytics_heatmap_environment',
-        analytics_private.preflight_function('public', 'analytics_heatmap_environment'),
-      'analytics_heatmap_preflight',
-        analytics_private.preflight_function('public', 'analytics_heatmap_preflight'),
-      'heatmap_caller_is_allowed',
-        analytics_private.preflight_function('analytics_private', 'heatmap_caller_is_allowed'),
-      'normalized_lesion',
-        analytics_private.preflight_function('analytics_private', 'normalized_lesion')),
-    'is_admin', analytics_private.preflight_function('public', 'is_admin')
+    'functions', (
+      select jsonb_object_agg(f.named, analytics_private.preflight_function(f.of, f.named))
+      from (values ('public', 'analytics_heatmap_admin'), ('public', 'analytics_refresh_heatmap'),
+        ('public', 'analytics_heatmap_environment'), ('public', 'analytics_heatmap_preflight'),
+        ('analytics_private', 'heatmap_caller_is_allowed'),
+        ('analytics_private', 'normalized_lesion')) f (of, named))
   );
   document := document || jsonb_build_object(
     'privileges', jsonb_build_object(
@@ -1206,89 +1253,6 @@ end
 $preflight$;
 comment on function public.analytics_heatmap_preflight(jsonb) is
   'Describes the heatmap''s objects, rights and surroundings for the dry run. Writes nothing.';
-
--- The project's own tables, where a trigger or rule runs when rows of these tables, or rows that go
--- with theirs, are inserted or deleted; none where nothing does. `writers` may write to a table, as
--- the sources tell; `keepers` may keep its rows from going with their parent's.
-create function analytics_private.preflight_reach(tables oid[])
-returns table (relation oid, writers text, keepers text, about bigint, bytes bigint)
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  with recursive going (relation) as (
-    select t from unnest(tables) t where t is not null
-    union
-    select k.conrelid
-    from going g join pg_constraint k on k.confrelid = g.relation
-    where k.contype = 'f' and k.confdeltype = 'c'
-  ),
-  firing as materialized (
-    select g.tgrelid as relation, 'trigger ' || quote_ident(g.tgname) as named,
-      g.tgtype & 11 = 11 as keeps
-    from pg_trigger g
-    where g.tgrelid in (select g.relation from going g)
-      and not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgtype & 12 <> 0
-    union all
-    select w.ev_class, 'rule ' || quote_ident(w.rulename), w.ev_type = '4' and w.is_instead
-    from pg_rewrite w
-    where w.ev_class in (select g.relation from going g)
-      and w.ev_type in ('3', '4') and w.ev_enabled in ('O', 'A')
-  ),
-  own as materialized (
-    select c.oid as relation, c.oid = any (tables) as written
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where exists (select from firing) and c.relkind in ('r', 'p') and not c.relispartition
-      and n.nspname !~ '^(pg_|supabase_|graphql|pgsodium|pgbouncer)'
-      and n.nspname <> all (array['information_schema', 'analytics_private', 'storage', 'realtime',
-        'extensions', 'cron', 'net', 'vault'])
-      and (n.nspname <> 'auth' or c.relname in ('users', 'identities'))
-  ),
-  writers as materialized (
-    select w.trigger, w.source,
-      -- Statements that are put together name no table.
-      w.source ~* '\mexecute\M' as dynamic
-    from analytics_private.preflight_writers(array(select g.relation from going g)) w
-    where exists (select from firing)
-  ),
-  -- A table goes by the names of the views over it, too, and a rule does what its table is told.
-  called (relation, name_of) as (
-    select o.relation, o.relation from own o
-    union
-    select c.relation, w.ev_class
-    from called c
-    join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = c.name_of
-      and d.classid = 'pg_rewrite'::regclass
-    join pg_rewrite w on w.oid = d.objid
-  ),
-  named as (
-    select c.relation, w.trigger as by
-    from called c
-    join own o on o.relation = c.relation
-    join pg_class n on n.oid = c.name_of
-    join writers w on analytics_private.preflight_names(w.source, n.relname)
-      -- That users are inserted there is what a run is made for.
-      and (n.oid is distinct from to_regclass('public.app_users')
-        or w.source ~* '\m(update|merge|delete)\M')
-    union
-    select c.relation, f.named || ' on ' || f.relation::regclass
-    from called c join firing f on f.relation = c.name_of
-    where f.named ~ '^rule ' and c.relation <> c.name_of
-  )
-  select o.relation,
-    coalesce((select string_agg(distinct n.by, ', ') from named n where n.relation = o.relation),
-      (select string_agg(distinct w.trigger, ', ') || ', by dynamic SQL'
-       from writers w where w.dynamic)),
-    (select string_agg(f.named, ', ') from firing f
-     where f.relation = o.relation and f.keeps and not o.written),
-    size.about, size.bytes
-  from own o
-  cross join lateral (
-    select sum(case when c.reltuples > 0 then c.reltuples::bigint
-        else pg_relation_size(c.oid) / 100 end)::bigint as about,
-      sum(pg_table_size(c.oid))::bigint as bytes
-    from (select o.relation as oid union
-      select p.relid from pg_partition_tree(o.relation) p where p.isleaf) p
-    join pg_class c on c.oid = p.oid and c.relkind = 'r'
-  ) size
-$$;
 
 -- The project's own tables, each with the rows that match the marks of a run, and with what tells
 -- whether any other row in it has changed; `unread` is why that is not known. Nothing is listed
