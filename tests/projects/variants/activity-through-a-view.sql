@@ -1,5 +1,6 @@
 /*
 title = "A trigger writes through a view"
+warn = ["schema.interference"]
 ends = "leftovers"
 says = "activity_base"
 */
