@@ -107,7 +107,7 @@ def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     So no test finds an operator's `.env`, journal or history, and none leaves one behind; nor does
     one mask what another had for a key.
     """
-    monkeypatch.setattr(redact, "_live", set(redact._live))
+    monkeypatch.setattr(redact, "_live", redact._live)
     home = tmp_path_factory.mktemp("home")
     for name in CONSOLE_VARIABLES:
         monkeypatch.delenv(name, raising=False)

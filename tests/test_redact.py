@@ -22,7 +22,7 @@ from tui.redact import MASK, Secret, redact, remember
 @pytest.fixture(autouse=True)
 def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets made up here must not mask words of other tests."""
-    monkeypatch.setattr(module, "_live", set())
+    monkeypatch.setattr(module, "_live", ())
 
 
 def jwt(**claims: object) -> str:
@@ -178,7 +178,7 @@ def test_a_word_given_as_a_key_masks_nothing(word: str) -> None:
 
 @given(st.text(min_size=10, max_size=60), st.text(max_size=60), st.text(max_size=60))
 def test_a_secret_once_remembered_never_gets_out(value: str, before: str, after: str) -> None:
-    module._live.clear()
+    module._live = ()
     remember(value)
     masked = redact(before + value + after)
     # What the mask itself spells cannot be told from a leak.

@@ -20,7 +20,8 @@ MASK: Final = "[redacted]"
 _SHORTEST: Final = 10
 
 _lock = threading.Lock()
-_live: set[str] = set()
+# The longest first: one may be a part of another. Never changed, but replaced.
+_live: tuple[str, ...] = ()
 
 # A quote, as it also looks inside bytes' repr and inside JSON that was put into JSON.
 _QUOTE: Final = r"""(?:\\*["'])?"""
@@ -67,10 +68,9 @@ def redact(text: str) -> str:
 
 def redact_known(text: str) -> str:
     """Mask known secrets alone: for a project's data, which may have any shape."""
-    with _lock:
-        known = sorted(_live, key=len, reverse=True)
-    for value in known:
-        text = text.replace(value, MASK)
+    if len(text) >= _SHORTEST:
+        for value in _live:
+            text = text.replace(value, MASK)
     return text
 
 
@@ -80,8 +80,10 @@ def remember(secret: str) -> None:
     parts = secret.split(".")
     if len(parts) == 3 and secret.startswith("eyJ"):
         found.add(parts[2])
+    global _live  # noqa: PLW0603 - known to the whole process, which is what it is for
     with _lock:
-        _live.update(value for value in found if len(value) >= _SHORTEST)
+        known = {*_live, *(value for value in found if len(value) >= _SHORTEST)}
+        _live = tuple(sorted(known, key=len, reverse=True))
 
 
 class Secret:
