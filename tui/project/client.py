@@ -346,7 +346,7 @@ class Project:
     @property
     def small_requests(self) -> int:
         """How many requests of a row each may be in flight: there latency counts."""
-        return 3 * self.concurrency
+        return 4 * self.concurrency
 
     async def each(
         self,

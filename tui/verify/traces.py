@@ -63,7 +63,7 @@ class Traces:
 
 
 def marks(run_ids: Iterable[str]) -> str:
-    """A PostgreSQL regular expression for rows of runs: their names, or their ids."""
+    """What rows of runs hold, a name or the beginning of an id, with `|` between them."""
     words: list[str] = []
     for run_id in run_ids:
         if is_ours(run_id):
@@ -81,10 +81,10 @@ async def read(
     Raises:
         ProjectError: They cannot be read.
     """
-    pattern = marks(run_ids)
-    if "traces" not in preflight or not pattern:
+    held = marks(run_ids)
+    if "traces" not in preflight or not held:
         return {}
-    reply, _ = await project.call_read_only(_FUNCTION, {"marks": pattern})
+    reply, _ = await project.call_read_only(_FUNCTION, {"marks": held})
     if not isinstance(reply, list) or not all(isinstance(each, dict) for each in reply):
         raise ProjectError(f"calling {_FUNCTION}: the reply is not of that function")
     return {str(each.get("table")): each for each in reply}
