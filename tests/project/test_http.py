@@ -144,7 +144,7 @@ async def test_certificates_that_are_none_are_told_by_their_variable(
 ])  # fmt: skip
 async def test_the_project_that_a_reply_names_is_remembered(header: str, named: set[str]) -> None:
     seen = set[str]()
-    client = module.http_client("http://127.0.0.1:1", connections=1, proxy=None, named=seen)
+    client = module.http_client("http://127.0.0.1:1", connections=1, kept=1, proxy=None, named=seen)
     note = client.event_hooks["response"][0]
     await note(httpx.Response(200, headers={"sb-project-ref": header}))
     assert seen == named

@@ -43,7 +43,7 @@ _USERS_PER_PAGE: Final = 1_000
 _LISTING: Final = "listing users"
 # Creations and deletions of users that the auth server works on at once, however many are on the
 # way: it shares its cores with learners who sign in.
-_USERS_AT_SERVER: Final = 3
+_USERS_AT_SERVER: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +80,20 @@ class Project:
         self.policy = policy or RetryPolicy()
         self.on_retry = on_retry
         # Two pools: httpcore looks at every connection of a pool for each request, and the auth
-        # service gets many small ones. A few more than writers, so that no probe queues behind.
+        # service gets many small ones. All probes are sent at once; what writes needs fewer.
         self._lane = Lane(connections := max(concurrency + 4, 2 * concurrency))
         self._auth_lane = Lane(self.small_requests, at_server=_USERS_AT_SERVER, beside=self._lane)
         way = proxy_for(self.url)
         self.remarks = way.remarks
         self.named_by_replies = set[str]()
         self._http, self._auth_http = (
-            http_client(self.url, connections=each, proxy=way.proxy, named=self.named_by_replies)
-            for each in (connections, self.small_requests)
+            http_client(
+                self.url, connections=most, kept=kept, proxy=way.proxy, named=self.named_by_replies
+            )
+            for most, kept in (
+                (connections, concurrency + 2),
+                (self.small_requests, self.small_requests),
+            )
         )
         # The two parts of supabase-py that are used: the whole of it takes as long again to load.
         self._rest = AsyncPostgrestClient(
@@ -346,7 +351,7 @@ class Project:
     @property
     def small_requests(self) -> int:
         """How many requests of a row each may be in flight: there latency counts."""
-        return 4 * self.concurrency
+        return 3 * self.concurrency
 
     async def each(
         self,

@@ -284,17 +284,17 @@ def _is_address(host: str) -> bool:
 
 
 def http_client(
-    url: str, *, connections: int, proxy: httpx.Proxy | None, named: set[str]
+    url: str, *, connections: int, kept: int, proxy: httpx.Proxy | None, named: set[str]
 ) -> httpx.AsyncClient:
     """A client for REST or auth; the caller closes it.
 
     Redirects are not followed: they would carry the key to wherever they point. HTTP/2 is off
     because one connection's flow control would then bound the whole run. Reading has no timeout of
-    its own: each attempt as a whole has a deadline, see `RetryPolicy.deadline_s`. `named` takes the
-    hosted projects that replies name as their own.
+    its own: each attempt as a whole has a deadline, see `RetryPolicy.deadline_s`.
 
     Args:
         connections: In flight at most.
+        kept: Stay open when nothing is sent over them.
         named: Takes the hosted projects that replies name as their own.
     """
 
@@ -305,7 +305,7 @@ def http_client(
 
     return httpx.AsyncClient(
         timeout=httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S),
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=kept),
         # Where nothing is encrypted, nothing has to be read for it.
         verify=_tls() if url.startswith("https://") else False,
         proxy=proxy,

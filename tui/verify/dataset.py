@@ -42,7 +42,7 @@ _WEEK_MICROSECONDS: Final = 604_800_000_000
 # each: how it is written, and in which week it lies.
 _INSTANTS: Final = 512
 # And durations to choose from, for the same reason.
-_DURATIONS: Final = 4_096
+_DURATIONS: Final = 1_024
 _QUICK_MS, _SLOW_MS = 2_000, 60_000
 
 
