@@ -111,13 +111,14 @@ TABLES = [
         follow=1,
     ),
     Mutation(
-        "primary-key-dropped",
-        "alter table public.responses drop constraint responses_pkey cascade",
-        "alter table public.responses add primary key (id);"
+        "no-key-tells-responses-apart",
+        "alter table public.responses drop constraint responses_pkey cascade, "
+        "drop constraint responses_user_id_question_id_key",
+        "alter table public.responses add primary key (id), add unique (user_id, question_id);"
         "alter table public.answer_events add foreign key (response_id) "
         "references public.responses (id) on delete cascade",
-        hint="restore the key",
-        fails=["schema.keys"],
+        hint="what would do",
+        fails=["schema.required"],
         # Without the foreign key that went with it, nothing deletes what a trigger writes.
         warns=["schema.interference"],
         follow=1,

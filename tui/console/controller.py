@@ -7,6 +7,7 @@ cancels it, and leaving waits for its clean-up.
 from __future__ import annotations
 
 import asyncio
+import os
 import pydoc
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -90,6 +91,8 @@ class Controller:
 
     def tell(self, text: str, *, title: str = "", warning: bool = True) -> None:
         """Show a notification in place of the one before."""
+        # A path as short as it can be: one that is broken cannot be copied.
+        text = text.replace(f"{os.path.expanduser('~')}/", "~/")
         severity: Final = "warning" if warning else "information"
         self._app.clear_notifications()
         self._app.notify(redact(text), title=title, severity=severity, markup=False)

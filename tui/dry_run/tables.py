@@ -214,13 +214,11 @@ async def required(facts: Facts) -> Finding:
 async def keys(facts: Facts) -> Finding:
     """Do the keys hold that writing twice and cleaning up rely on?"""
     preflight = await facts.preflight()
-    has_id = await _has_id(facts)
-    problems = [
-        f"{table} has no primary key on id"
-        for table in WRITTEN
-        if preflight.at("tables", table, "primary_key") != ["id"]
-        and (has_id or table != "responses")
-    ]
+    # Without any for a response, a run lacks something: `required` says so.
+    repeat = preflight.dataset.plan.repeat if preflight.dataset else ("id",)
+    problems = []
+    if ["id"] not in _unique(preflight, "questions"):
+        problems.append("questions has no unique key on id")
     for table, column, refers_to in CASCADES:
         found = [
             key
@@ -242,8 +240,17 @@ async def keys(facts: Facts) -> Finding:
         return failed("; ".join(problems + collisions))
     if collisions:
         return failed("; ".join(collisions), "a run can write no rows that differ there")
-    by = "on id" if has_id else "on questions.id and on a response's user and question"
-    return passed(f"primary keys {by}; deleting users and questions deletes their responses")
+    by = f"on questions.id and on {', '.join(f'responses.{each}' for each in repeat)}"
+    return passed(f"unique keys {by}; deleting users and questions deletes their responses")
+
+
+def _unique(preflight: Preflight, table: str) -> list[list[str]]:
+    """Columns of its primary key, and of every other key over all rows."""
+    others = preflight.many("tables", table, "unique")
+    return [
+        preflight.at("tables", table, "primary_key"),
+        *(each["columns"] for each in others if each["where"] is None),
+    ]
 
 
 def _collides(table: str, unique: set[str], *, nulls_differ: bool) -> bool:
@@ -574,7 +581,8 @@ PROBES: Final = (
         "we fill every required column",
         f"{PREFLIGHT}(), else GET /rest/v1/: NOT NULL columns without a default",
         "a required column needs what a run would have to invent: a row of another table that is "
-        "not there, or that belongs to somebody else's question",
+        "not there, or that belongs to somebody else's question; responses have no unique key by "
+        "which a request that is sent twice writes once",
         "what would do is said of each column; a run invents nothing else",
         _FAIL,
         required,
@@ -584,7 +592,7 @@ PROBES: Final = (
         "schema.keys",
         "the keys we rely on hold",
         f"{PREFLIGHT}(): primary and foreign keys, unique indexes",
-        "a primary key on id is missing; a foreign key is missing or does not cascade; a run's "
+        "questions has no unique key on id; a foreign key is missing or does not cascade; a run's "
         "rows would collide on a unique index",
         "restore the key, on delete cascade, which clean-up relies on",
         _FAIL,

@@ -11,8 +11,6 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from postgrest import AsyncPostgrestClient, CountMethod
-
 from tui.project.errors import PASSING_STATUS, Garbled, ProjectUnreachable, Truncated, refusal
 from tui.project.http import clean_data, http_client, proxy_for, read_reply
 from tui.project.query import Filter, filtered
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType, UnionType
 
     import httpx
+    from postgrest import AsyncPostgrestClient
     from supabase_auth import AsyncGoTrueAdminAPI
 
     from tui.redact import Secret
@@ -96,6 +95,10 @@ class Project:
             )
         )
         # The two parts of supabase-py that are used: the whole of it takes as long again to load.
+        # No screen waits for either: they are loaded here, and where they are needed.
+        from postgrest import AsyncPostgrestClient, CountMethod
+
+        self._exact = CountMethod.exact
         self._rest = AsyncPostgrestClient(
             f"{self.url}/rest/v1",
             headers=_key_headers(key),
@@ -216,9 +219,7 @@ class Project:
         """One page of a table or view."""
 
         async def request() -> Page:
-            query = self._rest.from_(table).select(
-                *columns, count=CountMethod.exact if count else None
-            )
+            query = self._rest.from_(table).select(*columns, count=self._exact if count else None)
             query = filtered(query, filters)
             for column in order:
                 query = query.order(column)
@@ -276,7 +277,7 @@ class Project:
 
         async def request() -> int:
             # Not HEAD: the reply to a refusal would have no body, and so no code.
-            query = self._rest.from_(table).select(*columns, count=CountMethod.exact)
+            query = self._rest.from_(table).select(*columns, count=self._exact)
             return counted((await filtered(query, filters).limit(0).execute()).count)
 
         return await self.ask(f"counting {table}", request)
@@ -300,7 +301,7 @@ class Project:
 
         async def request() -> tuple[Any, int | None]:
             query = self._rest.rpc(
-                function, parameters or {}, count=CountMethod.exact if count else None, get=True
+                function, parameters or {}, count=self._exact if count else None, get=True
             )
             query = filtered(query, filters)
             for column in order:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import httpx
-from postgrest import APIError
 
 from tui.project.errors import (
     UNEXPECTED_FAILURE,
@@ -242,7 +241,8 @@ async def _once(what: str, request: Callable[[], Awaitable[T]], policy: RetryPol
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What the libraries raise; that of users is loaded where it is needed."""
+    """What the libraries raise; they are loaded where they are needed."""
+    from postgrest import APIError
     from supabase_auth.errors import AuthError
 
     return httpx.HTTPError, httpx.InvalidURL, APIError, AuthError, TimeoutError

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpx
-from postgrest import CountMethod, ReturnMethod
 
 from tui.project.client import REFRESH, counted
 from tui.project.errors import GATEWAY_TIMEOUT, UNEXPECTED_FAILURE, Missing, ProjectError
@@ -148,6 +147,7 @@ class Writer:
         self, table: str, rows: Sequence[Mapping[str, Any]], *, unique: str = "id"
     ) -> None:
         """Insert rows; those whose unique columns are already there stay as they are."""
+        from postgrest import ReturnMethod
 
         async def request() -> None:
             query = self._project.rest.from_(table).upsert(
@@ -165,6 +165,8 @@ class Writer:
 
         After a repeat the count is that of the last attempt.
         """
+        from postgrest import CountMethod, ReturnMethod
+
         if not filters:
             raise ValueError(f"{table}: without a filter nothing is deleted")
 

@@ -244,7 +244,7 @@ class Cycle:
         await self._project.each(batches(rows, lambda: size), write)
 
     async def _insert(self, table: str, rows: list[Row], users: Sequence[str]) -> None:
-        unique = "id" if "id" in rows[0] else "user_id,question_id"
+        unique = ",".join(self._dataset.plan.repeat) if table == "responses" else "id"
         try:
             await self._writer.insert(table, rows, unique=unique)
         except ProjectError as error:

@@ -157,6 +157,7 @@ class Plan:
         lacks_durations: Some answers come without one.
         extra: Per table, what stands in columns that a run has no meaning for.
         has_id: Responses carry an id of ours.
+        repeat: Columns of the unique key by which a response that is sent twice is written once.
         spared: Columns that the database generates, and a run leaves out.
         fills: Every column filled, with its source.
         lacking: What a run would have to invent and may not, a line each.
@@ -173,6 +174,7 @@ class Plan:
     lacks_durations: bool = True
     extra: Mapping[str, Mapping[str, Any]] = field(default_factory=_nothing)
     has_id: bool = True
+    repeat: tuple[str, ...] = ("id",)
     spared: frozenset[str] = frozenset()
     fills: tuple[Fill, ...] = ()
     lacking: tuple[str, ...] = ()
@@ -327,6 +329,7 @@ class _Planner:
 
     def plan(self) -> Plan:
         has_id = self._has_id()
+        repeat = self._repeat(has_id=has_id)
         self._generated()
         own = (*("id",) * has_id, *FIXED["responses"][1:])
         self._fill("questions", "id", "the run's own")
@@ -344,7 +347,7 @@ class _Planner:
         shortest, longest, spread, lacks = self._durations()
         extra["responses"] = self._extra("responses")
         return Plan(
-            form, texts, topics, lesions, (shortest, longest), spread, lacks, extra, has_id,
+            form, texts, topics, lesions, (shortest, longest), spread, lacks, extra, has_id, repeat,
             frozenset(self._spared), tuple(self._fills), tuple(self._lacking),
         )  # fmt: skip
 
@@ -413,15 +416,25 @@ class _Planner:
             return True
         if column and column.get("filled") is None and column.get("default") is None:
             self._lack("responses", "id", f"is {column['type']}: a run makes uuids alone")
-        pair = {"user_id", "question_id"}
-        keys = [set(each["columns"]) for each in self._many_of("responses", "unique")
-                if each["where"] is None]  # fmt: skip
-        if pair not in [*keys, set(self._key_of("responses"))]:
-            self._lacking.append(
-                "responses.id is not ours to give, and without a unique key over (user_id, "
-                "question_id) a repeated request would write twice"
-            )
         return False
+
+    def _repeat(self, *, has_id: bool) -> tuple[str, ...]:
+        """The shortest key whose columns a run gives, and that no two of its rows share."""
+        if not self._many_of("responses", "columns"):
+            return ("id",)
+        plain = [each["columns"] for each in self._many_of("responses", "unique")
+                 if each["where"] is None]  # fmt: skip
+        own = [{"id"}] * has_id + [{"user_id", "question_id"}]
+        given = {"user_id", "question_id", "created_at", *["id"] * has_id}
+        keys = [key for key in (self._key_of("responses"), *plain)
+                if given.issuperset(key) and any(each.issubset(key) for each in own)]  # fmt: skip
+        if not keys:
+            pair = "over (user_id, question_id)"
+            which = f"over id, or {pair}" if has_id else f"{pair}, as its id is not ours to give"
+            self._lacking.append(
+                f"responses has no unique key {which}: a request sent twice would write twice"
+            )
+        return tuple(min(keys, key=len)) if keys else ("id",)
 
     def _form(self) -> SlugForm:
         refused = self._refusals.values.get(("questions", "slug"), ())
