@@ -26,6 +26,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 from tests.bench.figures import Line, Options, Table, Target, in_pairs, say
 from tests.console.fakes import FakeSession, make_app, settle, until
 from tests.heatmap.samples import many_rows
+from tui.cli.commands import spare_what_is_loaded
 from tui.console.widgets.heatmap_grid import HeatmapGrid
 from tui.heatmap.axes import GridSpec, RowAxis
 from tui.heatmap.grid import build_grid
@@ -343,6 +344,8 @@ async def _open(pages: list[bytes], *, rows: int = 1) -> Opened:
     app = make_app(PagedSession(pages))
     opened = Opened()
     gc.collect()
+    # As the console does when it is connected.
+    spare_what_is_loaded()
     async with asyncio.timeout(GIVE_UP_SECONDS), app.run_test(size=SIZE) as pilot:
         # What the console does for itself when it starts is not what is measured.
         await settle(pilot)

@@ -181,7 +181,7 @@ def _open_console(
             faults=options.sandbox_faults if sandbox else None,
             on_stage=on_stage,
         )
-        _spare_what_is_loaded()
+        spare_what_is_loaded()
         return session
 
     async def open_file(path: Path, on_stage: OnStage) -> Session:
@@ -190,7 +190,7 @@ def _open_console(
         )
         return await open_session(chosen, on_stage, sandbox=False)
 
-    _spare_what_is_loaded()
+    spare_what_is_loaded()
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     app = HeatmapApp(
         partial(open_session, settings, sandbox=sandbox),
@@ -203,7 +203,7 @@ def _open_console(
     return app.run() or 0
 
 
-def _spare_what_is_loaded() -> None:
+def spare_what_is_loaded() -> None:
     """Exempt from garbage collection what stays until the end: it delays keys."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

@@ -434,7 +434,7 @@ class _Planner:
             self._lacking.append(
                 f"responses has no unique key {which}: a request sent twice would write twice"
             )
-        return tuple(min(keys, key=len)) if keys else ("id",)
+        return tuple(sorted(keys, key=len)[0]) if keys else ("id",)
 
     def _form(self) -> SlugForm:
         refused = self._refusals.values.get(("questions", "slug"), ())
