@@ -11,7 +11,7 @@ import pytest
 from tests.verify.conftest import contents, finish, open_session, trigger
 from tui.errors import ExitCode
 from tui.verify.canary import _unlike
-from tui.verify.dataset import Answer
+from tui.verify.dataset import Answer, Dataset
 from tui.verify.events import Event, Mode, Notice, Outcome, StageStarted
 from tui.verify.result import Result
 
@@ -318,3 +318,10 @@ async def test_a_session_on_the_sandbox_has_none_unless_it_is_asked_for(sandbox:
 def test_where_all_users_answer_alike_it_answers_both_ways(right: bool) -> None:
     alike = [Answer(user, datetime(2026, 1, 5, tzinfo=UTC), right, 900) for user in range(9)]
     assert {each.correct for each in _unlike(alike)} == {True, False}
+
+
+def test_the_slowest_and_the_quickest_answer_are_among_those_of_the_canary() -> None:
+    answers = Dataset("20260131-9f3c21aa", users=50, questions=1).answers(0)
+    known = [each.ms for each in answers[:-1] if each.ms is not None]
+    tried = [each.ms for each in _unlike([each for each in answers if each.ms is not None])]
+    assert {min(known), max(known)} <= set(tried)

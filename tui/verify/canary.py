@@ -171,8 +171,8 @@ class Canary:
 
 
 def _unlike(answers: Sequence[Answer]) -> list[Answer]:
-    """The last answer, the same wrong instead of right or the reverse, and two others."""
+    """The last answer, the same judged the other way, the slowest and the quickest."""
     last = answers[-1]
     others = [answer._replace(user=last.user) for answer in answers[:-1]]
-    others.sort(key=lambda answer: (answer.correct == last.correct, answer.ms is None))
-    return [last, last._replace(correct=not last.correct), *others[:1], *others[1:][-1:]]
+    others.sort(key=lambda answer: -1 if answer.ms is None else answer.ms)
+    return [last, last._replace(correct=not last.correct), *others[-1:], *others[:-1][:1]]

@@ -235,17 +235,13 @@ class Plan:
     ) -> Refusals:
         """What was refused before, and what is now of the rows of this plan.
 
-        Args:
-            before: Refusals of earlier plans.
-            rows: Per table, the rows that the database was shown.
-            said: `rows` of its document.
+        `rows` are those that the database was shown, `said` is `rows` of its document.
         """
         values = defaultdict(set, {key: set(seen) for key, seen in before.values.items()})
         needed = set(before.needed)
         for table, shown in rows.items():
             told = said.get(table) or {}
-            # A default that cannot be looked into may be null for the service role, as auth.uid()
-            # is.
+            # A default that cannot be looked into may be null for us, as auth.uid() is.
             needed |= {
                 (table, name)
                 for each in told.get("untold", ())
@@ -419,22 +415,19 @@ class _Planner:
         return False
 
     def _repeat(self, *, has_id: bool) -> tuple[str, ...]:
-        """The shortest key whose columns a run gives, and that no two of its rows share."""
-        if not self._many_of("responses", "columns"):
-            return ("id",)
-        plain = [each["columns"] for each in self._many_of("responses", "unique")
-                 if each["where"] is None]  # fmt: skip
+        """The shortest key of columns that a run gives, and that no two of its rows share."""
         own = [{"id"}] * has_id + [{"user_id", "question_id"}]
-        given = {"user_id", "question_id", "created_at", *["id"] * has_id}
-        keys = [key for key in (self._key_of("responses"), *plain)
-                if given.issuperset(key) and any(each.issubset(key) for each in own)]  # fmt: skip
-        if not keys:
-            pair = "over (user_id, question_id)"
-            which = f"over id, or {pair}" if has_id else f"{pair}, as its id is not ours to give"
+        given = set().union({"created_at"}, *own)
+        whole = (each for each in self._many_of("responses", "unique") if each["where"] is None)
+        keys = [self._key_of("responses"), *(each["columns"] for each in whole)]
+        found = [key for key in keys if given >= {*key} and any(each <= {*key} for each in own)]
+        if not found and self._many_of("responses", "columns"):
+            which = "over (user_id, question_id)"
+            which = f"over id, or {which}" if has_id else f"{which}, as its id is not ours to give"
             self._lacking.append(
                 f"responses has no unique key {which}: a request sent twice would write twice"
             )
-        return tuple(sorted(keys, key=len)[0]) if keys else ("id",)
+        return tuple(sorted(found, key=len)[0]) if found else ("id",)
 
     def _form(self) -> SlugForm:
         refused = self._refusals.values.get(("questions", "slug"), ())
@@ -565,9 +558,7 @@ class _Planner:
             and each.get("filled") is None
         ]
         values = self._referring(table, names)
-        for name in names:
-            if name in values:
-                continue
+        for name in (each for each in names if each not in values):
             given = self._own(table, name) or self._fallbacks(table, name)
             usable = [each for each in given if self._takes(table, name, each.value)]
             if usable:
@@ -610,9 +601,7 @@ class _Planner:
                 and all(self._takes(table, name, value) for name, value in each.items())
             ]
             if usable and not belongs:
-                for column in columns:
-                    if column in values:
-                        continue
+                for column in (each for each in columns if each not in values):
                     values[column] = usable[0][column]
                     self._fill(table, column, f"an existing row of {parent}")
             elif key.get("filled_by") or self._may_do_without(table, name):
@@ -648,8 +637,8 @@ class _Planner:
 
     def _own(self, table: str, name: str) -> list[Candidate]:
         """Values that differ from row to row, where a unique key asks for that."""
-        keys = [each["columns"] for each in self._many_of(table, "unique")]
-        keys.append(self._key_of(table))
+        others = (each["columns"] for each in self._many_of(table, "unique"))
+        keys = [self._key_of(table), *others]
         if not any(
             name in key and not any(apart <= set(key) for apart in _APART[table]) for key in keys
         ):
@@ -680,9 +669,8 @@ class _Planner:
             for check in self._checks(table, name)
             for each in _DIGITS.findall(check["expression"])
         ]
-        bounds = [32_767] if kind == "smallint" else []
+        bounds, high = ([32_767], []) if kind == "smallint" else ([], [_FIRST_NUMBER])
         below = [each - self._rows[table] for each in (*bounds, *sorted(named, reverse=True))]
-        high = [] if kind == "smallint" else [_FIRST_NUMBER]
         return [*high, *(each for each in below if each >= 0)]
 
     def _may_do_without(self, table: str, name: str) -> bool:
