@@ -59,7 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--sample-seed",
         type=int,
         default=None,
-        help="what seeded samples of the sweeps and mutations are drawn with (default: the day)",
+        help="what samples of sweeps, mutations and properties are drawn with (default: the day)",
     )
 
 

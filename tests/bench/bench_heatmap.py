@@ -156,7 +156,7 @@ def run(options: Options) -> Table:
     table = Table("The heatmap at 200 x 60: from key to paint / an empty screen painted whole")
     presses, scale = (2, 8) if options.quick else (PRESSES, 1)
     grid = build_grid(_rows(QUESTIONS // scale, WEEKS), GridSpec(axis=RowAxis.QUESTION))
-    # As the heatmap's screen does it.
+    # What is there is spared, as by the console when it is connected.
     gc.freeze()
     target = None if options.quick else Target(2.0)
     for way in WAYS:

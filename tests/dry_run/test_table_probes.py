@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from tui.dry_run.facts import Preflight, UnansweredError
-from tui.dry_run.tables import _NULL, DISTINCT, FILLED, judge_rows
+from tui.dry_run.tables import _NULL, CASCADES, DISTINCT, FILLED, judge_rows, keys
 from tui.verify.dataset import Dataset
 
 DATASET = Dataset("20260131-9f3c21aa", users=9, questions=12)
@@ -43,3 +46,25 @@ def test_a_run_that_could_not_be_fitted_says_why() -> None:
     told = Preflight({"rows": {}}, None, "TypeError: 'NoneType' object is not iterable")
     with pytest.raises(UnansweredError, match=r"cannot be read .TypeError"):
         judge_rows(told)
+
+
+@pytest.mark.parametrize("table", ["questions", "responses"])
+async def test_a_table_without_a_key_on_id_is_seen_where_a_run_could_not_be_fitted(
+    table: str,
+) -> None:
+    tables: dict[str, dict[str, Any]] = {
+        name: {"primary_key": ["id"], "unique": [], "foreign_keys": []}
+        for name in ("questions", "responses", "app_users")
+    }
+    for name, column, refers_to in CASCADES:
+        key = {"columns": [column], "references": refers_to[0], "on_delete": "cascade"}
+        tables[name]["foreign_keys"].append(key)
+
+    async def preflight() -> Preflight:
+        return Preflight({"tables": tables}, None, "unread")
+
+    facts: Any = SimpleNamespace(preflight=preflight)
+    assert (await keys(facts)).status == "pass"
+    tables[table]["primary_key"] = []
+    found = await keys(facts)
+    assert (found.status, found.detail) == ("fail", f"{table} has no unique key on id")

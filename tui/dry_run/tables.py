@@ -214,11 +214,13 @@ async def required(facts: Facts) -> Finding:
 async def keys(facts: Facts) -> Finding:
     """Do the keys hold that writing twice and cleaning up rely on?"""
     preflight = await facts.preflight()
-    # Without any for a response, a run lacks something: `required` says so.
-    repeat = preflight.dataset.plan.repeat if preflight.dataset else ("id",)
-    problems = []
-    if ["id"] not in _unique(preflight, "questions"):
-        problems.append("questions has no unique key on id")
+    dataset = preflight.dataset
+    # Where a run was fitted to the tables, `required` says whether any key of responses will do.
+    problems = [
+        f"{table} has no unique key on id"
+        for table in (WRITTEN if dataset is None else ("questions",))
+        if ["id"] not in _unique(preflight, table)
+    ]
     for table, column, refers_to in CASCADES:
         found = [
             key
@@ -240,6 +242,7 @@ async def keys(facts: Facts) -> Finding:
         return failed("; ".join(problems + collisions))
     if collisions:
         return failed("; ".join(collisions), "a run can write no rows that differ there")
+    repeat = dataset.plan.repeat if dataset else ("id",)
     by = f"on questions.id and on {', '.join(f'responses.{each}' for each in repeat)}"
     return passed(f"unique keys {by}; deleting users and questions deletes their responses")
 

@@ -276,7 +276,7 @@ class Session:
             dataset = Dataset(run_id, users=volume.users, questions=volume.questions)
             planned = {name: getattr(volume, name) for name in _TABLES}
             allowed = approval or await self._obtain(run, obtain_approval)
-            # The run's id is all that what others have is read by.
+            # Both only read, and the baseline needs nothing of the rows but the run's id.
             before, _ = await run.cancellation.race(
                 asyncio.gather(
                     cycle.Baseline.read(self._project, self.preflight, run_id, emit),
