@@ -431,7 +431,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     select c.* from pg_class c where c.oid = to_regclass(named)
   ),
   keys as (
-    select k.contype, k.conname, k.confrelid,
+    select k.contype, k.conname, k.confrelid, k.condeferrable,
       case k.confdeltype when 'c' then 'cascade' when 'n' then 'set null'
         when 'd' then 'set default' when 'r' then 'restrict' else 'no action' end as on_delete,
       (select c.relname from pg_class c where c.oid = k.confrelid) as referred,
@@ -484,7 +484,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
         and (a.attnotnull or y.typnotnull) and not a.atthasdef and y.typdefault is null
         and a.attidentity = '' and a.attgenerated = ''), '[]'),
     'primary_key', coalesce((
-      select k.columns from keys k where k.contype = 'p'), '[]'),
+      select k.columns from keys k where k.contype = 'p' and not k.condeferrable), '[]'),
     'unique', coalesce((
       select jsonb_agg(jsonb_build_object(
         'name', i.indexrelid::regclass::text,
@@ -494,9 +494,11 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
           left join pg_attribute a
             on a.attrelid = t.oid and a.attnum = i.indkey[nr - 1] and a.attnum <> 0),
         'where', pg_get_expr(i.indpred, i.indrelid),
-        'nulls_distinct', not i.indnullsnotdistinct) order by i.indexrelid::regclass::text)
+        'nulls_distinct', not i.indnullsnotdistinct,
+        'on_conflict', case when i.indisvalid then i.indimmediate end) order by i.indexrelid::regclass::text)
       from pg_index i
-      where i.indrelid = t.oid and i.indisunique and not i.indisprimary and i.indislive), '[]'),
+      where i.indrelid = t.oid and i.indisunique and i.indislive
+        and not (i.indisprimary and i.indimmediate)), '[]'),
     'foreign_keys', coalesce((
       select jsonb_agg(jsonb_build_object('name', k.conname, 'columns', k.columns,
         'references', k.confrelid::regclass::text, 'referenced', k.referenced,

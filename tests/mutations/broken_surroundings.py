@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from tests.mutations.mutation import Mutation, Setup
 from tests.mutations.rebuilt import REFRESH
-from tui.dry_run.facts import Pace
 from tui.sandbox.auth import sign
+from tui.verify.result import Pace
 
 if TYPE_CHECKING:
     from tui.sandbox import Sandbox

@@ -14,9 +14,9 @@ from tui.settings import Settings, Volume
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tui.dry_run.facts import Pace
     from tui.guard.target import Target
     from tui.sandbox import Sandbox
+    from tui.verify.result import Pace
 
 
 class Repair(Enum):

@@ -87,6 +87,7 @@ def test_intact_project(granted: Database) -> None:
                 "columns": ["user_id", "question_id"],
                 "where": None,
                 "nulls_distinct": True,
+                "on_conflict": True,
             }
         ],
         "tables.responses.kind": "table",
@@ -255,14 +256,15 @@ BREAKS: list[tuple[str, dict[str, Any]]] = [
     ("create unique index once on public.responses (user_id, created_at) where is_correct",
      {"tables.responses.unique": [
          {"name": "public.once", "columns": ["user_id", "created_at"], "where": "is_correct",
-          "nulls_distinct": True},
+          "nulls_distinct": True, "on_conflict": True},
          {"name": "public.responses_user_id_question_id_key",
-          "columns": ["user_id", "question_id"], "where": None, "nulls_distinct": True}]}),
+          "columns": ["user_id", "question_id"], "where": None,
+           "nulls_distinct": True, "on_conflict": True}]}),
     ("create unique index slugs on public.questions (lower(slug)) nulls not distinct; "
      "alter table public.questions drop constraint questions_slug_key",
      {"tables.questions.unique": [
          {"name": "public.slugs", "columns": ["lower(slug)"], "where": None,
-          "nulls_distinct": False}]}),
+          "nulls_distinct": False, "on_conflict": True}]}),
     ("create table public.versions (id int primary key, question_id uuid not null "
      "references public.questions)",
      {"held": [

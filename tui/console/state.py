@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from tui.dry_run.facts import Pace
     from tui.evidence.history import History
     from tui.evidence.report import RunEvidence
     from tui.guard.target import Target
     from tui.verify.events import Event, SampleTaken
-    from tui.verify.result import Result
+    from tui.verify.result import Pace, Result
     from tui.verify.session import ConnectStage, Run, Session
 
     OnStage = Callable[[ConnectStage], None]

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from tui.project import Page, Project, RetryPolicy
     from tui.settings import Settings
     from tui.verify.dataset import Samples
-    from tui.verify.plan import Fill
+    from tui.verify.events import Fill
+    from tui.verify.result import Pace
 
 T = TypeVar("T")
 
@@ -71,20 +72,6 @@ AMBIGUOUS: Final = "PGRST203"
 SCHEMA: Final = 1
 # PostgREST's word for a function that it does not know. A 404 without it may come from anywhere.
 _NO_SUCH_FUNCTION: Final = "PGRST202"
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast earlier runs on a target were.
-
-    Attributes:
-        rows_per_s: Median responses per second of whole runs, clean-up included.
-        refresh_ms: The longest refresh among them, in milliseconds, or None.
-    """
-
-    runs: int
-    rows_per_s: float
-    refresh_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

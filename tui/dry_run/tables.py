@@ -14,6 +14,7 @@ from tui.dry_run.probe import Finding, Probe, failed, listed, passed, skipped, w
 from tui.project import APPLY_PREFLIGHT, PREFLIGHT, Denied, Missing, ProjectError
 from tui.verify.causes import quoted
 from tui.verify.events import ProbeStatus
+from tui.verify.plan import arbiters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -219,7 +220,11 @@ async def keys(facts: Facts) -> Finding:
     problems = [
         f"{table} has no unique key on id"
         for table in (WRITTEN if dataset is None else ("questions",))
-        if ["id"] not in _unique(preflight, table)
+        if ["id"]
+        not in arbiters(
+            preflight.at("tables", table, "primary_key"),
+            preflight.many("tables", table, "unique"),
+        )
     ]
     for table, column, refers_to in CASCADES:
         found = [
@@ -245,15 +250,6 @@ async def keys(facts: Facts) -> Finding:
     repeat = dataset.plan.repeat if dataset else ("id",)
     by = f"on questions.id and on {', '.join(f'responses.{each}' for each in repeat)}"
     return passed(f"unique keys {by}; deleting users and questions deletes their responses")
-
-
-def _unique(preflight: Preflight, table: str) -> list[list[str]]:
-    """Columns of its primary key, and of every other key over all rows."""
-    others = preflight.many("tables", table, "unique")
-    return [
-        preflight.at("tables", table, "primary_key"),
-        *(each["columns"] for each in others if each["where"] is None),
-    ]
 
 
 def _collides(table: str, unique: set[str], *, nulls_differ: bool) -> bool:

@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from tui.dry_run.facts import Pace
     from tui.evidence.comparison import Threshold
     from tui.evidence.deployment_log import Anchor, Record
     from tui.guard.break_glass import Approval, Intent
     from tui.guard.target import Target
     from tui.settings import Settings
     from tui.verify.events import Event, RunFinished
-    from tui.verify.result import Result
+    from tui.verify.result import Pace, Result
     from tui.verify.session import Session
 
     Emit = Callable[[Event], None]

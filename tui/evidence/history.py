@@ -15,7 +15,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from tui import __version__
-from tui.dry_run.facts import Pace
 from tui.errors import OperatorError
 from tui.evidence.comparison import (
     JUDGED_FROM,
@@ -28,6 +27,7 @@ from tui.evidence.deployment_log import Anchor
 from tui.files import append_line, locked, read_locked, why
 from tui.redact import redact
 from tui.verify.events import Mode, Outcome, ServerVersions
+from tui.verify.result import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

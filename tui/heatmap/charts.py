@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from plotext import _utility
-from plotext._figure import _figure_class
 from rich.cells import cell_len
 from rich.color import Color
 from rich.style import Style
@@ -47,9 +46,16 @@ def _in_order(data: Iterable[Any]) -> list[Any]:
     return list(dict.fromkeys(data))
 
 
-# plotext 5.3.2 drops duplicates by way of a set: where a label goes would follow the process's hash
-# seed, and the same chart look different from one start to the next.
-_utility.no_duplicates = _in_order
+@cache
+def _figure() -> Any:
+    """Plotext's figure class; loaded with the first chart, which no start needs."""
+    from plotext import _utility  # noqa: PLC0415
+    from plotext._figure import _figure_class  # noqa: PLC0415
+
+    # plotext 5.3.2 drops duplicates by way of a set: where a label goes would follow the process's
+    # hash seed, and the same chart look different from one start to the next.
+    _utility.no_duplicates = _in_order
+    return _figure_class
 
 
 def beside(
@@ -230,7 +236,7 @@ def _chart(title: str, draw: _Draw, width: int, height: int, *, colour: bool) ->
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return _message(title, "", width, height)
     with _DRAWING:
-        chart: Any = _figure_class()
+        chart = _figure()()
         chart._limit_size(False, False)
         chart.plot_size(width, height - 1)
         chart.canvas_color("default")

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from uuid import UUID
 
     from tui.errors import ExitCode
     from tui.guard.target import Target
     from tui.heatmap.rows import AggregateRow
     from tui.settings import Volume
-    from tui.verify.plan import Fill
 
 
 # What the preflight tells of rows rather than of the schema.
@@ -110,6 +110,22 @@ class ServerVersions:
     postgres: str | None = None
     postgrest: str | None = None
     auth: str | None = None
+
+
+class Fill(NamedTuple):
+    """A column that a run fills, and from where."""
+
+    table: str
+    column: str
+    source: str
+
+
+def by_source(fills: Iterable[Fill]) -> list[tuple[str, str]]:
+    """Table and text of each line: the columns filled from one source."""
+    lines: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in fills:
+        lines[each.table, each.source].append(each.column)
+    return [(table, f"{', '.join(names)}: {source}") for (table, source), names in lines.items()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from tui.verify.events import (
     RunStarted,
     SampleTaken,
     StageFinished,
+    by_source,
 )
-from tui.verify.plan import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +54,7 @@ def narrate(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line for 
                 f"[{target.kind.upper()}: {target.reason}]"
             )
         case ProjectDescribed() if event.fills:
-            lines = [f"{table}.{columns}" for table, columns in grouped(event.fills)]
+            lines = [f"{table}.{columns}" for table, columns in by_source(event.fills)]
             return "\n".join(["  a run fills", *_indented(lines)])
         case ProbeFinished() if event.cause is not None:
             # Counted under what caused it, with the verdict.

@@ -15,6 +15,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tui.verify.events import Fill
 from tui.verify.leftovers import COUNTED, SLUG_FORMS, SlugForm, code_of
 
 if TYPE_CHECKING:
@@ -101,20 +102,13 @@ _DIGITS: Final = re.compile(r"(?<![\w.])-?\d+")
 _LENGTH: Final = re.compile(r"^(?:character varying|character)\((\d+)\)")
 
 
-class Fill(NamedTuple):
-    """A column that a run fills, and from where."""
-
-    table: str
-    column: str
-    source: str
-
-
-def grouped(fills: Iterable[Fill]) -> list[tuple[str, str]]:
-    """Table and text of each line: the columns filled from one source."""
-    lines: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for each in fills:
-        lines[each.table, each.source].append(each.column)
-    return [(table, f"{', '.join(names)}: {source}") for (table, source), names in lines.items()]
+def arbiters(primary_key: list[str], unique: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """Columns of the keys that `on conflict` may name: over all rows, and none deferrable."""
+    whole = [each for each in unique if each["where"] is None]
+    # A deferrable one over the same columns is an error, whatever else there is.
+    barred = [{*each["columns"]} for each in whole if each.get("on_conflict", True) is False]
+    others = (each["columns"] for each in whole if each.get("on_conflict", True))
+    return [key for key in (primary_key, *others) if {*key} not in barred]
 
 
 class Candidate(NamedTuple):
@@ -418,8 +412,7 @@ class _Planner:
         """The shortest key of columns that a run gives, and that no two of its rows share."""
         own = [{"id"}] * has_id + [{"user_id", "question_id"}]
         given = set().union({"created_at"}, *own)
-        whole = (each for each in self._many_of("responses", "unique") if each["where"] is None)
-        keys = [self._key_of("responses"), *(each["columns"] for each in whole)]
+        keys = arbiters(self._key_of("responses"), self._many_of("responses", "unique"))
         found = [key for key in keys if given >= {*key} and any(each <= {*key} for each in own)]
         if not found and self._many_of("responses", "columns"):
             which = "over (user_id, question_id)"

@@ -137,6 +137,20 @@ class ProbeResult:
     cause: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast earlier runs on a target were.
+
+    Attributes:
+        rows_per_s: Median responses per second of whole runs, clean-up included.
+        refresh_ms: The longest refresh among them, in milliseconds, or None.
+    """
+
+    runs: int
+    rows_per_s: float
+    refresh_ms: float | None = None
+
+
 class Result:
     """What a run has shown so far. The one place where its events are folded.
 

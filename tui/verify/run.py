@@ -34,11 +34,11 @@ from tui.verify.result import Result, finished_by
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 
-    from tui.dry_run.facts import Pace
     from tui.guard.break_glass import Approval, Intent
     from tui.guard.target import Target
     from tui.project import Project, RetryNotice, Writer
     from tui.verify.journal import Journal
+    from tui.verify.result import Pace
 
     Emit = Callable[[Event], None]
 

@@ -13,7 +13,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import ContentSwitcher, Markdown, OptionList, Static
+from textual.widgets import ContentSwitcher, OptionList, Static
 
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
@@ -75,10 +75,14 @@ class EvidenceScreen(ConsoleScreen):
     _shown_history: History | None = None
 
     def body(self) -> Iterable[Widget]:
+        # What parses Markdown is part of no first paint.
+        from textual.widgets import Markdown  # noqa: PLC0415
+
         yield Prose("evidence-lead", classes="lead")
         with ContentSwitcher(initial="report-page", id="evidence-switch"):
             with VerticalScroll(id="report-page", classes="page", can_focus=False):
-                yield Markdown(id="report", open_links=False)
+                self._report = Markdown(id="report", open_links=False)
+                yield self._report
             with VerticalScroll(id="source-page", classes="page", can_focus=False):
                 yield Block("source")
             with Vertical(id="runs-page"):
@@ -104,7 +108,7 @@ class EvidenceScreen(ConsoleScreen):
         if evidence is not self._painted:
             self._painted = evidence
             text = self.text()
-            self.query_one("#report", Markdown).update(as_rendered(text))
+            self._report.update(as_rendered(text))
             self.query_one("#source", Block).show(in_ink(text))
             self.refresh_bindings()
         if self.state.history is not self._shown_history:

@@ -15,7 +15,7 @@ from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
 from tui.console.widgets.text import Block, Facts, Prose, table
 from tui.heatmap.formatting import plural
-from tui.verify.plan import grouped
+from tui.verify.events import by_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -154,7 +154,7 @@ def fills(session: Session) -> list[Pair]:
     """Columns that a run fills, and from where, as far as the project says."""
     known = session.last_dry_run
     told = known.described.fills if known is not None and known.described is not None else ()
-    lines = grouped(told)
+    lines = by_source(told)
     tables = [table for table, _ in lines]
     return [
         ("" if number and tables[number - 1] == table else table, columns)
