@@ -43,7 +43,6 @@ class KeyBar(Fitted):
         self._label = label
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
 
     def _bindings_changed(self, screen: Screen[object]) -> None:

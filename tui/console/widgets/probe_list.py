@@ -108,7 +108,12 @@ class ProbeList(OptionList, inherit_bindings=False):
         self._draw()
 
     def on_resize(self, _: Resize) -> None:
-        self.call_after_refresh(self._draw)
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        """Make the lines for the room there is now, and keep the cursor in sight."""
+        self._draw()
+        self.scroll_to_highlight()
 
     def _is_open(self, group: ProbeGroup) -> bool:
         return self._chosen_open.get(group.name, not group.is_clean)

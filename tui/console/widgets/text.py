@@ -12,7 +12,7 @@ from textual.widgets import Static
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from textual.events import Resize
+    from textual.geometry import Size
 
 Pair = tuple[str, "str | Content"]
 
@@ -22,68 +22,80 @@ _PIECES: Final = re.compile(r"heatmap-tui(?: --?[\w-]+(?: [^\s-]\S*)?)*[.,;:]?\s
 _JOINTS: Final = re.compile(r"(?<=[/?&=,:_@.-])")
 
 
-class Block(Static):
-    """A block of text, never read as markup; painted when it has changed."""
+class Fitted(Static):
+    """Text that is made for the width there is, never read as markup; painted when it changes."""
 
     def __init__(self, id: str | None = None, *, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, classes=classes, markup=False)
-        self._shown = Content("")
-
-    def show(self, text: Content | str) -> None:
-        """Show `text`. The screen is laid out anew only where lines may have changed."""
-        content = text if isinstance(text, Content) else Content(text)
-        if content.is_same(self._shown):
-            return
-        moves = self._shape(content) != self._shape(self._shown)
-        self._shown = content
-        self.update(content, layout=moves)
-        if moves:
-            # Textual keeps the old height when a layout was pending already: ask again after it.
-            self.call_after_refresh(self.refresh, layout=True)
-
-    def _shape(self, content: Content) -> tuple[int, ...]:
-        """What the layout depends on: the rows of each line, or its width."""
-        lines = [Content(line) for line in content.plain.split("\n")] if content.plain else []
-        if self.styles.width is not None and self.styles.width.is_auto:
-            return tuple(line.cell_length for line in lines)
-        width = self.content_size.width or 1
-        return tuple(1 if line.cell_length <= width else len(line.wrap(width)) for line in lines)
-
-
-class Fitted(Block):
-    """A block whose text is made for the width there is."""
+        # What was made last, and for which width.
+        self._made: tuple[int, Content] | None = None
 
     def made_for(self, width: int) -> Content:
         """The text for so many cells."""
         raise NotImplementedError
 
     def draw(self) -> None:
-        """Make the text for the width at hand."""
+        """Make the text anew. The screen is laid out anew only where its size changes."""
+        before, self._made = self._made, None
+        if before is None:
+            # Nothing is shown yet: it is made when the screen is laid out.
+            return
+        width, old = before
+        new = self._text(width)
+        if not new.is_same(old):
+            self.refresh(layout=self._extent(width, old) != self._extent(width, new))
+
+    def _text(self, width: int) -> Content:
+        if self._made is None or self._made[0] != width:
+            self._made = width, self.made_for(width)
+        return self._made[1]
+
+    def _extent(self, width: int, text: Content) -> tuple[int, int]:
+        """Cells that a text takes, as far as the layout follows it."""
+        wide, high = (
+            rule is not None and rule.is_auto for rule in (self.styles.width, self.styles.height)
+        )
+        return (
+            text.get_optimal_width(self.styles.get_rules(), width) if wide else 0,
+            text.get_height(self.styles.get_rules(), width) if high else 0,
+        )
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        width = container.width
+        return self._text(width).get_optimal_width(self.styles.get_rules(), width)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return self._text(width).get_height(self.styles.get_rules(), width) if width else 0
+
+    def render(self) -> Content:
         width = self.content_size.width
-        if width and self.is_attached:
-            self.show(self.made_for(width))
+        return self._text(width) if width else Content("")
 
-    def on_mount(self) -> None:
-        self.call_after_refresh(self.draw)
 
-    def on_resize(self, _: Resize) -> None:
-        # A change of height asked for while the screen is being laid out would be lost.
-        self.call_after_refresh(self.draw)
+class Block(Fitted):
+    """Text that is the same for every width."""
+
+    _shown = Content("")
+
+    def show(self, text: Content | str) -> None:
+        self._shown = text if isinstance(text, Content) else Content(text)
+        self.draw()
+
+    def made_for(self, width: int) -> Content:
+        return self._shown
 
 
 class Prose(Fitted):
     """Text wrapped for the width there is, without breaking a command."""
 
-    def __init__(self, id: str | None = None, *, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id, classes=classes)
-        self._text = Content("")
+    _said = Content("")
 
     def say(self, text: Content | str) -> None:
-        self._text = text if isinstance(text, Content) else Content(text)
+        self._said = text if isinstance(text, Content) else Content(text)
         self.draw()
 
     def made_for(self, width: int) -> Content:
-        return Content("\n").join(wrap(self._text, width))
+        return Content("\n").join(wrap(self._said, width))
 
 
 class Facts(Fitted):
