@@ -322,6 +322,17 @@ async def test_a_near_server_gets_few_at_once_and_a_distant_one_all() -> None:
     assert await in_flight_at_most(lane, 60) == 3, "it has become slow"
 
 
+async def test_requests_that_come_together_are_not_taken_for_a_slow_server() -> None:
+    line = Lane(8)
+    lane = Lane(24, at_server=2, beside=line)
+    line.succeeded(0.15)
+    for _ in range(5):
+        for before in range(await in_flight_at_most(lane, 60)):
+            # Each waits for those of its own burst that are before it at one of two cores.
+            lane.succeeded(0.15 + 0.012 * (1 + before // 2))
+    assert await in_flight_at_most(lane, 60) == 24
+
+
 async def test_a_user_comes_with_a_hash_that_no_password_leads_to() -> None:
     sent: list[dict[str, Any]] = []
 

@@ -36,8 +36,6 @@ _UNEXPECTED_WAIT: Final = 4
 _USUAL_WORK_S: Final = 0.03
 # What a server answers that has too much to do, or allows no more.
 _BUSY: Final = frozenset({429, 503})
-# What the latest reply counts for in the mean of them.
-_LATEST_REPLY: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,9 @@ class Lane:
         most: In flight at most.
         at_server: How many of them the service is to work on at once; None does not look. Of `n`
             in flight it works on `n * (1 - way / reply)`, where `way` is the shortest time that
-            any reply took: so a few fill a near server, and all that may a distant one.
+            any reply took: so a few fill a near server, and all that may a distant one. Of each
+            round of replies the fastest counts: the others have waited for requests of our own,
+            that came with them.
         beside: Another lane on the same line, by which the way is known as well.
 
     Attributes:
@@ -112,7 +112,9 @@ class Lane:
         self._owed = self._successes = 0
         self._halved_at = float("-inf")
         self.way_s = float("inf")
+        # The fastest reply of the last round, and of this one so far.
         self._reply_s = 0.0
+        self._round = list[float]()
 
     async def __aenter__(self) -> Self:
         self._allow(min(self._ceiling, self._fitting()))
@@ -138,7 +140,10 @@ class Lane:
             self._successes = 0
             self._ceiling += 1
         self.way_s = min(self.way_s, took_s)
-        self._reply_s += (took_s - self._reply_s) * (_LATEST_REPLY if self._reply_s else 1.0)
+        self._round.append(took_s)
+        if len(self._round) >= self._allowed or not self._reply_s:
+            self._reply_s = min(self._round)
+            self._round.clear()
         self._allow(min(self._ceiling, self._fitting()))
 
     def failed(self, sent_at: float) -> None:
