@@ -246,18 +246,26 @@ def balance(
     return rows
 
 
-def like_before(history: History | None, session: Session | None) -> list[Entry]:
-    """Verified runs of the same project and volume, newest last."""
+def runs_here(history: History | None, session: Session | None) -> list[Entry]:
+    """Runs of the same project, newest last."""
     if history is None or session is None:
         return []
-    volume = session.settings.volume
     place = "sandbox" if session.is_sandbox else session.target.place
     return [
         each
         for each in history.entries
-        if each.mode == Mode.CYCLE
-        and each.verified
-        and each.series.identity == place
+        if each.mode == Mode.CYCLE and each.series.identity == place
+    ]
+
+
+def like_before(history: History | None, session: Session | None) -> list[Entry]:
+    """Verified runs of the same project and volume, newest last."""
+    volume = session.settings.volume if session else None
+    return [
+        each
+        for each in runs_here(history, session)
+        if each.verified
+        and volume
         and (each.series.users, each.series.questions) == (volume.users, volume.questions)
     ]
 

@@ -15,6 +15,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import ContentSwitcher, OptionList, Static
 
+from tui.console.figures import runs_here
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
 from tui.console.widgets.runs import RunList
@@ -144,17 +145,8 @@ class EvidenceScreen(ConsoleScreen):
         return entry if entry and entry.refresh_runs_ms else None
 
     def _entries(self) -> Sequence[Entry]:
-        """Runs of this project, or of the last run's series."""
-        history = self.state.history
-        if history is None or self.state.session is None:
-            return ()
-        session = self.state.session
-        place = "sandbox" if session.is_sandbox else session.target.place
-        return [
-            each
-            for each in history.entries
-            if each.series.identity == place and each.mode == "cycle"
-        ][-200:]
+        """The last runs of this project."""
+        return runs_here(self.state.history, self.state.session)[-200:]
 
     def _baseline(self) -> Entry | None:
         history, entries = self.state.history, self._entries()

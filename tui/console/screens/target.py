@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 
 from tui.console.dialogs.environments import environment_rows
-from tui.console.figures import expected_duration
+from tui.console.figures import expected_duration, runs_here
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
+from tui.console.widgets.runs import run_rows
 from tui.console.widgets.text import Block, Facts, Prose
 from tui.console.words import duration
 from tui.heatmap.formatting import plural
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from tui.console.widgets.text import Pair
     from tui.guard.api_key import KeyFacts
     from tui.verify.session import Session
+
+
+RUNS_SHOWN: Final = 8
 
 
 class TargetScreen(ConsoleScreen):
@@ -66,12 +70,15 @@ class TargetScreen(ConsoleScreen):
                     yield Facts("plan")
             with Vertical(classes="pane", id="files-pane"):
                 yield Block("files-list", classes="facts")
+            with Vertical(classes="pane", id="runs-pane"):
+                yield Block("runs-list", classes="facts")
             yield Facts("opening")
 
     def on_mount(self) -> None:
         self.query_one("#project-pane").border_title = "Project"
         self.query_one("#plan-pane").border_title = "Plan"
         self.query_one("#files-pane").border_title = "Environments (o opens one)"
+        self.query_one("#runs-pane").border_title = "Runs of this project"
         super().on_mount()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -95,6 +102,7 @@ class TargetScreen(ConsoleScreen):
             self.query_one("#facts", Facts).show_pairs(project_facts(session, self.glyphs))
             self.query_one("#plan", Facts).show_pairs(plan_facts(self.state, session, self.glyphs))
         self._paint_files()
+        self._paint_runs()
         self.query_one("#opening", Facts).show_pairs(opening_facts(self.state, self.glyphs))
 
     def _paint_files(self) -> None:
@@ -105,6 +113,13 @@ class TargetScreen(ConsoleScreen):
             self.query_one("#files-list", Block).show(
                 Content("\n").join(environment_rows(files, current, self.state.history))
             )
+
+    def _paint_runs(self) -> None:
+        """The last runs here, where there are rows to spare for them."""
+        head, *newest_first = run_rows(runs_here(self.state.history, self.state.session))
+        self.query_one("#runs-pane").display = bool(newest_first) and self.has_class("-tall")
+        lines = [head, *newest_first[:RUNS_SHOWN]]
+        self.query_one("#runs-list", Block).show(Content("\n").join(lines))
 
     def _lead(self) -> Content:
         state, signs = self.state, self.glyphs

@@ -25,7 +25,7 @@ FINGERPRINT: Final = 8
 
 
 def run_rows(
-    entries: Sequence[Entry], baseline: str | None, marked: Sequence[str]
+    entries: Sequence[Entry], baseline: str | None = None, marked: Sequence[str] = ()
 ) -> list[Content]:
     """The table, newest run first, its heading in front."""
     rows = [HEAD]
