@@ -1091,7 +1091,6 @@ begin
       'now', clock_timestamp(),
       'version', current_setting('server_version'),
       'version_num', current_setting('server_version_num')::integer,
-      'encoding', current_setting('server_encoding'),
       'default_read_only', current_setting('default_transaction_read_only')::boolean,
       'read_only_by', (
         select s.source from pg_settings s
