@@ -431,7 +431,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     select c.* from pg_class c where c.oid = to_regclass(named)
   ),
   keys as (
-    select k.contype, k.conname, k.confrelid, k.condeferrable,
+    select k.oid, k.contype, k.conname, k.confrelid, k.condeferrable,
       case k.confdeltype when 'c' then 'cascade' when 'n' then 'set null'
         when 'd' then 'set default' when 'r' then 'restrict' else 'no action' end as on_delete,
       (select c.relname from pg_class c where c.oid = k.confrelid) as referred,
@@ -503,6 +503,18 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       select jsonb_agg(jsonb_build_object('name', k.conname, 'columns', k.columns,
         'references', k.confrelid::regclass::text, 'referenced', k.referenced,
         'on_delete', k.on_delete,
+        -- Tables by whose deletes these rows go, through others that are keyed alike.
+        'cascades_from', (
+          with recursive up (relation, columns) as (
+            select c.confrelid, c.confkey from pg_constraint c
+            where c.oid = k.oid and c.confdeltype = 'c'
+            union
+            select c.confrelid, c.confkey
+            from up u join pg_constraint c on c.conrelid = u.relation and c.conkey = u.columns
+            where c.contype = 'f' and c.confdeltype = 'c'
+          )
+          select coalesce(jsonb_agg(u.relation::regclass::text order by u.relation), '[]')
+          from up u),
         'parents', case when k.chosen
           then analytics_private.preflight_parents(k.confrelid, k.columns, k.referenced) end,
         -- Triggers that may make the row before it is referred to.

@@ -1,6 +1,6 @@
 """Benchmarks: ratios measured side by side, printed as tables.
 
-    python -m tests.bench                 all of them, about ten minutes
+    python -m tests.bench                 all of them, about a quarter of an hour
     python -m tests.bench cycle start     these two
     python -m tests.bench scale --million with 1,000,000 responses, some minutes more
     python -m tests.bench --quick         one tiny run of each, to see that they work

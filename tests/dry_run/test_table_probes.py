@@ -61,7 +61,7 @@ async def test_a_table_without_a_key_on_id_is_seen_where_a_run_could_not_be_fitt
         tables[name]["foreign_keys"].append(key)
 
     async def preflight() -> Preflight:
-        return Preflight({"tables": tables}, None, "unread")
+        return Preflight({"tables": tables, "held": []}, None, "unread")
 
     facts: Any = SimpleNamespace(preflight=preflight)
     assert (await keys(facts)).status == "pass"

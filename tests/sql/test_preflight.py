@@ -101,6 +101,7 @@ def test_intact_project(granted: Database) -> None:
                 "references": "auth.users",
                 "referenced": ["id"],
                 "on_delete": "cascade",
+                "cascades_from": ["auth.users"],
                 "parents": None,
                 "filled_by": None,
                 "parent_of": None,

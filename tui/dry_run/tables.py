@@ -17,7 +17,7 @@ from tui.verify.events import ProbeStatus
 from tui.verify.plan import arbiters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from tui.dry_run.facts import Facts
 
@@ -226,13 +226,16 @@ async def keys(facts: Facts) -> Finding:
             preflight.many("tables", table, "unique"),
         )
     ]
+    # Tables whose rows hold a run's: `references` says so of them.
+    held = {each["table"] for each in preflight.many("held")}
     for table, column, refers_to in CASCADES:
-        found = [
+        keys = [
             key
             for key in preflight.many("tables", table, "foreign_keys")
-            if key["columns"] == [column] and key["references"] in refers_to
+            if key["columns"] == [column]
         ]
-        if not any(key["on_delete"] == "cascade" for key in found):
+        if not any(_cascades(key, refers_to) or key["references"] in held for key in keys):
+            found = any(key["references"] in refers_to for key in keys)
             what = "does not cascade" if found else "is missing"
             problems.append(f"the foreign key {table}.{column} to {' or '.join(refers_to)} {what}")
     collisions = [
@@ -250,6 +253,14 @@ async def keys(facts: Facts) -> Finding:
     repeat = dataset.plan.repeat if dataset else ("id",)
     by = f"on questions.id and on {', '.join(f'responses.{each}' for each in repeat)}"
     return passed(f"unique keys {by}; deleting users and questions deletes their responses")
+
+
+def _cascades(key: Mapping[str, Any], refers_to: Collection[str]) -> bool:
+    """Whether deletes in one of these tables delete the rows that hold a foreign key."""
+    if "cascades_from" not in key:
+        # An earlier preflight looks no further than the key.
+        return key["on_delete"] == "cascade" and key["references"] in refers_to
+    return any(table in refers_to for table in key["cascades_from"])
 
 
 def _collides(table: str, unique: set[str], *, nulls_differ: bool) -> bool:
