@@ -432,8 +432,6 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   ),
   keys as (
     select k.oid, k.contype, k.conname, k.confrelid, k.condeferrable,
-      case k.confdeltype when 'c' then 'cascade' when 'n' then 'set null'
-        when 'd' then 'set default' when 'r' then 'restrict' else 'no action' end as on_delete,
       (select c.relname from pg_class c where c.oid = k.confrelid) as referred,
       -- What a run may refer to; of the tables it writes itself, its own rows.
       t.relname in ('questions', 'responses') and k.confrelid <> all (array[
@@ -495,14 +493,14 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
             on a.attrelid = t.oid and a.attnum = i.indkey[nr - 1] and a.attnum <> 0),
         'where', pg_get_expr(i.indpred, i.indrelid),
         'nulls_distinct', not i.indnullsnotdistinct,
-        'on_conflict', case when i.indisvalid then i.indimmediate end) order by i.indexrelid::regclass::text)
+        'on_conflict', case when i.indisvalid then i.indimmediate end)
+        order by i.indexrelid::regclass::text)
       from pg_index i
       where i.indrelid = t.oid and i.indisunique and i.indislive
         and not (i.indisprimary and i.indimmediate)), '[]'),
     'foreign_keys', coalesce((
       select jsonb_agg(jsonb_build_object('name', k.conname, 'columns', k.columns,
         'references', k.confrelid::regclass::text, 'referenced', k.referenced,
-        'on_delete', k.on_delete,
         -- Tables by whose deletes these rows go, through others that are keyed alike.
         'cascades_from', (
           with recursive up (relation, columns) as (

@@ -100,7 +100,6 @@ def test_intact_project(granted: Database) -> None:
                 "columns": ["id"],
                 "references": "auth.users",
                 "referenced": ["id"],
-                "on_delete": "cascade",
                 "cascades_from": ["auth.users"],
                 "parents": None,
                 "filled_by": None,

@@ -447,3 +447,18 @@ async def test_there_is_no_baseline_without_a_timed_run() -> None:
         active = {each.binding.id: each for each in app.screen.active_bindings.values()}
         assert not active["evidence.baseline"].enabled
         assert active["evidence.copy"].enabled
+
+
+@pytest.mark.parametrize(("rows", "shown"), [(40, True), (24, False)])
+async def test_the_first_screen_shows_the_last_runs_where_there_is_room(
+    rows: int, shown: bool
+) -> None:
+    session = FakeSession()
+    session.remember(*range(201, 213))
+    app = make_app(session)
+    async with app.run_test(size=(120, rows)) as pilot:
+        await settle(pilot)
+        text = text_of(app)
+        assert ("Runs of this project" in text) is shown
+        # The last eight, newest first.
+        assert [f"{ms} ms" in text for ms in (212, 205, 204)] == [shown, shown, False]

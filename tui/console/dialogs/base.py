@@ -80,7 +80,7 @@ class Dialog(ModalScreen[T], Generic[T]):
     def words(self, text: str) -> Widget:
         """Text that scrolls where it does not fit. Never read as markup."""
         prose = Prose()
-        prose.say(text)
+        prose.show(text)
         return VerticalScroll(prose, classes="dialog-text", can_focus=False)
 
     def action_scroll(self, lines: int) -> None:

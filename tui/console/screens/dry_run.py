@@ -101,7 +101,7 @@ class DryRunScreen(ConsoleScreen):
             self._judged = verdict
             if result is not None and verdict is not None and not verdict.ready:
                 probes.choose(result.first_failure)
-        self.query_one("#verdict", Prose).say(
+        self.query_one("#verdict", Prose).show(
             verdict_lines(self.state, self.glyphs, self.next_line())
         )
         self._paint_detail()

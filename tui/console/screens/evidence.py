@@ -115,7 +115,7 @@ class EvidenceScreen(ConsoleScreen):
         if self.state.history is not self._shown_history:
             self._shown_history = self.state.history
             self._show_runs()
-        self.query_one("#evidence-lead", Prose).say(self._lead())
+        self.query_one("#evidence-lead", Prose).show(self._lead())
 
     def text(self) -> str:
         return report(self.state.evidence) if self.state.evidence else ""
@@ -162,7 +162,7 @@ class EvidenceScreen(ConsoleScreen):
         if pair:
             line = comparison_line(compare(pair[0].refresh_runs_ms, pair[1].refresh_runs_ms))
             words = Content.assemble((f"{pair[0].run_id} and {pair[1].run_id}: ", "$muted"), line)
-        self.query_one("#compared", Prose).say(words)
+        self.query_one("#compared", Prose).show(words)
         self._draw()
 
     def _draw(self) -> None:
@@ -231,9 +231,9 @@ class EvidenceScreen(ConsoleScreen):
             vouching = await asyncio.to_thread(archive.anchors)
             checked = await asyncio.to_thread(archive.log.check, vouching)
         except OperatorError as error:
-            self.query_one("#log", Prose).say(error.message)
+            self.query_one("#log", Prose).show(error.message)
             return
-        self.query_one("#log", Prose).say(log_lines(str(path), checked))
+        self.query_one("#log", Prose).show(log_lines(str(path), checked))
 
     def action_baseline(self) -> None:
         self.controller.work("baseline", self._mark_baseline)

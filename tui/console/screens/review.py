@@ -102,7 +102,7 @@ class ReviewScreen(ConsoleScreen):
             return
         refused = self.state.write_problem or not self.state.is_ready or self.state.is_writing
         self.query_one("#begin", Button).disabled = bool(refused)
-        self.query_one("#lead", Prose).say(review_lead(self.state, session, self.next_line()))
+        self.query_one("#lead", Prose).show(review_lead(self.state, session, self.next_line()))
         pane = self.query_one("#balance-pane")
         pane.border_title = f"Rows of {session.target.identity} ({session.target.kind.value})"
         self.query_one("#balance", Block).show(balance_table(balance(session, self.state.counts)))

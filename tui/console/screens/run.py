@@ -88,7 +88,7 @@ class RunScreen(ConsoleScreen):
     def paint_body(self) -> None:
         result, now = self.state.run, self.state.clock()
         if result is None:
-            self.query_one("#lead", Prose).say(Content.assemble("No run yet.  ", self.next_line()))
+            self.query_one("#lead", Prose).show(Content.assemble("No run yet.  ", self.next_line()))
         over = result is not None and result.finished is not None
         self.set_class(over, "-over")
         self.query_one("#band").display = over
@@ -105,7 +105,7 @@ class RunScreen(ConsoleScreen):
         if over:
             self._paint_end(result, before)
         else:
-            self.query_one("#lead", Prose).say(headline(self.state, result, self.glyphs))
+            self.query_one("#lead", Prose).show(headline(self.state, result, self.glyphs))
             self.query_one(Overall).show_run(result, now)
         self.query_one(Waterfall).show_run(result, now)
         end = result.began + result.finished.seconds if result.finished else now
@@ -116,7 +116,7 @@ class RunScreen(ConsoleScreen):
         ):
             block = self.query_one(f"#{name}", Prose)
             block.display = bool(text.plain)
-            block.say(text)
+            block.show(text)
 
     def _paint_end(self, result: Result, before: list[Entry]) -> None:
         band = self.query_one("#band", Prose)
@@ -124,7 +124,7 @@ class RunScreen(ConsoleScreen):
             band.set_class(name == verdict_class(result), name)
         _, words = onward(self.state, View.RUN)
         more = "   h: heatmap   r: another run" if result.mode is Mode.CYCLE else ""
-        band.say(verdict_band(result, self.glyphs, words + more))
+        band.show(verdict_band(result, self.glyphs, words + more))
         self.query_one(Tiles).show_tiles(tiles(result, before))
 
 

@@ -96,7 +96,7 @@ class TargetScreen(ConsoleScreen):
 
     def paint_body(self) -> None:
         session = self.state.session
-        self.query_one("#lead", Prose).say(self._lead())
+        self.query_one("#lead", Prose).show(self._lead())
         self.query_one("#target-panes").display = session is not None
         if session is not None:
             self.query_one("#facts", Facts).show_pairs(project_facts(session, self.glyphs))
@@ -116,7 +116,9 @@ class TargetScreen(ConsoleScreen):
 
     def _paint_runs(self) -> None:
         """The last runs here, where there are rows to spare for them."""
-        head, *newest_first = run_rows(runs_here(self.state.history, self.state.session))
+        # One more than is shown, which the oldest of them is compared with.
+        runs = runs_here(self.state.history, self.state.session)[-RUNS_SHOWN - 1 :]
+        head, *newest_first = run_rows(runs)
         self.query_one("#runs-pane").display = bool(newest_first) and self.has_class("-tall")
         lines = [head, *newest_first[:RUNS_SHOWN]]
         self.query_one("#runs-list", Block).show(Content("\n").join(lines))

@@ -85,17 +85,11 @@ class Block(Fitted):
         return self._shown
 
 
-class Prose(Fitted):
+class Prose(Block):
     """Text wrapped for the width there is, without breaking a command."""
 
-    _said = Content("")
-
-    def say(self, text: Content | str) -> None:
-        self._said = text if isinstance(text, Content) else Content(text)
-        self.draw()
-
     def made_for(self, width: int) -> Content:
-        return Content("\n").join(wrap(self._said, width))
+        return Content("\n").join(wrap(self._shown, width))
 
 
 class Facts(Fitted):
