@@ -95,7 +95,7 @@ def importers(code: Mapping[str, str], packages: set[str], allowed: tuple[str, .
 
 
 def too_long(code: Mapping[str, str]) -> list[str]:
-    """Modules of more lines than one reads at a sitting."""
+    """Modules of more lines than one reads in one go."""
     lengths = {path: len(source.splitlines()) for path, source in code.items()}
     return [f"{path}: {length} lines" for path, length in lengths.items() if length > LONGEST]
 

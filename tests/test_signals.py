@@ -25,12 +25,12 @@ async def heard(name: str) -> list[str]:
         names.append(name)
         came.set()
 
-    deaf = listen(handle)
+    stop_listening = listen(handle)
     try:
         os.kill(os.getpid(), signal.Signals[name])
         await asyncio.wait_for(came.wait(), 10)
     finally:
-        deaf()
+        stop_listening()
     return names
 
 

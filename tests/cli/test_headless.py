@@ -1,4 +1,4 @@
-"""What signals say and do in a sitting without screens, and where it writes."""
+"""What signals say and do of a headless run, and where it writes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FakeRun:
         self.told.append("abandon")
 
 
-def sitting(run: Any) -> tuple[Interruptions, io.StringIO]:
+def interruptions_of(run: Any) -> tuple[Interruptions, io.StringIO]:
     shown = io.StringIO()
     interruptions = Interruptions(Console(io.StringIO(), shown))
     interruptions.attach(run, lambda: PURGE)
@@ -57,7 +57,7 @@ def send(interruptions: Interruptions, *names: str) -> None:
 @pytest.mark.parametrize("mode", [Mode.CYCLE, Mode.PURGE])
 async def test_a_run_that_writes_is_stopped_warned_of_and_left(mode: Mode) -> None:
     run = FakeRun(mode)
-    interruptions, shown = sitting(run)
+    interruptions, shown = interruptions_of(run)
     run.result.apply(WRITING)
     send(interruptions, "SIGINT", "SIGTERM", "SIGINT")
     assert run.told == ["cancel: interrupted (SIGINT)", "abandon"]
@@ -70,7 +70,7 @@ async def test_a_run_that_writes_is_stopped_warned_of_and_left(mode: Mode) -> No
 @pytest.mark.parametrize("mode", list(Mode))
 async def test_nothing_is_said_to_be_left_where_nothing_was_written(mode: Mode) -> None:
     run = FakeRun(mode)
-    interruptions, shown = sitting(run)
+    interruptions, shown = interruptions_of(run)
     send(interruptions, "SIGTERM", "SIGTERM", "SIGTERM")
     assert run.told == ["cancel: interrupted (SIGTERM)", "abandon"]
     assert shown.getvalue().splitlines() == [
@@ -82,7 +82,7 @@ async def test_nothing_is_said_to_be_left_where_nothing_was_written(mode: Mode) 
 
 async def test_a_run_that_is_over_is_not_stopped() -> None:
     run = FakeRun()
-    interruptions, shown = sitting(run)
+    interruptions, shown = interruptions_of(run)
     run.result.apply(RunFinished(Outcome.VERIFIED, ExitCode.VERIFIED, "verified", None, 1.0))
     send(interruptions, "SIGINT", "SIGINT", "SIGINT")
     assert run.told == []

@@ -1,4 +1,4 @@
-"""Every run of a sitting leaves evidence, whatever its mode and however it ended."""
+"""Every run of a session leaves evidence, whatever its mode and however it ended."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ IDS = [probe.id for probe in PROBES]
 
 
 @asynccontextmanager
-async def sitting(
+async def session_with(
     sandbox: Sandbox, *, url: str | None = None, key: str | None = None, is_sandbox: bool = False
 ) -> AsyncIterator[Session]:
     """A session on the sandbox with another URL or key."""
@@ -99,7 +99,7 @@ async def test_a_probe_asked_again_is_in_the_evidence_beside_the_others(sandbox:
 
 
 async def test_a_dry_run_that_is_not_ready_says_why(sandbox: Sandbox) -> None:
-    async with sitting(sandbox, key=sandbox.anon_key) as session:
+    async with session_with(sandbox, key=sandbox.anon_key) as session:
         failed = await evidence_of(session, session.dry_run())
     text = report(failed)
     assert text.startswith("# Heatmap dry run: not ready\n")
@@ -119,7 +119,7 @@ async def test_a_run_that_was_refused_says_so(sandbox: Sandbox) -> None:
 
 
 async def test_a_project_that_cannot_be_reached_leaves_evidence(sandbox: Sandbox) -> None:
-    async with sitting(sandbox, url="http://127.0.0.1:9") as session:
+    async with session_with(sandbox, url="http://127.0.0.1:9") as session:
         unreachable = await evidence_of(session, session.cycle(with_dry_run=True))
     assert report(unreachable).startswith("# Heatmap verification: unreachable\n")
     assert exit_code(unreachable) == 6
@@ -200,7 +200,7 @@ async def test_two_stacks_on_one_machine_are_not_compared(
         assert await session.archive.pace(elsewhere) is None
     assert first.entry is not None
     assert first.entry.series.identity == f"127.0.0.1:{session.target.port}"
-    async with sitting(sandbox, is_sandbox=True) as own:
+    async with session_with(sandbox, is_sandbox=True) as own:
         assert await own.archive.pace(own.target) is None
         second = await evidence_of(own, own.cycle())
         third = await evidence_of(own, own.cycle())

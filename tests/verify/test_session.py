@@ -1,4 +1,4 @@
-"""A sitting: what it believes of a database, when it is ready, and how its work is stopped."""
+"""A session: what it believes of a database, when it is ready, and how its work is stopped."""
 
 from __future__ import annotations
 

@@ -40,15 +40,15 @@ def once_written(app: HeatmapApp, act: Callable[[], object]) -> None:
 
     Polling from outside may come too late: on a busy machine the whole run is over by then.
     """
-    desk, changed = app.state, app.state._changed
+    state, changed = app.state, app.state._changed
 
     def note_change() -> None:
         changed()
-        if desk.is_writing and desk.run and any(each.done for each in desk.run.stages.values()):
-            desk._changed = changed
+        if state.is_writing and state.run and any(each.done for each in state.run.stages.values()):
+            state._changed = changed
             act()
 
-    desk._changed = note_change
+    state._changed = note_change
 
 
 async def test_from_start_to_heatmap_by_keys(sandbox: Sandbox) -> None:
