@@ -98,7 +98,7 @@ def test_package_sql_and_styles_come_from_where_it_is_installed(installed: Path)
     program = (
         "import tui\n"
         "from tui.console.app import HeatmapApp\n"
-        "from tui.sandbox.schema import sql_dir, sql_path\n"
+        "from tui.sandbox.postgres import sql_dir, sql_path\n"
         "print(tui.__file__)\n"
         "print(sql_dir())\n"
         "print(sql_path('analytics_heatmap.sql', sql_dir()).stat().st_size)\n"

@@ -16,7 +16,7 @@ from tui.dry_run.runner import run_probes
 from tui.project import Project, RetryPolicy
 from tui.redact import Secret
 from tui.sandbox import start_sandbox_sync
-from tui.sandbox.schema import sql_dir
+from tui.sandbox.postgres import sql_dir
 from tui.verify.events import ProbeFinished
 
 if TYPE_CHECKING:

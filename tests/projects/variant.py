@@ -22,7 +22,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tui.sandbox.schema import sql_dir
+from tui.sandbox.postgres import sql_dir
 
 DIRECTORY = Path(__file__).parent / "variants"
 _HEAD = re.compile(r"/\*\n(.*?)\*/\n", re.DOTALL)

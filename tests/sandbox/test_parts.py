@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import signal
 import sys
 import threading
@@ -120,7 +121,7 @@ async def test_a_copy_that_is_cancelled_has_ended_before_its_directory_is_remove
 ) -> None:
     started, go_on = threading.Event(), threading.Event()
 
-    async def closed() -> str:
+    def closed(*_: object) -> str:
         raise PermissionError
 
     def copy(_: Path, into: Path) -> Path:
@@ -131,8 +132,8 @@ async def test_a_copy_that_is_cancelled_has_ended_before_its_directory_is_remove
 
     run = processes.RunDirectory.create()
     server = postgres.Postgres(Path("/nowhere"), run)
-    monkeypatch.setattr(server, "_account", processes.Account(1, 1))
-    monkeypatch.setattr(server, "_run_version", closed)
+    monkeypatch.setattr(server, "_account", pwd.getpwnam("nobody"))
+    monkeypatch.setattr(processes, "version_of", closed)
     monkeypatch.setattr(postgres, "copy_programs", copy)
     probe = asyncio.create_task(server.probe())
     assert await asyncio.to_thread(started.wait, 10)

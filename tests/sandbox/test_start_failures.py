@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import os
@@ -25,11 +26,9 @@ from tui.sandbox import (
     download,
     postgres,
     processes,
-    schema,
     start_sandbox_sync,
 )
-from tui.sandbox.gateway import Keys
-from tui.sandbox.postgrest import Postgrest
+from tui.sandbox.servers import Postgrest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,17 +92,20 @@ def test_a_postgrest_that_exits_early_is_quoted(tmp_path: Path) -> None:
     assert error.message == "PostgREST stopped while starting: no such luck"
 
 
-async def test_a_postgrest_that_never_serves_is_quoted(tmp_path: Path) -> None:
+async def test_a_postgrest_that_never_serves_is_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = script(
         tmp_path / "postgrest", 'echo "schema extensions does not exist"; exec sleep 60'
     )
     run = processes.RunDirectory.create()
-    rest = Postgrest(program, run, database_url="", keys=Keys.generate(), max_rows=0, watchdog=None)
+    rest = Postgrest(program, run, database_url="", jwt_secret="", service_role="", max_rows=0)
+    monkeypatch.setattr(processes, "START_SECONDS", 1.0)
     try:
         with pytest.raises(SandboxError) as caught:
-            await rest.start(1.0)
+            await rest.start()
     finally:
-        await rest.stop()
+        await rest.close()
         run.remove()
     assert caught.value.message == (
         "PostgREST does not serve after 1 s; the end of its log: schema extensions does not exist"
@@ -158,8 +160,8 @@ async def test_a_postgres_that_does_not_answer(
     programs_of_ones_own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script(programs_of_ones_own / "postgres", "exec sleep 60")
-    monkeypatch.setattr(postgres, "VERSION_SECONDS", 0.2)
-    run = processes.RunDirectory.create(0o711)
+    monkeypatch.setattr(processes, "VERSION_SECONDS", 0.2)
+    run = processes.RunDirectory.create()
     server = postgres.Postgres(programs_of_ones_own, run)
     with pytest.raises(ConfigurationError, match="did not print its version within") as caught:
         await server.probe()
@@ -186,8 +188,8 @@ async def test_a_machine_that_starts_no_process(monkeypatch: pytest.MonkeyPatch)
     async def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    monkeypatch.setattr(processes, "start", refuse)
-    run = processes.RunDirectory.create(0o711)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
+    run = processes.RunDirectory.create()
     server = postgres.Postgres(Path("/nowhere"), run)
     for start in (server.create_cluster, server.start):
         with pytest.raises(SandboxError, match="could not be started: Resource temp"):
@@ -217,7 +219,7 @@ def sql(tmp_path: Path) -> Path:
     """SQL files of one's own: a platform without anything, and analytics without anything."""
     (tmp_path / "sandbox").mkdir()
     (tmp_path / "sandbox" / "10_roles.sql").write_text("create role postgres login superuser")
-    for name in schema.ANALYTICS:
+    for name in postgres.ANALYTICS:
         (tmp_path / name).touch()
     return tmp_path
 
@@ -228,7 +230,7 @@ def test_sql_that_fails_is_named(sql: Path) -> None:
     assert error.message == '10_roles.sql could not be applied: syntax error at or near "selec"'
 
 
-@pytest.mark.parametrize("name", schema.ANALYTICS)
+@pytest.mark.parametrize("name", postgres.ANALYTICS)
 def test_a_missing_file_of_the_heatmap_is_named(sql: Path, name: str) -> None:
     (sql / name).unlink()
     error = refused(SandboxError, SandboxOptions(sql_dir=sql))

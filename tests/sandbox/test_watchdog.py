@@ -12,7 +12,7 @@ from tests.sandbox.helpers import eventually
 SUPERVISOR = """
 import os, signal, subprocess, sys
 from pathlib import Path
-from tui.sandbox.watchdog import Watchdog
+from tui.sandbox.processes import Watchdog
 directory = Path(sys.argv[1])
 dog = Watchdog(directory)
 child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)

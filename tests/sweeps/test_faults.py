@@ -19,7 +19,7 @@ from tests.sandbox.helpers import eventually
 from tests.verify.conftest import contents, finish, open_session
 from tui.errors import SandboxError
 from tui.heatmap.rows import COLUMNS
-from tui.sandbox.schema import sql_dir
+from tui.sandbox.postgres import sql_dir
 from tui.verify.events import Outcome, Stage, StageStarted
 from tui.verify.result import document
 

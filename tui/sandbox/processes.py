@@ -1,8 +1,9 @@
 """The sandbox's processes and directory: neither outlives the supervisor.
 
 On Linux the kernel delivers a signal to each child when its parent dies (PR_SET_PDEATHSIG).
-Elsewhere `tui.sandbox.watchdog` does the same by other means. As root, PostgreSQL runs as `nobody`,
-because it refuses to run as root.
+Elsewhere a watchdog does: a small process of this module, to which the supervisor holds the write
+end of a pipe and names its children. End of file without a farewell means that the supervisor was
+killed. As root, PostgreSQL runs as `nobody`, because it refuses to run as root.
 
 A run's directory is in use as long as somebody holds the lock on its lock file. The servers inherit
 the open lock, so a directory counts as stale only once every process of its run is gone.
@@ -18,22 +19,22 @@ import os
 import pwd
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from tui.errors import SandboxError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
-
-    from tui.sandbox.watchdog import Watchdog
+    from collections.abc import Awaitable, Callable, Sequence
 
 ResultT = TypeVar("ResultT")
 
+LINUX = sys.platform == "linux"
 PR_SET_PDEATHSIG = 1
 # Nothing of the operator's environment may steer the children (PGOPTIONS, PGRST_DB_URI, ...).
 CLEAN_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
@@ -43,28 +44,22 @@ PREFIX = "hm-sandbox-"
 SOCKET_PATH_LIMIT = 103
 LONGEST_SOCKET_NAME = len("/s/.s.PGSQL.5432.lock")
 UNLOCKED_GRACE_SECONDS = 120.0
+START_SECONDS = 60.0
+VERSION_SECONDS = 10.0
+STOP_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A user a child runs as."""
-
-    uid: int
-    gid: int
-
-
-def server_account() -> Account | None:
+def server_account() -> pwd.struct_passwd | None:
     """The account PostgreSQL must run as, or None for our own."""
     if os.getuid() != 0:
         return None
     try:
-        entry = pwd.getpwnam("nobody")
+        return pwd.getpwnam("nobody")
     except KeyError as error:
         raise SandboxError(
             "PostgreSQL refuses to run as root, and this machine has no user `nobody`",
             hint="run the console as an ordinary user",
         ) from error
-    return Account(entry.pw_uid, entry.pw_gid)
 
 
 async def in_thread(work: Callable[[], ResultT]) -> ResultT:
@@ -93,17 +88,19 @@ class RunDirectory:
 
     Attributes:
         lock: The descriptor that holds the lock. Children inherit it.
+        account: Whom PostgreSQL runs as; None for our own.
+        watchdog: Watches the children where the kernel does not.
     """
 
     path: Path
     lock: int
+    account: pwd.struct_passwd | None
+    watchdog: Watchdog | None
 
     @classmethod
-    def create(cls, mode: int = 0o700) -> RunDirectory:
-        """Create and lock a directory with a path short enough for Unix sockets.
-
-        Mode 0o711 lets another user's process pass through.
-        """
+    def create(cls) -> RunDirectory:
+        """Create and lock a directory with a path short enough for Unix sockets."""
+        account = server_account()
         failure: OSError | None = None
         for base in parents():
             try:
@@ -112,14 +109,15 @@ class RunDirectory:
                 failure = error
                 continue
             try:
-                path.chmod(mode)
+                # PostgreSQL's account has to pass through.
+                path.chmod(0o700 if account is None else 0o711)
                 lock = _locked(path)
                 (path / "s").mkdir(mode=0o700)
             except OSError as error:
                 failure = error
                 remove_tree(path)
                 continue
-            return cls(path=path, lock=lock)
+            return cls(path, lock, account, None if LINUX else Watchdog(path))
         reason = failure.strerror if failure is not None else "its path is too long or private"
         raise SandboxError(
             "the sandbox cannot write to the temporary directory "
@@ -141,6 +139,8 @@ class RunDirectory:
 
     def remove(self) -> None:
         """Remove everything, then let go of the lock."""
+        if self.watchdog is not None:
+            self.watchdog.close()
         remove_tree(self.path)
         with contextlib.suppress(OSError):
             os.close(self.lock)
@@ -178,13 +178,13 @@ def sweep() -> list[Path]:
     return removed
 
 
-def remove_tree(path: Path) -> None:
+def remove_tree(path: Path, seconds: float = 1.0) -> None:
     """Remove a directory; try again while processes are still leaving it."""
-    for _ in range(20):
-        shutil.rmtree(path, ignore_errors=True)
-        if not path.exists():
-            return
+    deadline = time.monotonic() + seconds
+    shutil.rmtree(path, ignore_errors=True)
+    while path.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _others_may_pass(base: Path) -> bool:
@@ -221,6 +221,64 @@ def _is_stale(path: Path) -> bool:
     return True
 
 
+class Watchdog:
+    """The supervisor's side of the process that outlives it to clean up."""
+
+    def __init__(self, directory: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tui.sandbox.processes", str(directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            text=True,
+        )
+        self.pid = self._process.pid
+
+    def add(self, pid: int) -> None:
+        """Have a process killed when we die."""
+        self._say(f"+{pid}")
+
+    def forget(self, pid: int) -> None:
+        """Leave a process alone: its id may be given to another."""
+        self._say(f"-{pid}")
+
+    def close(self) -> None:
+        """Say farewell: everything was stopped in order."""
+        self._say("bye")
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for above
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+
+
+def watch(lines: IO[str], directory: Path) -> None:
+    """Follow the supervisor's lines to their end, then end what it left."""
+    pids: list[int] = []
+    for line in lines:
+        word = line.strip()
+        if word == "bye":
+            return
+        if word.startswith("+"):
+            pids.append(int(word[1:]))
+        elif word.startswith("-"):
+            pids.remove(int(word[1:]))
+    # SIGQUIT is PostgreSQL's immediate shutdown; PostgREST dies of it as well. A program that a
+    # script started in the background may have been made to ignore it, and its children with it.
+    for number, patience_s in ((signal.SIGQUIT, 1.0), (signal.SIGKILL, 0.0)):
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                os.kill(pid, number)
+        time.sleep(patience_s)
+    remove_tree(directory, seconds=5.0)
+
+
 class Server:
     """A program that serves until it is stopped; it dies with the supervisor."""
 
@@ -230,118 +288,121 @@ class Server:
         run: RunDirectory,
         *,
         log: str,
-        account: Account | None = None,
-        watchdog: Watchdog | None = None,
+        death_signal: signal.Signals = signal.SIGKILL,
+        account: pwd.struct_passwd | None = None,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.name = name
         self._run = run
         self._log = run.log(log)
+        self._death_signal = death_signal
         self._account = account
-        self._watchdog = watchdog
+        self._environment = environment or {}
         self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
-    def last_words(self, lines: int = 3) -> str:
-        """The end of its log, on one line."""
-        return tail(self._log, lines)
-
     async def launch(
-        self,
-        command: Sequence[str | Path],
-        death_signal: signal.Signals,
-        environment: Mapping[str, str] | None = None,
-    ) -> None:
-        self._stopping = False
-        self._process = await start(
-            command,
-            directory=self._run.path,
-            log=self._log,
-            death_signal=death_signal,
-            account=self._account,
-            environment=environment,
-            lock=self._run.lock,
-            watchdog=self._watchdog,
-        )
+        self, command: Sequence[str | Path], log: Path | None = None
+    ) -> asyncio.subprocess.Process:
+        """Start a program that gets the death signal when this process dies, however.
 
-    async def until(
-        self, serves: Callable[[], Awaitable[bool]], *, hint: str, seconds: float | None = None
-    ) -> None:
+        Must be called from the main thread: Linux ties the death signal to the thread that forks.
+        OSError where the program cannot be executed.
+        """
+        with (log or self._log).open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                *(str(part) for part in command),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self._run.path,
+                env=CLEAN_ENVIRONMENT | self._environment,
+                pass_fds=(self._run.lock,),
+                start_new_session=True,
+                preexec_fn=tie_to_parent(self._death_signal),
+                **identity(self._account),
+            )
+        self._process = process
+        if self._run.watchdog is not None:
+            self._run.watchdog.add(process.pid)
+        return process
+
+    async def complete(self, command: Sequence[str | Path], log: Path | None = None) -> int:
+        """Run a program of it to its end; returns the exit code."""
+        process = await self.launch(command, log)
+        try:
+            return await process.wait()
+        finally:
+            await self.stop()
+
+    async def until(self, serves: Callable[[], Awaitable[bool]], hint: str) -> None:
         """Wait until it serves; an error with the end of its log where it does not."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(START_SECONDS):
                 while not await serves():
                     if not self.is_running():
                         raise SandboxError(
-                            f"{self.name} stopped while starting: {self.last_words()}", hint=hint
+                            f"{self.name} stopped while starting: {tail(self._log)}", hint=hint
                         )
                     await asyncio.sleep(0.01)
         except TimeoutError:
             raise SandboxError(
-                f"{self.name} does not serve after {seconds:.0f} s; "
-                f"the end of its log: {self.last_words()}",
+                f"{self.name} does not serve after {START_SECONDS:.0f} s; "
+                f"the end of its log: {tail(self._log)}",
                 hint=hint,
             ) from None
 
     async def death(self) -> str | None:
         """Wait for it to end; return the end of its log, or None when we stopped it."""
-        if self._process is None:
+        process = self._process
+        if process is None:
             return None
-        await self._process.wait()
-        return None if self._stopping else self.last_words()
+        await process.wait()
+        return tail(self._log) if process is self._process else None
 
-    async def end(self, how: signal.Signals) -> None:
-        self._stopping = True
-        await end(self._process, how)
-        if self._process is not None and self._watchdog is not None:
-            self._watchdog.forget(self._process.pid)
-        self._process = None
+    async def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """Signal it, and what it started, and wait for it; then kill it."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for attempt in (how, signal.SIGKILL):
+            if process.returncode is not None:
+                break
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, attempt)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        if self._run.watchdog is not None:
+            self._run.watchdog.forget(process.pid)
 
 
-async def start(
-    command: Sequence[str | Path],
-    *,
-    directory: Path,
-    log: Path,
-    death_signal: signal.Signals,
-    account: Account | None = None,
-    environment: Mapping[str, str] | None = None,
-    lock: int | None = None,
-    watchdog: Watchdog | None = None,
-) -> asyncio.subprocess.Process:
-    """Start a program that gets `death_signal` when this process dies, however.
+def identity(account: pwd.struct_passwd | None) -> dict[str, Any]:
+    """The arguments by which a child becomes this user."""
+    if account is None:
+        return {}
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
-    Must be called from the main thread: Linux ties the death signal to the thread that forks.
 
-    Args:
-        environment: Added to a minimal environment of our own.
-        lock: A descriptor it inherits.
-        watchdog: Learns of the process, where the kernel cannot watch.
+def version_of(program: Path | str, account: pwd.struct_passwd | None = None) -> str:
+    """What a program answers to `--version`; OSError where it cannot be executed.
 
-    Raises:
-        OSError: The program cannot be executed.
+    `subprocess.TimeoutExpired` where it does not end.
     """
-    identity: dict[str, Any] = {}
-    if account is not None:
-        identity = {"user": account.uid, "group": account.gid, "extra_groups": []}
-    with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(str(part) for part in command),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=directory,
-            env=CLEAN_ENVIRONMENT | dict(environment or {}),
-            pass_fds=() if lock is None else (lock,),
-            start_new_session=True,
-            preexec_fn=tie_to_parent(death_signal),
-            **identity,
-        )
-    if watchdog is not None:
-        watchdog.add(process.pid)
-    return process
+    done = subprocess.run(
+        [program, "--version"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        env=CLEAN_ENVIRONMENT,
+        timeout=VERSION_SECONDS,
+        check=False,
+        **identity(account),
+    )
+    said: bytes = done.stdout
+    return said.decode("utf-8", "replace")
 
 
 def tie_to_parent(death_signal: signal.Signals) -> Callable[[], None]:
@@ -351,7 +412,7 @@ def tie_to_parent(death_signal: signal.Signals) -> Callable[[], None]:
     the signal was asked for, hence the second look at it.
     """
     parent = os.getpid()
-    prctl: Any = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+    prctl: Any = ctypes.CDLL(None, use_errno=True).prctl if LINUX else None
 
     def tie() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -365,29 +426,6 @@ def tie_to_parent(death_signal: signal.Signals) -> Callable[[], None]:
     return tie
 
 
-async def end(
-    process: asyncio.subprocess.Process | None,
-    how: signal.Signals,
-    *,
-    seconds: float = 5.0,
-    group: bool = False,
-) -> None:
-    """Signal a process, or its group, and wait for it; then kill it."""
-    if process is None or process.returncode is not None:
-        return
-    for attempt in (how, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            if group:
-                os.killpg(process.pid, attempt)
-            else:
-                process.send_signal(attempt)
-        try:
-            await asyncio.wait_for(process.wait(), seconds)
-        except TimeoutError:
-            continue
-        return
-
-
 def tail(log: Path, lines: int = 3) -> str:
     """The last lines of a log on one line, or words saying that there is none."""
     try:
@@ -396,3 +434,8 @@ def tail(log: Path, lines: int = 3) -> str:
         return "it left no log"
     kept = [line.strip() for line in text.splitlines() if line.strip()][-lines:]
     return " | ".join(kept)[-600:] or "its log is empty"
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    watch(sys.stdin, Path(sys.argv[1]))

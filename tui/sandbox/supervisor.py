@@ -16,40 +16,35 @@ import socket
 import sys
 import time
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tui.errors import ConfigurationError, OperatorError, SandboxError
-from tui.sandbox import download, processes, schema
+from tui.sandbox import download, processes
 from tui.sandbox.auth import AuthService
-from tui.sandbox.auth_server import AuthServer
 from tui.sandbox.client import SandboxOptions, described
 from tui.sandbox.faults import FaultSwitch, parse_faults
 from tui.sandbox.gateway import Gateway, Keys
-from tui.sandbox.postgres import Postgres, find_programs
-from tui.sandbox.postgrest import Postgrest
-from tui.sandbox.users import Connections
-from tui.sandbox.watchdog import Watchdog
+from tui.sandbox.postgres import Postgres, find_programs, sql_dir
+from tui.sandbox.processes import START_SECONDS
+from tui.sandbox.servers import AuthServer, Postgrest, Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from pathlib import Path
-
-    from tui.sandbox.download import Found
 
 ResultT = TypeVar("ResultT")
 
-START_SECONDS = 60.0
 FETCH_SECONDS = 180.0
 # After a long outage PostgREST looks for its database again only every 32 s: then it is restarted.
 RECOVERY_SECONDS = 2.0
-LONGEST_LINE = 1 << 20
 NICENESS = 5
 
 
 class Supervisor:
     """One sandbox and everything that runs in it.
 
-    `died` is done as soon as a server ends that nobody stopped, with the reason.
+    `ended` is done as soon as a server ends that nobody stopped, with the reason.
     """
 
     def __init__(self, options: SandboxOptions, emit: Callable[[dict[str, Any]], None]) -> None:
@@ -63,7 +58,7 @@ class Supervisor:
         self._faults = FaultSwitch(
             parse_faults(options.faults) if options.faults else None, newer=options.newer
         )
-        self.died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._watching: set[asyncio.Task[None]] = set()
         self._undo = contextlib.AsyncExitStack()
 
@@ -71,50 +66,45 @@ class Supervisor:
         """Start everything; returns the connection details, named as in `Sandbox`."""
         listener = bind(self._options.port)
         self._undo.callback(listener.close)
-        directory = self._options.sql_dir or schema.sql_dir()
+        directory = self._options.sql_dir or sql_dir()
         processes.sweep()
-        # As root others pass through the directory, because PostgreSQL is another user then.
-        run = processes.RunDirectory.create(0o700 if processes.server_account() is None else 0o711)
+        run = processes.RunDirectory.create()
         self._undo.callback(run.remove)
-        watchdog = None
-        if sys.platform != "linux":
-            watchdog = Watchdog(run.path)
-            self._undo.callback(watchdog.close)
         keys = Keys.generate()
         try:
             async with asyncio.TaskGroup() as group:
                 finding = group.create_task(self._find_postgrest(run.path))
-                starting = group.create_task(
-                    _within(START_SECONDS, "PostgreSQL", self._start_postgres(run, watchdog))
-                )
-                applying = group.create_task(
-                    self._apply_sql(starting, directory, run, keys, watchdog)
-                )
-            server, auth_server = applying.result()
+                filling = group.create_task(self._fill_database(run, directory, keys))
+            program, version = finding.result()
+            server, auth_server = filling.result()
             rest = Postgrest(
-                finding.result().program,
+                program,
                 run,
                 database_url=server.url("authenticator"),
-                keys=keys,
+                jwt_secret=keys.jwt_secret,
+                service_role=keys.service_role,
                 max_rows=self._options.max_rows,
-                watchdog=watchdog,
             )
+            self._undo.push_async_callback(rest.close)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._start_postgrest(rest, finding.result()))
+                group.create_task(self._serve("start-postgrest", "start PostgREST", rest, version))
                 group.create_task(self._load_learners(server, directory))
                 if auth_server is not None:
-                    group.create_task(self._start_auth(auth_server))
+                    title, named = "start the auth server", str(self._options.auth)
+                    group.create_task(self._serve("start-auth", title, auth_server, named))
         except BaseExceptionGroup as failures:
             raise _first(failures) from failures
         async with self._stage("gateway", "open the gateway") as detail:
-            connections = Connections(server.url("supabase_auth_admin"))
-            self._undo.push_async_callback(connections.close)
+            emulation = AuthService(
+                server.url("supabase_auth_admin"), keys.jwt_secret, self._faults
+            )
+            self._undo.push_async_callback(emulation.close)
             gateway = Gateway(
                 keys,
-                rest.socket,
-                auth_server or AuthService(connections, keys.jwt_secret, self._faults),
+                rest,
+                auth_server or emulation,
                 self._faults,
-                _Control(self, server, rest, connections),
+                self._controls(server, rest, emulation),
             )
             self._undo.push_async_callback(gateway.stop)
             await gateway.start(listener)
@@ -132,11 +122,34 @@ class Supervisor:
             "directory": str(run.path),
         }
 
-    async def _start_postgres(
-        self, run: processes.RunDirectory, watchdog: Watchdog | None
-    ) -> Postgres:
+    async def _find_postgrest(self, scratch: Path) -> tuple[Path, str]:
+        fetching = partial(self._stage, "fetch-postgrest", "fetch PostgREST")
+        finding = download.find(self._options.postgrest, scratch, fetching)
+        return await _within(FETCH_SECONDS, "the fetched PostgREST", finding)
+
+    async def _fill_database(
+        self, run: processes.RunDirectory, directory: Path, keys: Keys
+    ) -> tuple[Postgres, AuthServer | None]:
+        server = await _within(START_SECONDS, "PostgreSQL", self._start_postgres(run))
+        auth: AuthServer | None = None
+        program, migrations = self._options.auth, self._options.auth_migrations
+        if program is not None and migrations is not None:
+            auth = AuthServer(
+                program,
+                migrations,
+                run,
+                database_url=server.url("supabase_auth_admin"),
+                jwt_secret=keys.jwt_secret,
+            )
+            self._undo.push_async_callback(auth.close)
+        async with self._stage("sql", "apply the SQL") as detail:
+            files = await server.apply_platform(directory, auth.migrate if auth else None)
+            detail.append(f"{len(files)} files")
+        return server, auth
+
+    async def _start_postgres(self, run: processes.RunDirectory) -> Postgres:
         async with self._stage("find-postgres", "find PostgreSQL") as detail:
-            server = Postgres(find_programs(self._options.postgres_bin), run, watchdog)
+            server = Postgres(find_programs(self._options.postgres_bin), run)
             self._undo.push_async_callback(server.stop, signal.SIGQUIT)
             detail.append(await server.probe())
         async with self._stage("initdb", "create the database cluster") as detail:
@@ -152,71 +165,51 @@ class Supervisor:
                 await server.stop(signal.SIGQUIT)
                 await server.create_cluster(anew=True)
                 await server.start()
-        self.watch(server)
+        self._watch(server)
         return server
 
-    async def _apply_sql(
-        self,
-        starting: asyncio.Task[Postgres],
-        directory: Path,
-        run: processes.RunDirectory,
-        keys: Keys,
-        watchdog: Watchdog | None,
-    ) -> tuple[Postgres, AuthServer | None]:
-        server = await starting
-        auth: AuthServer | None = None
-        program, migrations = self._options.auth, self._options.auth_migrations
-        if program is not None and migrations is not None:
-            auth = AuthServer(
-                program,
-                migrations,
-                run,
-                database_url=server.url("supabase_auth_admin"),
-                jwt_secret=keys.jwt_secret,
-                watchdog=watchdog,
-            )
-            self._undo.push_async_callback(auth.stop)
-        async with self._stage("sql", "apply the SQL") as detail:
-            files = await schema.apply_platform(
-                server.url(), server.url("postgres"), directory, auth.migrate if auth else None
-            )
-            detail.append(f"{len(files)} files")
-        return server, auth
-
-    async def _start_auth(self, auth: AuthServer) -> None:
-        async with self._stage("start-auth", "start the auth server") as detail:
-            await auth.start(START_SECONDS)
-            detail.append(str(self._options.auth))
-        self.watch(auth)
-
-    async def _find_postgrest(self, scratch: Path) -> Found:
-        begun: list[float] = []
-
-        def begin() -> None:
-            begun.append(time.monotonic())
-            self._tell("fetch-postgrest", "fetch PostgREST", None)
-
-        found = await _within(
-            FETCH_SECONDS,
-            "the fetched PostgREST",
-            download.find(self._options.postgrest, scratch, begin),
-        )
-        if begun:
-            took = time.monotonic() - begun[0]
-            self._tell("fetch-postgrest", "fetch PostgREST", took, found.source)
-        return found
-
-    async def _start_postgrest(self, rest: Postgrest, found: Found) -> None:
-        async with self._stage("start-postgrest", "start PostgREST") as detail:
-            self._undo.push_async_callback(rest.stop)
-            await rest.start(START_SECONDS)
-            detail.append(f"{found.version}, {found.source}")
-        self.watch(rest)
+    async def _serve(self, name: str, title: str, server: Upstream, about: str) -> None:
+        async with self._stage(name, title) as detail:
+            await server.start()
+            detail.append(about)
+        self._watch(server)
 
     async def _load_learners(self, server: Postgres, directory: Path) -> None:
         seed = self._options.seed_learners
         async with self._stage("learners", "load the learners" if seed else "fill the view"):
-            await schema.apply_learners(server.url(), directory, seed=seed)
+            await server.apply_learners(directory, seed=seed)
+
+    def _controls(
+        self, server: Postgres, rest: Postgrest, emulation: AuthService
+    ) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What the control route does to the servers."""
+
+        async def restart_postgrest() -> None:
+            await rest.stop()
+            await rest.start()
+            self._watch(rest)
+
+        async def stop_database() -> None:
+            # In order: sessions are ended.
+            await server.stop(signal.SIGINT)
+            # Its connections do not notice by themselves, and would fail once each after the start.
+            await emulation.close()
+
+        async def start_database() -> None:
+            if not server.is_running():
+                await server.start()
+                self._watch(server)
+            rest.reload()
+            try:
+                await asyncio.wait_for(rest.ready(), RECOVERY_SECONDS)
+            except TimeoutError:
+                await restart_postgrest()
+
+        return {
+            "restart-postgrest": restart_postgrest,
+            "stop-database": stop_database,
+            "start-database": start_database,
+        }
 
     async def stop(self) -> None:
         """Take everything down and remove the directory; safe at any point."""
@@ -224,13 +217,18 @@ class Supervisor:
             task.cancel()
         await self._undo.aclose()
 
-    def watch(self, server: processes.Server) -> None:
+    def end(self, reason: str | None = None) -> None:
+        """Have the sandbox end; None where it was asked to."""
+        if not self.ended.done():
+            self.ended.set_result(reason)
+
+    def _watch(self, server: processes.Server) -> None:
         """End the sandbox when a server ends that we did not stop."""
 
         async def wait() -> None:
             reason = await server.death()
-            if reason is not None and not self.died.done():
-                self.died.set_result(f"{server.name} has died: {reason}")
+            if reason is not None:
+                self.end(f"{server.name} has died: {reason}")
 
         task = asyncio.create_task(wait())
         self._watching.add(task)
@@ -241,50 +239,11 @@ class Supervisor:
         """Report a stage's begin and end; what is put into the list is its detail."""
         begun = time.monotonic()
         detail: list[str] = []
-        self._tell(name, title, None)
-        yield detail
-        self._tell(name, title, time.monotonic() - begun, detail[-1] if detail else None)
-
-    def _tell(
-        self, name: str, title: str, seconds: float | None, detail: str | None = None
-    ) -> None:
-        stage = {"name": name, "title": title, "seconds": seconds, "detail": detail}
+        stage = {"name": name, "title": title, "seconds": None, "detail": None}
         self._emit({"stage": stage})
-
-
-class _Control:
-    def __init__(
-        self, supervisor: Supervisor, server: Postgres, rest: Postgrest, connections: Connections
-    ) -> None:
-        self._supervisor = supervisor
-        self._server = server
-        self._rest = rest
-        self._connections = connections
-
-    async def __call__(self, action: str) -> None:
-        match action:
-            case "restart-postgrest":
-                await self._restart_postgrest()
-            case "stop-database":
-                await self._server.stop()
-                # These do not notice by themselves, and would fail once each after the start.
-                await self._connections.close()
-            case "start-database":
-                if not self._server.is_running():
-                    await _within(START_SECONDS, "PostgreSQL", self._server.start())
-                    self._supervisor.watch(self._server)
-                self._rest.reload()
-                try:
-                    await asyncio.wait_for(self._rest.ready(), RECOVERY_SECONDS)
-                except TimeoutError:
-                    await self._restart_postgrest()
-            case _:
-                raise ConfigurationError(f"the sandbox does not know how to {action!r}")
-
-    async def _restart_postgrest(self) -> None:
-        await self._rest.stop()
-        await self._rest.start(START_SECONDS)
-        self._supervisor.watch(self._rest)
+        yield detail
+        took = {"seconds": time.monotonic() - begun, "detail": detail[-1] if detail else None}
+        self._emit({"stage": stage | took})
 
 
 def bind(port: int) -> socket.socket:
@@ -333,55 +292,43 @@ def main() -> int:
     # Logs, sockets and settings of a run are for nobody else.
     os.umask(0o077)
     # The console reads stdout to itself: whatever a library prints goes to stderr.
-    output = os.dup(1)
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    return asyncio.run(_run(output))
 
-
-async def _run(output: int) -> int:
     def emit(message: dict[str, Any]) -> None:
-        line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
-        try:
-            while line:
-                line = line[os.write(output, line) :]
-        except OSError:
-            logging.getLogger(__name__).debug("the console is gone")
+        # The console may be gone.
+        with contextlib.suppress(OSError):
+            print(json.dumps(message), file=output, flush=True)
 
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=LONGEST_LINE)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    terminated = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, terminated.set)
     try:
-        supervisor = Supervisor(SandboxOptions.from_json(json.loads(await reader.readline())), emit)
-    except (OperatorError, TypeError, ValueError) as error:
+        return asyncio.run(_run(emit))
+    except Exception as error:  # noqa: BLE001 - reported to the console, whatever it is
         emit({"failed": _failure(error)})
         return 1
-    end: set[asyncio.Future[Any]] = {
-        asyncio.create_task(reader.read()),
-        asyncio.create_task(terminated.wait()),
-    }
+
+
+async def _run(emit: Callable[[dict[str, Any]], None]) -> int:
+    supervisor = Supervisor(SandboxOptions.from_json(sys.stdin.readline()), emit)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, supervisor.end)
+    # The console writes nothing more: what can be read is the end.
+    loop.add_reader(sys.stdin, supervisor.end)
     start = asyncio.create_task(supervisor.start())
-    failure: BaseException | None = None
     try:
-        await asyncio.wait({start, *end}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {start, supervisor.ended}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if start.done():
-            failure = start.exception()
-            if failure is None:
-                emit({"ready": start.result()})
-                await asyncio.wait({supervisor.died, *end}, return_when=asyncio.FIRST_COMPLETED)
+            emit({"ready": start.result()})
+            await supervisor.ended
     finally:
-        for task in (start, *end):
-            task.cancel()
-        await asyncio.gather(start, *end, return_exceptions=True)
+        loop.remove_reader(sys.stdin)
+        start.cancel()
+        await asyncio.gather(start, return_exceptions=True)
         await supervisor.stop()
-    if failure is not None:
-        emit({"failed": _failure(failure)})
-    elif supervisor.died.done():
-        sys.stderr.write(f"{supervisor.died.result()}\n")
-    else:
-        return 0
-    return 1
+    reason = supervisor.ended.result()
+    if reason is not None:
+        sys.stderr.write(f"{reason}\n")
+    return 0 if reason is None else 1
 
 
 def _failure(error: BaseException) -> dict[str, Any]:

@@ -7,29 +7,19 @@ reply shows what the server knew and not what the database computed since.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
-import select
 import uuid
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 from psycopg.types.json import Json, Jsonb
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 Row: TypeAlias = dict[str, Any]
 Database: TypeAlias = psycopg.AsyncConnection[Row]
 
-# As many as the hosted server has.
-POOL_SIZE = 10
-CONNECT_SECONDS = 5
 NOBODY = "00000000-0000-0000-0000-000000000000"
 # NULL in one of these, as hand-written SQL leaves it, is more than the vendor's server can read.
 NEVER_NULL = (
@@ -63,59 +53,6 @@ TIMES = (
 )
 
 
-class StoreFailure(Exception):
-    """The database did not do what was asked; the message says what that was."""
-
-
-class Connections:
-    """A few connections to the database, opened when needed and kept."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._idle: list[Database] = []
-        self._slots = asyncio.Semaphore(POOL_SIZE)
-
-    @asynccontextmanager
-    async def transaction(self, failure: str) -> AsyncIterator[Database]:
-        """Lend a connection for one transaction, committed at the end.
-
-        `failure` is what a `StoreFailure` says when the database refuses or is away.
-        """
-        async with self._slots:
-            try:
-                database = await self._connection()
-                try:
-                    async with database.transaction():
-                        yield database
-                finally:
-                    if not database.closed:
-                        self._idle.append(database)
-            except psycopg.Error as error:
-                raise StoreFailure(failure) from error
-
-    async def _connection(self) -> Database:
-        while self._idle:
-            database = self._idle.pop()
-            if not _has_ended(database):
-                return database
-            await database.close()
-        return await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, row_factory=dict_row, connect_timeout=CONNECT_SECONDS
-        )
-
-    async def close(self) -> None:
-        while self._idle:
-            await self._idle.pop().close()
-
-
-def _has_ended(database: Database) -> bool:
-    """Whether the server has spoken to an idle connection: its last word."""
-    try:
-        return bool(select.select([database.fileno()], [], [], 0)[0])
-    except (psycopg.Error, ValueError):
-        return True
-
-
 class User:
     """One user and its identities, within one transaction.
 
@@ -124,7 +61,7 @@ class User:
     """
 
     def __init__(self, database: Database, row: Row, identities: list[Row] | None = None) -> None:
-        self._database = database
+        self.database = database
         self.row = row
         self.identities = identities
 
@@ -159,43 +96,50 @@ class User:
         return cls(database, row, await identities.fetchall())
 
     @classmethod
-    async def with_email(cls, database: Database, email: str, aud: str) -> User | None:
-        where = "lower(email) = %s and aud = %s and is_sso_user = false"
-        return await cls.find(database, where, email.lower(), aud)
+    async def reached_by(cls, database: Database, kind: str, address: str, aud: str) -> User | None:
+        """The user of an audience with an email address or a phone number."""
+        column = "lower(email)" if kind == "email" else "phone"
+        where = f"{column} = %s and aud = %s and is_sso_user = false"
+        return await cls.find(database, where, address.lower(), aud)
 
-    @classmethod
-    async def with_phone(cls, database: Database, phone: str, aud: str) -> User | None:
-        where = "phone = %s and aud = %s and is_sso_user = false"
-        return await cls.find(database, where, phone, aud)
+    def is_banned(self) -> bool:
+        until = self.row["banned_until"]
+        return until is not None and until > datetime.now(UTC)
 
     @property
     def id(self) -> str:
         return str(self.row["id"])
 
     async def set(self, **columns: Any) -> None:
-        """Write columns, and remember them."""
+        """Write columns, if any, and remember them."""
+        if not columns:
+            return
         self.row |= columns
         names = [*columns, "updated_at"]
         places = sql.SQL(", ").join(
             sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in names
         )
         values = columns | {"updated_at": datetime.now(UTC), "id": self.row["id"]}
-        await self._database.execute(
+        await self.database.execute(
             sql.SQL("update auth.users set {} where id = %(id)s").format(places),
             {name: _adapted(value) for name, value in values.items()},
         )
 
-    async def merge(self, column: str, given: Row) -> None:
+    async def merge(self, column: str, given: Row | None) -> None:
         """Change metadata by its top keys; a null value removes one."""
-        await self.set(**{column: _merged(self.row.get(column), given)})
+        if given is None:
+            return
+        known = self.row.get(column)
+        if known is not None:
+            kept = {name: value for name, value in known.items() if name not in given}
+            given = kept | {name: value for name, value in given.items() if value is not None}
+        await self.set(**{column: given})
 
-    async def confirm(self, *, email: bool | None, phone: bool | None) -> None:
-        """Take its address, its number or both for confirmed."""
-        if email:
-            await self.set(confirmation_token="", email_confirmed_at=datetime.now(UTC))
+    async def confirm(self, kind: str) -> None:
+        """Take its email address or its phone number for confirmed."""
+        await self.set(confirmation_token="", **{f"{kind}_confirmed_at": datetime.now(UTC)})
+        if kind == "email":
             await self.merge("raw_user_meta_data", {"email_verified": True})
-        if phone:
-            await self.set(confirmation_token="", phone_confirmed_at=datetime.now(UTC))
 
     async def identify(self, provider: str, **data: Any) -> None:
         """Make its identity with a provider, or change the data of the one it has.
@@ -205,7 +149,7 @@ class User:
         for identity in self.identities or []:
             if identity["provider"] == provider:
                 changed = Jsonb({**identity["identity_data"], **data})
-                await self._database.execute(
+                await self.database.execute(
                     "update auth.identities set identity_data = %s where id = %s",
                     [changed, identity["id"]],
                 )
@@ -222,7 +166,7 @@ class User:
             "created_at": now,
             "updated_at": now,
         }
-        await _insert(self._database, "identities", row)
+        await _insert(self.database, "identities", row)
         self.identities = [*(self.identities or []), row | {"email": data.get("email")}]
 
     async def sign_in(self) -> str:
@@ -230,12 +174,12 @@ class User:
         now, session = datetime.now(UTC), str(uuid.uuid4())
         await self.set(last_sign_in_at=now)
         row = {"id": session, "user_id": self.row["id"], "created_at": now, "updated_at": now}
-        await _insert(self._database, "sessions", row)
+        await _insert(self.database, "sessions", row)
         return session
 
     async def sign_out(self, *, but_for: str | None = None, only: str | None = None) -> None:
         """Close its sessions: all, all but one, or one alone."""
-        await self._database.execute(
+        await self.database.execute(
             "delete from auth.sessions where user_id = %s"
             " and (%s::uuid is null or id <> %s::uuid) and (%s::uuid is null or id = %s::uuid)",
             [self.row["id"], but_for, but_for, only, only],
@@ -258,14 +202,41 @@ class User:
         await self.sign_out()
         for identity in self.identities or []:
             name = f"{identity['provider']}:{identity['provider_id']}"
-            await self._database.execute(
+            await self.database.execute(
                 "update auth.identities set identity_data = '{}', provider_id = %s where id = %s",
                 [_hashed(self.id, name), identity["id"]],
             )
 
     async def delete(self) -> None:
         """Delete the row, and what hangs on it."""
-        await self._database.execute("delete from auth.users where id = %s", [self.row["id"]])
+        await self.database.execute("delete from auth.users where id = %s", [self.row["id"]])
+
+    async def record(
+        self, action: str, kind: str, *, by_itself: bool = False, **traits: str
+    ) -> None:
+        """Write a row of the audit log: what the service role, or the user, did."""
+        email = self.row.get("email") or ""
+        actor = (self.id, email) if by_itself else (NOBODY, "service_role")
+        if not by_itself:
+            phone = self.row.get("phone") or ""
+            traits |= {"user_id": self.id, "user_email": email, "user_phone": phone}
+        payload: Row = {
+            "action": action,
+            "actor_id": actor[0],
+            "actor_username": actor[1],
+            "actor_via_sso": False,
+            "log_type": kind,
+        }
+        if traits:
+            payload["traits"] = traits
+        row = {
+            "instance_id": NOBODY,
+            "id": uuid.uuid4(),
+            "payload": Json(payload),
+            "created_at": datetime.now(UTC),
+            "ip_address": "",
+        }
+        await _insert(self.database, "audit_log_entries", row)
 
     def as_json(self) -> Row:
         """The user as a reply shows it: unset times are absent."""
@@ -327,45 +298,6 @@ async def session_exists(database: Database, session: str) -> bool:
     return await found.fetchone() is not None
 
 
-async def record(
-    database: Database,
-    action: str,
-    kind: str,
-    user: User,
-    *,
-    by_itself: bool = False,
-    **traits: str,
-) -> None:
-    """Write a row of the audit log: what the service role, or the user, did."""
-    actor = (user.id, user.row["email"]) if by_itself else (NOBODY, "service_role")
-    if not by_itself:
-        traits |= {
-            "user_id": user.id,
-            "user_email": user.row.get("email") or "",
-            "user_phone": user.row.get("phone") or "",
-        }
-    payload: Row = {
-        "action": action,
-        "actor_id": actor[0],
-        "actor_username": actor[1],
-        "actor_via_sso": False,
-        "log_type": kind,
-    }
-    if traits:
-        payload["traits"] = traits
-    await _insert(
-        database,
-        "audit_log_entries",
-        {
-            "instance_id": NOBODY,
-            "id": uuid.uuid4(),
-            "payload": Json(payload),
-            "created_at": datetime.now(UTC),
-            "ip_address": "",
-        },
-    )
-
-
 async def _insert(database: Database, table: str, row: Row) -> None:
     names = sql.SQL(", ").join(map(sql.Identifier, row))
     places = sql.SQL(", ").join(map(sql.Placeholder, row))
@@ -379,13 +311,6 @@ async def _insert(database: Database, table: str, row: Row) -> None:
 
 def _adapted(value: Any) -> Any:
     return Jsonb(value) if isinstance(value, dict) else value
-
-
-def _merged(known: Row | None, given: Row) -> Row:
-    if known is None:
-        return given
-    kept = {**known, **given}
-    return {name: value for name, value in kept.items() if given.get(name, value) is not None}
 
 
 def _read(row: Row) -> None:

@@ -1,0 +1,274 @@
+"""The servers behind the gateway: PostgREST, and the vendor's auth server where one is named.
+
+PostgREST is reached over a private Unix socket. The auth server gets an empty schema `auth` of its
+own, applies its migrations there, and serves on loopback.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from tui.errors import ConfigurationError, SandboxError
+from tui.sandbox import download, processes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tui.sandbox.processes import RunDirectory
+
+OTHER_AUTH = "name the vendor's auth server, 2.180 or newer, with the migrations of that version"
+# Warp, PostgREST's server, drops idle connections after 30 s; ours go first, so that none is
+# chosen for a request at the moment it closes.
+KEEP_ALIVE_SECONDS = 15.0
+# A header of this hop, or one that must speak of our own body and not of the upstream's.
+HOP_HEADERS = frozenset(
+    {
+        "connection",
+        "content-length",
+        "date",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+KEPT_BACK = HOP_HEADERS | {"apikey", "authorization"}
+AUTH_SETTINGS = {
+    "GOTRUE_DB_DRIVER": "postgres",
+    "DB_NAMESPACE": "auth",
+    # As hosted. Without it the pool grows with the requests in flight.
+    "GOTRUE_DB_MAX_POOL_SIZE": "10",
+    "GOTRUE_JWT_AUD": "authenticated",
+    "GOTRUE_JWT_DEFAULT_GROUP_NAME": "authenticated",
+    "GOTRUE_JWT_ADMIN_ROLES": "supabase_admin,service_role",
+    "GOTRUE_SITE_URL": "http://127.0.0.1:3000",
+    "GOTRUE_API_HOST": "127.0.0.1",
+    "GOTRUE_LOG_LEVEL": "warn",
+}
+
+
+class Upstream(processes.Server):
+    """A server that the gateway forwards requests to.
+
+    Attributes:
+        probe: Method, path and headers of a request that it answers with 200 once it serves.
+        other_program: The hint where it never does.
+    """
+
+    probe: tuple[str, str, dict[str, str]]
+    other_program: str
+
+    def __init__(
+        self,
+        name: str,
+        run: RunDirectory,
+        command: Sequence[str | Path],
+        *,
+        log: str,
+        environment: dict[str, str],
+        url: str,
+        connector: aiohttp.BaseConnector,
+    ) -> None:
+        super().__init__(name, run, log=log, environment=environment)
+        self._command = command
+        self._url = url
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=120),
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        )
+
+    async def start(self) -> None:
+        """Start it and wait until it serves."""
+        try:
+            await self.launch(self._command)
+        except OSError as error:
+            raise SandboxError(
+                f"{self.name} at {self._command[0]} cannot be executed: {error.strerror}",
+                hint=self.other_program,
+            ) from error
+        await self.ready()
+
+    async def ready(self) -> None:
+        """Wait until it serves."""
+        method, path, headers = self.probe
+
+        async def serves() -> bool:
+            try:
+                url = self._url + path
+                async with self._session.request(method, url, headers=headers) as answer:
+                    return answer.status == 200
+            except aiohttp.ClientError:
+                return False
+
+        await self.until(serves, self.other_program)
+
+    async def close(self) -> None:
+        """End it at once, as it keeps no state, and the connections to it."""
+        await self.stop()
+        await self._session.close()
+
+    async def answer(
+        self, request: web.BaseRequest, target: str, bearer: str | None, body: bytes
+    ) -> web.Response:
+        """Its answer to a request; `target` is path and query as it knows them."""
+        headers = [
+            (name, value)
+            for name, value in request.headers.items()
+            if name.lower() not in KEPT_BACK
+        ]
+        if bearer is not None:
+            headers.append(("Authorization", f"Bearer {bearer}"))
+        try:
+            async with self._session.request(
+                request.method,
+                URL(self._url + target, encoded=True),
+                headers=headers,
+                data=body or None,
+                allow_redirects=False,
+            ) as answer:
+                content = await answer.read()
+        except (aiohttp.ClientError, TimeoutError):
+            message = "An invalid response was received from the upstream server"
+            return reply({"message": message}, 502)
+        response = web.Response(status=answer.status, body=content or None)
+        for name, value in answer.headers.items():
+            if name.lower() not in HOP_HEADERS:
+                response.headers.add(name, value)
+        if request.method == "HEAD" and "Content-Length" in answer.headers:
+            response.headers["Content-Length"] = answer.headers["Content-Length"]
+        return response
+
+
+class Postgrest(Upstream):
+    """One PostgREST server; `max_rows` is its `db-max-rows`, 0 for no limit."""
+
+    other_program = download.OTHER_PROGRAM
+
+    def __init__(
+        self,
+        program: Path,
+        run: RunDirectory,
+        *,
+        database_url: str,
+        jwt_secret: str,
+        service_role: str,
+        max_rows: int,
+    ) -> None:
+        self._socket = run.path / "rest.sock"
+        self.probe = ("HEAD", "/", {"Authorization": f"Bearer {service_role}"})
+        environment = {
+            "PGRST_DB_URI": database_url,
+            "PGRST_DB_SCHEMAS": "public",
+            "PGRST_DB_EXTRA_SEARCH_PATH": "public,extensions",
+            "PGRST_DB_ANON_ROLE": "anon",
+            "PGRST_DB_POOL": "20",
+            "PGRST_DB_CHANNEL_ENABLED": "true",
+            "PGRST_JWT_SECRET": jwt_secret,
+            "PGRST_OPENAPI_MODE": "follow-privileges",
+            "PGRST_SERVER_UNIX_SOCKET": str(self._socket),
+            "PGRST_SERVER_UNIX_SOCKET_MODE": "600",
+            "PGRST_LOG_LEVEL": "warn",
+        }
+        if max_rows > 0:
+            environment["PGRST_DB_MAX_ROWS"] = str(max_rows)
+        super().__init__(
+            "PostgREST",
+            run,
+            [program],
+            log="postgrest",
+            environment=environment,
+            url="http://postgrest",
+            connector=aiohttp.UnixConnector(
+                str(self._socket), keepalive_timeout=KEEP_ALIVE_SECONDS
+            ),
+        )
+
+    async def start(self) -> None:
+        self._socket.unlink(missing_ok=True)
+        await super().start()
+
+    def reload(self) -> None:
+        """Have it look at the database again now instead of at its next try."""
+        if self._process is not None and self.is_running():
+            self._process.send_signal(signal.SIGUSR1)
+
+
+class AuthServer(Upstream):
+    """One auth server, which connects as `supabase_auth_admin`.
+
+    `program` and `migrations` are `HEATMAP_SANDBOX_AUTH` and `HEATMAP_SANDBOX_AUTH_MIGRATIONS`.
+    """
+
+    probe = ("GET", "/health", {})
+    other_program = OTHER_AUTH
+
+    def __init__(
+        self,
+        program: Path,
+        migrations: Path,
+        run: RunDirectory,
+        *,
+        database_url: str,
+        jwt_secret: str,
+    ) -> None:
+        self._program = program
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        url = f"http://127.0.0.1:{port}"
+        environment = AUTH_SETTINGS | {
+            "DATABASE_URL": database_url,
+            "GOTRUE_DB_MIGRATIONS_PATH": str(migrations),
+            "GOTRUE_JWT_SECRET": jwt_secret,
+            "API_EXTERNAL_URL": url,
+            "PORT": port,
+        }
+        super().__init__(
+            "the auth server",
+            run,
+            [program, "serve"],
+            log="auth",
+            environment=environment,
+            url=url,
+            connector=aiohttp.TCPConnector(),
+        )
+
+    async def migrate(self) -> None:
+        """Fill its schema."""
+        try:
+            code = await self.complete([self._program, "migrate"])
+        except OSError as error:
+            raise ConfigurationError(
+                f"HEATMAP_SANDBOX_AUTH: {self._program} cannot be executed: {error.strerror}",
+                hint=OTHER_AUTH,
+            ) from error
+        if code != 0:
+            raise SandboxError(
+                f"the auth server's migrations failed: {processes.tail(self._log, 1)}",
+                hint=OTHER_AUTH,
+            )
+
+
+def reply(
+    value: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """A JSON object as a response."""
+    return web.Response(
+        status=status,
+        headers=headers,
+        body=json.dumps(value).encode(),
+        content_type="application/json",
+    )
