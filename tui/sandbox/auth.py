@@ -29,6 +29,7 @@ import jwt
 import psycopg
 from aiohttp import web
 from psycopg.rows import dict_row
+from psycopg.types.json import JsonbDumper
 
 from tui.sandbox import users
 from tui.sandbox.servers import reply
@@ -72,19 +73,13 @@ ADDRESSES = ("email", "phone")
 Types: TypeAlias = dict[str, type]
 # The JSON that a request may hold, by the names and types of the server's own.
 ATTRIBUTES: Types = {
-    "id": str,
-    "aud": str,
-    "role": str,
-    "email": str,
-    "phone": str,
-    "password": str,
-    "password_hash": str,
-    "email_confirm": bool,
-    "phone_confirm": bool,
-    "user_metadata": dict,
-    "app_metadata": dict,
-    "ban_duration": str,
+    **dict.fromkeys(("id", "aud", "role", "email", "phone", "ban_duration"), str),
+    **dict.fromkeys(("password", "password_hash"), str),
+    **dict.fromkeys(("email_confirm", "phone_confirm"), bool),
+    **dict.fromkeys(("user_metadata", "app_metadata"), dict),
 }
+# What a session's token says of its user, as a reply does.
+OF_A_USER = ("aud", "role", "email", "phone", "app_metadata", "user_metadata")
 CREDENTIALS: Types = {"email": str, "phone": str, "password": str}
 DELETION: Types = {"should_soft_delete": bool}
 GO_TYPES = {str: "string", bool: "bool", dict: "map[string]interface {}"}
@@ -170,9 +165,11 @@ class Connections:
             if not _has_ended(database):
                 return database
             await database.close()
-        return await psycopg.AsyncConnection.connect(
+        database = await psycopg.AsyncConnection.connect(
             self._url, autocommit=True, row_factory=dict_row, connect_timeout=CONNECT_SECONDS
         )
+        database.adapters.register_dumper(dict, JsonbDumper)
+        return database
 
     async def close(self) -> None:
         while self._idle:
@@ -442,15 +439,9 @@ class AuthService:
 
     def _session(self, user: dict[str, Any], session: str) -> dict[str, Any]:
         now = int(time.time())
-        claims = {
+        claims = {name: user[name] for name in OF_A_USER} | {
             "iss": ISSUER,
-            "aud": user["aud"],
-            "sub": user["id"],
-            "role": user["role"],
-            "email": user["email"],
-            "phone": user["phone"],
-            "app_metadata": user["app_metadata"],
-            "user_metadata": user["user_metadata"],
+            "sub": str(user["id"]),
             "aal": "aal1",
             "amr": [{"method": "password", "timestamp": now}],
             "session_id": session,
@@ -566,15 +557,17 @@ def _parsed(body: bytes, wanted: Types, struct: str) -> dict[str, Any]:
             what = f"invalid character {text[at]!r} looking for beginning of value"
         raise _bad_json(what) from None
     if not isinstance(value, dict):
-        kind = JSON_KINDS.get(type(value), "number")
-        raise _bad_json(f"json: cannot unmarshal {kind} into Go value of type api.{struct}")
+        raise _unfit(value, f"value of type api.{struct}")
     for name, expected in wanted.items():
         found = value.get(name)
         if found is not None and not isinstance(found, expected):
-            kind = JSON_KINDS.get(type(found), "number")
-            place = f"Go struct field {struct}.{name} of type {GO_TYPES[expected]}"
-            raise _bad_json(f"json: cannot unmarshal {kind} into {place}")
+            raise _unfit(found, f"struct field {struct}.{name} of type {GO_TYPES[expected]}")
     return value
+
+
+def _unfit(value: Any, place: str) -> AuthError:
+    kind = JSON_KINDS.get(type(value), "number")
+    return _bad_json(f"json: cannot unmarshal {kind} into Go {place}")
 
 
 def _bad_json(what: str) -> AuthError:
@@ -658,9 +651,12 @@ def sign(claims: dict[str, Any], secret: str) -> str:
     return jwt.encode(claims, secret, algorithm="HS256")
 
 
-def verify(token: str, secret: str) -> dict[str, Any]:
+def verify(token: str, secret: str, *, verify_exp: bool = True) -> dict[str, Any]:
     """The claims of a JWT; a `jwt.InvalidTokenError` where it is not good."""
     claims: dict[str, Any] = jwt.decode(
-        token, secret, algorithms=["HS256"], options={"verify_aud": False, "verify_sub": False}
+        token,
+        secret,
+        algorithms=["HS256"],
+        options={"verify_aud": False, "verify_sub": False, "verify_exp": verify_exp},
     )
     return claims

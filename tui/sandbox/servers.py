@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -269,6 +270,13 @@ def reply(
     return web.Response(
         status=status,
         headers=headers,
-        body=json.dumps(value).encode(),
+        body=json.dumps(value, default=_plain).encode(),
         content_type="application/json",
     )
+
+
+def _plain(value: Any) -> str:
+    """A time as Go writes it; an id as text."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return str(value)

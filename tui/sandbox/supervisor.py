@@ -252,19 +252,14 @@ def bind(port: int) -> socket.socket:
         raise ConfigurationError(
             f"the sandbox port {port} is not between 0 and 65535", hint="0 takes any free port"
         )
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
-        # Taken from here on: without this a second sandbox could bind the same port meanwhile.
-        listener.listen(512)
+        # It listens from here on: otherwise a second sandbox could bind the same port meanwhile.
+        return socket.create_server(("127.0.0.1", port), backlog=512)
     except OSError as error:
-        listener.close()
         raise ConfigurationError(
-            f"the sandbox cannot take port {port} on 127.0.0.1: {error.strerror}",
+            f"the sandbox cannot take port {port} on 127.0.0.1: {os.strerror(error.errno or 0)}",
             hint="choose another port, or 0 for any free one",
         ) from error
-    return listener
 
 
 async def _within(seconds: float, what: str, work: Coroutine[Any, Any, ResultT]) -> ResultT:

@@ -14,8 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import psycopg
-from psycopg import sql
-from psycopg.types.json import Json, Jsonb
+from psycopg.types.json import Json
 
 Row: TypeAlias = dict[str, Any]
 Database: TypeAlias = psycopg.AsyncConnection[Row]
@@ -37,7 +36,18 @@ NEVER_NULL = (
     "created_at",
     "updated_at",
 )
+OF_AN_IDENTITY = (
+    "user_id",
+    "identity_data",
+    "provider",
+    "last_sign_in_at",
+    "created_at",
+    "updated_at",
+    "email",
+)
 TIMES = (
+    "created_at",
+    "updated_at",
     "email_confirmed_at",
     "invited_at",
     "phone_confirmed_at",
@@ -115,14 +125,11 @@ class User:
         if not columns:
             return
         self.row |= columns
-        names = [*columns, "updated_at"]
-        places = sql.SQL(", ").join(
-            sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in names
-        )
-        values = columns | {"updated_at": datetime.now(UTC), "id": self.row["id"]}
+        values = columns | {"updated_at": datetime.now(UTC)}
+        changes = ", ".join(f"{name} = %({name})s" for name in values)
         await self.database.execute(
-            sql.SQL("update auth.users set {} where id = %(id)s").format(places),
-            {name: _adapted(value) for name, value in values.items()},
+            f"update auth.users set {changes} where id = %(id)s",  # noqa: S608 - ours
+            values | {"id": self.row["id"]},
         )
 
     async def merge(self, column: str, given: Row | None) -> None:
@@ -148,10 +155,9 @@ class User:
         """
         for identity in self.identities or []:
             if identity["provider"] == provider:
-                changed = Jsonb({**identity["identity_data"], **data})
                 await self.database.execute(
                     "update auth.identities set identity_data = %s where id = %s",
-                    [changed, identity["id"]],
+                    [identity["identity_data"] | data, identity["id"]],
                 )
                 return
         now = datetime.now(UTC)
@@ -240,23 +246,15 @@ class User:
 
     def as_json(self) -> Row:
         """The user as a reply shows it: unset times are absent."""
-        row = self.row
-        shown = {
-            "id": self.id,
-            "aud": row["aud"],
-            "role": row["role"],
+        row, identities = self.row, self.identities
+        shown = {name: row[name] for name in ("id", "aud", "role", "is_anonymous")} | {
             "email": row.get("email") or "",
             "phone": row.get("phone") or "",
             "app_metadata": row.get("raw_app_meta_data"),
             "user_metadata": row.get("raw_user_meta_data"),
-            "identities": None
-            if self.identities is None
-            else [_identity_as_json(identity) for identity in self.identities],
-            "created_at": _moment(row["created_at"]),
-            "updated_at": _moment(row["updated_at"]),
-            "is_anonymous": row["is_anonymous"],
+            "identities": identities and [_identity_as_json(each) for each in identities],
         }
-        shown |= {name: _moment(row[name]) for name in TIMES if row.get(name) is not None}
+        shown |= {name: row[name] for name in TIMES if row.get(name) is not None}
         changes = {"new_email": row.get("email_change"), "new_phone": row.get("phone_change")}
         return shown | {name: value for name, value in changes.items() if value}
 
@@ -299,18 +297,9 @@ async def session_exists(database: Database, session: str) -> bool:
 
 
 async def _insert(database: Database, table: str, row: Row) -> None:
-    names = sql.SQL(", ").join(map(sql.Identifier, row))
-    places = sql.SQL(", ").join(map(sql.Placeholder, row))
-    await database.execute(
-        sql.SQL("insert into {} ({}) values ({})").format(
-            sql.Identifier("auth", table), names, places
-        ),
-        {name: _adapted(value) for name, value in row.items()},
-    )
-
-
-def _adapted(value: Any) -> Any:
-    return Jsonb(value) if isinstance(value, dict) else value
+    places = ", ".join(f"%({name})s" for name in row)
+    query = f"insert into auth.{table} ({', '.join(row)}) values ({places})"  # noqa: S608 - ours
+    await database.execute(query, row)
 
 
 def _read(row: Row) -> None:
@@ -327,19 +316,6 @@ def _hashed(user_id: str, value: str) -> str:
 
 
 def _identity_as_json(identity: Row) -> Row:
-    shown = {
-        "identity_id": str(identity["id"]),
-        "id": identity["provider_id"],
-        "user_id": str(identity["user_id"]),
-        "identity_data": identity["identity_data"],
-        "provider": identity["provider"],
-        "last_sign_in_at": _moment(identity["last_sign_in_at"]),
-        "created_at": _moment(identity["created_at"]),
-        "updated_at": _moment(identity["updated_at"]),
-        "email": identity["email"],
-    }
+    shown = {"identity_id": identity["id"], "id": identity["provider_id"]}
+    shown |= {name: identity[name] for name in OF_AN_IDENTITY}
     return {name: value for name, value in shown.items() if value not in (None, "", {})}
-
-
-def _moment(value: datetime | None) -> str | None:
-    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
