@@ -85,13 +85,13 @@ def test_opaque_keys_look_like_the_hosted_ones(sandbox: Sandbox) -> None:
 
 def test_an_opaque_key_stands_for_a_jwt_of_a_few_minutes() -> None:
     keys = Keys.generate()
-    for key, role in ((keys.publishable, "anon"), (keys.secret, "service_role")):
+    for key, role in ((keys.publishable_key, "anon"), (keys.secret_key, "service_role")):
         minted = keys.jwt_for(key)
         assert minted is not None
         claims = jwt.decode(minted, keys.jwt_secret, algorithms=["HS256"])
         assert claims["role"] == role
         assert 0 < claims["exp"] - claims["iat"] <= 600
-    assert keys.jwt_for(keys.anon) == keys.anon
+    assert keys.jwt_for(keys.anon_key) == keys.anon_key
 
 
 # As a hosted project answered in October 2026, word for word.

@@ -28,7 +28,7 @@ from tui.sandbox import (
     processes,
     start_sandbox_sync,
 )
-from tui.sandbox.servers import Postgrest
+from tui.sandbox.servers import postgrest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +99,7 @@ async def test_a_postgrest_that_never_serves_is_quoted(
         tmp_path / "postgrest", 'echo "schema extensions does not exist"; exec sleep 60'
     )
     run = processes.RunDirectory.create()
-    rest = Postgrest(program, run, database_url="", jwt_secret="", service_role="", max_rows=0)
+    rest = postgrest(program, run, database_url="", jwt_secret="", service_role_key="", max_rows=0)
     monkeypatch.setattr(processes, "START_SECONDS", 1.0)
     try:
         with pytest.raises(SandboxError) as caught:

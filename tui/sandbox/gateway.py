@@ -27,7 +27,7 @@ from aiohttp import web
 from tui.errors import ConfigurationError, OperatorError, SandboxError
 from tui.sandbox.auth import ISSUER, sign, verify
 from tui.sandbox.client import CONTROL, SeenRequest, described
-from tui.sandbox.faults import parse_faults
+from tui.sandbox.faults import RATES, parse_faults
 from tui.sandbox.servers import reply
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from tui.sandbox.auth import AuthService
     from tui.sandbox.faults import FaultSwitch
-    from tui.sandbox.servers import AuthServer, Postgrest
+    from tui.sandbox.servers import Upstream
 
 ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
 
@@ -67,17 +67,17 @@ PREFLIGHT = {
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Every key that opens one sandbox.
+    """Every key that opens one sandbox, named as in `Sandbox`.
 
     The claims of the legacy keys are those of the platform's local stack: `iss` is `supabase-demo`
     and there is no `ref`.
     """
 
     jwt_secret: str
-    anon: str
-    service_role: str
-    publishable: str
-    secret: str
+    anon_key: str
+    service_role_key: str
+    publishable_key: str
+    secret_key: str
 
     @classmethod
     def generate(cls) -> Keys:
@@ -86,10 +86,10 @@ class Keys:
         claims = {"iss": ISSUER, "iat": issued, "exp": issued + TEN_YEARS}
         return cls(
             jwt_secret=secret,
-            anon=sign(claims | {"role": "anon"}, secret),
-            service_role=sign(claims | {"role": "service_role"}, secret),
-            publishable=f"sb_publishable_{_opaque()}",
-            secret=f"sb_secret_{_opaque()}",
+            anon_key=sign(claims | {"role": "anon"}, secret),
+            service_role_key=sign(claims | {"role": "service_role"}, secret),
+            publishable_key=f"sb_publishable_{_opaque()}",
+            secret_key=f"sb_secret_{_opaque()}",
         )
 
     def jwt_for(self, api_key: str) -> str | None:
@@ -99,7 +99,7 @@ class Keys:
         is a key of its own, so that a hosted project's claims can be stood in for; whether it has
         expired is for the upstream to judge.
         """
-        role = {self.publishable: "anon", self.secret: "service_role"}.get(api_key)
+        role = {self.publishable_key: "anon", self.secret_key: "service_role"}.get(api_key)
         if role is not None:
             return self.mint(role)
         try:
@@ -135,8 +135,8 @@ class Gateway:
     def __init__(
         self,
         keys: Keys,
-        rest: Postgrest,
-        auth: AuthService | AuthServer,
+        rest: Upstream,
+        auth: AuthService | Upstream,
         faults: FaultSwitch,
         controls: Mapping[str, Callable[[], Awaitable[None]]],
     ) -> None:
@@ -180,21 +180,36 @@ class Gateway:
         body = await request.content.read()
         if fault.delay:
             await asyncio.sleep(fault.delay)
-        response = self._fault_before(request, fault.kind)
-        if response is not None:
-            seen.status = response.status
-            return response
-        if fault.kind == "gave_up":
-            response = await self._give_up_on(request, body)
-        else:
-            response = await self._answer(request, body)
+        response = await self._reply(request, body, fault.kind)
+        seen.status = response.status
+        if fault.kind in {"lost", "truncate", "reset", "slow"}:
+            return await self._fault_after(request, response, fault.kind)
+        return response
+
+    async def _reply(
+        self, request: web.BaseRequest, body: bytes, fault: str | None
+    ) -> web.Response:
+        """The answer; most faults keep the request from being carried out."""
+        match fault:
+            case "drop":
+                return _hang_up(request, web.Response(status=499))
+            case "html":
+                return _html(502, "502 Bad Gateway")
+            case "refusal":
+                return _refused_in_passing(request)
+            case str() if fault not in RATES:
+                status = int(fault[1:])
+                after = f"{self._faults.spec.retry_after:g}"
+                headers = {"Retry-After": after} if status == 429 else {}
+                return reply({"message": f"injected fault: {status}"}, status, headers)
+            case "gave_up":
+                response = await self._give_up_on(request, body)
+            case _:
+                response = await self._answer(request, body)
         if "Origin" in request.headers:
             response.headers.update(CORS)
         if self._faults.spec.newer:
             response.headers["sb-project-ref"] = PROJECT_REF
-        seen.status = response.status
-        if fault.kind in {"lost", "truncate", "reset", "slow"}:
-            return await self._fault_after(request, response, fault.kind)
         return response
 
     async def _answer(self, request: web.BaseRequest, body: bytes) -> web.Response:
@@ -239,14 +254,14 @@ class Gateway:
                 "Invalid API key",
                 "Double check your Supabase `anon` or `service_role` API key.",
             )
-        if key == self._keys.secret and "Mozilla/" in request.headers.get("User-Agent", ""):
+        if key == self._keys.secret_key and "Mozilla/" in request.headers.get("User-Agent", ""):
             raise Refusal(
                 "INVALID_API_KEY_TYPE",
                 "Forbidden use of secret API key in browser",
                 "Secret API keys can only be used in a protected environment and should never be "
                 "used in a browser. Delete this secret API key immediately!",
             )
-        if is_root and key == self._keys.publishable:
+        if is_root and key == self._keys.publishable_key:
             raise Refusal(
                 "INVALID_API_KEY_TYPE",
                 "Secret API key required",
@@ -294,22 +309,6 @@ class Gateway:
             case _:
                 raise ConfigurationError(f"the sandbox does not know how to {action!r}")
         return None
-
-    def _fault_before(self, request: web.BaseRequest, kind: str | None) -> web.Response | None:
-        """The answer of a fault that keeps the request from being carried out."""
-        if kind is None:
-            return None
-        if kind == "drop":
-            return _hang_up(request, web.Response(status=499))
-        if kind == "html":
-            return _html(502, "502 Bad Gateway")
-        if kind == "refusal":
-            return _refused_in_passing(request)
-        if not kind.startswith("e"):
-            return None
-        status = int(kind[1:])
-        headers = {"Retry-After": f"{self._faults.spec.retry_after:g}"} if status == 429 else {}
-        return reply({"message": f"injected fault: {status}"}, status, headers)
 
     async def _give_up_on(self, request: web.BaseRequest, body: bytes) -> web.Response:
         """Answer 504 while the request is carried out all the same."""

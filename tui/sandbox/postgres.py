@@ -266,11 +266,7 @@ class Postgres(processes.Server):
     async def _initdb(self) -> None:
         log = self._run.log("initdb")
         data = f"--pgdata={self._run.data}"
-        try:
-            code = await self.complete([self._binaries / "initdb", data, *INITDB], log)
-        except OSError as error:
-            raise _not_started("initdb", error) from error
-        if code != 0:
+        if await self.complete([self._binaries / "initdb", data, *INITDB], log) != 0:
             raise SandboxError(
                 f"initdb failed: {processes.tail(log)}",
                 hint="check the free space in the temporary directory, or set TMPDIR to another",
@@ -280,10 +276,7 @@ class Postgres(processes.Server):
         """Start the server, unless it runs, and wait until it accepts connections."""
         if self.is_running():
             return
-        try:
-            await self.launch([self._binaries / "postgres", "-D", self._run.data])
-        except OSError as error:
-            raise _not_started("PostgreSQL", error) from error
+        await self.launch([self._binaries / "postgres", "-D", self._run.data])
         hint = "check the free memory and the space in the temporary directory"
         await self.until(self._accepts_connections, hint)
 
@@ -336,14 +329,6 @@ class Postgres(processes.Server):
             if await found.fetchone() is not None:
                 await connection.execute(f"refresh materialized view public.{VIEW}")
             await connection.execute("analyze")
-
-
-def _not_started(name: str, error: OSError) -> SandboxError:
-    # It has been probed: what keeps it from starting now is the machine.
-    return SandboxError(
-        f"{name} could not be started: {error.strerror}",
-        hint="check the free memory, and the limit on processes (ulimit -u)",
-    )
 
 
 def _template_for(binaries: Path, version: str) -> Path:

@@ -309,25 +309,36 @@ class Server:
         """Start a program that gets the death signal when this process dies, however.
 
         Must be called from the main thread: Linux ties the death signal to the thread that forks.
-        OSError where the program cannot be executed.
         """
-        with (log or self._log).open("ab") as output:
-            process = await asyncio.create_subprocess_exec(
-                *(str(part) for part in command),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=self._run.path,
-                env=CLEAN_ENVIRONMENT | self._environment,
-                pass_fds=(self._run.lock,),
-                start_new_session=True,
-                preexec_fn=tie_to_parent(self._death_signal),
-                **identity(self._account),
-            )
+        try:
+            with (log or self._log).open("ab") as output:
+                process = await asyncio.create_subprocess_exec(
+                    *(str(part) for part in command),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=self._run.path,
+                    env=CLEAN_ENVIRONMENT | self._environment,
+                    pass_fds=(self._run.lock,),
+                    start_new_session=True,
+                    preexec_fn=tie_to_parent(self._death_signal),
+                    **identity(self._account),
+                )
+        except OSError as error:
+            # It has been asked for its version: what keeps it from starting now is the machine.
+            raise SandboxError(
+                f"{command[0]} could not be started: {error.strerror}",
+                hint="check the free memory, and the limit on processes (ulimit -u)",
+            ) from error
         self._process = process
         if self._run.watchdog is not None:
             self._run.watchdog.add(process.pid)
         return process
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
+        if self._process is not None and self.is_running():
+            self._process.send_signal(number)
 
     async def complete(self, command: Sequence[str | Path], log: Path | None = None) -> int:
         """Run a program of it to its end; returns the exit code."""

@@ -7,7 +7,6 @@ own, applies its migrations there, and serves on loopback.
 from __future__ import annotations
 
 import json
-import signal
 import socket
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -63,13 +62,9 @@ AUTH_SETTINGS = {
 class Upstream(processes.Server):
     """A server that the gateway forwards requests to.
 
-    Attributes:
-        probe: Method, path and headers of a request that it answers with 200 once it serves.
-        other_program: The hint where it never does.
+    `probe` holds method, path and headers of a request that it answers with 200 once it serves;
+    `hint` is for an operator where it never does.
     """
-
-    probe: tuple[str, str, dict[str, str]]
-    other_program: str
 
     def __init__(
         self,
@@ -81,10 +76,14 @@ class Upstream(processes.Server):
         environment: dict[str, str],
         url: str,
         connector: aiohttp.BaseConnector,
+        probe: tuple[str, str, dict[str, str]],
+        hint: str,
     ) -> None:
         super().__init__(name, run, log=log, environment=environment)
         self._command = command
         self._url = url
+        self._probe = probe
+        self._hint = hint
         self._session = aiohttp.ClientSession(
             connector=connector,
             auto_decompress=False,
@@ -94,18 +93,12 @@ class Upstream(processes.Server):
 
     async def start(self) -> None:
         """Start it and wait until it serves."""
-        try:
-            await self.launch(self._command)
-        except OSError as error:
-            raise SandboxError(
-                f"{self.name} at {self._command[0]} cannot be executed: {error.strerror}",
-                hint=self.other_program,
-            ) from error
+        await self.launch(self._command)
         await self.ready()
 
     async def ready(self) -> None:
         """Wait until it serves."""
-        method, path, headers = self.probe
+        method, path, headers = self._probe
 
         async def serves() -> bool:
             try:
@@ -115,7 +108,7 @@ class Upstream(processes.Server):
             except aiohttp.ClientError:
                 return False
 
-        await self.until(serves, self.other_program)
+        await self.until(serves, self._hint)
 
     async def close(self) -> None:
         """End it at once, as it keeps no state, and the connections to it."""
@@ -154,68 +147,48 @@ class Upstream(processes.Server):
         return response
 
 
-class Postgrest(Upstream):
-    """One PostgREST server; `max_rows` is its `db-max-rows`, 0 for no limit."""
-
-    other_program = download.OTHER_PROGRAM
-
-    def __init__(
-        self,
-        program: Path,
-        run: RunDirectory,
-        *,
-        database_url: str,
-        jwt_secret: str,
-        service_role: str,
-        max_rows: int,
-    ) -> None:
-        self._socket = run.path / "rest.sock"
-        self.probe = ("HEAD", "/", {"Authorization": f"Bearer {service_role}"})
-        environment = {
+def postgrest(
+    program: Path,
+    run: RunDirectory,
+    *,
+    database_url: str,
+    jwt_secret: str,
+    service_role_key: str,
+    max_rows: int,
+) -> Upstream:
+    """A PostgREST server; `max_rows` is its `db-max-rows`, 0 for no limit."""
+    rest_socket = str(run.path / "rest.sock")
+    return Upstream(
+        "PostgREST",
+        run,
+        [program],
+        log="postgrest",
+        environment={
             "PGRST_DB_URI": database_url,
             "PGRST_DB_SCHEMAS": "public",
             "PGRST_DB_EXTRA_SEARCH_PATH": "public,extensions",
             "PGRST_DB_ANON_ROLE": "anon",
             "PGRST_DB_POOL": "20",
             "PGRST_DB_CHANNEL_ENABLED": "true",
+            **({"PGRST_DB_MAX_ROWS": str(max_rows)} if max_rows > 0 else {}),
             "PGRST_JWT_SECRET": jwt_secret,
             "PGRST_OPENAPI_MODE": "follow-privileges",
-            "PGRST_SERVER_UNIX_SOCKET": str(self._socket),
+            "PGRST_SERVER_UNIX_SOCKET": rest_socket,
             "PGRST_SERVER_UNIX_SOCKET_MODE": "600",
             "PGRST_LOG_LEVEL": "warn",
-        }
-        if max_rows > 0:
-            environment["PGRST_DB_MAX_ROWS"] = str(max_rows)
-        super().__init__(
-            "PostgREST",
-            run,
-            [program],
-            log="postgrest",
-            environment=environment,
-            url="http://postgrest",
-            connector=aiohttp.UnixConnector(
-                str(self._socket), keepalive_timeout=KEEP_ALIVE_SECONDS
-            ),
-        )
-
-    async def start(self) -> None:
-        self._socket.unlink(missing_ok=True)
-        await super().start()
-
-    def reload(self) -> None:
-        """Have it look at the database again now instead of at its next try."""
-        if self._process is not None and self.is_running():
-            self._process.send_signal(signal.SIGUSR1)
+        },
+        url="http://postgrest",
+        connector=aiohttp.UnixConnector(rest_socket, keepalive_timeout=KEEP_ALIVE_SECONDS),
+        probe=("HEAD", "/", {"Authorization": f"Bearer {service_role_key}"}),
+        hint=download.OTHER_PROGRAM,
+    )
 
 
 class AuthServer(Upstream):
-    """One auth server, which connects as `supabase_auth_admin`.
+    """The vendor's auth server, which connects as `supabase_auth_admin`.
 
     `program` and `migrations` are `HEATMAP_SANDBOX_AUTH` and `HEATMAP_SANDBOX_AUTH_MIGRATIONS`.
     """
-
-    probe = ("GET", "/health", {})
-    other_program = OTHER_AUTH
 
     def __init__(
         self,
@@ -230,32 +203,32 @@ class AuthServer(Upstream):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = str(free.getsockname()[1])
         url = f"http://127.0.0.1:{port}"
-        environment = AUTH_SETTINGS | {
-            "DATABASE_URL": database_url,
-            "GOTRUE_DB_MIGRATIONS_PATH": str(migrations),
-            "GOTRUE_JWT_SECRET": jwt_secret,
-            "API_EXTERNAL_URL": url,
-            "PORT": port,
-        }
         super().__init__(
             "the auth server",
             run,
             [program, "serve"],
             log="auth",
-            environment=environment,
+            environment=AUTH_SETTINGS
+            | {
+                "DATABASE_URL": database_url,
+                "GOTRUE_DB_MIGRATIONS_PATH": str(migrations),
+                "GOTRUE_JWT_SECRET": jwt_secret,
+                "API_EXTERNAL_URL": url,
+                "PORT": port,
+            },
             url=url,
             connector=aiohttp.TCPConnector(),
+            probe=("GET", "/health", {}),
+            hint=OTHER_AUTH,
         )
 
     async def migrate(self) -> None:
         """Fill its schema."""
         try:
             code = await self.complete([self._program, "migrate"])
-        except OSError as error:
-            raise ConfigurationError(
-                f"HEATMAP_SANDBOX_AUTH: {self._program} cannot be executed: {error.strerror}",
-                hint=OTHER_AUTH,
-            ) from error
+        except SandboxError as error:
+            what = f"HEATMAP_SANDBOX_AUTH: {error.message}"
+            raise ConfigurationError(what, hint=OTHER_AUTH) from error
         if code != 0:
             raise SandboxError(
                 f"the auth server's migrations failed: {processes.tail(self._log, 1)}",

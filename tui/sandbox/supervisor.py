@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,7 +28,7 @@ from tui.sandbox.faults import FaultSwitch, parse_faults
 from tui.sandbox.gateway import Gateway, Keys
 from tui.sandbox.postgres import Postgres, find_programs, sql_dir
 from tui.sandbox.processes import START_SECONDS
-from tui.sandbox.servers import AuthServer, Postgrest, Upstream
+from tui.sandbox.servers import AuthServer, Upstream, postgrest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -77,12 +78,12 @@ class Supervisor:
                 filling = group.create_task(self._fill_database(run, directory, keys))
             program, version = finding.result()
             server, auth_server = filling.result()
-            rest = Postgrest(
+            rest = postgrest(
                 program,
                 run,
                 database_url=server.url("authenticator"),
                 jwt_secret=keys.jwt_secret,
-                service_role=keys.service_role,
+                service_role_key=keys.service_role_key,
                 max_rows=self._options.max_rows,
             )
             self._undo.push_async_callback(rest.close)
@@ -113,13 +114,9 @@ class Supervisor:
         return {
             "url": url,
             "control_key": gateway.control_key,
-            "service_role_key": keys.service_role,
-            "anon_key": keys.anon,
-            "secret_key": keys.secret,
-            "publishable_key": keys.publishable,
             "db_url": server.url(),
-            "jwt_secret": keys.jwt_secret,
             "directory": str(run.path),
+            **asdict(keys),
         }
 
     async def _find_postgrest(self, scratch: Path) -> tuple[Path, str]:
@@ -180,7 +177,7 @@ class Supervisor:
             await server.apply_learners(directory, seed=seed)
 
     def _controls(
-        self, server: Postgres, rest: Postgrest, emulation: AuthService
+        self, server: Postgres, rest: Upstream, emulation: AuthService
     ) -> dict[str, Callable[[], Awaitable[None]]]:
         """What the control route does to the servers."""
 
@@ -199,7 +196,8 @@ class Supervisor:
             if not server.is_running():
                 await server.start()
                 self._watch(server)
-            rest.reload()
+            # It looks for the database again now instead of at its next try.
+            rest.send(signal.SIGUSR1)
             try:
                 await asyncio.wait_for(rest.ready(), RECOVERY_SECONDS)
             except TimeoutError:
