@@ -241,7 +241,7 @@ class AuthService:
         if path.partition("/")[0] == "admin" and self._claims(asked).get("role") not in ADMIN_ROLES:
             raise AuthError(403, "not_admin", "User not allowed")
         methods = self._routes.get(path)
-        if (named := re.fullmatch(r"admin/users/([^/]*)", path)) is not None:
+        if (named := re.fullmatch(r"admin/users/([^/]+)", path)) is not None:
             user = await self._user(named[1])
             methods = {
                 "GET": partial(_show, user),

@@ -71,15 +71,10 @@ async def in_thread(work: Callable[[], ResultT]) -> ResultT:
     task = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(task)
-    except asyncio.CancelledError:
+    finally:
         while not task.done():
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({task})
-            except asyncio.CancelledError:
-                continue
-        if not task.cancelled():
-            task.exception()
-        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +98,19 @@ class RunDirectory:
         account = server_account()
         failure: OSError | None = None
         for base in parents():
+            path: Path | None = None
             try:
                 path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-            except OSError as error:
-                failure = error
-                continue
-            try:
                 # PostgreSQL's account has to pass through.
                 path.chmod(0o700 if account is None else 0o711)
                 lock = _locked(path)
                 (path / "s").mkdir(mode=0o700)
             except OSError as error:
                 failure = error
-                remove_tree(path)
-                continue
-            return cls(path, lock, account, None if LINUX else Watchdog(path))
+                if path is not None:
+                    remove_tree(path)
+            else:
+                return cls(path, lock, account, None if LINUX else Watchdog(path))
         reason = failure.strerror if failure is not None else "its path is too long or private"
         raise SandboxError(
             "the sandbox cannot write to the temporary directory "

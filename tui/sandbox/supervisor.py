@@ -60,7 +60,6 @@ class Supervisor:
             parse_faults(options.faults) if options.faults else None, newer=options.newer
         )
         self.ended: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-        self._watching: set[asyncio.Task[None]] = set()
         self._undo = contextlib.AsyncExitStack()
 
     async def start(self) -> dict[str, Any]:
@@ -211,8 +210,6 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Take everything down and remove the directory; safe at any point."""
-        for task in self._watching:
-            task.cancel()
         await self._undo.aclose()
 
     def end(self, reason: str | None = None) -> None:
@@ -228,9 +225,7 @@ class Supervisor:
             if reason is not None:
                 self.end(f"{server.name} has died: {reason}")
 
-        task = asyncio.create_task(wait())
-        self._watching.add(task)
-        task.add_done_callback(self._watching.discard)
+        self._undo.callback(asyncio.create_task(wait()).cancel)
 
     @asynccontextmanager
     async def _stage(self, name: str, title: str) -> AsyncIterator[list[str]]:
