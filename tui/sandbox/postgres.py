@@ -168,20 +168,9 @@ class Postgres(processes.Server):
         return f"postgresql://{user}@/{DATABASE}?host={quote(str(self._run.sockets), safe='')}"
 
     async def probe(self) -> str:
-        """The server's version, its programs copied where its account needs that.
-
-        As root the server runs as `nobody`, who may not be able to reach binaries in a private
-        home.
-        """
+        """The server's version, its programs copied where its account needs that."""
         installed = self._binaries
-        try:
-            text = await in_thread(self._version)
-        except PermissionError as error:
-            if self._account is None:
-                raise self._unusable("cannot be executed: permission denied") from error
-            copy = self._run.path / "pg"
-            self._binaries = await in_thread(lambda: copy_programs(installed, copy))
-            text = await in_thread(self._version)
+        text = await in_thread(self._version)
         match = re.search(r"\(PostgreSQL\) (\d+)(\S*)", text)
         if match is None or int(match[1]) < OLDEST_VERSION:
             said = text.strip().splitlines()[-1] if text.strip() else "nothing"
@@ -194,19 +183,24 @@ class Postgres(processes.Server):
         return match[1] + match[2]
 
     def _version(self) -> str:
-        """What the program says of its version; PermissionError if not executable."""
+        """What the program says of its version.
+
+        As root the server runs as `nobody`, who may not be able to reach binaries in a private
+        home: then they are copied.
+        """
+        copy = self._run.path / "pg"
         try:
             return processes.version_of(self._binaries / "postgres", self._account)
-        except PermissionError:
-            raise
-        except OSError as error:
-            raise self._unusable(f"cannot be executed: {error.strerror}") from error
         except subprocess.TimeoutExpired as error:
-            waited = f"{error.timeout:.0f} s"
-            raise self._unusable(f"did not print its version within {waited}") from None
-
-    def _unusable(self, what: str) -> ConfigurationError:
-        return ConfigurationError(
+            what = f"did not print its version within {error.timeout:.0f} s"
+        except PermissionError:
+            if self._account is not None and not copy.exists():
+                self._binaries = copy_programs(self._binaries, copy)
+                return self._version()
+            what = "cannot be executed: permission denied"
+        except OSError as error:
+            what = f"cannot be executed: {error.strerror}"
+        raise ConfigurationError(
             f"{self._binaries / 'postgres'} {what}",
             hint="set HEATMAP_SANDBOX_POSTGRES to the bin directory of another PostgreSQL",
         )
