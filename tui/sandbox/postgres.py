@@ -156,7 +156,6 @@ class Postgres(processes.Server):
         super().__init__(
             "PostgreSQL",
             run,
-            log="postgres",
             death_signal=signal.SIGQUIT,
             account=run.account,
         )
@@ -258,11 +257,10 @@ class Postgres(processes.Server):
         return True
 
     async def _initdb(self) -> None:
-        log = self._run.log("initdb")
         data = f"--pgdata={self._run.data}"
-        if await self.complete([self._binaries / "initdb", data, *INITDB], log) != 0:
+        if await self.complete([self._binaries / "initdb", data, *INITDB]) != 0:
             raise SandboxError(
-                f"initdb failed: {processes.tail(log)}",
+                f"initdb failed: {self.last_words()}",
                 hint="check the free space in the temporary directory, or set TMPDIR to another",
             )
 

@@ -127,9 +127,6 @@ class RunDirectory:
     def data(self) -> Path:
         return self.path / "data"
 
-    def log(self, program: str) -> Path:
-        return self.path / f"{program}.log"
-
     def remove(self) -> None:
         """Remove everything, then let go of the lock."""
         if self.watchdog is not None:
@@ -280,14 +277,13 @@ class Server:
         name: str,
         run: RunDirectory,
         *,
-        log: str,
         death_signal: signal.Signals = signal.SIGKILL,
         account: pwd.struct_passwd | None = None,
         environment: dict[str, str] | None = None,
     ) -> None:
         self.name = name
         self._run = run
-        self._log = run.log(log)
+        self._log = run.path / f"{name}.log"
         self._death_signal = death_signal
         self._account = account
         self._environment = environment or {}
@@ -296,15 +292,15 @@ class Server:
     def is_running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
-    async def launch(
-        self, command: Sequence[str | Path], log: Path | None = None
-    ) -> asyncio.subprocess.Process:
+    async def launch(self, command: Sequence[str | Path]) -> asyncio.subprocess.Process:
         """Start a program that gets the death signal when this process dies, however.
 
+        What it prints goes to a log of its name.
         Must be called from the main thread: Linux ties the death signal to the thread that forks.
         """
+        self._log = self._run.path / f"{Path(command[0]).name}.log"
         try:
-            with (log or self._log).open("ab") as output:
+            with self._log.open("ab") as output:
                 process = await asyncio.create_subprocess_exec(
                     *(str(part) for part in command),
                     stdin=asyncio.subprocess.DEVNULL,
@@ -333,13 +329,22 @@ class Server:
         if self._process is not None and self.is_running():
             self._process.send_signal(number)
 
-    async def complete(self, command: Sequence[str | Path], log: Path | None = None) -> int:
+    async def complete(self, command: Sequence[str | Path]) -> int:
         """Run a program of it to its end; returns the exit code."""
-        process = await self.launch(command, log)
+        process = await self.launch(command)
         try:
             return await process.wait()
         finally:
             await self.stop()
+
+    def last_words(self, lines: int = 3) -> str:
+        """The end of the log of the program started last, on one line."""
+        try:
+            text = self._log.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return "it left no log"
+        kept = [line.strip() for line in text.splitlines() if line.strip()][-lines:]
+        return " | ".join(kept)[-600:] or "its log is empty"
 
     async def until(self, serves: Callable[[], Awaitable[bool]], hint: str) -> None:
         """Wait until it serves; an error with the end of its log where it does not."""
@@ -348,13 +353,13 @@ class Server:
                 while not await serves():
                     if not self.is_running():
                         raise SandboxError(
-                            f"{self.name} stopped while starting: {tail(self._log)}", hint=hint
+                            f"{self.name} stopped while starting: {self.last_words()}", hint=hint
                         )
                     await asyncio.sleep(0.01)
         except TimeoutError:
             raise SandboxError(
                 f"{self.name} does not serve after {START_SECONDS:.0f} s; "
-                f"the end of its log: {tail(self._log)}",
+                f"the end of its log: {self.last_words()}",
                 hint=hint,
             ) from None
 
@@ -364,7 +369,7 @@ class Server:
         if process is None:
             return None
         await process.wait()
-        return tail(self._log) if process is self._process else None
+        return self.last_words() if process is self._process else None
 
     async def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
         """Signal it, and what it started, and wait for it; then kill it."""
@@ -428,16 +433,6 @@ def tie_to_parent(death_signal: signal.Signals) -> Callable[[], None]:
             os._exit(127)
 
     return tie
-
-
-def tail(log: Path, lines: int = 3) -> str:
-    """The last lines of a log on one line, or words saying that there is none."""
-    try:
-        text = log.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return "it left no log"
-    kept = [line.strip() for line in text.splitlines() if line.strip()][-lines:]
-    return " | ".join(kept)[-600:] or "its log is empty"
 
 
 if __name__ == "__main__":

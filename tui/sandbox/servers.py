@@ -72,14 +72,13 @@ class Upstream(processes.Server):
         run: RunDirectory,
         command: Sequence[str | Path],
         *,
-        log: str,
         environment: dict[str, str],
         url: str,
         connector: aiohttp.BaseConnector,
         probe: tuple[str, str, dict[str, str]],
         hint: str,
     ) -> None:
-        super().__init__(name, run, log=log, environment=environment)
+        super().__init__(name, run, environment=environment)
         self._command = command
         self._url = url
         self._probe = probe
@@ -162,7 +161,6 @@ def postgrest(
         "PostgREST",
         run,
         [program],
-        log="postgrest",
         environment={
             "PGRST_DB_URI": database_url,
             "PGRST_DB_SCHEMAS": "public",
@@ -207,7 +205,6 @@ class AuthServer(Upstream):
             "the auth server",
             run,
             [program, "serve"],
-            log="auth",
             environment=AUTH_SETTINGS
             | {
                 "DATABASE_URL": database_url,
@@ -231,7 +228,7 @@ class AuthServer(Upstream):
             raise ConfigurationError(what, hint=OTHER_AUTH) from error
         if code != 0:
             raise SandboxError(
-                f"the auth server's migrations failed: {processes.tail(self._log, 1)}",
+                f"the auth server's migrations failed: {self.last_words(1)}",
                 hint=OTHER_AUTH,
             )
 
