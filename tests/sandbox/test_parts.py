@@ -132,7 +132,7 @@ async def test_a_copy_that_is_cancelled_has_ended_before_its_directory_is_remove
 
     run = processes.RunDirectory.create()
     server = postgres.Postgres(Path("/nowhere"), run)
-    monkeypatch.setattr(server, "_account", pwd.getpwnam("nobody"))
+    monkeypatch.setattr(server, "account", pwd.getpwnam("nobody"))
     monkeypatch.setattr(processes, "version_of", closed)
     monkeypatch.setattr(postgres, "copy_programs", copy)
     probe = asyncio.create_task(server.probe())

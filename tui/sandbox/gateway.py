@@ -129,22 +129,17 @@ class Refusal(Exception):
         self.reply = reply({"message": message, "hint": hint}, 401, headers)
 
 
+@dataclass(eq=False)
 class Gateway:
     """The gateway; `controls` do to the servers what the control route asks for."""
 
-    def __init__(
-        self,
-        keys: Keys,
-        rest: Upstream,
-        auth: AuthService | Upstream,
-        faults: FaultSwitch,
-        controls: Mapping[str, Callable[[], Awaitable[None]]],
-    ) -> None:
-        self._keys = keys
-        self._rest = rest
-        self._auth = auth
-        self._faults = faults
-        self._controls = controls
+    keys: Keys
+    rest: Upstream
+    auth: AuthService | Upstream
+    faults: FaultSwitch
+    controls: Mapping[str, Callable[[], Awaitable[None]]]
+
+    def __post_init__(self) -> None:
         self.control_key = secrets.token_urlsafe(16)
         self._log: deque[SeenRequest] = deque(maxlen=LOG_LENGTH)
         # The request line is judged by us: aiohttp would answer 400 where a gateway says 414.
@@ -175,7 +170,7 @@ class Gateway:
             return await self._answer_control(request)
         seen = SeenRequest(request.method, request.raw_path)
         self._log.append(seen)
-        fault = self._faults.next(request.method, request.raw_path)
+        fault = self.faults.next(request.method, request.raw_path)
         # Before any wait: a client that goes away meanwhile does not call back what it sent.
         body = await request.content.read()
         if fault.delay:
@@ -199,7 +194,7 @@ class Gateway:
                 return _refused_in_passing(request)
             case str() if fault not in RATES:
                 status = int(fault[1:])
-                after = f"{self._faults.spec.retry_after:g}"
+                after = f"{self.faults.spec.retry_after:g}"
                 headers = {"Retry-After": after} if status == 429 else {}
                 return reply({"message": f"injected fault: {status}"}, status, headers)
             case "gave_up":
@@ -208,13 +203,13 @@ class Gateway:
                 response = await self._answer(request, body)
         if "Origin" in request.headers:
             response.headers.update(CORS)
-        if self._faults.spec.newer:
+        if self.faults.spec.newer:
             response.headers["sb-project-ref"] = PROJECT_REF
         return response
 
     async def _answer(self, request: web.BaseRequest, body: bytes) -> web.Response:
         line = len(request.method) + len(request.raw_path) + len("  HTTP/1.1")
-        if line > self._faults.spec.url_limit:
+        if line > self.faults.spec.url_limit:
             return _html(414, "414 Request-URI Too Large")
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             wanted = request.headers.get("Access-Control-Request-Headers", "")
@@ -228,12 +223,12 @@ class Gateway:
             return refusal.reply
         if path.startswith(AUTH + "/"):
             target = request.raw_path.removeprefix(AUTH)
-            return await self._auth.answer(request, target, bearer, body)
+            return await self.auth.answer(request, target, bearer, body)
         if path == REST or path.startswith(REST + "/"):
             target = request.raw_path.removeprefix(REST)
             target = target if target.startswith("/") else f"/{target}"
-            answer = await self._rest.answer(request, target, bearer, body)
-            return _newer(answer) if self._faults.spec.newer else answer
+            answer = await self.rest.answer(request, target, bearer, body)
+            return _newer(answer) if self.faults.spec.newer else answer
         return reply(NO_ROUTE, 404)
 
     def _authorize(self, request: web.BaseRequest, *, is_root: bool) -> str | None:
@@ -245,23 +240,23 @@ class Gateway:
                 "No API key found in request",
                 "No `apikey` request header or url param was found.",
             )
-        token = self._keys.jwt_for(key)
-        if token is None and self._faults.spec.unchecked:
-            token = self._keys.mint("anon") if key.startswith("sb_") else key
+        token = self.keys.jwt_for(key)
+        if token is None and self.faults.spec.unchecked:
+            token = self.keys.mint("anon") if key.startswith("sb_") else key
         if token is None:
             raise Refusal(
                 "INVALID_API_KEY",
                 "Invalid API key",
                 "Double check your Supabase `anon` or `service_role` API key.",
             )
-        if key == self._keys.secret_key and "Mozilla/" in request.headers.get("User-Agent", ""):
+        if key == self.keys.secret_key and "Mozilla/" in request.headers.get("User-Agent", ""):
             raise Refusal(
                 "INVALID_API_KEY_TYPE",
                 "Forbidden use of secret API key in browser",
                 "Secret API keys can only be used in a protected environment and should never be "
                 "used in a browser. Delete this secret API key immediately!",
             )
-        if is_root and key == self._keys.publishable_key:
+        if is_root and key == self.keys.publishable_key:
             raise Refusal(
                 "INVALID_API_KEY_TYPE",
                 "Secret API key required",
@@ -277,7 +272,7 @@ class Gateway:
         if scheme.lower() != "bearer" or not bearer:
             return token if key.startswith("sb_") else None
         # Clients repeat an opaque key here, where upstream only a JWT is understood.
-        return token if bearer == key else self._keys.jwt_for(bearer) or bearer
+        return token if bearer == key else self.keys.jwt_for(bearer) or bearer
 
     async def _answer_control(self, request: web.BaseRequest) -> web.Response:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -299,13 +294,13 @@ class Gateway:
     async def _carry_out(self, action: str, argument: Any) -> Any:
         match action:
             case "faults":
-                self._faults.set(parse_faults(argument) if argument else None)
+                self.faults.set(parse_faults(argument) if argument else None)
             case "requests":
                 return [[seen.method, seen.path, seen.status] for seen in self._log]
             case "clear-requests":
                 self._log.clear()
-            case _ if action in self._controls:
-                await self._controls[action]()
+            case _ if action in self.controls:
+                await self.controls[action]()
             case _:
                 raise ConfigurationError(f"the sandbox does not know how to {action!r}")
         return None
@@ -315,7 +310,7 @@ class Gateway:
         task = asyncio.create_task(self._answer(request, body))
         self._given_up.add(task)
         task.add_done_callback(self._given_up.discard)
-        await asyncio.wait({task}, timeout=self._faults.spec.gave_up_seconds)
+        await asyncio.wait({task}, timeout=self.faults.spec.gave_up_seconds)
         return _html(504, "504 Gateway Time-out")
 
     async def _fault_after(
@@ -339,10 +334,10 @@ class Gateway:
             return _hang_up(request, stream, reset=True)
         stream.content_length = len(body)
         await stream.prepare(request)
-        ticks = max(1, round(self._faults.spec.slow_seconds / SLOW_TICK_SECONDS))
+        ticks = max(1, round(self.faults.spec.slow_seconds / SLOW_TICK_SECONDS))
         size = max(1, -(-len(body) // ticks))
         for start in range(0, len(body), size):
-            await asyncio.sleep(self._faults.spec.slow_seconds / max(1, -(-len(body) // size)))
+            await asyncio.sleep(self.faults.spec.slow_seconds / max(1, -(-len(body) // size)))
             await stream.write(body[start : start + size])
         return stream
 

@@ -154,17 +154,14 @@ class Postgres(processes.Server):
 
     def __init__(self, binaries: Path, run: RunDirectory) -> None:
         super().__init__(
-            "PostgreSQL",
-            run,
-            death_signal=signal.SIGQUIT,
-            account=run.account,
+            name="PostgreSQL", run=run, death_signal=signal.SIGQUIT, account=run.account
         )
         self._binaries = binaries
         self._template: Path | None = None
 
     def url(self, user: str = SUPERUSER) -> str:
         """The URI of a connection as this user; the socket's directory guards it."""
-        return f"postgresql://{user}@/{DATABASE}?host={quote(str(self._run.sockets), safe='')}"
+        return f"postgresql://{user}@/{DATABASE}?host={quote(str(self.run.sockets), safe='')}"
 
     async def probe(self) -> str:
         """The server's version, its programs copied where its account needs that."""
@@ -187,13 +184,13 @@ class Postgres(processes.Server):
         As root the server runs as `nobody`, who may not be able to reach binaries in a private
         home: then they are copied.
         """
-        copy = self._run.path / "pg"
+        copy = self.run.path / "pg"
         try:
-            return processes.version_of(self._binaries / "postgres", self._account)
+            return processes.version_of(self._binaries / "postgres", self.account)
         except subprocess.TimeoutExpired as error:
             what = f"did not print its version within {error.timeout:.0f} s"
         except PermissionError:
-            if self._account is not None and not copy.exists():
+            if self.account is not None and not copy.exists():
                 self._binaries = copy_programs(self._binaries, copy)
                 return self._version()
             what = "cannot be executed: permission denied"
@@ -219,26 +216,26 @@ class Postgres(processes.Server):
             await in_thread(self._make_directories)
             await self._initdb()
             if template is not None:
-                await in_thread(partial(_keep_as_template, self._run.data, template))
-        settings = self._run.data / "postgresql.auto.conf"
+                await in_thread(partial(_keep_as_template, self.run.data, template))
+        settings = self.run.data / "postgresql.auto.conf"
         settings.write_text(
             "".join(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
-            + f"unix_socket_directories = '{self._run.sockets}'\n",
+            + f"unix_socket_directories = '{self.run.sockets}'\n",
             encoding="utf-8",
         )
         self._give(settings)
         return source
 
     def _make_directories(self) -> None:
-        processes.remove_tree(self._run.data)
-        for path in (self._run.data, self._run.sockets):
+        processes.remove_tree(self.run.data)
+        for path in (self.run.data, self.run.sockets):
             path.mkdir(mode=0o700, exist_ok=True)
             self._give(path)
 
     def _give(self, path: Path) -> None:
         """Make a path its account's own."""
-        if self._account is not None:
-            os.chown(path, self._account.pw_uid, self._account.pw_gid)
+        if self.account is not None:
+            os.chown(path, self.account.pw_uid, self.account.pw_gid)
 
     def _copy_template(self, template: Path) -> bool:
         """Copy the template into the data directory; whether there was a usable one."""
@@ -248,7 +245,7 @@ class Postgres(processes.Server):
             if about.st_uid != os.getuid() or about.st_mode & 0o077:
                 return False
             os.utime(template)
-            data = self._run.data
+            data = self.run.data
             shutil.copytree(template, data, dirs_exist_ok=True, copy_function=shutil.copyfile)
             for path in data.rglob("*"):
                 self._give(path)
@@ -257,7 +254,7 @@ class Postgres(processes.Server):
         return True
 
     async def _initdb(self) -> None:
-        data = f"--pgdata={self._run.data}"
+        data = f"--pgdata={self.run.data}"
         if await self.complete([self._binaries / "initdb", data, *INITDB]) != 0:
             raise SandboxError(
                 f"initdb failed: {self.last_words()}",
@@ -268,14 +265,14 @@ class Postgres(processes.Server):
         """Start the server, unless it runs, and wait until it accepts connections."""
         if self.is_running():
             return
-        await self.launch([self._binaries / "postgres", "-D", self._run.data])
+        await self.launch([self._binaries / "postgres", "-D", self.run.data])
         hint = "check the free memory and the space in the temporary directory"
         await self.until(self._accepts_connections, hint)
 
     async def _accepts_connections(self) -> bool:
         # The eighth line of postmaster.pid is the server's state.
         try:
-            lines = (self._run.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+            lines = (self.run.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return False
         return len(lines) >= 8 and lines[7].strip() == "ready"

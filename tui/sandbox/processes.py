@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -269,25 +269,17 @@ def watch(lines: IO[str], directory: Path) -> None:
     remove_tree(directory, seconds=5.0)
 
 
+@dataclass(eq=False, kw_only=True)
 class Server:
     """A program that serves until it is stopped; it dies with the supervisor."""
 
-    def __init__(
-        self,
-        name: str,
-        run: RunDirectory,
-        *,
-        death_signal: signal.Signals = signal.SIGKILL,
-        account: pwd.struct_passwd | None = None,
-        environment: dict[str, str] | None = None,
-    ) -> None:
-        self.name = name
-        self._run = run
-        self._log = run.path / f"{name}.log"
-        self._death_signal = death_signal
-        self._account = account
-        self._environment = environment or {}
-        self._process: asyncio.subprocess.Process | None = None
+    name: str
+    run: RunDirectory
+    death_signal: signal.Signals = signal.SIGKILL
+    account: pwd.struct_passwd | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    _process: asyncio.subprocess.Process | None = field(default=None, init=False)
+    _log: Path = field(init=False)
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.returncode is None
@@ -298,7 +290,7 @@ class Server:
         What it prints goes to a log of its name.
         Must be called from the main thread: Linux ties the death signal to the thread that forks.
         """
-        self._log = self._run.path / f"{Path(command[0]).name}.log"
+        self._log = self.run.path / f"{Path(command[0]).name}.log"
         try:
             with self._log.open("ab") as output:
                 process = await asyncio.create_subprocess_exec(
@@ -306,12 +298,12 @@ class Server:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    cwd=self._run.path,
-                    env=CLEAN_ENVIRONMENT | self._environment,
-                    pass_fds=(self._run.lock,),
+                    cwd=self.run.path,
+                    env=CLEAN_ENVIRONMENT | self.environment,
+                    pass_fds=(self.run.lock,),
                     start_new_session=True,
-                    preexec_fn=tie_to_parent(self._death_signal),
-                    **identity(self._account),
+                    preexec_fn=tie_to_parent(self.death_signal),
+                    **identity(self.account),
                 )
         except OSError as error:
             # It has been asked for its version: what keeps it from starting now is the machine.
@@ -320,8 +312,8 @@ class Server:
                 hint="check the free memory, and the limit on processes (ulimit -u)",
             ) from error
         self._process = process
-        if self._run.watchdog is not None:
-            self._run.watchdog.add(process.pid)
+        if self.run.watchdog is not None:
+            self.run.watchdog.add(process.pid)
         return process
 
     def send(self, number: signal.Signals) -> None:
@@ -383,8 +375,8 @@ class Server:
                 os.killpg(process.pid, attempt)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), STOP_SECONDS)
-        if self._run.watchdog is not None:
-            self._run.watchdog.forget(process.pid)
+        if self.run.watchdog is not None:
+            self.run.watchdog.forget(process.pid)
 
 
 def identity(account: pwd.struct_passwd | None) -> dict[str, Any]:

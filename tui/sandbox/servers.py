@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import InitVar, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,7 @@ AUTH_SETTINGS = {
 }
 
 
+@dataclass(eq=False, kw_only=True)
 class Upstream(processes.Server):
     """A server that the gateway forwards requests to.
 
@@ -66,23 +68,13 @@ class Upstream(processes.Server):
     `hint` is for an operator where it never does.
     """
 
-    def __init__(
-        self,
-        name: str,
-        run: RunDirectory,
-        command: Sequence[str | Path],
-        *,
-        environment: dict[str, str],
-        url: str,
-        connector: aiohttp.BaseConnector,
-        probe: tuple[str, str, dict[str, str]],
-        hint: str,
-    ) -> None:
-        super().__init__(name, run, environment=environment)
-        self._command = command
-        self._url = url
-        self._probe = probe
-        self._hint = hint
+    command: Sequence[str | Path]
+    url: str
+    connector: InitVar[aiohttp.BaseConnector]
+    probe: tuple[str, str, dict[str, str]]
+    hint: str
+
+    def __post_init__(self, connector: aiohttp.BaseConnector) -> None:
         self._session = aiohttp.ClientSession(
             connector=connector,
             auto_decompress=False,
@@ -92,22 +84,22 @@ class Upstream(processes.Server):
 
     async def start(self) -> None:
         """Start it and wait until it serves."""
-        await self.launch(self._command)
+        await self.launch(self.command)
         await self.ready()
 
     async def ready(self) -> None:
         """Wait until it serves."""
-        method, path, headers = self._probe
+        method, path, headers = self.probe
 
         async def serves() -> bool:
             try:
-                url = self._url + path
+                url = self.url + path
                 async with self._session.request(method, url, headers=headers) as answer:
                     return answer.status == 200
             except aiohttp.ClientError:
                 return False
 
-        await self.until(serves, self._hint)
+        await self.until(serves, self.hint)
 
     async def close(self) -> None:
         """End it at once, as it keeps no state, and the connections to it."""
@@ -128,7 +120,7 @@ class Upstream(processes.Server):
         try:
             async with self._session.request(
                 request.method,
-                URL(self._url + target, encoded=True),
+                URL(self.url + target, encoded=True),
                 headers=headers,
                 data=body or None,
                 allow_redirects=False,
@@ -158,9 +150,9 @@ def postgrest(
     """A PostgREST server; `max_rows` is its `db-max-rows`, 0 for no limit."""
     rest_socket = str(run.path / "rest.sock")
     return Upstream(
-        "PostgREST",
-        run,
-        [program],
+        name="PostgREST",
+        run=run,
+        command=[program],
         environment={
             "PGRST_DB_URI": database_url,
             "PGRST_DB_SCHEMAS": "public",
@@ -197,14 +189,13 @@ class AuthServer(Upstream):
         database_url: str,
         jwt_secret: str,
     ) -> None:
-        self._program = program
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = str(free.getsockname()[1])
         url = f"http://127.0.0.1:{port}"
         super().__init__(
-            "the auth server",
-            run,
-            [program, "serve"],
+            name="the auth server",
+            run=run,
+            command=[program, "serve"],
             environment=AUTH_SETTINGS
             | {
                 "DATABASE_URL": database_url,
@@ -222,7 +213,7 @@ class AuthServer(Upstream):
     async def migrate(self) -> None:
         """Fill its schema."""
         try:
-            code = await self.complete([self._program, "migrate"])
+            code = await self.complete([self.command[0], "migrate"])
         except SandboxError as error:
             what = f"HEATMAP_SANDBOX_AUTH: {error.message}"
             raise ConfigurationError(what, hint=OTHER_AUTH) from error
