@@ -46,18 +46,6 @@ HOP_HEADERS = frozenset(
     }
 )
 KEPT_BACK = HOP_HEADERS | {"apikey", "authorization"}
-AUTH_SETTINGS = {
-    "GOTRUE_DB_DRIVER": "postgres",
-    "DB_NAMESPACE": "auth",
-    # As hosted. Without it the pool grows with the requests in flight.
-    "GOTRUE_DB_MAX_POOL_SIZE": "10",
-    "GOTRUE_JWT_AUD": "authenticated",
-    "GOTRUE_JWT_DEFAULT_GROUP_NAME": "authenticated",
-    "GOTRUE_JWT_ADMIN_ROLES": "supabase_admin,service_role",
-    "GOTRUE_SITE_URL": "http://127.0.0.1:3000",
-    "GOTRUE_API_HOST": "127.0.0.1",
-    "GOTRUE_LOG_LEVEL": "warn",
-}
 
 
 @dataclass(eq=False, kw_only=True)
@@ -174,54 +162,54 @@ def postgrest(
     )
 
 
-class AuthServer(Upstream):
+def auth_server(
+    program: Path, migrations: Path, run: RunDirectory, *, database_url: str, jwt_secret: str
+) -> Upstream:
     """The vendor's auth server, which connects as `supabase_auth_admin`.
 
     `program` and `migrations` are `HEATMAP_SANDBOX_AUTH` and `HEATMAP_SANDBOX_AUTH_MIGRATIONS`.
     """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    url = f"http://127.0.0.1:{port}"
+    return Upstream(
+        name="the auth server",
+        run=run,
+        command=[program, "serve"],
+        environment={
+            "GOTRUE_DB_DRIVER": "postgres",
+            "DB_NAMESPACE": "auth",
+            "DATABASE_URL": database_url,
+            "GOTRUE_DB_MIGRATIONS_PATH": str(migrations),
+            # As hosted. Without it the pool grows with the requests in flight.
+            "GOTRUE_DB_MAX_POOL_SIZE": "10",
+            "GOTRUE_JWT_SECRET": jwt_secret,
+            "GOTRUE_JWT_AUD": "authenticated",
+            "GOTRUE_JWT_DEFAULT_GROUP_NAME": "authenticated",
+            "GOTRUE_JWT_ADMIN_ROLES": "supabase_admin,service_role",
+            "GOTRUE_SITE_URL": "http://127.0.0.1:3000",
+            "GOTRUE_API_HOST": "127.0.0.1",
+            "API_EXTERNAL_URL": url,
+            "PORT": port,
+            "GOTRUE_LOG_LEVEL": "warn",
+        },
+        url=url,
+        connector=aiohttp.TCPConnector(),
+        probe=("GET", "/health", {}),
+        hint=OTHER_AUTH,
+    )
 
-    def __init__(
-        self,
-        program: Path,
-        migrations: Path,
-        run: RunDirectory,
-        *,
-        database_url: str,
-        jwt_secret: str,
-    ) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = str(free.getsockname()[1])
-        url = f"http://127.0.0.1:{port}"
-        super().__init__(
-            name="the auth server",
-            run=run,
-            command=[program, "serve"],
-            environment=AUTH_SETTINGS
-            | {
-                "DATABASE_URL": database_url,
-                "GOTRUE_DB_MIGRATIONS_PATH": str(migrations),
-                "GOTRUE_JWT_SECRET": jwt_secret,
-                "API_EXTERNAL_URL": url,
-                "PORT": port,
-            },
-            url=url,
-            connector=aiohttp.TCPConnector(),
-            probe=("GET", "/health", {}),
-            hint=OTHER_AUTH,
-        )
 
-    async def migrate(self) -> None:
-        """Fill its schema."""
-        try:
-            code = await self.complete([self.command[0], "migrate"])
-        except SandboxError as error:
-            what = f"HEATMAP_SANDBOX_AUTH: {error.message}"
-            raise ConfigurationError(what, hint=OTHER_AUTH) from error
-        if code != 0:
-            raise SandboxError(
-                f"the auth server's migrations failed: {self.last_words(1)}",
-                hint=OTHER_AUTH,
-            )
+async def migrate(auth: Upstream) -> None:
+    """Have the auth server fill its schema."""
+    try:
+        code = await auth.complete([auth.command[0], "migrate"])
+    except SandboxError as error:
+        what = f"HEATMAP_SANDBOX_AUTH: {error.message}"
+        raise ConfigurationError(what, hint=OTHER_AUTH) from error
+    if code != 0:
+        what = f"the auth server's migrations failed: {auth.last_words(1)}"
+        raise SandboxError(what, hint=OTHER_AUTH)
 
 
 def reply(

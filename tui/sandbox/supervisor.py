@@ -28,7 +28,7 @@ from tui.sandbox.faults import FaultSwitch, parse_faults
 from tui.sandbox.gateway import Gateway, Keys
 from tui.sandbox.postgres import Postgres, find_programs, sql_dir
 from tui.sandbox.processes import START_SECONDS
-from tui.sandbox.servers import AuthServer, Upstream, postgrest
+from tui.sandbox.servers import Upstream, auth_server, migrate, postgrest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -76,7 +76,7 @@ class Supervisor:
                 finding = group.create_task(self._find_postgrest(run.path))
                 filling = group.create_task(self._fill_database(run, directory, keys))
             program, version = finding.result()
-            server, auth_server = filling.result()
+            server, auth = filling.result()
             rest = postgrest(
                 program,
                 run,
@@ -89,9 +89,9 @@ class Supervisor:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._serve("start-postgrest", "start PostgREST", rest, version))
                 group.create_task(self._load_learners(server, directory))
-                if auth_server is not None:
+                if auth is not None:
                     title, named = "start the auth server", str(self._options.auth)
-                    group.create_task(self._serve("start-auth", title, auth_server, named))
+                    group.create_task(self._serve("start-auth", title, auth, named))
         except BaseExceptionGroup as failures:
             raise _first(failures) from failures
         async with self._stage("gateway", "open the gateway") as detail:
@@ -102,7 +102,7 @@ class Supervisor:
             gateway = Gateway(
                 keys,
                 rest,
-                auth_server or emulation,
+                auth or emulation,
                 self._faults,
                 self._controls(server, rest, emulation),
             )
@@ -125,12 +125,12 @@ class Supervisor:
 
     async def _fill_database(
         self, run: processes.RunDirectory, directory: Path, keys: Keys
-    ) -> tuple[Postgres, AuthServer | None]:
+    ) -> tuple[Postgres, Upstream | None]:
         server = await _within(START_SECONDS, "PostgreSQL", self._start_postgres(run))
-        auth: AuthServer | None = None
+        auth: Upstream | None = None
         program, migrations = self._options.auth, self._options.auth_migrations
         if program is not None and migrations is not None:
-            auth = AuthServer(
+            auth = auth_server(
                 program,
                 migrations,
                 run,
@@ -139,7 +139,7 @@ class Supervisor:
             )
             self._undo.push_async_callback(auth.close)
         async with self._stage("sql", "apply the SQL") as detail:
-            files = await server.apply_platform(directory, auth.migrate if auth else None)
+            files = await server.apply_platform(directory, partial(migrate, auth) if auth else None)
             detail.append(f"{len(files)} files")
         return server, auth
 
