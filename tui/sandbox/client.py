@@ -13,6 +13,7 @@ import contextlib
 import http.client
 import importlib.util
 import json
+import logging
 import os
 import re
 import select
@@ -342,8 +343,17 @@ def _sweep(directory: Path) -> None:
             time.sleep(0.05)
 
 
-def described(error: OperatorError) -> dict[str, Any]:
-    """An error as plain values, for the way from the supervisor to here."""
+def described(error: Exception, what: str) -> dict[str, Any]:
+    """An error as plain values, for the way from the supervisor to here.
+
+    `what` could not be done, where nobody foresaw the error.
+    """
+    if not isinstance(error, OperatorError):
+        logging.getLogger(__name__).error(what, exc_info=error)
+        error = SandboxError(
+            f"{what}: {type(error).__name__}: {error}",
+            hint="this is a defect of the sandbox; point the console at a project meanwhile",
+        )
     kind = "configuration" if isinstance(error, ConfigurationError) else "sandbox"
     return {"kind": kind, "message": error.message, "hint": error.hint}
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import jwt
 from aiohttp import web
 
-from tui.errors import ConfigurationError, OperatorError, SandboxError
+from tui.errors import ConfigurationError
 from tui.sandbox.auth import ISSUER, sign, verify
 from tui.sandbox.client import CONTROL, SeenRequest, described
 from tui.sandbox.faults import RATES, parse_faults
@@ -282,14 +282,8 @@ class Gateway:
         try:
             argument = json.loads(await request.content.read() or b"null")
             return reply({"result": await self._carry_out(action, argument)})
-        except OperatorError as error:
-            return reply({"failed": described(error)}, 400)
-        except Exception as error:
-            logging.getLogger(__name__).exception("control: %s", action)
-            failure = SandboxError(
-                f"the sandbox could not do {action}: {type(error).__name__}: {error}"
-            )
-            return reply({"failed": described(failure)}, 500)
+        except Exception as error:  # noqa: BLE001 - reported, whatever it is
+            return reply({"failed": described(error, f"the sandbox could not do {action}")}, 500)
 
     async def _carry_out(self, action: str, argument: Any) -> Any:
         match action:
@@ -323,10 +317,7 @@ class Gateway:
         if kind == "truncate":
             response.body = body[: len(body) // 2]
             return response
-        stream = web.StreamResponse(status=response.status)
-        for name, value in response.headers.items():
-            if name.lower() != "content-length":
-                stream.headers.add(name, value)
+        stream = web.StreamResponse(status=response.status, headers=response.headers)
         if kind == "reset":
             stream.content_length = len(body) + 1024
             await stream.prepare(request)

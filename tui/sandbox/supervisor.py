@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import signal
 import socket
@@ -20,7 +19,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tui.errors import ConfigurationError, OperatorError, SandboxError
+from tui.errors import ConfigurationError, SandboxError
 from tui.sandbox import download, processes
 from tui.sandbox.auth import AuthService
 from tui.sandbox.client import SandboxOptions, described
@@ -291,7 +290,7 @@ def main() -> int:
     try:
         return asyncio.run(_run(emit))
     except Exception as error:  # noqa: BLE001 - reported to the console, whatever it is
-        emit({"failed": _failure(error)})
+        emit({"failed": described(error, "the sandbox could not start")})
         return 1
 
 
@@ -317,18 +316,6 @@ async def _run(emit: Callable[[dict[str, Any]], None]) -> int:
     if reason is not None:
         sys.stderr.write(f"{reason}\n")
     return 0 if reason is None else 1
-
-
-def _failure(error: BaseException) -> dict[str, Any]:
-    if isinstance(error, OperatorError):
-        return described(error)
-    logging.getLogger(__name__).error("the sandbox could not start", exc_info=error)
-    return described(
-        SandboxError(
-            f"the sandbox could not start: {type(error).__name__}: {error}",
-            hint="this is a defect of the sandbox; point the console at a project meanwhile",
-        )
-    )
 
 
 if __name__ == "__main__":

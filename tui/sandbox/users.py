@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -63,6 +64,7 @@ TIMES = (
 )
 
 
+@dataclass(eq=False)
 class User:
     """One user and its identities, within one transaction.
 
@@ -70,10 +72,9 @@ class User:
     where they were not read.
     """
 
-    def __init__(self, database: Database, row: Row, identities: list[Row] | None = None) -> None:
-        self.database = database
-        self.row = row
-        self.identities = identities
+    database: Database
+    row: Row
+    identities: list[Row] | None = None
 
     @classmethod
     async def create(cls, database: Database, **columns: Any) -> User:
