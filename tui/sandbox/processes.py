@@ -25,13 +25,14 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from tui.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
 
 LINUX = sys.platform == "linux"
@@ -62,13 +63,13 @@ def server_account() -> pwd.struct_passwd | None:
         ) from error
 
 
-async def in_thread(work: Callable[[], ResultT]) -> ResultT:
+async def in_thread(work: Callable[P, ResultT], *arguments: P.args, **named: P.kwargs) -> ResultT:
     """Work in a thread as by `asyncio.to_thread`; cancelled, wait for its end.
 
     A thread cannot be stopped: left to itself it would go on writing into a directory that has been
     removed meanwhile, and bring it back. So the work must end by itself within seconds.
     """
-    task = asyncio.ensure_future(asyncio.to_thread(work))
+    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
     try:
         return await asyncio.shield(task)
     finally:
