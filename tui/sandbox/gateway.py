@@ -129,7 +129,7 @@ class Refusal(Exception):
         self.reply = reply({"message": message, "hint": hint}, 401, headers)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Gateway:
     """The gateway; `controls` do to the servers what the control route asks for."""
 

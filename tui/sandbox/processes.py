@@ -270,7 +270,7 @@ def watch(lines: IO[str], directory: Path) -> None:
     remove_tree(directory, seconds=5.0)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, repr=False, kw_only=True)
 class Server:
     """A program that serves until it is stopped; it dies with the supervisor."""
 

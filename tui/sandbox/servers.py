@@ -48,7 +48,7 @@ HOP_HEADERS = frozenset(
 KEPT_BACK = HOP_HEADERS | {"apikey", "authorization"}
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, repr=False, kw_only=True)
 class Upstream(processes.Server):
     """A server that the gateway forwards requests to.
 

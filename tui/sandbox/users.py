@@ -64,7 +64,7 @@ TIMES = (
 )
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class User:
     """One user and its identities, within one transaction.
 
