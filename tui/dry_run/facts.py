@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 import time
 from dataclasses import dataclass, field, replace
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tui.guard.target import Target
-    from tui.project import Page, Project, RetryPolicy
+    from tui.project import Page, Project
     from tui.settings import Settings
     from tui.verify.dataset import Samples
     from tui.verify.events import Fill
@@ -264,7 +263,6 @@ def refused(said: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 async def ask_declaration(
     project: Project,
-    policy: RetryPolicy | None = None,
     dataset: Dataset | None = None,
     known: Mapping[str, Any] | None = None,
 ) -> Declaration:
@@ -274,7 +272,6 @@ async def ask_declaration(
 
     Args:
         project: Where to ask.
-        policy: Retry policy; None for the project's.
         dataset: A run whose rows it is shown as well.
         known: The document as it was last told.
 
@@ -283,13 +280,13 @@ async def ask_declaration(
     """
     try:
         if dataset is None:
-            reply, _ = await project.call_read_only(PREFLIGHT, policy=policy)
+            reply, _ = await project.call_read_only(PREFLIGHT)
         else:
             reply, dataset, _ = await ask_about(project, dataset, known or {})
     except Missing as error:
         if error.code != _NO_SUCH_FUNCTION:
             raise
-        said = await _ask_environment(project, policy)
+        said = await _ask_environment(project)
         if dataset is None:
             return said
         return replace(said, dataset=await _fit_to_description(project, dataset))
@@ -330,9 +327,9 @@ async def _fit_to_description(project: Project, dataset: Dataset) -> Dataset | N
     return dataset.fitted(replace(plan, has_id=True, lacking=()))
 
 
-async def _ask_environment(project: Project, policy: RetryPolicy | None) -> Declaration:
+async def _ask_environment(project: Project) -> Declaration:
     try:
-        return Declaration(await project.declared_environment(policy))
+        return Declaration(await project.declared_environment())
     except Missing as error:
         if error.code != _NO_SUCH_FUNCTION:
             raise
@@ -657,16 +654,16 @@ def _plain(spelt: str) -> str:
 def _impatient(project: Project) -> Project:
     """The same connection, repeating a failed request sooner."""
     policy = project.policy
-    hurried = copy.copy(project)
-    hurried.policy = replace(
-        policy,
-        # All is asked at once: where requests are counted, most are refused at first.
-        busy_attempts=2 * policy.attempts,
-        base_s=min(policy.base_s, 0.25),
-        cap_s=min(policy.cap_s, 0.75),
-        patience_s=_LONGEST_WAIT_S,
+    return project.under(
+        replace(
+            policy,
+            # All is asked at once: where requests are counted, most are refused at first.
+            busy_attempts=2 * policy.attempts,
+            base_s=min(policy.base_s, 0.25),
+            cap_s=min(policy.cap_s, 0.75),
+            patience_s=_LONGEST_WAIT_S,
+        )
     )
-    return hurried
 
 
 def may_be_service(key: KeyFacts) -> bool:

@@ -3,13 +3,18 @@
 from tui.project.client import (
     APPLY_PREFLIGHT,
     ENVIRONMENT,
+    IDS_PER_REQUEST,
     PAGE,
     PREFLIGHT,
     READER,
     REFRESH,
     VIEW,
+    Filter,
     Page,
     Project,
+    any_of,
+    one_of,
+    outside,
 )
 from tui.project.errors import (
     GATEWAY_TIMEOUT,
@@ -21,7 +26,6 @@ from tui.project.errors import (
     TimedOut,
     Truncated,
 )
-from tui.project.query import IDS_PER_REQUEST, Filter, any_of, one_of, outside
 from tui.project.retry import RetryNotice, RetryPolicy
 from tui.project.writer import NewUser, Refresh, Writer
 

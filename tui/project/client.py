@@ -6,27 +6,40 @@ without an error), in a total order, until as many rows have arrived as the serv
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import functools
 import itertools
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from tui.project.errors import PASSING_STATUS, Garbled, ProjectUnreachable, Truncated, refusal
+from tui.project.errors import (
+    PASSING_STATUS,
+    UNEXPECTED_FAILURE,
+    Garbled,
+    KeyRefused,
+    ProjectError,
+    ProjectUnreachable,
+    Truncated,
+    refusal,
+)
 from tui.project.http import clean_data, http_client, proxy_for, read_reply
-from tui.project.query import Filter, filtered
-from tui.project.retry import Lane, RetryNotice, RetryPolicy, each, send
+from tui.project.retry import Lane, RetryNotice, RetryPolicy, each, try_once
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-    from types import TracebackType, UnionType
+    from types import UnionType
 
     import httpx
-    from postgrest import AsyncPostgrestClient
+    from postgrest.base_request_builder import BaseFilterRequestBuilder, BaseSelectRequestBuilder
     from supabase_auth import AsyncGoTrueAdminAPI
 
     from tui.redact import Secret
 
 T = TypeVar("T")
+F = TypeVar("F", bound="BaseFilterRequestBuilder[Any]")
+S = TypeVar("S", bound="BaseSelectRequestBuilder[Any]")
 
 # The heatmap's objects, as `sql/` creates them.
 VIEW: Final = "analytics_heatmap_agg"
@@ -43,6 +56,46 @@ _LISTING: Final = "listing users"
 # Creations and deletions of users that the auth server works on at once, however many are on the
 # way: it shares its cores with learners who sign in.
 _USERS_AT_SERVER: Final = 2
+# With a condition beside them, so many UUIDs make a URL of under 3.5 KB. PostgREST repeats the URL
+# in its reply, and an nginx with its defaults refuses a reply with over 4 KB of headers.
+IDS_PER_REQUEST: Final = 80
+_ANY: Final = "or"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition of a request: column, PostgREST operator, value."""
+
+    column: str
+    operator: str
+    value: str
+
+
+def outside(column: str, low: object, high: object) -> Filter:
+    """Rows whose column is below `low` or above `high`."""
+    return any_of(f"{column}.lt.{low}", f"{column}.gt.{high}")
+
+
+def any_of(*conditions: str) -> Filter:
+    """Rows for which one of some conditions holds, each as PostgREST writes it."""
+    return Filter("", _ANY, ",".join(conditions))
+
+
+def one_of(column: str, values: Sequence[object]) -> Filter:
+    """Rows whose column is one of at most `IDS_PER_REQUEST` values."""
+    if not 0 < len(values) <= IDS_PER_REQUEST:
+        raise ValueError(f"{len(values)} values do not make one request")
+    return Filter(column, "in", f"({','.join(map(str, values))})")
+
+
+def filtered(query: F, filters: Sequence[Filter]) -> F:
+    """The query with the filters added; all of them must hold."""
+    for condition in filters:
+        if condition.operator == _ANY:
+            query = query.or_(condition.value)
+        else:
+            query = query.filter(condition.column, condition.operator, condition.value)
+    return query
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +104,6 @@ class Page:
 
     rows: list[dict[str, Any]]
     total: int | None
-
-
-def _ignore(_: RetryNotice) -> None:
-    return None
 
 
 class Project:
@@ -71,7 +120,7 @@ class Project:
         *,
         concurrency: int = 8,
         policy: RetryPolicy | None = None,
-        on_retry: Callable[[RetryNotice], None] = _ignore,
+        on_retry: Callable[[RetryNotice], None] = lambda _: None,
     ) -> None:
         self.url = url.rstrip("/")
         self.key = key
@@ -99,7 +148,7 @@ class Project:
         from postgrest import AsyncPostgrestClient, CountMethod
 
         self._exact = CountMethod.exact
-        self._rest = AsyncPostgrestClient(
+        self.rest = AsyncPostgrestClient(
             f"{self.url}/rest/v1",
             headers=_key_headers(key),
             http_client=self._http,
@@ -109,12 +158,7 @@ class Project:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -122,10 +166,11 @@ class Project:
         await self._http.aclose()
         await self._auth_http.aclose()
 
-    @property
-    def rest(self) -> AsyncPostgrestClient:
-        """The client for tables and functions, for this package alone."""
-        return self._rest
+    def under(self, policy: RetryPolicy) -> Self:
+        """The same connection under another retry policy."""
+        other = copy.copy(self)
+        other.policy = policy
+        return other
 
     @functools.cached_property
     def admin(self) -> AsyncGoTrueAdminAPI:
@@ -140,25 +185,40 @@ class Project:
         """Load now, in a thread beside what waits, the part that making users needs."""
         self.admin  # noqa: B018 - it is kept
 
-    async def ask(
-        self,
-        what: str,
-        request: Callable[[], Awaitable[T]],
-        *,
-        auth: bool = False,
-        policy: RetryPolicy | None = None,
-    ) -> T:
-        """Send one request with retry and error translation. For this package alone.
+    async def ask(self, what: str, request: Callable[[], Awaitable[T]], *, auth: bool = False) -> T:
+        """Send a request, again after a fault that may pass; translate what fails.
 
-        Never called by a `request`: there is one budget of tries, and none within it.
+        For this package alone. Never called by a `request`: there is one budget of tries, and none
+        within it. `what` is a gerund phrase; `request` builds the request afresh and must be safe
+        to repeat.
+
+        Raises:
+            ProjectError: The request failed for good.
         """
-        return await send(
-            what,
-            request,
-            lane=self._auth_lane if auth else self._lane,
-            policy=policy or self.policy,
-            on_retry=self.on_retry,
-        )
+        lane = self._auth_lane if auth else self._lane
+        number = unexpected = 0
+        while True:
+            number += 1
+            async with lane:
+                sent_at = time.monotonic()
+                try:
+                    result = await try_once(what, request, self.policy.deadline_s)
+                except ProjectError as error:
+                    unexpected += error.code == UNEXPECTED_FAILURE
+                    tries = self.policy.tries(error, unexpected, key_accepted=lane.key_accepted)
+                    if error.transient:
+                        lane.failed(sent_at)
+                    if not isinstance(error, KeyRefused | ProjectUnreachable):
+                        lane.key_accepted = True
+                    if number >= tries:
+                        raise
+                    failure = error
+                else:
+                    lane.succeeded(time.monotonic() - sent_at)
+                    return result
+            wait_s = self.policy.wait_s(number, failure)
+            self.on_retry(RetryNotice(what, number + 1, tries, wait_s, failure.reason))
+            await asyncio.sleep(wait_s)
 
     async def get(self, path: str, *, key: Secret | None = None) -> httpx.Response:
         """GET a path and return the project's reply, be it a refusal.
@@ -167,11 +227,10 @@ class Project:
         gateway's page is no reply of the project: it is raised, once it was asked again where that
         may help. `key` is sent in place of the project's own.
         """
-        headers = _key_headers(key or self.key)
         what = f"asking {path.partition('?')[0]}"
 
         async def request() -> httpx.Response:
-            response = await self._http.get(self.url + path, headers=headers)
+            response = await self._http.get(self.url + path, headers=_key_headers(key or self.key))
             if not response.is_success:
                 reply = read_reply(response)
                 if not reply.from_project or reply.status in PASSING_STATUS:
@@ -186,12 +245,10 @@ class Project:
         return document
 
     async def _get_json(
-        self, path: str, what: str, kind: type | UnionType, policy: RetryPolicy | None = None
+        self, path: str, what: str, kind: type | UnionType
     ) -> tuple[Any, httpx.Headers]:
-        headers = _key_headers(self.key)
-
         async def request() -> tuple[Any, httpx.Headers]:
-            response = await self._http.get(self.url + path, headers=headers)
+            response = await self._http.get(self.url + path, headers=_key_headers(self.key))
             if not response.is_success:
                 raise refusal(what, read_reply(response))
             document = response.json()
@@ -199,7 +256,7 @@ class Project:
                 raise Garbled("other JSON was expected")
             return clean_data(document), response.headers
 
-        return await self.ask(what, request, policy=policy)
+        return await self.ask(what, request)
 
     async def openapi(self) -> dict[str, Any]:
         """The OpenAPI 2.0 document that PostgREST makes of the exposed schema."""
@@ -219,11 +276,8 @@ class Project:
         """One page of a table or view."""
 
         async def request() -> Page:
-            query = self._rest.from_(table).select(*columns, count=self._exact if count else None)
-            query = filtered(query, filters)
-            for column in order:
-                query = query.order(column)
-            result = await query.range(offset, offset + limit - 1).execute()
+            query = self.rest.from_(table).select(*columns, count=self._exact if count else None)
+            result = await _part(filtered(query, filters), order, offset, limit).execute()
             return Page(_dicts(result.data), counted(result.count) if count else None)
 
         return await self.ask(f"reading {table}", request)
@@ -277,7 +331,7 @@ class Project:
 
         async def request() -> int:
             # Not HEAD: the reply to a refusal would have no body, and so no code.
-            query = self._rest.from_(table).select(*columns, count=self._exact)
+            query = self.rest.from_(table).select(*columns, count=self._exact)
             return counted((await filtered(query, filters).limit(0).execute()).count)
 
         return await self.ask(f"counting {table}", request)
@@ -292,7 +346,6 @@ class Project:
         offset: int = 0,
         limit: int | None = None,
         count: bool = False,
-        policy: RetryPolicy | None = None,
     ) -> tuple[Any, int | None]:
         """Call a function by GET, which PostgREST runs in a read-only transaction.
 
@@ -300,27 +353,22 @@ class Project:
         """
 
         async def request() -> tuple[Any, int | None]:
-            query = self._rest.rpc(
+            query = self.rest.rpc(
                 function, parameters or {}, count=self._exact if count else None, get=True
             )
-            query = filtered(query, filters)
-            for column in order:
-                query = query.order(column)
-            if limit is not None:
-                query = query.range(offset, offset + limit - 1)
-            result = await query.execute()
+            result = await _part(filtered(query, filters), order, offset, limit).execute()
             if isinstance(result.data, str):
                 # postgrest-py hands on as text what it cannot read; no function of ours gives text.
                 raise Garbled("the reply is not the JSON it says it is")
-            return clean_data(result.data), getattr(result, "count", None)
+            return clean_data(result.data), result.count
 
-        return await self.ask(f"calling {function}", request, policy=policy)
+        return await self.ask(f"calling {function}", request)
 
-    async def declared_environment(self, policy: RetryPolicy | None = None) -> str | None:
+    async def declared_environment(self) -> str | None:
         """What the database says it is, by the function that says only this."""
         # postgrest-py hands on as text what it cannot read, which here could be taken for a word.
         path, what = f"/rest/v1/rpc/{ENVIRONMENT}", f"calling {ENVIRONMENT}"
-        word: str | None = (await self._get_json(path, what, str | None, policy))[0]
+        word: str | None = (await self._get_json(path, what, str | None))[0]
         return word
 
     async def users_matching(self, fragment: str) -> AsyncIterator[list[dict[str, Any]]]:
@@ -369,6 +417,13 @@ def _key_headers(key: Secret) -> dict[str, str]:
     """Headers as supabase-py sends them; the gateway makes a token of the key."""
     bearer = f"Bearer {key.reveal()}"
     return {"apikey": key.reveal(), "Authorization": bearer, "Accept-Profile": "public"}
+
+
+def _part(query: S, order: Sequence[str], offset: int, limit: int | None) -> S:
+    """The query for a part of its rows in an order; for all of them without a limit."""
+    for column in order:
+        query = query.order(column)
+    return query if limit is None else query.range(offset, offset + limit - 1)
 
 
 def counted(count: int | None) -> int:

@@ -16,7 +16,6 @@ from tui.project.errors import (
     Garbled,
     KeyRefused,
     ProjectError,
-    ProjectUnreachable,
     cut_short,
     translate,
 )
@@ -64,10 +63,30 @@ class RetryPolicy:
     in_doubt_s: float = 10.0
     once: frozenset[int] = frozenset()
 
-    def wait_s(self, attempt: int, asked_s: float | None) -> float:
+    def tries(self, error: ProjectError, unexpected: int, *, key_accepted: bool) -> int:
+        """How often a request is sent in all that met this error.
+
+        Args:
+            unexpected: How often it has met `UNEXPECTED_FAILURE`.
+            key_accepted: Whether the service has taken the key before.
+        """
+        if isinstance(error, KeyRefused):
+            # Clocks that differ and keys that are rotated refuse now and then an accepted key.
+            return self.attempts if key_accepted and "expired" not in error.message else 1
+        # A gateway's reply bears no code of the database's or of PostgREST's.
+        gave_up = error.code is None and error.status in self.once
+        too_long = (error.retry_after_s or 0.0) > self.patience_s
+        if not error.transient or gave_up or too_long or unexpected >= _UNEXPECTED_TRIES:
+            return 1
+        if error.status in _BUSY and self.busy_attempts is not None:
+            return self.busy_attempts
+        return self.attempts
+
+    def wait_s(self, attempt: int, error: ProjectError) -> float:
         """Seconds to wait after failed attempt 1, 2, ...; half of it is chance."""
+        attempt = _UNEXPECTED_WAIT if error.code == UNEXPECTED_FAILURE else attempt
         bound = min(self.cap_s, self.base_s * 2 ** (attempt - 1))
-        asked = min(asked_s or 0.0, _LONGEST_ASKED_S)
+        asked = min(error.retry_after_s or 0.0, _LONGEST_ASKED_S)
         return max(random.uniform(bound / 2, bound), asked)  # noqa: S311 - jitter only
 
 
@@ -174,83 +193,25 @@ class Lane:
         self._allowed = number
 
 
-async def send(
-    what: str,
-    request: Callable[[], Awaitable[T]],
-    *,
-    lane: Lane,
-    policy: RetryPolicy,
-    on_retry: Callable[[RetryNotice], None],
-) -> T:
-    """Send a request, again after a fault that may pass; translate what fails.
+async def try_once(what: str, request: Callable[[], Awaitable[T]], deadline_s: float) -> T:
+    """Send a request; what fails becomes a `ProjectError` that speaks of `what`."""
+    # The libraries are loaded where they are needed.
+    from postgrest import APIError
+    from supabase_auth.errors import AuthError
 
-    `what` is a gerund phrase; `request` builds the request afresh and must be safe to repeat.
-
-    Raises:
-        ProjectError: The request failed for good.
-    """
-    number = unexpected = 0
-    while True:
-        number += 1
-        async with lane:
-            sent_at = time.monotonic()
-            try:
-                result = await _once(what, request, policy)
-            except ProjectError as error:
-                unexpected += error.code == UNEXPECTED_FAILURE
-                tries = 1 if unexpected >= _UNEXPECTED_TRIES else _tries(error, lane, policy)
-                if error.transient:
-                    lane.failed(sent_at)
-                if not isinstance(error, KeyRefused | ProjectUnreachable):
-                    lane.key_accepted = True
-                if number >= tries:
-                    raise
-                failure = error
-            else:
-                lane.succeeded(time.monotonic() - sent_at)
-                return result
-        wait = _UNEXPECTED_WAIT if failure.code == UNEXPECTED_FAILURE else number
-        wait_s = policy.wait_s(wait, failure.retry_after_s)
-        on_retry(RetryNotice(what, number + 1, tries, wait_s, failure.reason))
-        await asyncio.sleep(wait_s)
-
-
-def _tries(error: ProjectError, lane: Lane, policy: RetryPolicy) -> int:
-    """How often a request is sent in all that met this error."""
-    if isinstance(error, KeyRefused):
-        # Clocks that differ and keys that are rotated refuse now and then a key that was accepted.
-        return policy.attempts if lane.key_accepted and "expired" not in error.message else 1
-    # A gateway's reply bears no code of the database's or of PostgREST's.
-    gave_up = error.code is None and error.status in policy.once
-    if not error.transient or gave_up or (error.retry_after_s or 0.0) > policy.patience_s:
-        return 1
-    if error.status in _BUSY and policy.busy_attempts is not None:
-        return policy.busy_attempts
-    return policy.attempts
-
-
-async def _once(what: str, request: Callable[[], Awaitable[T]], policy: RetryPolicy) -> T:
     forget_reply()
     try:
-        async with asyncio.timeout(policy.deadline_s):
+        async with asyncio.timeout(deadline_s):
             return await request()
     except ProjectError:
         raise
-    except _failures() as error:
+    except (httpx.HTTPError, httpx.InvalidURL, APIError, AuthError, TimeoutError) as error:
         raise translate(error, what, last_reply()) from error
     except (ValueError, RecursionError) as error:
         if last_reply() is None or _is_ours(error):
             raise
         # A reply that is not JSON, or not the JSON that the library's model expects.
         raise cut_short(what) from error
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """What the libraries raise; they are loaded where they are needed."""
-    from postgrest import APIError
-    from supabase_auth.errors import AuthError
-
-    return httpx.HTTPError, httpx.InvalidURL, APIError, AuthError, TimeoutError
 
 
 def _is_ours(error: ValueError | RecursionError) -> bool:
@@ -275,22 +236,20 @@ async def each(
     failure nothing new is begun, but requests in flight are awaited: the server may commit them
     anyhow, and whoever cleans up must not race them. The first failure is raised.
     """
-    draw = _drawing(items)
+    source = items if isinstance(items, AsyncIterator) else _drawn(items)
+    turn = asyncio.Lock()
     failures: list[Exception] = []
 
     async def worker() -> None:
-        while not failures:
-            try:
-                item = await draw()
-            except StopAsyncIteration:
-                return
-            except Exception as error:  # noqa: BLE001 - raised below
-                failures.append(error)
-                return
-            try:
+        try:
+            while not failures:
+                async with turn:
+                    item = await anext(source)
                 await work(item)
-            except Exception as error:  # noqa: BLE001 - raised below
-                failures.append(error)
+        except StopAsyncIteration:
+            return
+        except Exception as error:  # noqa: BLE001 - raised below
+            failures.append(error)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(at_once):
@@ -299,18 +258,6 @@ async def each(
         raise failures[0]
 
 
-def _drawing(items: Iterable[T] | AsyncIterator[T]) -> Callable[[], Awaitable[T]]:
-    """A way for several workers to draw from one source."""
-    turn = asyncio.Lock()
-    source = items if isinstance(items, AsyncIterator) else None
-    plain = iter(()) if isinstance(items, AsyncIterator) else iter(items)
-
-    async def draw() -> T:
-        async with turn:
-            if source is not None:
-                return await anext(source)
-            for item in plain:
-                return item
-            raise StopAsyncIteration
-
-    return draw
+async def _drawn(items: Iterable[T]) -> AsyncIterator[T]:
+    for item in items:
+        yield item

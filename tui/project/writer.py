@@ -17,18 +17,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpx
 
-from tui.project.client import REFRESH, counted
+from tui.project.client import REFRESH, counted, filtered
 from tui.project.errors import GATEWAY_TIMEOUT, UNEXPECTED_FAILURE, Missing, ProjectError
 from tui.project.http import clean_data, last_reply
-from tui.project.query import filtered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from tui.guard.break_glass import WritePermission
     from tui.guard.target import Target
-    from tui.project.client import Project
-    from tui.project.query import Filter
+    from tui.project.client import Filter, Project
     from tui.project.retry import RetryPolicy
 
 T = TypeVar("T")
@@ -134,8 +132,9 @@ class Writer:
         refused = self._refused.setdefault(what, [])
         if len(refused) >= _SAME_REFUSALS and what not in self._worked:
             raise refused[0]
+        project = self._project.under(policy) if policy else self._project
         try:
-            result = await self._project.ask(what, request, auth=auth, policy=policy)
+            result = await project.ask(what, request, auth=auth)
         except ProjectError as error:
             if error.code == UNEXPECTED_FAILURE:
                 refused.append(error)

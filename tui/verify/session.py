@@ -155,14 +155,14 @@ class Session:
         then says what is wrong.
         """
         with contextlib.suppress(ProjectError):
-            await self._ask_database(RetryPolicy(attempts=2))
+            await self._ask_database(self._project.under(RetryPolicy(attempts=2)))
         self._heed_replies()
 
     async def _ask_database(
-        self, policy: RetryPolicy | None = None, dataset: Dataset | None = None
+        self, project: Project, dataset: Dataset | None = None
     ) -> Dataset | None:
         """Ask the database what it is, and with a run's rows whether it takes them."""
-        said = await ask_declaration(self._project, policy, dataset, self.preflight)
+        said = await ask_declaration(project, dataset, self.preflight)
         self.preflight = said.document
         self.target = declared_by_database(
             self.target, said.word, could_be_asked=said.could_be_asked
@@ -464,7 +464,7 @@ class Session:
         What was true when the operator was shown the banner need not be true any more.
         """
         versions, self._fitted = await asyncio.gather(
-            self._versions(run.result), self._ask_database(dataset=dataset)
+            self._versions(run.result), self._ask_database(self._project, dataset)
         )
         fills, known = fills_of(self._fitted), run.result.described
         if known is not None and known.fills == fills:
