@@ -43,10 +43,10 @@ def test_a_proxy_is_taken_from_the_surroundings(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, url: str | None
 ) -> None:
     monkeypatch.setenv(name, value)
-    proxy = proxy_for(HOSTED).proxy
+    proxy, _ = proxy_for(HOSTED)
     assert (str(proxy.url) if proxy else None) == url
     # All of a plain request would be seen by it, the key included.
-    assert proxy_for("http://127.0.0.1:54321").proxy is None
+    assert proxy_for("http://127.0.0.1:54321") == (None, ())
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY"])
@@ -89,10 +89,10 @@ def test_no_proxy_is_read_entry_by_entry(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", entries)
-    way = proxy_for(url)
-    assert (way.proxy is None) == bypassed
-    assert len(way.remarks) == unread
-    assert all("NO_PROXY cannot be read" in remark for remark in way.remarks)
+    proxy, remarks = proxy_for(url)
+    assert (proxy is None) == bypassed
+    assert len(remarks) == unread
+    assert all("NO_PROXY cannot be read" in remark for remark in remarks)
 
 
 async def test_the_way_through_a_socks_proxy_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:

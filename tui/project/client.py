@@ -51,7 +51,6 @@ ENVIRONMENT: Final = "analytics_heatmap_environment"
 
 # Asking for more than the server's max-rows is harmless; asking for this much keeps a page small.
 PAGE: Final = 1_000
-_USERS_PER_PAGE: Final = 1_000
 _LISTING: Final = "listing users"
 # Creations and deletions of users that the auth server works on at once, however many are on the
 # way: it shares its cores with learners who sign in.
@@ -131,12 +130,11 @@ class Project:
         # service gets many small ones. All probes are sent at once; what writes needs fewer.
         self._lane = Lane(connections := max(concurrency + 4, 2 * concurrency))
         self._auth_lane = Lane(self.small_requests, at_server=_USERS_AT_SERVER, beside=self._lane)
-        way = proxy_for(self.url)
-        self.remarks = way.remarks
+        proxy, self.remarks = proxy_for(self.url)
         self.named_by_replies = set[str]()
         self._http, self._auth_http = (
             http_client(
-                self.url, connections=most, kept=kept, proxy=way.proxy, named=self.named_by_replies
+                self.url, connections=most, kept=kept, proxy=proxy, named=self.named_by_replies
             )
             for most, kept in (
                 (connections, concurrency + 2),
@@ -380,7 +378,7 @@ class Project:
         seen = 0
         before: list[Any] = []
         for number in itertools.count(1):
-            query = f"page={number}&per_page={_USERS_PER_PAGE}&filter={fragment}"
+            query = f"page={number}&per_page={PAGE}&filter={fragment}"
             reply, headers = await self._get_json(f"/auth/v1/admin/users?{query}", _LISTING, dict)
             users = reply.get("users")
             if not isinstance(users, list):

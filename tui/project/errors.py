@@ -11,6 +11,8 @@ from tui.errors import ExitCode, OperatorError
 from tui.project.http import NotTheProject, clean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tui.project.http import Reply
 
 # A gateway's words for what may have passed at the next try; 52x and 530 are Cloudflare's.
@@ -24,22 +26,9 @@ _CONTENDED: Final = frozenset({"40P01", "40001"})
 # The auth server's word for any trouble with its database: a restart, but mostly a trigger or a
 # foreign key that will refuse for ever.
 UNEXPECTED_FAILURE: Final = "unexpected_failure"
-_DENIED: Final = frozenset({"42501", "not_admin"})
-_MISSING: Final = frozenset(
-    {"42P01", "42883", "PGRST106", "PGRST202", "PGRST205", "user_not_found"}
-)
-_TIMED_OUT: Final = frozenset({"57014", "55P03", "25P03"})
-_KEY_REFUSED: Final = frozenset(
-    {"PGRST300", "PGRST301", "PGRST302", "PGRST303", "bad_jwt", "no_authorization"}
-)
-_TOO_LARGE: Final = {
-    413: (
-        "so large a body",
-        "let the gateway take bodies of 2 MB (nginx: client_max_body_size 2m)",
-    ),
-    414: ("so long a URL", "let the gateway take URLs of 4 KB"),
-    431: ("so long a URL", "let the gateway take URLs of 4 KB"),
-}
+_LARGE_BODY: Final = "let the gateway take bodies of 2 MB (nginx: client_max_body_size 2m)"
+_LONG_URL: Final = ("so long a URL", "let the gateway take URLs of 4 KB")
+_TOO_LARGE: Final = {413: ("so large a body", _LARGE_BODY), 414: _LONG_URL, 431: _LONG_URL}
 # What a gateway's page means, by its status alone.
 _PAGES: Final = {
     401: ("a gateway or proxy asks for credentials of its own", "look at what stands between"),
@@ -125,6 +114,18 @@ class Garbled(ValueError):
     """A reply is not what it should be; never leaves this package."""
 
 
+_KINDS: Final[Mapping[str | None, type[ProjectError]]] = {
+    **dict.fromkeys(("42501", "not_admin"), Denied),
+    **dict.fromkeys(
+        ("42P01", "42883", "PGRST106", "PGRST202", "PGRST205", "user_not_found"), Missing
+    ),
+    **dict.fromkeys(("57014", "55P03", "25P03"), TimedOut),
+    **dict.fromkeys(
+        ("PGRST300", "PGRST301", "PGRST302", "PGRST303", "bad_jwt", "no_authorization"), KeyRefused
+    ),
+}
+
+
 def translate(error: Exception, what: str, reply: Reply | None) -> ProjectError:
     """Turn what httpx, postgrest or supabase_auth raised into one of our types.
 
@@ -161,16 +162,13 @@ def refusal(what: str, reply: Reply) -> ProjectError:
     if status in PASSING_STATUS or code in _DATABASE_UNREACHABLE:
         return _passing(what, reply)
     message = f"{what}: {reply.said}" + (f" ({code})" if code else f" (HTTP {status})")
-    kind: type[ProjectError] = ProjectError
+    kind = _KINDS.get(code, Missing if status == 404 else ProjectError)
     hint = None
-    if code in _KEY_REFUSED or (status == 401 and code not in _DENIED):
-        kind, hint = KeyRefused, _key_hint(reply)
-    elif code in _DENIED:
-        kind = Denied
-    elif code in _MISSING or status == 404:
-        kind = Missing
-    elif code in _TIMED_OUT:
-        kind = TimedOut
+    if kind is KeyRefused or (status == 401 and kind is not Denied):
+        kind, hint = KeyRefused, "copy the service-role (secret) key of this very project anew"
+        if "legacy" in reply.said.lower():
+            hint = "use the project's new secret key (sb_secret_...) and publishable key"
+    elif kind is TimedOut:
         hint = "raise the function's statement_timeout, or try when the database is less busy"
     elif code == UNEXPECTED_FAILURE:
         hint = (
@@ -183,12 +181,6 @@ def refusal(what: str, reply: Reply) -> ProjectError:
     error = kind(message, hint=hint, code=code, status=status, transient=transient)
     error.details = reply.details
     return error
-
-
-def _key_hint(reply: Reply) -> str:
-    if "legacy" in reply.said.lower():
-        return "use the project's new secret key (sb_secret_...) and publishable key"
-    return "copy the service-role (secret) key of this very project anew"
 
 
 def _passing(what: str, reply: Reply) -> ProjectUnreachable:

@@ -12,7 +12,7 @@ import ipaddress
 import os
 import re
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +20,7 @@ import httpx
 
 from tui import __version__
 from tui.errors import ConfigurationError
-from tui.guard.hosts import is_ref
+from tui.guard.hosts import is_address, is_ref
 from tui.redact import redact, redact_known
 
 if TYPE_CHECKING:
@@ -122,39 +122,35 @@ def read_reply(response: httpx.Response) -> Reply:
         body = response.json()
     except ValueError:
         body = None
-    wait_s = _retry_after_s(response.headers)
+    reply = Reply(
+        response.status_code,
+        from_project=False,
+        retry_after_s=_retry_after_s(response.headers),
+        location=_origin(response.headers.get("Location", "")),
+    )
     if not isinstance(body, dict):
         title = _TITLE.search(response.text) if "html" in kind else None
         said = title[1] if title else response.reason_phrase
         if "plain HTTP request was sent to HTTPS port" in response.text:
             said = "The plain HTTP request was sent to HTTPS port"
-        return Reply(
-            response.status_code,
-            from_project=False,
-            said=clean(said),
-            retry_after_s=wait_s,
-            location=_origin(response.headers.get("Location", "")),
-        )
-    code, said = _code_of(body), body.get("message") or body.get("msg") or ""
-    hint, details = body.get("hint"), body.get("details")
-    return Reply(
-        response.status_code,
+        return replace(reply, said=clean(said))
+    code = _words(body, "error_code") or _words(body, "code")
+    code = code if code and len(code) <= 60 and code.isprintable() else None
+    said = body.get("message") or body.get("msg") or response.reason_phrase or "no message"
+    hint, details = _words(body, "hint"), _words(body, "details")
+    return replace(
+        reply,
         from_project=_is_projects(response, body, code),
         code=code,
-        said=clean(said or response.reason_phrase or "no message"),
-        hint=clean(hint) if isinstance(hint, str) and hint else None,
-        retry_after_s=wait_s,
-        location=_origin(response.headers.get("Location", "")),
-        details=clean(details) if isinstance(details, str) and details else None,
+        said=clean(said),
+        hint=hint and clean(hint),
+        details=details and clean(details),
     )
 
 
-def _code_of(body: dict[str, Any]) -> str | None:
-    for name in ("error_code", "code"):
-        code = body.get(name)
-        if isinstance(code, str) and code:
-            return code if len(code) <= 60 and code.isprintable() else None
-    return None
+def _words(body: dict[str, Any], name: str) -> str | None:
+    value = body.get(name)
+    return value if isinstance(value, str) and value else None
 
 
 def _is_projects(response: httpx.Response, body: dict[str, Any], code: str | None) -> bool:
@@ -209,25 +205,15 @@ def _tls() -> ssl.SSLContext:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """The way to one URL, and what of NO_PROXY could not be read."""
-
-    proxy: httpx.Proxy | None
-    remarks: tuple[str, ...] = ()
-
-
-def proxy_for(url: str) -> Proxy:
-    """The proxy that the environment names for a URL.
+def proxy_for(url: str) -> tuple[httpx.Proxy | None, tuple[str, ...]]:
+    """The proxy that the environment names for a URL, and what of NO_PROXY is unreadable.
 
     None for http://: a proxy sees nothing of TLS, but all of a plain request, the key included.
     """
     target = httpx.URL(url)
-    if target.scheme != "https":
-        return Proxy(None)
     variable = next((each for each in ("HTTPS_PROXY", "ALL_PROXY") if _set(each)), None)
-    if variable is None:
-        return Proxy(None)
+    if target.scheme != "https" or variable is None:
+        return None, ()
     bypassed, remarks = False, list[str]()
     for place, entry in enumerate(filter(None, map(str.strip, _set("NO_PROXY").split(","))), 1):
         try:
@@ -235,14 +221,14 @@ def proxy_for(url: str) -> Proxy:
         except ValueError:
             remarks.append(f"entry {place} of NO_PROXY cannot be read and is left out")
     if bypassed:
-        return Proxy(None, tuple(remarks))
+        return None, tuple(remarks)
     value = _set(variable)
     try:
         proxy = httpx.Proxy(value if "://" in value else f"http://{value}")
         at = proxy.url
         is_host = at.host and "%" not in at.host and at.path in {"", "/"}
         if is_host and (at.port is None or 1 <= at.port <= 65_535):
-            return Proxy(proxy, tuple(remarks))
+            return proxy, tuple(remarks)
     except (ValueError, httpx.InvalidURL):
         # What it could not read may hold a password: keep it out of the chain.
         pass
@@ -270,17 +256,9 @@ def _bypasses(entry: str, target: httpx.URL) -> bool:
     name = match["host"].strip("[]")
     if ":" in name or "/" in name or name.replace(".", "").isdigit():
         network = ipaddress.ip_network(name, strict=False)
-        return _is_address(host) and ipaddress.ip_address(host) in network
+        return is_address(host) and ipaddress.ip_address(host) in network
     name = name.lstrip(".")
     return host == name or host.endswith(f".{name}")
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def http_client(
