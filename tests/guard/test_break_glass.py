@@ -74,7 +74,7 @@ def refusal(caught: pytest.ExceptionInfo[GuardRefused]) -> str:
 def test_the_gate_opens_at_once_where_nothing_is_at_stake(at: Target, allow_prod: bool) -> None:
     permission = authorize_write(at, allow_prod=allow_prod, now=NOW)
     permission.require(at)
-    assert (permission.target_identity, permission.url) == (at.identity, at.url)
+    assert permission.target is at
     assert permission.approval is None
 
 
@@ -178,7 +178,7 @@ def test_an_approval_remembers_what_was_typed() -> None:
     )
     assert obtained.justification == f"{REASON} [2J"
     assert obtained.ticket == "OPS-7"
-    assert obtained.target_identity == REF
+    assert obtained.target is PROD
     assert obtained.granted_at is NOW
 
 

@@ -11,12 +11,13 @@ import re
 import threading
 import time
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from tui.errors import GuardRefused
 from tui.redact import redact
+from tui.settings import UNATTENDED
 
 if TYPE_CHECKING:
     from tui.guard.target import Target
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 APPROVAL_MINUTES: Final = 15
 APPROVAL_LIFETIME: Final = timedelta(minutes=APPROVAL_MINUTES)
-UNATTENDED_VARIABLE: Final = "HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED"
 
 SHORTEST: Final = 20
 LONGEST: Final = 2000
@@ -75,35 +75,25 @@ class Intent(Protocol):
         """Whether it is on disk and has no outcome yet."""
 
 
+@dataclass(slots=True, eq=False)
 class Approval:
     """The approval of one run on one production target. Made by `grant` alone."""
 
-    __slots__ = (
-        "_lock",
-        "_used",
-        "granted_at",
-        "justification",
-        "target_identity",
-        "ticket",
-        "url",
-    )
+    mint: InitVar[object]
+    target: Final[Target]
+    justification: Final[str]
+    ticket: Final[str | None]
+    granted_at: Final[Moment]
+    _used: bool = field(default=False, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def __init__(
-        self, mint: object, target: Target, justification: str, ticket: str | None, now: Moment
-    ) -> None:
+    def __post_init__(self, mint: object) -> None:
         _only_here(mint)
-        self.target_identity: Final[str] = target.identity
-        self.url: Final[str] = target.url
-        self.justification: Final[str] = justification
-        self.ticket: Final[str | None] = ticket
-        self.granted_at: Final[Moment] = now
-        self._used = False
-        self._lock = threading.Lock()
 
     def problem(self, target: Target, now: Moment) -> str | None:
         """Why a run on `target` is not approved, in words."""
-        if (target.identity, target.url) != (self.target_identity, self.url):
-            return f"the approval is for {self.target_identity} at {self.url}"
+        if _place(target) != _place(self.target):
+            return f"the approval is for {_place(self.target)}"
         if self._used:
             return "the approval was for one run, and that run was started"
         if now.since(self.granted_at) >= APPROVAL_LIFETIME:
@@ -126,6 +116,7 @@ class Approval:
             self._used = True
 
 
+@dataclass(slots=True, eq=False)
 class WritePermission:
     """The right to write to one target during one run.
 
@@ -134,14 +125,13 @@ class WritePermission:
     of a `with` block.
     """
 
-    __slots__ = ("_open", "approval", "target_identity", "url")
+    mint: InitVar[object]
+    target: Final[Target]
+    approval: Final[Approval | None]
+    _open: bool = field(default=True, init=False)
 
-    def __init__(self, mint: object, target: Target, approval: Approval | None) -> None:
+    def __post_init__(self, mint: object) -> None:
         _only_here(mint)
-        self.target_identity: Final[str] = target.identity
-        self.url: Final[str] = target.url
-        self.approval: Final[Approval | None] = approval
-        self._open = True
 
     def require(self, target: Target) -> None:
         """Check that this permission is for `target` and still open.
@@ -149,10 +139,10 @@ class WritePermission:
         Raises:
             GuardRefused: It is for another target, or its run is over.
         """
-        if (target.identity, target.url) != (self.target_identity, self.url):
+        if _place(target) != _place(self.target):
             raise GuardRefused(
-                f"writing to {target.identity} at {target.url} is refused: "
-                f"the run was permitted on {self.target_identity} at {self.url}",
+                f"writing to {_place(target)} is refused: "
+                f"the run was permitted on {_place(self.target)}",
                 hint="start the run again from the target it is meant for",
             )
         if target.is_production and self.approval is None:
@@ -252,11 +242,8 @@ def _counted(number: int, what: str) -> str:
 
 
 def confirm_unattended(target: Target, value: str | None) -> None:
-    """Check the variable that stands in for the terminal a pipeline lacks.
-
-    `value` is HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED.
-    """
-    hint = f"in a supervised pipeline set {UNATTENDED_VARIABLE}={target.identity}"
+    """Check the variable that stands in for the terminal a pipeline lacks."""
+    hint = f"in a supervised pipeline set {UNATTENDED}={target.identity}"
     if not value:
         raise GuardRefused(
             f"break-glass on {target.identity} is refused: there is no terminal to confirm at",
@@ -265,8 +252,7 @@ def confirm_unattended(target: Target, value: str | None) -> None:
     if value != target.identity:
         told = "says only yes" if value.strip().casefold() in _TRUTHY else "names something else"
         raise GuardRefused(
-            f"break-glass is refused: {UNATTENDED_VARIABLE} {told}, "
-            f"and the target is {target.identity}",
+            f"break-glass is refused: {UNATTENDED} {told}, and the target is {target.identity}",
             hint=f"it must name the project: {hint}",
         )
 
@@ -314,6 +300,10 @@ def _refused(target: Target, lacking: str) -> GuardRefused:
             f"true emergency: --allow-prod --confirm {target.identity} --justification TEXT"
         ),
     )
+
+
+def _place(target: Target) -> str:
+    return f"{target.identity} at {target.url}"
 
 
 def _only_here(mint: object) -> None:
