@@ -23,7 +23,13 @@ from tests.secrets_plugin import watch_for
 from tests.verify.conftest import contents
 from tui.cli.arguments import parser
 from tui.evidence.history import HistoryFile
-from tui.settings import PROD_HOSTS, UNATTENDED, load_settings
+from tui.settings import (
+    NON_PROD_HOSTS,
+    PROD_HOSTS,
+    PROJECT_VARIABLES,
+    UNATTENDED,
+    load_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -253,7 +259,7 @@ def variables() -> set[str]:
     """Every variable that the settings look up."""
     source = (ROOT / "tui" / "settings.py").read_text(encoding="utf-8")
     found = re.findall(r'(?:lookup\.[a-z]+|environ\.get)\(\s*"([A-Z_]+)"', source)
-    return {*found, PROD_HOSTS, UNATTENDED}
+    return {*found, *PROJECT_VARIABLES, PROD_HOSTS, NON_PROD_HOSTS, UNATTENDED}
 
 
 def test_each_variable_is_in_the_readme_and_in_the_example_and_no_other() -> None:

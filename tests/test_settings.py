@@ -17,8 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.errors import ConfigurationError, ExitCode
-from tui.guard.environments import environments
-from tui.guard.target import TargetKind, target_of
+from tui.guard.target import TargetKind, environments, target_of
 from tui.redact import Secret
 from tui.settings import MAX_RESPONSES, MAX_USERS, Volume, load_settings
 

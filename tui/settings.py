@@ -37,17 +37,21 @@ DEFAULT_QUESTIONS: Final = 200
 DEFAULT_BATCH: Final = 500
 DEFAULT_CONCURRENCY: Final = 8
 
-PROJECT_VARIABLES: Final = ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_ANON_KEY")
+URL: Final = "SUPABASE_URL"
+KEY: Final = "SUPABASE_SERVICE_ROLE_KEY"
+ANON_KEY: Final = "SUPABASE_ANON_KEY"
+PROJECT_VARIABLES: Final = (URL, KEY, ANON_KEY)
 """What says which project it is."""
 
 PROD_HOSTS: Final = "HEATMAP_VERIFY_PROD_HOSTS"
+NON_PROD_HOSTS: Final = "HEATMAP_VERIFY_NON_PROD_HOSTS"
 UNATTENDED: Final = "HEATMAP_VERIFY_ALLOW_PROD_UNATTENDED"
 _PREFIX: Final = "HEATMAP_"
 _KNOWN: Final = frozenset(
     {
         PROD_HOSTS,
+        NON_PROD_HOSTS,
         UNATTENDED,
-        "HEATMAP_VERIFY_NON_PROD_HOSTS",
         "HEATMAP_VERIFY_USERS",
         "HEATMAP_VERIFY_QUESTIONS",
         "HEATMAP_VERIFY_BATCH",
@@ -175,12 +179,12 @@ def load_settings(
     state_dir = _state_dir()
     log = lookup.path("HEATMAP_DEPLOYMENT_LOG")
     return Settings(
-        url=lookup.text("SUPABASE_URL"),
-        service_role_key=lookup.secret("SUPABASE_SERVICE_ROLE_KEY"),
-        anon_key=lookup.secret("SUPABASE_ANON_KEY"),
+        url=lookup.text(URL),
+        service_role_key=lookup.secret(KEY),
+        anon_key=lookup.secret(ANON_KEY),
         volume=_volume(lookup),
         prod_hosts=lookup.union(PROD_HOSTS),
-        non_prod_hosts=lookup.items("HEATMAP_VERIFY_NON_PROD_HOSTS"),
+        non_prod_hosts=_entries(lookup.text(NON_PROD_HOSTS)),
         state_dir=state_dir,
         deployment_log=log or state_dir / "deployment-log.jsonl",
         env_file=path,
@@ -359,9 +363,6 @@ class _Lookup:
             f"{name} ({self.sources[name]}) is {value[:200]!r}, which {why}",
             hint="give a path",
         )
-
-    def items(self, name: str) -> tuple[str, ...]:
-        return _entries(self.text(name))
 
     def union(self, name: str) -> tuple[str, ...]:
         """The entries of a list in every layer, and in every line of the file."""

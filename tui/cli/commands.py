@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from tui.cli.arguments import CYCLE, mode_of, refuse_idle, variables
 from tui.errors import ConfigurationError, ExitCode, SandboxError
-from tui.guard.environments import environments
-from tui.guard.target import check_declarations, target_of
+from tui.guard.target import check_declarations, environments, target_of
 from tui.redact import Secret
 from tui.settings import load_settings
 from tui.signals import listen

@@ -6,11 +6,12 @@ a configuration error, never "not production".
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from tui.errors import ConfigurationError
+from tui.errors import ConfigurationError, OperatorError
 from tui.guard.api_key import KeyFacts, read_key
 from tui.guard.hosts import (
     DEFAULT_PORTS,
@@ -26,19 +27,16 @@ from tui.guard.hosts import (
     replica_of,
 )
 from tui.redact import redact
+from tui.settings import ANON_KEY, KEY, NON_PROD_HOSTS, PROD_HOSTS, URL, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from tui.settings import Settings
 
 T = TypeVar("T")
 
-URL_VARIABLE: Final = "SUPABASE_URL"
-KEY_VARIABLE: Final = "SUPABASE_SERVICE_ROLE_KEY"
-ANON_VARIABLE: Final = "SUPABASE_ANON_KEY"
-PROD_VARIABLE: Final = "HEATMAP_VERIFY_PROD_HOSTS"
-NON_PROD_VARIABLE: Final = "HEATMAP_VERIFY_NON_PROD_HOSTS"
 
 # Words by which a database says that it is not production. Any other word counts as production.
 _HARMLESS: Final = frozenset(
@@ -47,6 +45,10 @@ _HARMLESS: Final = frozenset(
 _UNASKED: Final = "; the database has no function to ask what it is"
 # The spellings of this machine that are one. Others of 127.0.0.0/8 may be a tunnel's near end.
 _HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_ENVIRONMENT_FILE: Final = re.compile(r"\.env(\.[A-Za-z0-9_-]+)?")
+# Those that carry no project of their own.
+_PATTERNS: Final = frozenset({".env.example", ".env.sample", ".env.template", ".env.dist"})
 
 
 class TargetKind(StrEnum):
@@ -101,23 +103,47 @@ class Target:
         """Whether the guard refuses writes without break-glass."""
         return self.kind is TargetKind.PRODUCTION
 
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    host: str
-    port: int
-    key: KeyFacts
-
-    @property
-    def ref(self) -> str | None:
-        return project_ref(self.host) or self.key.ref
-
     @property
     def names(self) -> list[str]:
         """Every name that this project has, the most telling first."""
         issuer = self.key.issuer_host
         names = [self.ref, self.key.ref, self.host, issuer, project_ref(issuer or "")]
         return list(dict.fromkeys(name for name in names if name))
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An environment file; either its target, or why it cannot be classified."""
+
+    path: Path
+    target: Target | None
+    problem: str | None = None
+
+
+def environments(directory: Path, environ: Mapping[str, str]) -> list[Environment]:
+    """The environment files of a directory, `.env` first.
+
+    The process environment's declarations of production count for each.
+    """
+
+    def described(path: Path) -> Environment:
+        try:
+            settings = load_settings(environ=environ, directory=directory, env_file=path)
+            return Environment(path, target_of(settings))
+        except OperatorError as error:
+            return Environment(path, None, error.message)
+
+    try:
+        found = [
+            path
+            for path in directory.iterdir()
+            if _ENVIRONMENT_FILE.fullmatch(path.name)
+            and path.name not in _PATTERNS
+            and path.is_file()
+        ]
+    except OSError:
+        return []
+    return [described(path) for path in sorted(found, key=lambda path: path.name)]
 
 
 def target_of(settings: Settings, *, sandbox: bool = False) -> Target:
@@ -127,8 +153,8 @@ def target_of(settings: Settings, *, sandbox: bool = False) -> Target:
         ConfigurationError: As `classify`; or URL or key is not set, the anon key cannot be read,
             or URL and keys come from different layers and do not name each other.
     """
-    url = _required(URL_VARIABLE, settings.url, settings)
-    key = _required(KEY_VARIABLE, settings.service_role_key, settings)
+    url = _required(URL, settings.url, settings)
+    key = _required(KEY, settings.service_role_key, settings)
     target = classify(
         url,
         key.reveal(),
@@ -136,9 +162,9 @@ def target_of(settings: Settings, *, sandbox: bool = False) -> Target:
         non_prod_hosts=settings.non_prod_hosts,
         sandbox=sandbox,
     )
-    keys = {KEY_VARIABLE: target.key}
+    keys = {KEY: target.key}
     if settings.anon_key is not None:
-        keys[ANON_VARIABLE] = read_key(settings.anon_key.reveal(), ANON_VARIABLE)
+        keys[ANON_KEY] = read_key(settings.anon_key.reveal(), ANON_KEY)
     if not sandbox:
         for name, facts in keys.items():
             _check_layer(name, facts, target, settings)
@@ -156,11 +182,11 @@ def _required(name: str, value: T | None, settings: Settings) -> T:
 
 def _check_layer(name: str, key: KeyFacts, target: Target, settings: Settings) -> None:
     """Refuse a key from elsewhere than the URL that does not name its project."""
-    url_from, key_from = settings.sources.get(URL_VARIABLE), settings.sources.get(name)
+    url_from, key_from = settings.sources.get(URL), settings.sources.get(name)
     if url_from == key_from or (key.ref is not None and key.ref == project_ref(target.host)):
         return
     raise ConfigurationError(
-        f"{URL_VARIABLE} is from {_layer(url_from)}, but {name} is from {_layer(key_from)}, and "
+        f"{URL} is from {_layer(url_from)}, but {name} is from {_layer(key_from)}, and "
         "the key does not name the project of the URL",
         hint="set both in one place; a file named by --env-file counts alone",
     )
@@ -192,50 +218,51 @@ def classify(
             and the key belong to different projects, or http:// would leave this machine for
             anything but a private host declared not to be production.
     """
-    endpoint = parse_endpoint(url, URL_VARIABLE)
+    endpoint = parse_endpoint(url, URL)
     _check_url(endpoint)
     facts = read_key(key)
     production, harmless = check_declarations(prod_hosts, non_prod_hosts)
     if sandbox and not is_loopback(endpoint.host):
         raise ConfigurationError(
-            f"the sandbox is on this machine, but {URL_VARIABLE} leads to {endpoint.host}",
+            f"the sandbox is on this machine, but {URL} leads to {endpoint.host}",
             hint="leave out --sandbox, or the variable",
         )
     in_url = project_ref(endpoint.host)
     if in_url and facts.ref and in_url != facts.ref:
         raise ConfigurationError(
-            f"{URL_VARIABLE} is project {in_url}, but the key belongs to project {facts.ref}",
+            f"{URL} is project {in_url}, but the key belongs to project {facts.ref}",
             hint="take both from the same project's API settings",
         )
-    at = _Place(endpoint.host, endpoint.port or DEFAULT_PORTS[endpoint.scheme], facts)
-    kind, reason = _judge(at, production, harmless, sandbox=sandbox)
-    if endpoint.scheme == "http" and not is_loopback(at.host):
-        if not (is_private(at.host) and _names_host(at, harmless)) or kind is TargetKind.PRODUCTION:
-            refuse(
-                URL_VARIABLE,
-                f"would send the key unencrypted to {at.host}",
-                "use https://; http:// is for this machine, and for a private host that is "
-                f"declared in {NON_PROD_VARIABLE}",
-            )
-        reason += "; http:// sends the key unencrypted"
-    return Target(
+    target = Target(
         url=endpoint.origin,
-        host=at.host,
-        port=at.port,
-        ref=at.ref,
-        kind=kind,
-        reason=reason,
+        host=endpoint.host,
+        port=endpoint.port or DEFAULT_PORTS[endpoint.scheme],
+        ref=in_url or facts.ref,
+        kind=TargetKind.PRODUCTION,
+        reason="it is not classified yet",
         key=facts,
         production=production,
     )
+    kind, reason = _judge(target, harmless, sandbox=sandbox)
+    if endpoint.scheme == "http" and not is_loopback(target.host):
+        declared = is_private(target.host) and _names_host(target, harmless)
+        if not declared or kind is TargetKind.PRODUCTION:
+            refuse(
+                URL,
+                f"would send the key unencrypted to {target.host}",
+                "use https://; http:// is for this machine, and for a private host that is "
+                f"declared in {NON_PROD_HOSTS}",
+            )
+        reason += "; http:// sends the key unencrypted"
+    return replace(target, kind=kind, reason=reason)
 
 
 def check_declarations(
     prod_hosts: Iterable[str], non_prod_hosts: Iterable[str]
 ) -> tuple[frozenset[str], frozenset[tuple[str, int | None]]]:
     """Read the names declared production, and names and ports declared not to be."""
-    production = (_declaration(*each, PROD_VARIABLE) for each in enumerate(prod_hosts, 1))
-    harmless = (_declaration(*each, NON_PROD_VARIABLE) for each in enumerate(non_prod_hosts, 1))
+    production = (_declaration(*each, PROD_HOSTS) for each in enumerate(prod_hosts, 1))
+    harmless = (_declaration(*each, NON_PROD_HOSTS) for each in enumerate(non_prod_hosts, 1))
     return frozenset(name for name, _ in production), frozenset(harmless)
 
 
@@ -265,12 +292,11 @@ def named_by_reply(target: Target, ref: str) -> Target:
     """
     if target.ref is not None and ref != target.ref:
         raise ConfigurationError(
-            f"{URL_VARIABLE} and its key are project {target.ref}, but the replies come from "
-            f"project {ref}",
+            f"{URL} and its key are project {target.ref}, but the replies come from project {ref}",
             hint="something in between leads elsewhere: use the project's own address",
         )
     if ref in target.production:
-        reason = f"replies come from project {ref}, which is declared in {PROD_VARIABLE}"
+        reason = f"replies come from project {ref}, which is declared in {PROD_HOSTS}"
     elif target.kind is TargetKind.LOCAL:
         reason = f"replies come from hosted project {ref}: this is a tunnel"
     else:
@@ -282,11 +308,11 @@ def _check_url(endpoint: Endpoint) -> None:
     path = endpoint.rest.rstrip("/")
     if path:
         what = f"the path {path}" if path in _KNOWN_PATHS else "something"
-        refuse(URL_VARIABLE, f"has {what} after the host and port", f"write {_meant(endpoint)}")
+        refuse(URL, f"has {what} after the host and port", f"write {_meant(endpoint)}")
     replica = replica_of(endpoint.host)
     if replica:
         refuse(
-            URL_VARIABLE,
+            URL,
             f"names read replicas of project {replica}, which take no writes and lag behind",
             f"write https://{replica}.supabase.co",
         )
@@ -307,42 +333,38 @@ def _meant(endpoint: Endpoint) -> str:
 
 
 def _judge(
-    at: _Place,
-    production: frozenset[str],
-    harmless: frozenset[tuple[str, int | None]],
-    *,
-    sandbox: bool,
+    at: Target, harmless: frozenset[tuple[str, int | None]], *, sandbox: bool
 ) -> tuple[TargetKind, str]:
     loopback = is_loopback(at.host)
     for name in at.names:
         # All spellings of this machine are one.
-        if name in production or (is_loopback(name) and any(map(is_loopback, production))):
-            return TargetKind.PRODUCTION, f"{_called(name, at)} is declared in {PROD_VARIABLE}"
+        if name in at.production or (is_loopback(name) and any(map(is_loopback, at.production))):
+            return TargetKind.PRODUCTION, f"{_called(name, at)} is declared in {PROD_HOSTS}"
     if sandbox:
         return TargetKind.LOCAL, "this console started it on this machine"
     if loopback and at.ref is None and at.key.is_demo:
         return TargetKind.LOCAL, "it is on this machine, with a key of the local development stack"
     if at.ref and (at.ref, None) in harmless:
-        return TargetKind.STAGING, f"project {at.ref} is declared in {NON_PROD_VARIABLE}"
+        return TargetKind.STAGING, f"project {at.ref} is declared in {NON_PROD_HOSTS}"
     # An address may be the near end of a tunnel: with a hosted key, only the project counts.
     tunnel = at.key.ref is not None and (is_address(at.host) or is_private(at.host))
     if _names_host(at, harmless) and not tunnel:
-        return TargetKind.STAGING, f"host {at.host} is declared in {NON_PROD_VARIABLE}"
+        return TargetKind.STAGING, f"host {at.host} is declared in {NON_PROD_HOSTS}"
     what = f"unknown project {at.ref}" if at.ref else f"unknown remote host {at.host}"
     if loopback:
         what = "it is on this machine, but the key is not one of the local development stack"
         if at.ref:
             what = f"the key belongs to hosted project {at.ref}"
-    return TargetKind.PRODUCTION, f"{what}: production until declared in {NON_PROD_VARIABLE}"
+    return TargetKind.PRODUCTION, f"{what}: production until declared in {NON_PROD_HOSTS}"
 
 
-def _called(name: str, at: _Place) -> str:
+def _called(name: str, at: Target) -> str:
     if name in {at.ref, at.key.ref}:
         return f"project {name}"
     return f"host {name}" if name == at.host else f"the key's issuer {name}"
 
 
-def _names_host(at: _Place, harmless: frozenset[tuple[str, int | None]]) -> bool:
+def _names_host(at: Target, harmless: frozenset[tuple[str, int | None]]) -> bool:
     if is_ref(at.host):
         return False
     hosts = _HERE if at.host in _HERE else {at.host}
