@@ -32,11 +32,6 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_FILE: Final = ".env"
 
-DEFAULT_USERS: Final = 50
-DEFAULT_QUESTIONS: Final = 200
-DEFAULT_BATCH: Final = 500
-DEFAULT_CONCURRENCY: Final = 8
-
 URL: Final = "SUPABASE_URL"
 KEY: Final = "SUPABASE_SERVICE_ROLE_KEY"
 ANON_KEY: Final = "SUPABASE_ANON_KEY"
@@ -107,10 +102,10 @@ class Volume:
         batch: Rows in one insert; halved where that is too much for the server.
     """
 
-    users: int = DEFAULT_USERS
-    questions: int = DEFAULT_QUESTIONS
-    batch: int = DEFAULT_BATCH
-    concurrency: int = DEFAULT_CONCURRENCY
+    users: int = 50
+    questions: int = 200
+    batch: int = 500
+    concurrency: int = 8
 
     @property
     def responses(self) -> int:
@@ -189,9 +184,9 @@ def load_settings(
         deployment_log=log or state_dir / "deployment-log.jsonl",
         env_file=path,
         unattended=environ.get(UNATTENDED, "").strip() or None,
-        refresh_runs=lookup.number("HEATMAP_REFRESH_RUNS", 1, low=1, high=MAX_REFRESH_RUNS),
-        max_refresh_ms=lookup.optional("HEATMAP_MAX_REFRESH_MS", low=1, high=3_600_000),
-        max_regression_percent=lookup.optional("HEATMAP_MAX_REGRESSION", low=1, high=100_000),
+        refresh_runs=lookup.number("HEATMAP_REFRESH_RUNS", 1, high=MAX_REFRESH_RUNS),
+        max_refresh_ms=lookup.optional("HEATMAP_MAX_REFRESH_MS", high=3_600_000),
+        max_regression_percent=lookup.optional("HEATMAP_MAX_REGRESSION", high=100_000),
         job_summary=lookup.path("GITHUB_STEP_SUMMARY"),
         colour=not environ.get("NO_COLOR"),
         sandbox_postgrest=lookup.path("HEATMAP_SANDBOX_POSTGREST"),
@@ -325,14 +320,14 @@ class _Lookup:
             if name.upper().startswith(_PREFIX) and name not in _KNOWN:
                 _refuse_name(name, "the environment")
         self._lines = lines
-        file: tuple[str, Mapping[str, str | None]] = (str(path), _last_of_each(lines, path))
-        shell: tuple[str, Mapping[str, str | None]] = ("environment", environ)
-        self._layers = (("flag", flags), shell, file)
-        whole = file_was_named and any(file[1].get(name) for name in PROJECT_VARIABLES)
-        self._project_layers = (file,) if whole else self._layers
-        self.project_source = f"{path}, which was named and counts alone"
-        if not whole:
-            self.project_source = f"the environment or {path or ENVIRONMENT_FILE}"
+        file = _last_of_each(lines, path)
+        self._layers: list[tuple[str, Mapping[str, str | None]]]
+        self._layers = [("flag", flags), ("environment", environ), (str(path), file)]
+        self._project_layers = self._layers
+        self.project_source = f"the environment or {path or ENVIRONMENT_FILE}"
+        if file_was_named and any(file.get(name) for name in PROJECT_VARIABLES):
+            self._project_layers = self._layers[2:]
+            self.project_source = f"{path}, which was named and counts alone"
         self.sources: dict[str, str] = {}
 
     def text(self, name: str) -> str | None:
@@ -370,28 +365,24 @@ class _Lookup:
         values += [line.value for line in self._lines if line.name == name]
         return tuple(dict.fromkeys(entry for value in values for entry in _entries(value)))
 
-    def optional(self, name: str, *, low: int, high: int) -> int | None:
-        return None if self.text(name) is None else self.number(name, low, low=low, high=high)
+    def optional(self, name: str, *, high: int) -> int | None:
+        return None if self.text(name) is None else self.number(name, 1, high=high)
 
-    def number(self, name: str, default: int, *, low: int, high: int) -> int:
+    def number(self, name: str, default: int, *, low: int = 1, high: int) -> int:
         value = self.text(name)
         if value is None:
             return default
-        where = self.sources[name]
         # int() also takes "1_000" and digits of other scripts: nobody means those here.
-        digits = value[1:] if value[0] in "+-" else value
-        if not (digits.isascii() and digits.isdigit()) or len(digits) > 12:
-            raise ConfigurationError(
-                f"{name} ({where}) is {value[:40]!r}, not a whole number",
-                hint=f"give a whole number from {low} to {high}, such as {max(default, low)}",
-            )
-        number = int(value)
-        if not low <= number <= high:
-            raise ConfigurationError(
-                f"{name} ({where}) is {number}, outside {low} to {high}",
-                hint=f"give a whole number from {low} to {high}, such as {max(default, low)}",
-            )
-        return number
+        if re.fullmatch("[+-]?[0-9]{1,12}", value) is None:
+            problem = f"{value[:40]!r}, not a whole number"
+        elif low <= int(value) <= high:
+            return int(value)
+        else:
+            problem = f"{int(value)}, outside {low} to {high}"
+        raise ConfigurationError(
+            f"{name} ({self.sources[name]}) is {problem}",
+            hint=f"give a whole number from {low} to {high}, such as {default}",
+        )
 
 
 def _entries(value: str | None) -> tuple[str, ...]:
@@ -415,14 +406,13 @@ def _last_of_each(lines: list[_Line], path: Path | None) -> dict[str, str]:
 
 
 def _volume(lookup: _Lookup) -> Volume:
+    usual = Volume()
     volume = Volume(
-        users=lookup.number("HEATMAP_VERIFY_USERS", DEFAULT_USERS, low=1, high=MAX_USERS),
-        questions=lookup.number(
-            "HEATMAP_VERIFY_QUESTIONS", DEFAULT_QUESTIONS, low=1, high=MAX_QUESTIONS
-        ),
-        batch=lookup.number("HEATMAP_VERIFY_BATCH", DEFAULT_BATCH, low=1, high=MAX_BATCH),
+        users=lookup.number("HEATMAP_VERIFY_USERS", usual.users, high=MAX_USERS),
+        questions=lookup.number("HEATMAP_VERIFY_QUESTIONS", usual.questions, high=MAX_QUESTIONS),
+        batch=lookup.number("HEATMAP_VERIFY_BATCH", usual.batch, high=MAX_BATCH),
         concurrency=lookup.number(
-            "HEATMAP_VERIFY_CONCURRENCY", DEFAULT_CONCURRENCY, low=1, high=MAX_CONCURRENCY
+            "HEATMAP_VERIFY_CONCURRENCY", usual.concurrency, high=MAX_CONCURRENCY
         ),
     )
     if volume.responses > MAX_RESPONSES:
