@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from tui.errors import GuardRefused
+from tui.heatmap.formatting import plural
 from tui.redact import redact
 from tui.settings import UNATTENDED
 
@@ -225,8 +226,8 @@ def tidy(text: str) -> str:
 def effects_of_cycle(volume: Volume) -> list[str]:
     """What a cycle writes, refreshes and deletes, a line each, to agree to."""
     return [
-        f"Writes {_counted(volume.users, 'user')}, {_counted(volume.questions, 'question')}, "
-        f"{_counted(volume.responses, 'response')}, all tagged.",
+        f"Writes {plural(volume.users, 'user')}, {plural(volume.questions, 'question')}, "
+        f"{plural(volume.responses, 'response')}, all tagged.",
         "Refreshes the view twice; admins see synthetic rows in between.",
         "Deletes the tagged rows again, and nothing else.",
     ]
@@ -235,10 +236,6 @@ def effects_of_cycle(volume: Volume) -> list[str]:
 def effects_of_purge() -> list[str]:
     """What a purge deletes and refreshes, a line each, to agree to."""
     return ["Deletes every tagged row and refreshes the view."]
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def confirm_unattended(target: Target, value: str | None) -> None:

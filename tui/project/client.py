@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import functools
 import itertools
 import time
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from tui.project.errors import (
@@ -128,19 +128,14 @@ class Project:
         self.on_retry = on_retry
         # Two pools: httpcore looks at every connection of a pool for each request, and the auth
         # service gets many small ones. All probes are sent at once; what writes needs fewer.
-        self._lane = Lane(connections := max(concurrency + 4, 2 * concurrency))
+        connections = max(concurrency + 4, 2 * concurrency)
+        self._lane = Lane(connections)
         self._auth_lane = Lane(self.small_requests, at_server=_USERS_AT_SERVER, beside=self._lane)
         proxy, self.remarks = proxy_for(self.url)
         self.named_by_replies = set[str]()
-        self._http, self._auth_http = (
-            http_client(
-                self.url, connections=most, kept=kept, proxy=proxy, named=self.named_by_replies
-            )
-            for most, kept in (
-                (connections, concurrency + 2),
-                (self.small_requests, self.small_requests),
-            )
-        )
+        client = partial(http_client, self.url, proxy=proxy, named=self.named_by_replies)
+        self._http = client(connections=connections, kept=concurrency + 2)
+        self._auth_http = client(connections=self.small_requests, kept=self.small_requests)
         # The two parts of supabase-py that are used: the whole of it takes as long again to load.
         # No screen waits for either: they are loaded here, and where they are needed.
         from postgrest import AsyncPostgrestClient, CountMethod
@@ -170,7 +165,7 @@ class Project:
         other.policy = policy
         return other
 
-    @functools.cached_property
+    @cached_property
     def admin(self) -> AsyncGoTrueAdminAPI:
         """The auth service's admin API, for this package alone; loaded at need."""
         from supabase_auth import AsyncGoTrueAdminAPI

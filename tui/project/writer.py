@@ -94,9 +94,6 @@ def _may_be_under_way(error: Exception) -> bool:
 class Writer:
     """The writing half of a project, for the one target its permission names.
 
-    Every method raises `GuardRefused` where the permission is for another target, or its run is
-    over.
-
     Raises:
         GuardRefused: The permission is for another target, or its run is over. Every method raises
             it as well.
