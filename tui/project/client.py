@@ -10,6 +10,7 @@ import asyncio
 import copy
 import itertools
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -25,10 +26,10 @@ from tui.project.errors import (
     refusal,
 )
 from tui.project.http import clean_data, http_client, proxy_for, read_reply
-from tui.project.retry import Lane, RetryNotice, RetryPolicy, each, try_once
+from tui.project.retry import Lane, RetryNotice, RetryPolicy, try_once
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from types import UnionType
 
     import httpx
@@ -402,8 +403,37 @@ class Project:
         *,
         at_once: int | None = None,
     ) -> None:
-        """Do `work` on every item, at most `at_once` at a time; see `retry.each`."""
-        await each(items, work, at_once=at_once or self.concurrency)
+        """Do `work` on every item, at most `at_once` at a time.
+
+        Items are drawn as workers become free, so a generator is never ahead by more than that.
+        After a failure nothing new is begun, but requests in flight are awaited: the server may
+        commit them anyhow, and whoever cleans up must not race them. The first failure is raised.
+        """
+        source = items if isinstance(items, AsyncIterator) else _drawn(items)
+        turn = asyncio.Lock()
+        failures: list[Exception] = []
+
+        async def worker() -> None:
+            try:
+                while not failures:
+                    async with turn:
+                        item = await anext(source)
+                    await work(item)
+            except StopAsyncIteration:
+                return
+            except Exception as error:  # noqa: BLE001 - raised below
+                failures.append(error)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once or self.concurrency):
+                group.create_task(worker())
+        if failures:
+            raise failures[0]
+
+
+async def _drawn(items: Iterable[T]) -> AsyncIterator[T]:
+    for item in items:
+        yield item
 
 
 def _key_headers(key: Secret) -> dict[str, str]:

@@ -71,17 +71,8 @@ class NotTheProject(httpx.TransportError):
     """A success that is not the project's: a portal's page."""
 
 
-_last_reply: ContextVar[Reply | None] = ContextVar("last_reply", default=None)
-
-
-def forget_reply() -> None:
-    """Start a new request in this task: no reply has come yet."""
-    _last_reply.set(None)
-
-
-def last_reply() -> Reply | None:
-    """The last reply this task received since `forget_reply`."""
-    return _last_reply.get()
+LAST_REPLY: Final[ContextVar[Reply | None]] = ContextVar("last_reply", default=None)
+"""What this task's last request was answered; None until an answer has come."""
 
 
 def clean(text: object) -> str:
@@ -108,7 +99,7 @@ async def _remember(response: httpx.Response) -> None:
     if not response.is_success:
         await response.aread()
     reply = read_reply(response)
-    _last_reply.set(reply)
+    LAST_REPLY.set(reply)
     if response.is_success and not reply.from_project:
         raise NotTheProject("a page came instead of data")
 

@@ -1,11 +1,11 @@
-"""When a request is sent again, and how many are in flight."""
+"""When a request is sent again, how many are in flight, and one attempt at it."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
@@ -19,10 +19,10 @@ from tui.project.errors import (
     cut_short,
     translate,
 )
-from tui.project.http import forget_reply, last_reply
+from tui.project.http import LAST_REPLY
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
 T = TypeVar("T")
 
@@ -199,16 +199,16 @@ async def try_once(what: str, request: Callable[[], Awaitable[T]], deadline_s: f
     from postgrest import APIError
     from supabase_auth.errors import AuthError
 
-    forget_reply()
+    LAST_REPLY.set(None)
     try:
         async with asyncio.timeout(deadline_s):
             return await request()
     except ProjectError:
         raise
     except (httpx.HTTPError, httpx.InvalidURL, APIError, AuthError, TimeoutError) as error:
-        raise translate(error, what, last_reply()) from error
+        raise translate(error, what, LAST_REPLY.get()) from error
     except (ValueError, RecursionError) as error:
-        if last_reply() is None or _is_ours(error):
+        if LAST_REPLY.get() is None or _is_ours(error):
             raise
         # A reply that is not JSON, or not the JSON that the library's model expects.
         raise cut_short(what) from error
@@ -218,46 +218,5 @@ def _is_ours(error: ValueError | RecursionError) -> bool:
     """Whether the error says that our own code is wrong, rather than a reply."""
     if isinstance(error, Garbled):
         return False
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("tui.")
-
-
-async def each(
-    items: Iterable[T] | AsyncIterator[T],
-    work: Callable[[T], Awaitable[None]],
-    *,
-    at_once: int,
-) -> None:
-    """Do `work` on every item, at most `at_once` at a time.
-
-    Items are drawn as workers become free, so a generator is never ahead by more than that. After a
-    failure nothing new is begun, but requests in flight are awaited: the server may commit them
-    anyhow, and whoever cleans up must not race them. The first failure is raised.
-    """
-    source = items if isinstance(items, AsyncIterator) else _drawn(items)
-    turn = asyncio.Lock()
-    failures: list[Exception] = []
-
-    async def worker() -> None:
-        try:
-            while not failures:
-                async with turn:
-                    item = await anext(source)
-                await work(item)
-        except StopAsyncIteration:
-            return
-        except Exception as error:  # noqa: BLE001 - raised below
-            failures.append(error)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(at_once):
-            group.create_task(worker())
-    if failures:
-        raise failures[0]
-
-
-async def _drawn(items: Iterable[T]) -> AsyncIterator[T]:
-    for item in items:
-        yield item
+    *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith("tui.")

@@ -19,7 +19,7 @@ import httpx
 
 from tui.project.client import REFRESH, counted, filtered
 from tui.project.errors import GATEWAY_TIMEOUT, UNEXPECTED_FAILURE, Missing, ProjectError
-from tui.project.http import clean_data, last_reply
+from tui.project.http import LAST_REPLY, clean_data
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -85,7 +85,7 @@ def hash_of_nothing() -> str:
 
 def _may_be_under_way(error: Exception) -> bool:
     """Whether the server may yet do what it was asked: its own words were not heard."""
-    reply = last_reply()
+    reply = LAST_REPLY.get()
     if reply is not None:
         return reply.status in GATEWAY_TIMEOUT and not reply.from_project
     return not isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
