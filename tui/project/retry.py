@@ -195,23 +195,27 @@ class Lane:
 
 async def try_once(what: str, request: Callable[[], Awaitable[T]], deadline_s: float) -> T:
     """Send a request; what fails becomes a `ProjectError` that speaks of `what`."""
-    # The libraries are loaded where they are needed.
-    from postgrest import APIError
-    from supabase_auth.errors import AuthError
-
     LAST_REPLY.set(None)
     try:
         async with asyncio.timeout(deadline_s):
             return await request()
     except ProjectError:
         raise
-    except (httpx.HTTPError, httpx.InvalidURL, APIError, AuthError, TimeoutError) as error:
+    except _failures() as error:
         raise translate(error, what, LAST_REPLY.get()) from error
     except (ValueError, RecursionError) as error:
         if LAST_REPLY.get() is None or _is_ours(error):
             raise
         # A reply that is not JSON, or not the JSON that the library's model expects.
         raise cut_short(what) from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What the libraries raise, which are not loaded before anything fails."""
+    from postgrest import APIError
+    from supabase_auth.errors import AuthError
+
+    return httpx.HTTPError, httpx.InvalidURL, APIError, AuthError, TimeoutError
 
 
 def _is_ours(error: ValueError | RecursionError) -> bool:
