@@ -220,7 +220,7 @@ def test_a_fitted_run_is_the_same_but_for_what_its_plan_says() -> None:
     plan = Plan(
         form=leftovers.SLUG_FORMS[1], topics=("a",), lesions=(" B ",), durations=(500, 900),
         lacks_durations=False, has_id=False,
-        extra={"questions": {"course": 7}, "responses": {"session": "x"}},
+        values={"questions": {"course": 7}, "responses": {"session": "x"}},
     )  # fmt: skip
     other = one.fitted(plan)
     assert other.question_ids == one.question_ids

@@ -218,8 +218,9 @@ async def ask_about(project: Project, dataset: Dataset, known: Mapping[str, Any]
             said = reply.get("rows")
             if said:
                 shown = {table: rows.all for table, rows in samples.items()}
-                before, refusals = refusals, dataset.plan.refused(refusals, shown, said)
-                met = not refused(said) and before.needed == refusals.needed
+                known_needs = len(refusals.needed)
+                refusals.take(dataset.plan, shown, said)
+                met = not refused(said) and len(refusals.needed) == known_needs
                 if dataset.plan.fills and met:
                     break
             better = dataset.fitted(plan_of(reply, refusals, questions=questions, users=users))

@@ -190,7 +190,7 @@ async def required(facts: Facts) -> Finding:
                 None if "rows" in reply.document else APPLY_PREFLIGHT,
             )
         others = [f"{each.column} ({each.source})" for each in plan.fills
-                  if each.column in plan.extra[each.table]]  # fmt: skip
+                  if each.column not in FILLED[each.table]]  # fmt: skip
         also = f"; besides what it is about: {listed(others)}" if others else ""
         return passed(f"a run fills {len(plan.fills)} columns{also}")
     unfilled, doubtful = [], []

@@ -14,13 +14,14 @@ from __future__ import annotations
 import random
 import statistics
 import unicodedata
-from copy import copy
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property, lru_cache
 from itertools import islice
 from math import lcm
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tui.heatmap.rows import AggregateRow
 from tui.project import NewUser
@@ -38,10 +39,9 @@ _HUNDREDTH: Final = Decimal("0.01")
 _WEEK: Final = timedelta(days=7)
 _LAST_INSTANT: Final = _WEEK - timedelta(microseconds=1)
 _WEEK_MICROSECONDS: Final = 604_800_000_000
-# Instants to choose from in a week. A million answers share them, and with them what is known of
-# each: how it is written, and in which week it lies.
+# Instants to choose from in a week.
 _INSTANTS: Final = 512
-# And durations to choose from, for the same reason.
+# And durations to choose from.
 _DURATIONS: Final = 1_024
 _QUICK_MS, _SLOW_MS = 2_000, 60_000
 
@@ -89,67 +89,65 @@ class Samples(NamedTuple):
         return {"rows": [first, *different], "variants": self.variants, "repeats": self.repeats}
 
 
-K = TypeVar("K")
-V = TypeVar("V")
+class _Times(NamedTuple):
+    """When the answers of a run are given, and what its durations are drawn by.
+
+    Attributes:
+        mondays: The run's weeks, whole ones before its own: nothing synthetic lies in the future.
+        instants: Instants to choose from, week by week.
+        state: Of the generator, after those were drawn.
+    """
+
+    mondays: list[datetime]
+    instants: list[list[datetime]]
+    state: tuple[Any, ...]
 
 
-class _Known(dict[K, V]):
-    """What is worked out of each key when it is first asked for."""
+# The plan is fitted in several steps, and this does not depend on it.
+@lru_cache(maxsize=4)
+def _times(run_id: str) -> _Times:
+    this_monday = datetime.combine(_monday(run_date(run_id)), time(), UTC)
+    mondays = [this_monday - _WEEK * n for n in range(WEEKS, 0, -1)]
+    rng = random.Random(f"{run_id}:instants")  # noqa: S311 - reproducible, not secret
+    instants = [
+        [
+            monday + timedelta(microseconds=rng.randrange(_WEEK_MICROSECONDS))
+            for _ in range(_INSTANTS)
+        ]
+        for monday in mondays
+    ]
+    return _Times(mondays, instants, rng.getstate())
 
-    def __init__(self, work_out: Callable[[K], V]) -> None:
-        super().__init__()
-        self._work_out = work_out
 
-    def __missing__(self, key: K) -> V:
-        value = self[key] = self._work_out(key)
-        return value
-
-
+@dataclass(frozen=True)
 class Dataset:
     """The synthetic data of one run.
 
-    Args:
+    Attributes:
         run_id: As made by `leftovers.new_run_id`.
         users: Synthetic users, at least 1.
         questions: Synthetic questions, at least 1.
-        plan: What their columns hold; None for what a run means to write.
+        plan: What their columns hold; by default what a run means to write.
     """
 
-    def __init__(
-        self, run_id: str, *, users: int, questions: int, plan: Plan | None = None
-    ) -> None:
-        self.run_id = run_id
-        self.plan = plan or Plan()
-        self.users = users
-        self.questions = questions
-        day = run_date(run_id)
-        this_monday = datetime.combine(day - timedelta(days=day.weekday()), time(), UTC)
-        # Whole weeks before the run's own: nothing synthetic ever lies in the future.
-        self._mondays = [this_monday - _WEEK * n for n in range(WEEKS, 0, -1)]
-        rng = random.Random(f"{run_id}:instants")  # noqa: S311 - reproducible, not secret
-        self._instants = [
-            [
-                monday + timedelta(microseconds=rng.randrange(_WEEK_MICROSECONDS))
-                for _ in range(_INSTANTS)
-            ]
-            for monday in self._mondays
-        ]
-        self._state = rng.getstate()
-        self._written = _Known(datetime.isoformat)
-        self._week_of = _Known(_monday)
+    run_id: str
+    users: int
+    questions: int
+    plan: Plan = field(default_factory=Plan)
 
     def fitted(self, plan: Plan) -> Dataset:
         """The same run by another plan."""
-        same = copy(self)
-        same.plan = plan
-        same.__dict__.pop("_durations", None)
-        return same
+        return replace(self, plan=plan)
+
+    def one_more(self) -> Dataset:
+        """The same with one more user and question, whose rows are in no other's way."""
+        return replace(self, users=self.users + 1, questions=self.questions + 1)
 
     @cached_property
     def _durations(self) -> list[int | None]:
         """Durations to choose from, drawn after the instants."""
         rng = random.Random()  # noqa: S311 - reproducible, not secret
-        rng.setstate(self._state)
+        rng.setstate(_times(self.run_id).state)
         return [self._duration(rng.random) for _ in range(_DURATIONS)]
 
     @cached_property
@@ -162,14 +160,6 @@ class Dataset:
         """Ids of the questions, in ascending order and next to each other."""
         return [id_of(self.run_id, "question", n) for n in range(self.questions)]
 
-    def one_more(self) -> Dataset:
-        """The same with one more user and question, whose rows are in no other's way."""
-        more = copy(self)
-        more.users, more.questions = self.users + 1, self.questions + 1
-        for known in ("user_ids", "question_ids"):
-            more.__dict__.pop(known, None)
-        return more
-
     def user(self, number: int) -> NewUser:
         """A user to create."""
         return NewUser(
@@ -181,16 +171,14 @@ class Dataset:
     def question(self, number: int) -> Row:
         """A row of `questions`: published, with every column filled that has to be."""
         plan, question_id = self.plan, str(self.question_ids[number])
-        others = plan.others("questions", self.run_id, number, row_id=question_id,
-                             question=question_id, user=self.user_ids[0])  # fmt: skip
+        ids = {"id": question_id, "question": question_id, "user": self.user_ids[0]}
         row = {
             "id": question_id,
             "slug": plan.form.slug(self.run_id, number),
             "status": "published",
-            **{name: plan.text(name, self.run_id, number) for name in plan.texts},
             "topic": self.topic(number),
             "lesion": self._lesion(number),
-            **others,
+            **plan.others("questions", self.run_id, number, ids),
         }
         return {name: value for name, value in row.items() if name not in plan.spared}
 
@@ -212,15 +200,15 @@ class Dataset:
         skill = 0.2 + 0.75 * draw()
         silent_week = number % WEEKS if number % 5 == 0 and self.plan.lacks_durations else None
         seen = [0] * WEEKS
-        instants, durations = self._instants, self._durations
+        (mondays, instants, _), durations = _times(self.run_id), self._durations
         answers = []
         for user in range(self.users):
             week = weeks[user]
             seen[week] += 1
             if seen[week] == 1:
-                at = self._mondays[week]
+                at = mondays[week]
             elif seen[week] == 2:
-                at = self._mondays[week] + _LAST_INSTANT
+                at = mondays[week] + _LAST_INSTANT
             else:
                 at = instants[week][int(draw() * _INSTANTS)]
             ms = None if week == silent_week else durations[int(draw() * _DURATIONS)]
@@ -231,7 +219,7 @@ class Dataset:
         """Rows of `responses` for the answers to a question."""
         question_id = str(self.question_ids[number])
         first = number * self.users
-        users, written = self.user_ids, self._written
+        users = self.user_ids
         # All ids of a kind share everything but the last group, which is the counter.
         head = str(id_of(self.run_id, "response", 0))[:-12]
         rows: list[Row] = [
@@ -241,16 +229,15 @@ class Dataset:
                 "question_id": question_id,
                 "is_correct": correct,
                 "ms_to_answer": ms,
-                "created_at": written[at],
+                "created_at": _written(at),
             }
             for user, at, correct, ms in answers
         ]
         if self.plan.changes_responses:
             for row, answer in zip(rows, answers, strict=True):
                 place = first + answer.user
-                others = self.plan.others("responses", self.run_id, place, row_id=row["id"],
-                                          question=question_id, user=row["user_id"])  # fmt: skip
-                row.update(others)
+                ids = {"id": row["id"], "question": question_id, "user": row["user_id"]}
+                row.update(self.plan.others("responses", self.run_id, place, ids))
                 if not self.plan.has_id:
                     del row["id"]
                 if "ms_to_answer" in self.plan.spared:
@@ -286,14 +273,17 @@ class Dataset:
             wanted = [durations[0], durations[len(durations) // 2], durations[-1]]
             variants += [{"ms_to_answer": each} for each in wanted]
             variants += [{"ms_to_answer": None}] * self.plan.lacks_durations
-        edges = {"is_correct": not first[0].correct, "created_at": self._written[
-            self._mondays[-1] + _LAST_INSTANT]}  # fmt: skip
-        earliest = {"created_at": self._written[self._mondays[0]]}
+        mondays = _times(self.run_id).mondays
+        latest = {
+            "is_correct": not first[0].correct,
+            "created_at": _written(mondays[-1] + _LAST_INSTANT),
+        }
+        earliest = {"created_at": _written(mondays[0])}
         return {
             "questions": questions,
             "responses": Samples(
                 rows,
-                [*variants, edges, earliest],
+                [*variants, latest, earliest],
                 # The first users answer in one of so many instants, rightly or wrongly; and as
                 # slowly as can be more than once.
                 [
@@ -327,22 +317,16 @@ class Dataset:
     def expected(self, number: int, answers: Iterable[Answer]) -> list[AggregateRow]:
         """The view's rows for a question, one per ISO week with answers."""
         lesion, topic = self._lesion(number), self.topic(number)
-        week_of = self._week_of.__getitem__
-        return aggregates(self.question_ids[number], lesion, topic, answers, week_of)
+        return aggregates(self.question_ids[number], lesion, topic, answers)
 
 
 def aggregates(
-    question_id: UUID,
-    lesion: str | None,
-    topic: str | None,
-    answers: Iterable[Answer],
-    week_of: Callable[[datetime], date] | None = None,
+    question_id: UUID, lesion: str | None, topic: str | None, answers: Iterable[Answer]
 ) -> list[AggregateRow]:
     """The view's rows for a published question, one per ISO week with answers."""
-    by_week: dict[date, list[Answer]] = {}
-    week_of = week_of or _monday
+    by_week: dict[date, list[Answer]] = defaultdict(list)
     for answer in answers:
-        by_week.setdefault(week_of(answer.at), []).append(answer)
+        by_week[_week_of(answer.at)].append(answer)
     lesion = normalize_lesion(lesion)
     rows = []
     for week, group in sorted(by_week.items()):
@@ -382,9 +366,17 @@ def median(durations: Iterable[int]) -> Decimal | None:
     return Decimal(statistics.median(values)).normalize() if values else None
 
 
-def _monday(at: datetime) -> date:
+# A million answers share a few thousand instants.
+_written = lru_cache(maxsize=65_536)(datetime.isoformat)
+
+
+@lru_cache(maxsize=65_536)
+def _week_of(at: datetime) -> date:
     """The Monday of the ISO week in which an instant lies, in UTC."""
-    day = at.date()
+    return _monday(at.date())
+
+
+def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 

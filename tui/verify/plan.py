@@ -46,13 +46,43 @@ TOPICS: Final = (
     "synthetic:  Mixed Case ",
     None,
 )
-# Texts of a question, `{run}` and `{n}` filled in; the first that is taken is used.
+
+
+class Own(NamedTuple):
+    """How a value of a row's own is made, for a column that has to be unique or refers to the run.
+
+    Attributes:
+        form: `_NUMBER`, `_CODE`, or a text with `{run}`, `{n}` (the number of the row), `{id}`,
+            `{question}` (that the row is of) or `{user}` (one of the run) to be filled in.
+        size: The number of the first row, or the length of a code.
+    """
+
+    form: str
+    size: int = 0
+
+    def of(self, run_id: str, number: int, ids: Mapping[str, str]) -> str | int:
+        """The value in one row."""
+        if self.form == _NUMBER:
+            return self.size + number
+        if self.form == _CODE:
+            return code_of(run_id, number, self.size)
+        return self.form.format(run=run_id, n=number, **ids)
+
+
+_NUMBER, _CODE = "number", "code"
+_OWN_ID: Final = Own("{id}")
 _STEM: Final = "Synthetic question {n} of verification run {run}."
-# Different from its beginning, where that has to be unique.
-_STEM_BY_NUMBER: Final = "{n}. Synthetic question of verification run {run}."
 _LONG: Final = " This question is synthetic and will be deleted."
-_TEXTS: Final[Mapping[str, tuple[str | None, ...]]] = {
-    "stem_md": (_STEM, _STEM_BY_NUMBER, "{run}-{n}", _STEM + 3 * _LONG, _STEM + 12 * _LONG),
+# Texts of a question; the first that is taken is used.
+_TEXTS: Final[Mapping[str, tuple[Own | str | None, ...]]] = {
+    "stem_md": (
+        Own(_STEM),
+        # Different from its beginning, where that has to be unique.
+        Own("{n}. Synthetic question of verification run {run}."),
+        Own("{run}-{n}"),
+        Own(_STEM + 3 * _LONG),
+        Own(_STEM + 12 * _LONG),
+    ),
     "lead_in": (_LONG[1:], None, "Synthetic?", 3 * _LONG[1:], 12 * _LONG[1:]),
     "explanation_brief_md": ("Synthetic.", "-", 3 * _LONG[1:], 12 * _LONG[1:]),
     "subtopic": (None, "Synthetic"),
@@ -63,28 +93,27 @@ FIXED: Final[Mapping[str, tuple[str, ...]]] = {
     "responses": ("id", "user_id", "question_id", "is_correct", "created_at"),
 }
 _VARIED: Final = ("slug", "topic", "lesion", *_TEXTS, "ms_to_answer")
-# Columns that keep the rows of a table apart.
-_APART: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
-    "questions": (frozenset({"id"}), frozenset({"slug"}), frozenset({"stem_md"})),
+# Columns of which no two rows of a run share the values; a unique index has to hold a set.
+APART: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
+    "questions": tuple(frozenset({name}) for name in ("id", "slug", "stem_md")),
     "responses": (frozenset({"id"}), frozenset({"user_id", "question_id"})),
 }
 # Columns that a run does without where the database generates them.
 _SPARED: Final = ("topic", "lesion", *_TEXTS, "ms_to_answer")
-# Values of a row's own: for a column that has to be unique, or refers to what the run writes.
-_OWN_ID, _OWN_TAG, _OWN_QUESTION, _OWN_USER = "{id}", "{tag}", "{question}", "{user}"
-_OWN_NUMBER: Final = re.compile(r"^\{number:(\d+)\}$")
-_OWN_CODE: Final = re.compile(r"^\{code:(\d+)\}$")
 _FIRST_NUMBER: Final = 1_000_000
 _CODES: Final = (12, 8, 6, 5)
 # As long as any.
 _A_RUN: Final = "20000101-00000000"
 _AN_ID: Final = "00000000-0000-4000-8000-000000000000"
+_THE_IDS: Final = dict.fromkeys(("id", "question", "user"), _AN_ID)
 _MOST_VALUES: Final = 8
-_TEXT: Final = frozenset({"text", "character varying", "character", "citext", "name"})
-_WHOLE: Final = frozenset({"smallint", "integer", "bigint"})
-_PLAIN: Final[Mapping[str, tuple[Any, ...]]] = {
-    **dict.fromkeys(_TEXT, ("Synthetic", "-")),
-    **dict.fromkeys((*_WHOLE, "numeric", "real", "double precision"), (0, 1)),
+_LARGEST_SMALL: Final = 32_767
+TEXT: Final = frozenset({"text", "character varying", "character", "citext", "name"})
+WHOLE: Final = frozenset({"smallint", "integer", "bigint"})
+# Plain values of each type that a run can fill, besides lists.
+PLAIN: Final[Mapping[str, tuple[Any, ...]]] = {
+    **dict.fromkeys(TEXT, ("Synthetic", "-")),
+    **dict.fromkeys((*WHOLE, "numeric", "real", "double precision"), (0, 1)),
     "boolean": (False, True),
     "uuid": (_AN_ID,),
     **dict.fromkeys(("json", "jsonb"), ({}, [])),
@@ -107,8 +136,8 @@ def arbiters(primary_key: list[str], unique: Iterable[Mapping[str, Any]]) -> lis
     whole = [each for each in unique if each["where"] is None]
     # A deferrable one over the same columns is an error, whatever else there is.
     barred = [{*each["columns"]} for each in whole if each.get("on_conflict", True) is False]
-    others = (each["columns"] for each in whole if each.get("on_conflict", True))
-    return [key for key in (primary_key, *others) if {*key} not in barred]
+    keys = [primary_key, *(each["columns"] for each in whole)]
+    return [key for key in keys if {*key} not in barred]
 
 
 class Candidate(NamedTuple):
@@ -118,23 +147,8 @@ class Candidate(NamedTuple):
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refusals:
-    """What a database does not take, and what its own rows hold.
-
-    Attributes:
-        values: Per table and column, values (or what they are made by) as JSON.
-        needed: Columns without which a constraint is not met.
-        newest: Per table, the values of its newest row.
-    """
-
-    values: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
-    needed: frozenset[tuple[str, str]] = frozenset()
-    newest: Mapping[str, Row] = field(default_factory=dict)
-
-
-def _nothing() -> dict[str, dict[str, Any]]:
-    return {table: {} for table in FIXED}
+def _meant() -> dict[str, dict[str, Any]]:
+    return {"questions": {name: texts[0] for name, texts in _TEXTS.items()}, "responses": {}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +157,12 @@ class Plan:
 
     Attributes:
         form: How a question's slug is written.
-        texts: Templates of a question's texts.
         topics: Topics in turn.
         lesions: Lesions in turn.
         durations: Shortest and longest duration in milliseconds.
         spread: Durations between those two are taken as well.
         lacks_durations: Some answers come without one.
-        extra: Per table, what stands in columns that a run has no meaning for.
+        values: Per table, what stands in all other columns: in every row the same, or an `Own`.
         has_id: Responses carry an id of ours.
         repeat: Columns of the unique key by which a response that is sent twice is written once.
         spared: Columns that the database generates, and a run leaves out.
@@ -158,15 +171,12 @@ class Plan:
     """
 
     form: SlugForm = SLUG_FORMS[0]
-    texts: Mapping[str, str | None] = field(
-        default_factory=lambda: {name: texts[0] for name, texts in _TEXTS.items()}
-    )
     topics: tuple[str | None, ...] = TOPICS
     lesions: tuple[str | None, ...] = LESIONS
     durations: tuple[int, int] = (0, LONGEST_MS)
     spread: bool = True
     lacks_durations: bool = True
-    extra: Mapping[str, Mapping[str, Any]] = field(default_factory=_nothing)
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=_meant)
     has_id: bool = True
     repeat: tuple[str, ...] = ("id",)
     spared: frozenset[str] = frozenset()
@@ -176,67 +186,44 @@ class Plan:
     @property
     def changes_responses(self) -> bool:
         """Whether responses hold something else than every run means to write."""
-        return bool(self.extra["responses"]) or not self.has_id or "ms_to_answer" in self.spared
+        return bool(self.values["responses"]) or not self.has_id or "ms_to_answer" in self.spared
 
-    def text(self, column: str, run_id: str, number: int) -> str | None:
-        """A question's text."""
-        template = self.texts[column]
-        return None if template is None else template.format(run=run_id, n=number)
-
-    def others(
-        self, table: str, run_id: str, number: int, *, row_id: str, question: str, user: str
-    ) -> Row:
-        """The columns of a row that a run has no meaning for.
-
-        Args:
-            number: Of the row, in its table.
-            question: Id of the question that the row is of.
-            user: Id of a user of the run.
-        """
-        own = {
-            _OWN_ID: row_id,
-            _OWN_TAG: f"heatmap-{run_id}-{number}",
-            _OWN_QUESTION: question,
-            _OWN_USER: user,
+    def others(self, table: str, run_id: str, number: int, ids: Mapping[str, str]) -> Row:
+        """What stands in `values` in one row, by its number and its ids."""
+        return {
+            name: value.of(run_id, number, ids) if isinstance(value, Own) else value
+            for name, value in self.values[table].items()
         }
 
-        def value_of(value: Any) -> Any:
-            if not isinstance(value, str):
-                return value
-            if found := _OWN_NUMBER.match(value):
-                return int(found[1]) + number
-            if found := _OWN_CODE.match(value):
-                return code_of(run_id, number, int(found[1]))
-            return own.get(value, value)
-
-        return {name: value_of(value) for name, value in self.extra[table].items()}
-
-    def _key(self, table: str, column: str, value: Any) -> str:
-        """What stands for a value among refusals: itself, or its template."""
-        if table == "questions" and column == "slug":
+    def key(self, table: str, column: str, value: Any) -> str:
+        """What stands for a value among refusals: itself, or what it is made by."""
+        if (table, column) == ("questions", "slug"):
             return _key(self.form.begins + self.form.run)
-        if table == "questions" and column in self.texts:
-            return _key(self.texts[column])
-        return _key(self.extra[table].get(column, value))
+        return _key(self.values[table].get(column, value))
 
-    def _keeps_apart(self, table: str, column: str) -> bool:
-        """Whether a column holds what differs from row to row, and may be written otherwise."""
-        value = self.extra[table].get(column)
-        return column == "stem_md" or (isinstance(value, str) and value.startswith("{"))
 
-    def refused(
-        self, before: Refusals, rows: Mapping[str, Sequence[Row]], said: Mapping[str, Any]
-    ) -> Refusals:
-        """What was refused before, and what is now of the rows of this plan.
+@dataclass(slots=True)
+class Refusals:
+    """What a database does not take, and what its own rows hold.
 
-        `rows` are those that the database was shown, `said` is `rows` of its document.
-        """
-        values = defaultdict(set, {key: set(seen) for key, seen in before.values.items()})
-        needed = set(before.needed)
+    Attributes:
+        values: Per table and column, values (or what they are made by) as JSON.
+        needed: Columns without which a constraint is not met.
+        newest: Per table, the values of its newest row.
+    """
+
+    values: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    needed: set[tuple[str, str]] = field(default_factory=set)
+    newest: dict[str, Row] = field(default_factory=dict)
+
+    def take(self, plan: Plan, rows: Mapping[str, Sequence[Row]], said: Mapping[str, Any]) -> None:
+        """Take in what the database said (`rows` of its document) of rows that it was shown."""
         for table, shown in rows.items():
             told = said.get(table) or {}
+            if told.get("newest") is not None:
+                self.newest[table] = told["newest"]
             # A default that cannot be looked into may be null for us, as auth.uid() is.
-            needed |= {
+            self.needed |= {
                 (table, name)
                 for each in told.get("untold", ())
                 if each["kind"] == "not null"
@@ -246,40 +233,27 @@ class Plan:
             for refusal in told.get("refused", ()):
                 columns = [name for name in refusal["columns"] if name not in FIXED[table]]
                 if refusal["kind"] in {"unique", "exclusion"}:
-                    columns = [name for name in columns if self._keeps_apart(table, name)]
-                    if not columns:
-                        continue
+                    # Only what differs from row to row can be written otherwise.
+                    values = plan.values[table]
+                    columns = [name for name in columns if isinstance(values.get(name), Own)]
                 wrong = [shown[number] for number in refusal["rows"]]
-                for name in _to_blame(columns, wrong):
-                    if name in wrong[0]:
-                        values[table, name] |= {
-                            self._key(table, name, row[name])
-                            for row in wrong
-                            if row[name] is None or not _empty(columns, wrong)
-                        }
-                    else:
-                        needed.add((table, name))
-        newest = {
-            table: told["newest"]
-            for table, told in said.items()
-            if told is not None and told["newest"] is not None
-        }
-        return Refusals(
-            {key: frozenset(seen) for key, seen in values.items()},
-            frozenset(needed),
-            {**before.newest, **newest},
-        )
+                empty = _empty(columns, wrong)
+                # The column to change to meet a constraint: an empty one, else the first.
+                for name in (empty or columns)[:1]:
+                    if name not in wrong[0]:
+                        self.needed.add((table, name))
+                        continue
+                    self.values[table, name] |= {
+                        plan.key(table, name, row[name])
+                        for row in wrong
+                        if row[name] is None or not empty
+                    }
 
 
 def _empty(columns: Iterable[str], rows: Sequence[Row]) -> list[str]:
     """Columns that are empty in each of some rows, or else in any."""
     each = [name for name in columns if all(row.get(name) is None for row in rows)]
     return each or [name for name in columns if any(row.get(name) is None for row in rows)]
-
-
-def _to_blame(columns: Sequence[str], rows: Sequence[Row]) -> Sequence[str]:
-    """The column to change to meet a constraint: an empty one, else the first."""
-    return (_empty(columns, rows) or columns)[:1]
 
 
 def _key(value: Any) -> str:
@@ -309,10 +283,13 @@ class _Planner:
         self, document: Mapping[str, Any], refusals: Refusals, questions: int, users: int
     ) -> None:
         self._tables = document.get("tables") or {}
+        self._columns: dict[str, dict[str, Mapping[str, Any]]] = {
+            table: {each["name"]: each for each in self._listed(table, "columns")}
+            for table in FIXED
+        }
         self._refusals = refusals
-        self._questions = questions
         self._rows = {"questions": questions, "responses": questions * users}
-        self._extra_of: dict[str, dict[str, Any]] = {}
+        self._values: dict[str, dict[str, Any]] = {"questions": {}, "responses": {}}
         self._fills: list[Fill] = []
         self._lacking: list[str] = []
         self._spared: set[str] = set()
@@ -320,38 +297,48 @@ class _Planner:
     def plan(self) -> Plan:
         has_id = self._has_id()
         repeat = self._repeat(has_id=has_id)
-        self._generated()
-        own = (*("id",) * has_id, *FIXED["responses"][1:])
+        self._spare()
         self._fill("questions", "id", "the run's own")
         form = self._form()
         self._fill("questions", "status", "published")
-        texts = {
-            name: self._first("questions", name, [Candidate(each, "synthetic") for each in given])
-            for name, given in _TEXTS.items()
-        }
+        self._values["questions"] = {name: self._text(name) for name in _TEXTS}
         topics, lesions = self._many("topic", TOPICS), self._many("lesion", LESIONS)
-        extra = self._extra_of
-        extra["questions"] = self._extra("questions")
-        for name in own:
+        self._extra("questions")
+        for name in FIXED["responses"][0 if has_id else 1 :]:
             self._fill("responses", name, "the run's own")
-        shortest, longest, spread, lacks = self._durations()
-        extra["responses"] = self._extra("responses")
+        shortest, longest, spread = self._durations()
+        self._extra("responses")
         return Plan(
-            form, texts, topics, lesions, (shortest, longest), spread, lacks, extra, has_id, repeat,
-            frozenset(self._spared), tuple(self._fills), tuple(self._lacking),
-        )  # fmt: skip
+            form=form,
+            topics=topics,
+            lesions=lesions,
+            durations=(shortest, longest),
+            spread=spread,
+            lacks_durations=self._takes("responses", "ms_to_answer", None),
+            values=self._values,
+            has_id=has_id,
+            repeat=repeat,
+            spared=frozenset(self._spared),
+            fills=tuple(self._fills),
+            lacking=tuple(self._lacking),
+        )
 
     def _fill(self, table: str, column: str, source: str) -> None:
         if column not in self._spared:
             self._fills.append(Fill(table, column, source))
 
-    def _generated(self) -> None:
-        """Spare what the database generates, where a run can; else say so."""
-        for table in FIXED:
-            meant = {*FIXED[table], *_VARIED}
-            for each in self._many_of(table, "columns"):
-                name = each["name"]
-                if name not in meant or each.get("filled") != "generated":
+    def _put(self, table: str, column: str, candidate: Candidate) -> None:
+        self._values[table][column] = candidate.value
+        self._fill(table, column, candidate.source)
+
+    def _lack(self, table: str, column: str, what: str) -> None:
+        self._lacking.append(f"{table}.{column} is required, and {what}")
+
+    def _spare(self) -> None:
+        """Leave out what the database generates, where a run can; else say so."""
+        for table, columns in self._columns.items():
+            for name in (*FIXED[table], *_VARIED):
+                if columns.get(name, {}).get("filled") != "generated":
                     continue
                 if name in _SPARED:
                     self._spared.add(name)
@@ -360,61 +347,49 @@ class _Planner:
                         f"{table}.{name} is generated by the database, and a run writes its own"
                     )
 
-    def _lack(self, table: str, column: str, what: str) -> None:
-        self._lacking.append(f"{table}.{column} is required, and {what}")
-
-    def _many_of(self, table: str, key: str) -> list[Mapping[str, Any]]:
+    def _listed(self, table: str, key: str) -> list[Any]:
         return (self._tables.get(table) or {}).get(key) or []
 
-    def _key_of(self, table: str) -> list[str]:
-        return (self._tables.get(table) or {}).get("primary_key") or []
-
     def _column(self, table: str, name: str) -> Mapping[str, Any]:
-        found = (each for each in self._many_of(table, "columns") if each["name"] == name)
-        return next(found, {})
+        return self._columns[table].get(name, {})
 
     def _takes(self, table: str, name: str, value: Any) -> bool:
         """Whether nothing is known that refuses a value."""
         column = self._column(table, name)
-        length = _length(column)
         if value is None and column.get("not_null"):
             return False
-        if (
-            isinstance(value, str)
-            and length is not None
-            and self._longest(table, name, value) > length
-        ):
+        length = _length(column)
+        last = value
+        if isinstance(value, Own):
+            last = value.of(_A_RUN, self._rows[table] - 1, _THE_IDS)
+        if isinstance(last, str) and length is not None and len(last) > length:
             return False
         return _key(value) not in self._refusals.values.get((table, name), ())
 
-    def _longest(self, table: str, name: str, value: str) -> int:
-        """The most characters that a value, or what it stands for, comes to."""
-        if name in _TEXTS:
-            return len(value.format(run=_A_RUN, n=self._questions - 1))
-        if found := _OWN_CODE.match(value):
-            return int(found[1])
-        if value == _OWN_TAG:
-            return len(f"heatmap-{_A_RUN}-{self._rows[table] - 1}")
-        return len(_AN_ID) if value.startswith("{") else len(value)
+    def _usable(self, table: str, name: str, given: Iterable[Candidate]) -> list[Candidate]:
+        return [each for each in given if self._takes(table, name, each.value)]
 
     def _has_id(self) -> bool:
         """Whether responses take an id of ours."""
         column = self._column("responses", "id")
-        if not self._many_of("responses", "columns") or (
-            _type(column) == "uuid" and column.get("filled") is None
-        ):
+        is_filled = column.get("filled") is not None
+        if not self._columns["responses"] or (_type(column) == "uuid" and not is_filled):
             return True
-        if column and column.get("filled") is None and column.get("default") is None:
+        if column and not is_filled and column.get("default") is None:
             self._lack("responses", "id", f"is {column['type']}: a run makes uuids alone")
         return False
 
     def _repeat(self, *, has_id: bool) -> tuple[str, ...]:
         """The shortest key of columns that a run gives, and that no two of its rows share."""
-        own = [{"id"}] * has_id + [{"user_id", "question_id"}]
-        given = set().union({"created_at"}, *own)
-        keys = arbiters(self._key_of("responses"), self._many_of("responses", "unique"))
-        found = [key for key in keys if given >= {*key} and any(each <= {*key} for each in own)]
-        if not found and self._many_of("responses", "columns"):
+        own = [each for each in APART["responses"] if has_id or "id" not in each]
+        given = frozenset({"created_at"}).union(*own)
+        primary_key, unique = (self._listed("responses", key) for key in ("primary_key", "unique"))
+        found = [
+            key
+            for key in arbiters(primary_key, unique)
+            if given.issuperset(key) and any(each.issubset(key) for each in own)
+        ]
+        if not found and self._columns["responses"]:
             which = "over (user_id, question_id)"
             which = f"over id, or {which}" if has_id else f"{which}, as its id is not ours to give"
             self._lacking.append(
@@ -426,7 +401,7 @@ class _Planner:
         refused = self._refusals.values.get(("questions", "slug"), ())
         length = _length(self._column("questions", "slug"))
         for form in SLUG_FORMS:
-            longest = len(form.slug(_A_RUN, self._questions - 1))
+            longest = len(form.slug(_A_RUN, self._rows["questions"] - 1))
             if _key(form.begins + form.run) not in refused and (length or longest) >= longest:
                 self._fill("questions", "slug", "the run's tag")
                 return form
@@ -438,23 +413,21 @@ class _Planner:
         )
         return SLUG_FORMS[0]
 
-    def _first(self, table: str, column: str, given: Sequence[Candidate]) -> Any:
-        """The first candidate that is taken; without any, the first."""
+    def _text(self, column: str) -> Any:
+        """What stands in a text of questions; without anything that is taken, the first."""
         if column in self._spared:
             return None
-        parents = self._parents(table, column)
+        table = "questions"
+        given = [Candidate(each, "synthetic") for each in _TEXTS[column]]
+        parents = self._parents(column)
         if parents is not None and not self._takes(table, column, None):
             given = parents
-        usable = [each for each in given if self._takes(table, column, each.value)]
+        usable = self._usable(table, column, given)
         if not usable and given:
             length = _length(self._column(table, column))
             cut = [each._replace(value=each.value[:length]) for each in given
-                   if isinstance(each.value, str) and "{" not in each.value]  # fmt: skip
-            usable = [
-                each
-                for each in (*cut, *self._fallbacks(table, column))
-                if self._takes(table, column, each.value)
-            ]
+                   if isinstance(each.value, str)]  # fmt: skip
+            usable = self._usable(table, column, [*cut, *self._fallbacks(table, column)])
         chosen = (usable or given or [Candidate(None, "nothing")])[0]
         if chosen.value is not None:
             self._fill(table, column, chosen.source)
@@ -464,33 +437,29 @@ class _Planner:
         """Values of a column of questions that a run varies."""
         if column in self._spared:
             return (None,)
-        labels = self._column("questions", column).get("labels")
-        parents = self._parents("questions", column)
-        candidates = [Candidate(each, "synthetic") for each in given if each is not None]
-        if parents is not None:
-            candidates = parents
-        elif labels:
-            candidates = [Candidate(each, "labels of its type") for each in labels]
-        usable = [each for each in candidates if self._takes("questions", column, each.value)]
-        if not usable and parents is None:
-            usable = [
-                each
-                for each in self._fallbacks("questions", column)
-                if self._takes("questions", column, each.value)
-            ]
+        table = "questions"
+        labels = self._column(table, column).get("labels")
+        candidates = self._parents(column)
+        is_free = candidates is None
+        if candidates is None:
+            source = "labels of its type" if labels else "synthetic"
+            candidates = [Candidate(each, source) for each in labels or given if each is not None]
+        usable = self._usable(table, column, candidates)
+        if not usable and is_free:
+            usable = self._usable(table, column, self._fallbacks(table, column))
         values = [each.value for each in usable[: max(_MOST_VALUES, len(given))]]
         if usable:
-            self._fill("questions", column, usable[0].source)
-        if self._takes("questions", column, None):
+            self._fill(table, column, usable[0].source)
+        if self._takes(table, column, None):
             values.append(None)
         elif not values:
-            self._lack("questions", column, "nothing that it takes is known")
+            self._lack(table, column, "nothing that it takes is known")
             values.append(None)
         return tuple(values)
 
-    def _parents(self, table: str, column: str) -> list[Candidate] | None:
-        """Keys that a column may refer to; None where it refers to nothing."""
-        for key in self._many_of(table, "foreign_keys"):
+    def _parents(self, column: str) -> list[Candidate] | None:
+        """Keys that a column of questions may refer to; None where it refers to nothing."""
+        for key in self._listed("questions", "foreign_keys"):
             if key["columns"] == [column] and "parents" in key:
                 source = f"existing rows of {_bare(key['references'])}"
                 return [Candidate(each[column], source) for each in key["parents"] or ()]
@@ -499,77 +468,82 @@ class _Planner:
     def _fallbacks(self, table: str, column: str) -> list[Candidate]:
         """What could stand in a column by what else is known of it."""
         about = self._column(table, column)
-        newest = self._refusals.newest.get(table, {})
+        newest = self._refusals.newest.get(table, {}).get(column)
         found = []
-        if newest.get(column) is not None:
-            found.append(Candidate(newest[column], f"as the newest of {table} has it"))
+        if newest is not None:
+            found.append(Candidate(newest, f"as the newest of {table} has it"))
         found += [Candidate(each, "labels of its type") for each in about.get("labels") or ()]
-        for check in self._checks(table, column):
-            if check["columns"] == [column]:
-                found += [
-                    Candidate(each.replace("''", "'"), f"named by {check['name']}")
-                    for each in _LITERAL.findall(check["expression"])
-                ]
+        found += [
+            Candidate(each.replace("''", "'"), f"named by {check['name']}")
+            for check in self._checks(table, column)
+            if check["columns"] == [column]
+            for each in _LITERAL.findall(check["expression"])
+        ]
         kind = _type(about)
-        plain = _PLAIN.get(kind, ([],) if kind.endswith("[]") else ())
+        plain = PLAIN.get(kind, ([],) if kind.endswith("[]") else ())
         return found + [Candidate(each, f"a plain {kind}") for each in plain]
 
     def _checks(self, table: str, column: str) -> list[Mapping[str, Any]]:
-        return [each for each in self._many_of(table, "checks") if column in each["columns"]]
+        return [each for each in self._listed(table, "checks") if column in each["columns"]]
 
-    def _durations(self) -> tuple[int, int, bool, bool]:
-        """Shortest and longest; whether those between, and none, are taken."""
-        table, column = "responses", "ms_to_answer"
-        self._fill(table, column, "synthetic")
-        named = sorted(
+    def _numbers_named(self, table: str, column: str) -> list[int]:
+        """Numbers in the checks of a column, in ascending order."""
+        return sorted(
             int(each)
             for check in self._checks(table, column)
             for each in _DIGITS.findall(check["expression"])
         )
-        largest = 32_767 if _type(self._column(table, column)) == "smallint" else LONGEST_MS
+
+    def _durations(self) -> tuple[int, int, bool]:
+        """Shortest and longest, and whether those between are taken."""
+        table, column = "responses", "ms_to_answer"
+        self._fill(table, column, "synthetic")
+        named = self._numbers_named(table, column)
+        largest = _LARGEST_SMALL if _type(self._column(table, column)) == "smallint" else LONGEST_MS
         low = [0, *(n for each in named for n in (each, each + 1))]
         high = [largest, *(n for each in reversed(named) for n in (each, each - 1))]
-        bounds = [
-            next((n for n in each if 0 <= n <= largest and self._takes(table, column, n)), None)
-            for each in (low, high)
-        ]
-        shortest, longest = bounds[0] or 0, largest if bounds[1] is None else bounds[1]
+        shortest, longest = (
+            next((n for n in each if 0 <= n <= largest and self._takes(table, column, n)), end)
+            for each, end in ((low, 0), (high, largest))
+        )
         # Ends once refused say nothing of what lies between other ends.
-        refused = self._refusals.values.get((table, column), frozenset())
-        inner = {int(each) for each in refused if each != "null"}
-        spread = not any(shortest < each < longest for each in inner)
-        return shortest, max(shortest, longest), spread, self._takes(table, column, None)
+        refused = self._refusals.values.get((table, column), ())
+        spread = not any(shortest < int(each) < longest for each in refused if each != "null")
+        return shortest, max(shortest, longest), spread
 
-    def _extra(self, table: str) -> dict[str, Any]:
-        """Columns without a meaning for a run that have to be filled."""
+    def _extra(self, table: str) -> None:
+        """Fill the columns without a meaning for a run that have to be filled."""
         needed = {name for of, name in self._refusals.needed if of == table}
-        needed |= set((self._tables.get(table) or {}).get("required") or ())
+        needed |= {*self._listed(table, "required")}
+        needed -= {*FIXED[table], *_VARIED}
         names = [
-            each["name"]
-            for each in self._many_of(table, "columns")
-            if each["name"] in needed - set(FIXED[table]) - set(_VARIED)
-            and each.get("filled") is None
+            name
+            for name, column in self._columns[table].items()
+            if name in needed and column.get("filled") is None
         ]
         values = self._referring(table, names)
         for name in (each for each in names if each not in values):
             given = self._own(table, name) or self._fallbacks(table, name)
-            usable = [each for each in given if self._takes(table, name, each.value)]
-            if usable:
+            if usable := self._usable(table, name, given):
                 values[name] = usable[0].value
                 self._fill(table, name, usable[0].source)
-            elif not self._may_do_without(table, name) and not self._is_lacking(table, name):
+            elif not self._may_do_without(table, name) and not any(
+                line.startswith(f"{table}.{name} ") for line in self._lacking
+            ):
                 kind = self._column(table, name).get("type")
                 self._lack(table, name, f"a run knows no {kind} that it takes; a trigger of the "
                            "project's own, filling it, would do")  # fmt: skip
-        return values
+        self._values[table] |= values
 
     def _referring(self, table: str, names: Sequence[str]) -> dict[str, Any]:
         """Columns that refer to other tables, together where a key has several."""
         values: dict[str, Any] = {}
-        keys = self._many_of(table, "foreign_keys")
+        newest = self._refusals.newest.get(table, {})
+        keys = self._listed(table, "foreign_keys")
         for key in sorted(keys, key=lambda each: -len(each["columns"])):
             columns, parent = key["columns"], _bare(key["references"])
-            if not set(columns) & set(names):
+            name = next((each for each in columns if each in names), None)
+            if name is None:
                 continue
             if (own := self._own_key(table, key)) is not None:
                 for column, (value, source) in own.items():
@@ -577,21 +551,21 @@ class _Planner:
                         values[column] = value
                         self._fill(table, column, source)
                 continue
-            name = next(each for each in columns if each in names)
             # A key of somebody else's question or session is none for a row of a run.
             belongs = set(key.get("parent_of") or ()) & (
                 {"question_id"} if table == "questions" else {"question_id", "user_id"}
             )
             parents = key.get("parents") or ()
-            newest = self._refusals.newest.get(table, {})
             if parent in _OF_USERS and all(newest.get(each) is not None for each in columns):
                 # Nobody but whom the project's own rows name: no learner becomes an author.
                 parents = [{each: newest[each] for each in columns}]
             usable = [
                 each
                 for each in parents
-                if all(values.get(name, value) == value for name, value in each.items())
-                and all(self._takes(table, name, value) for name, value in each.items())
+                if all(
+                    values.get(column, value) == value and self._takes(table, column, value)
+                    for column, value in each.items()
+                )
             ]
             if usable and not belongs:
                 for column in (each for each in columns if each not in values):
@@ -616,12 +590,12 @@ class _Planner:
             if referenced == "id" and to == table:
                 found[column] = Candidate(_OWN_ID, "the row's own id")
             elif referenced == "id" and to == "questions":
-                found[column] = Candidate(_OWN_QUESTION, "the run's own question")
+                found[column] = Candidate(Own("{question}"), "the run's own question")
             elif referenced == "id" and to in _OF_USERS and table == "responses":
-                found[column] = Candidate(_OWN_USER, "a user of the run")
-            elif to == "questions" and table != to and referenced in self._extra_of[to]:
-                value = self._extra_of[to][referenced]
-                if isinstance(value, str) and value.startswith("{"):
+                found[column] = Candidate(Own("{user}"), "a user of the run")
+            elif to == "questions" and table != to:
+                value = self._values[to].get(referenced)
+                if value is None or isinstance(value, Own):
                     return None
                 found[column] = Candidate(value, "as the run's own question has it")
             else:
@@ -630,51 +604,45 @@ class _Planner:
 
     def _own(self, table: str, name: str) -> list[Candidate]:
         """Values that differ from row to row, where a unique key asks for that."""
-        others = (each["columns"] for each in self._many_of(table, "unique"))
-        keys = [self._key_of(table), *others]
+        keys = [each["columns"] for each in self._listed(table, "unique")]
+        keys.append(self._listed(table, "primary_key"))
         if not any(
-            name in key and not any(apart <= set(key) for apart in _APART[table]) for key in keys
+            name in key and not any(apart.issubset(key) for apart in APART[table]) for key in keys
         ):
             return []
         kind = _type(self._column(table, name))
+        own_id = Candidate(_OWN_ID, "the row's own id")
         if kind == "uuid":
-            return [Candidate(_OWN_ID, "the row's own id")]
-        if kind in _TEXT:
+            return [own_id]
+        if kind in TEXT:
             length = _length(self._column(table, name)) or _CODES[0]
             codes = sorted({min(each, length) for each in _CODES}, reverse=True)
             return [
-                Candidate(_OWN_TAG, "the run's tag"),
-                Candidate(_OWN_ID, "the row's own id"),
-                *(Candidate(f"{{code:{each}}}", f"a code of {each}") for each in codes
+                Candidate(Own("heatmap-{run}-{n}"), "the run's tag"),
+                own_id,
+                *(Candidate(Own(_CODE, each), f"a code of {each}") for each in codes
                   if each > COUNTED),
             ]  # fmt: skip
-        if kind in _WHOLE:
+        if kind in WHOLE:
             return [
-                Candidate(f"{{number:{first}}}", f"numbers from {first:,}")
+                Candidate(Own(_NUMBER, first), f"numbers from {first:,}")
                 for first in self._first_numbers(table, name, kind)
             ]
         return []
 
     def _first_numbers(self, table: str, name: str, kind: str) -> list[int]:
         """Where a run's numbers may begin: high, or so that the last fits below a bound."""
-        named = [
-            int(each)
-            for check in self._checks(table, name)
-            for each in _DIGITS.findall(check["expression"])
-        ]
-        bounds, high = ([32_767], []) if kind == "smallint" else ([], [_FIRST_NUMBER])
-        below = [each - self._rows[table] for each in (*bounds, *sorted(named, reverse=True))]
+        named = self._numbers_named(table, name)[::-1]
+        bounds, high = ([_LARGEST_SMALL], []) if kind == "smallint" else ([], [_FIRST_NUMBER])
+        below = [each - self._rows[table] for each in (*bounds, *named)]
         return [*high, *(each for each in below if each >= 0)]
 
     def _may_do_without(self, table: str, name: str) -> bool:
         """Whether a default, of which the database told, or a trigger may fill a column."""
         return self._column(table, name).get("default") is not None or any(
             name in (each.get("may_fill") or ()) and each["enabled"]
-            for each in self._many_of(table, "triggers")
+            for each in self._listed(table, "triggers")
         )
-
-    def _is_lacking(self, table: str, name: str) -> bool:
-        return any(line.startswith(f"{table}.{name} ") for line in self._lacking)
 
 
 def _type(column: Mapping[str, Any]) -> str:
