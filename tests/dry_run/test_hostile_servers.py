@@ -12,7 +12,7 @@ from tui.dry_run.authentication import misspelt
 from tui.dry_run.facts import Preflight, UnansweredError
 from tui.dry_run.registry import PROBES
 from tui.dry_run.runner import run_one, run_probes, verdict_of
-from tui.project import RetryPolicy
+from tui.project import ProjectError, RetryPolicy
 from tui.verify.events import ProbeFinished, ProbeStatus
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def test_a_misspelt_key_has_the_same_shape_and_is_another(key: str) -> None:
 
 @pytest.mark.parametrize("reply", [None, [], "text", {}, {"schema": 2}])
 def test_only_a_document_of_our_version_is_read(reply: object) -> None:
-    with pytest.raises(ValueError, match="this console reads 1"):
+    with pytest.raises(ProjectError, match=r"this console reads 1|no document of that function"):
         Preflight.read(reply)
 
 

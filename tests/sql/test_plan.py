@@ -163,10 +163,11 @@ async def test_rows_that_are_said_to_be_taken_are_taken(
                 session.execute(change.encode())
         run = Dataset(new_run_id(), users=USERS, questions=QUESTIONS)
         direct = Direct(session)
-        reply, fitted, unread = await ask_about(direct, run, {})  # type: ignore[arg-type]
-        assert fitted is not None, (changes, unread)
+        preflight = await ask_about(direct, run, {})  # type: ignore[arg-type]
+        fitted = preflight.dataset
+        assert fitted is not None, (changes, preflight.unread)
         assert direct.asked <= 9
-        said = reply["rows"]
+        said = preflight.document["rows"]
         wrong = [each for told in said.values() for each in told["refused"] + told["untold"]]
         if not wrong and not fitted.plan.lacking:
             insert(session, fitted, changes)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from tui.guard.api_key import KeyFacts, KeyKind, read_key
 from tui.project import (
@@ -69,6 +69,7 @@ AMBIGUOUS: Final = "PGRST203"
 
 # Version of the preflight document that this console reads.
 SCHEMA: Final = 1
+_CALLING: Final = "calling the preflight function"
 # PostgREST's word for a function that it does not know. A 404 without it may come from anywhere.
 _NO_SUCH_FUNCTION: Final = "PGRST202"
 
@@ -133,12 +134,20 @@ class Preflight:
     unread: str = ""
 
     @classmethod
-    def read(cls, reply: Any, dataset: Dataset | None = None, unread: str = "") -> Self:
-        """Take a reply of the function."""
-        if not isinstance(reply, dict) or reply.get("schema") != SCHEMA:
-            found = reply.get("schema") if isinstance(reply, dict) else type(reply).__name__
-            raise ValueError(f"the document is of version {found}; this console reads {SCHEMA}")
-        return cls(reply, dataset, unread)
+    def read(cls, reply: Any) -> Self:
+        """Take a reply of the function.
+
+        Raises:
+            ProjectError: It is no document of that function, or of another version.
+        """
+        if not isinstance(reply, dict) or "schema" not in reply:
+            # Whoever wrote it, it is not the function's word on anything.
+            raise ProjectUnreachable(f"{_CALLING}: the reply is no document of that function")
+        if reply["schema"] != SCHEMA:
+            raise _unreadable(
+                f"the document is of version {reply['schema']}; this console reads {SCHEMA}"
+            )
+        return cls(reply)
 
     def at(self, *path: str) -> Any:
         """The value at a path of keys; None where the database has nothing to say."""
@@ -176,22 +185,7 @@ class Declaration:
     dataset: Dataset | None = None
 
 
-class Asked(NamedTuple):
-    """The preflight's answer about the rows of a run.
-
-    Attributes:
-        reply: The document.
-        dataset: The run with the plan that it speaks of; None where its tables are told in a form
-            that this console does not read.
-        unread: What could not be read, in the interpreter's words.
-    """
-
-    reply: Any
-    dataset: Dataset | None
-    unread: str = ""
-
-
-async def ask_about(project: Project, dataset: Dataset, known: Mapping[str, Any]) -> Asked:
+async def ask_about(project: Project, dataset: Dataset, known: Mapping[str, Any]) -> Preflight:
     """Ask the preflight about the rows of a run, fitted until they are taken.
 
     Where the rows are taken at once, this is one request.
@@ -202,41 +196,39 @@ async def ask_about(project: Project, dataset: Dataset, known: Mapping[str, Any]
         known: The document as it was last told; empty where it was not.
 
     Raises:
-        ProjectError: It cannot be asked.
+        ProjectError: It cannot be asked, or its reply cannot be read.
     """
     refusals = Refusals()
-    reply: Any = None
+    preflight: Preflight | None = None
     questions, users = dataset.questions, dataset.users
+    plans = 0
     try:
         if known and not dataset.plan.fills:
             dataset = dataset.fitted(plan_of(known, questions=questions, users=users))
-        for _ in range(_MOST_PLANS):
+        while True:
             samples = dataset.samples()
-            reply = await _show(project, samples)
-            if not isinstance(reply, dict) or reply.get("schema") != SCHEMA:
-                break
-            said = reply.get("rows")
+            preflight = await _show(project, samples)
+            plans += 1
+            said = preflight.document.get("rows")
             if said:
                 shown = {table: rows.all for table, rows in samples.items()}
                 known_needs = len(refusals.needed)
                 refusals.take(dataset.plan, shown, said)
-                met = not refused(said) and len(refusals.needed) == known_needs
-                if dataset.plan.fills and met:
-                    break
-            better = dataset.fitted(plan_of(reply, refusals, questions=questions, users=users))
-            taken = not said or better.samples() == samples
-            dataset = better
-            if taken:
-                break
+                refused = any(told["refused"] for told in said.values() if told)
+                if dataset.plan.fills and not refused and len(refusals.needed) == known_needs:
+                    return replace(preflight, dataset=dataset)
+            plan = plan_of(preflight.document, refusals, questions=questions, users=users)
+            dataset = dataset.fitted(plan)
+            if not said or dataset.samples() == samples or plans == _MOST_PLANS:
+                return replace(preflight, dataset=dataset)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         # Some version of the document tells its tables in another form.
-        if reply is None:
-            reply = await _show(project, dataset.fitted(Plan()).samples())
-        return Asked(reply, None, f"{type(error).__name__}: {error}")
-    return Asked(reply, dataset)
+        if preflight is None:
+            preflight = await _show(project, dataset.fitted(Plan()).samples())
+        return replace(preflight, unread=f"{type(error).__name__}: {error}")
 
 
-async def _show(project: Project, samples: Mapping[str, Samples]) -> Any:
+async def _show(project: Project, samples: Mapping[str, Samples]) -> Preflight:
     """The preflight document, about these rows where the function takes any."""
     # It goes into a URL: without blanks.
     sample = json.dumps(
@@ -249,17 +241,12 @@ async def _show(project: Project, samples: Mapping[str, Samples]) -> Any:
             raise
         # An earlier version of it takes no rows.
         reply, _ = await project.call_read_only(PREFLIGHT)
-    return reply
+    return Preflight.read(reply)
 
 
 def fills_of(dataset: Dataset | None) -> tuple[Fill, ...]:
     """What a run fills and from where, where it was fitted to the project."""
     return () if dataset is None else dataset.plan.fills
-
-
-def refused(said: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """What the database refused of the rows that it was shown, with the table."""
-    return [(table, each) for table, told in said.items() if told for each in told["refused"]]
 
 
 async def ask_declaration(
@@ -281,9 +268,9 @@ async def ask_declaration(
     """
     try:
         if dataset is None:
-            reply, _ = await project.call_read_only(PREFLIGHT)
+            preflight = Preflight.read((await project.call_read_only(PREFLIGHT))[0])
         else:
-            reply, dataset, _ = await ask_about(project, dataset, known or {})
+            preflight = await ask_about(project, dataset, known or {})
     except Missing as error:
         if error.code != _NO_SUCH_FUNCTION:
             raise
@@ -292,13 +279,12 @@ async def ask_declaration(
             return said
         return replace(said, dataset=await _fit_to_description(project, dataset))
     try:
-        preflight = Preflight.read(reply)
         word = preflight.at("declared_environment")
-    except ValueError as error:
+    except UnansweredError as error:
         raise _unreadable(str(error)) from error
     if word is not None and not isinstance(word, str):
         raise _unreadable(f"the declared environment is no text but {type(word).__name__}")
-    return Declaration(word, preflight.document, dataset=dataset)
+    return Declaration(word, preflight.document, dataset=preflight.dataset)
 
 
 async def _fit_to_description(project: Project, dataset: Dataset) -> Dataset | None:
@@ -306,22 +292,11 @@ async def _fit_to_description(project: Project, dataset: Dataset) -> Dataset | N
     try:
         definitions = (await project.openapi())["definitions"]
         tables = {
-            table: {
-                "columns": [
-                    {
-                        "name": name,
-                        "type": f"{each['format']}({each['maxLength']})"
-                        if "maxLength" in each
-                        else each["format"],
-                        "labels": each.get("enum"),
-                        "not_null": name in definitions[table].get("required", ()),
-                    }
-                    for name, each in definitions[table]["properties"].items()
-                    if name != "id"
-                ]
-            }
+            table: {"columns": [
+                each for each in _described_columns(definitions[table]) if each["name"] != "id"
+            ]}
             for table in dataset.samples()
-        }
+        }  # fmt: skip
         plan = plan_of({"tables": tables}, questions=dataset.questions)
     except (ProjectError, AttributeError, KeyError, TypeError):
         return None
@@ -335,6 +310,29 @@ async def _ask_environment(project: Project) -> Declaration:
         if error.code != _NO_SUCH_FUNCTION:
             raise
         return Declaration(could_be_asked=False)
+
+
+def _described_columns(relation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Columns by the API description, as the preflight tells of them.
+
+    It marks NOT NULL, but knows only simple defaults.
+    """
+    properties, not_null = relation.get("properties"), relation.get("required")
+    columns = []
+    for name, each in properties.items() if isinstance(properties, dict) else ():
+        about = each if isinstance(each, dict) else {}
+        labels = about.get("enum")
+        length = f"({about['maxLength']})" if "maxLength" in about else ""
+        columns.append(
+            {
+                "name": name,
+                "type": f"{about.get('format', '')}{length}",
+                "labels": [str(label) for label in labels] if isinstance(labels, list) else [],
+                "not_null": isinstance(not_null, list) and name in not_null,
+                "default": about.get("default"),
+            }
+        )
+    return columns
 
 
 def _unreadable(why: str) -> ProjectError:
@@ -387,7 +385,8 @@ class Facts:
         self.context = context
         self.project = _impatient(context.project)
         self._anon = None if context.anon is None else _impatient(context.anon)
-        self._facts: dict[str, asyncio.Task[Any]] = {}
+        # By what asks for it.
+        self._facts: dict[tuple[object, ...], asyncio.Task[Any]] = {}
 
     async def aclose(self) -> None:
         """Stop asking for what nobody waits for any more."""
@@ -397,25 +396,25 @@ class Facts:
 
     def begin(self) -> None:
         """Send the first requests, which nearly every probe waits for, together."""
-        self._begin("description", self._describe)
-        self._begin("preflight", self._ask_preflight)
+        self._begin(self._describe)
+        self._begin(self._ask_preflight)
 
-    def _begin(self, name: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
-        task = self._facts.get(name)
+    def _begin(self, ask: Callable[..., Coroutine[Any, Any, T]], *given: str) -> asyncio.Task[T]:
+        task = self._facts.get((ask, *given))
         if task is None:
-            task = self._facts[name] = asyncio.create_task(ask())
+            task = self._facts[ask, *given] = asyncio.create_task(ask(*given))
         return task
 
-    async def once(self, name: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The fact of this name, asked for by the first that wants it.
+    async def _once(self, ask: Callable[..., Coroutine[Any, Any, T]], *given: str) -> T:
+        """What is asked so, by the first that wants it.
 
         A probe that runs out of time leaves the fact to the others.
         """
-        return await asyncio.shield(self._begin(name, ask))
+        return await asyncio.shield(self._begin(ask, *given))
 
     async def description(self) -> Described:
         """The API description, asked for first of all. Never raises a `ProjectError`."""
-        return await self.once("description", self._describe)
+        return await self._once(self._describe)
 
     async def _describe(self) -> Described:
         started = time.perf_counter()
@@ -424,37 +423,26 @@ class Facts:
         try:
             document = await self._in_time(self.project.openapi(), "reading the API description")
             if "swagger" not in document and "openapi" not in document:
-                document, error = (
-                    None,
-                    ProjectUnreachable(
-                        "reading the API description: what answers is not PostgREST",
-                        hint="check SUPABASE_URL",
-                    ),
+                raise ProjectUnreachable(
+                    "reading the API description: what answers is not PostgREST",
+                    hint="check SUPABASE_URL",
                 )
         except ProjectError as caught:
-            error = caught
+            document, error = None, caught
         return Described(document, error, (time.perf_counter() - started) * 1_000)
 
     async def preflight_reply(self) -> Preflight | ProjectError:
         """The preflight document, or why there is none."""
-        return await self.once("preflight", self._ask_preflight)
+        return await self._once(self._ask_preflight)
 
     async def _ask_preflight(self) -> Preflight | ProjectError:
-        what = "calling the preflight function"
+        context = self.context
+        volume = context.settings.volume
+        run = Dataset(context.run_id, users=volume.users, questions=volume.questions)
         try:
-            context = self.context
-            volume = context.settings.volume
-            run = Dataset(context.run_id, users=volume.users, questions=volume.questions)
-            asked = await self._in_time(ask_about(self.project, run, context.known), what)
-            reply = asked.reply
-            if not isinstance(reply, dict) or "schema" not in reply:
-                # Whoever wrote it, it is not the function's word on anything.
-                return ProjectUnreachable(f"{what}: the reply is no document of that function")
-            return Preflight.read(reply, asked.dataset, asked.unread)
+            return await self._in_time(ask_about(self.project, run, context.known), _CALLING)
         except ProjectError as error:
             return error
-        except ValueError as error:
-            return _unreadable(str(error))
 
     async def trouble(self) -> ProjectError | None:
         """Why the project does not answer, or refuses the key.
@@ -480,8 +468,8 @@ class Facts:
             # It did when the session began; whatever changed since, an answer's needs tell.
             return True
         waiting: set[asyncio.Task[Any]] = {
-            self._begin("description", self._describe),
-            self._begin("preflight", self._ask_preflight),
+            self._begin(self._describe),
+            self._begin(self._ask_preflight),
         }
         while waiting:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -526,11 +514,20 @@ class Facts:
                 "neither the preflight function nor the API description says", APPLY_PREFLIGHT
             )
         described = definitions.get(relation)
-        return _described_columns(described) if isinstance(described, dict) else None
+        if not isinstance(described, dict):
+            return None
+        return {
+            each["name"]: Column(
+                _plain(each["type"]),
+                tuple(each["labels"]),
+                None if each["not_null"] and each["default"] is None else False,
+            )
+            for each in _described_columns(described)
+        }
 
     async def table(self, name: str) -> Page:
         """Rows of a table (a page of responses) and how many there are."""
-        return await self.once(f"table {name}", lambda: self._read(name))
+        return await self._once(self._read, name)
 
     async def _read(self, name: str) -> Page:
         columns, limit = READ[name]
@@ -547,13 +544,14 @@ class Facts:
 
     async def users(self) -> tuple[dict[str, str], dict[str, datetime]]:
         """Synthetic users, listed as a purge lists them; see `users_of`."""
-        return await self.once(
-            "users", lambda: self._in_time(users_of(self.project, None), "listing users")
-        )
+        return await self._once(self._list_users)
+
+    async def _list_users(self) -> tuple[dict[str, str], dict[str, datetime]]:
+        return await self._in_time(users_of(self.project, None), "listing users")
 
     async def health(self) -> Health:
         """Latency and version of the auth server, which touches no table for it."""
-        return await self.once("health", self._take_pulse)
+        return await self._once(self._take_pulse)
 
     async def _take_pulse(self) -> Health:
         async def beat() -> tuple[float, Any]:
@@ -573,8 +571,8 @@ class Facts:
 
     def described(self) -> ProjectDescribed:
         """What the project said of itself, as far as the probes know by now."""
-        about, health = self._known("description"), self._known("health")
-        preflight = self._known("preflight")
+        about, health = self._known(self._describe), self._known(self._take_pulse)
+        preflight = self._known(self._ask_preflight)
         info = about.document.get("info") if about and about.document else None
         return ProjectDescribed.read(
             preflight.document if isinstance(preflight, Preflight) else {},
@@ -583,8 +581,8 @@ class Facts:
             fills_of(preflight.dataset if isinstance(preflight, Preflight) else None),
         )
 
-    def _known(self, name: str) -> Any:
-        task = self._facts.get(name)
+    def _known(self, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        task = self._facts.get((ask,))
         if task is None or not task.done() or task.cancelled() or task.exception() is not None:
             return None
         return task.result()
@@ -608,41 +606,19 @@ class Facts:
 
 
 def _told_columns(preflight: Preflight, relation: str) -> dict[str, Column] | None:
-    if relation == VIEW:
-        if not preflight.at("view", "exists"):
-            return None
-        return {
-            each["name"]: Column(_plain(each["type"])) for each in preflight.many("view", "columns")
-        }
-    if not preflight.at("tables", relation, "exists"):
+    path = ("view",) if relation == VIEW else ("tables", relation)
+    if not preflight.at(*path, "exists"):
         return None
-    required = preflight.at("tables", relation, "required")
+    # Of the view's columns, name and type are told.
+    required = () if relation == VIEW else preflight.at(*path, "required")
     return {
         each["name"]: Column(
-            _plain(each["base"] or each["type"]),
-            tuple(each["labels"] or ()),
+            _plain(each.get("base") or each["type"]),
+            tuple(each.get("labels") or ()),
             each["name"] in required,
         )
-        for each in preflight.many("tables", relation, "columns")
+        for each in preflight.many(*path, "columns")
     }
-
-
-def _described_columns(described: dict[str, Any]) -> dict[str, Column]:
-    """By the API description, which marks NOT NULL but only simple defaults."""
-    properties, not_null = described.get("properties"), described.get("required")
-    if not isinstance(properties, dict):
-        return {}
-    found = {}
-    for name, each in properties.items():
-        about = each if isinstance(each, dict) else {}
-        labels = about.get("enum")
-        may_be_required = isinstance(not_null, list) and name in not_null and "default" not in about
-        found[name] = Column(
-            _plain(str(about.get("format", ""))),
-            tuple(map(str, labels)) if isinstance(labels, list) else (),
-            None if may_be_required else False,
-        )
-    return found
 
 
 def _plain(spelt: str) -> str:
