@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tui.dry_run.facts import Preflight, UnansweredError
-from tui.dry_run.tables import _NULL, CASCADES, DISTINCT, FILLED, judge_rows, keys
+from tui.dry_run.tables import _NULL, CASCADES, FILLED, judge_rows, keys
 from tui.verify.dataset import Dataset
+from tui.verify.plan import APART
 
 DATASET = Dataset("20260131-9f3c21aa", users=9, questions=12)
 
@@ -27,7 +28,7 @@ def test_the_columns_are_those_that_a_run_fills() -> None:
 
 
 def test_rows_are_told_apart_by_each_set_of_columns_said_to() -> None:
-    for table, sets in DISTINCT.items():
+    for table, sets in APART.items():
         rows = rows_of(table)
         for columns in sets:
             assert len({tuple(row[name] for name in sorted(columns)) for row in rows}) == len(rows)

@@ -14,7 +14,7 @@ from tui.dry_run.probe import Finding, Probe, failed, listed, passed, skipped, w
 from tui.project import APPLY_PREFLIGHT, PREFLIGHT, Denied, Missing, ProjectError
 from tui.verify.causes import quoted
 from tui.verify.events import ProbeStatus
-from tui.verify.plan import arbiters
+from tui.verify.plan import APART, PLAIN, WHOLE, arbiters
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _TEXT: Final = frozenset({"text", "character varying", "citext"})
 _UUID: Final = frozenset({"uuid"})
-_WHOLE: Final = frozenset({"smallint", "integer", "bigint"})
 _ANY: Final[frozenset[str]] = frozenset()
 # Columns that may be of an enum.
 _LABELS: Final = ("topic", "lesion")
@@ -46,7 +45,7 @@ FILLED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
         "user_id": _UUID,
         "question_id": _UUID,
         "is_correct": frozenset({"boolean"}),
-        "ms_to_answer": _WHOLE,
+        "ms_to_answer": WHOLE,
         "created_at": frozenset({"timestamp with time zone"}),
     },
     "app_users": {"id": _UUID},
@@ -54,16 +53,7 @@ FILLED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
 # app_users is filled by the project's own trigger, whose business its required columns are.
 WRITTEN: Final = ("questions", "responses")
 # Types that a column may have and a run cannot fill; any other word for a type is not known here.
-KNOWN: Final = (
-    _TEXT
-    | _UUID
-    | _WHOLE
-    | {
-        *("boolean", "timestamp with time zone", "timestamp without time zone", "date", "numeric"),
-        *("real", "double precision", "json", "jsonb", "bytea", "interval", "character", "inet"),
-        *("time without time zone", "text[]", "integer[]", "uuid[]", "name", "xml", "oid"),
-    }
-)
+KNOWN: Final = PLAIN.keys() | {"text[]", "integer[]", "uuid[]", "xml", "oid"}
 
 # (table, column, tables it may refer to): deleting there must delete here.
 CASCADES: Final = (
@@ -71,16 +61,13 @@ CASCADES: Final = (
     ("responses", "user_id", ("public.app_users", "auth.users")),
     ("app_users", "id", ("auth.users",)),
 )
-# Columns of which no two synthetic rows share the values; a unique index has to hold a set.
-DISTINCT: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
-    "questions": tuple(frozenset({name}) for name in ("id", "slug", "stem_md")),
-    "responses": (frozenset({"id"}), frozenset({"user_id", "question_id"})),
-}
 # Always NULL in a synthetic row, and NULLs do not collide.
 _NULL: Final = "subtopic"
 
 # PostgREST's word for a schema that is not in db-schemas.
 _SCHEMA_NOT_SERVED: Final = "PGRST106"
+# What PostgreSQL says of a column that is not there.
+_NO_SUCH_COLUMN: Final = "42703"
 _EXPOSE: Final = (
     "expose schema public in the API settings, then: notify pgrst, 'reload config'; "
     "notify pgrst, 'reload schema'"
@@ -95,7 +82,7 @@ async def tables(facts: Facts) -> Finding:
     """Are these the tables that a run is made for, and can they be read?"""
     seen = await asyncio.gather(*(facts.table(name) for name in READ), return_exceptions=True)
     errors = dict(zip(READ, seen, strict=True))
-    for error in seen:
+    for error in errors.values():
         if isinstance(error, ProjectError) and error.code == _SCHEMA_NOT_SERVED:
             return failed(f"the API does not serve schema public: {error.message}", _EXPOSE)
     missing = [name for name, error in errors.items() if isinstance(error, Missing)]
@@ -111,9 +98,7 @@ async def tables(facts: Facts) -> Finding:
             if isinstance(await facts.preflight_reply(), Preflight):
                 continue
             return failed(error.message, f"grant select on public.{name} to service_role")
-        if isinstance(error, ProjectError) and error.code != "42703":
-            raise error
-        if isinstance(error, Exception) and not isinstance(error, ProjectError):
+        if isinstance(error, Exception) and getattr(error, "code", None) != _NO_SUCH_COLUMN:
             raise error
     return passed(f"{listed(READ)} are in the API")
 
@@ -189,19 +174,18 @@ async def required(facts: Facts) -> Finding:
                 # An earlier version of the function does not tell what could be referred to.
                 None if "rows" in reply.document else APPLY_PREFLIGHT,
             )
-        others = [f"{each.column} ({each.source})" for each in plan.fills
-                  if each.column not in FILLED[each.table]]  # fmt: skip
-        also = f"; besides what it is about: {listed(others)}" if others else ""
+        extra = [f"{each.column} ({each.source})" for each in plan.fills
+                 if each.column not in FILLED[each.table]]  # fmt: skip
+        also = f"; besides what it is about: {listed(extra)}" if extra else ""
         return passed(f"a run fills {len(plan.fills)} columns{also}")
-    unfilled, doubtful = [], []
-    for table in WRITTEN:
-        for name, column in (await facts.columns(table) or {}).items():
-            if name in FILLED[table]:
-                continue
-            if column.required is None:
-                doubtful.append(f"{table}.{name}")
-            elif column.required:
-                unfilled.append(f"{table}.{name}")
+    others = {
+        f"{table}.{name}": column.required
+        for table in WRITTEN
+        for name, column in (await facts.columns(table) or {}).items()
+        if name not in FILLED[table]
+    }
+    unfilled = [name for name, is_required in others.items() if is_required]
+    doubtful = [name for name, is_required in others.items() if is_required is None]
     if unfilled:
         return failed(f"required, and filled by no run: {listed(unfilled)}")
     if doubtful:
@@ -270,7 +254,7 @@ def _collides(table: str, unique: set[str], *, nulls_differ: bool) -> bool:
     """
     if not unique <= FILLED[table].keys() or (_NULL in unique and nulls_differ):
         return False
-    return not any(key <= unique for key in DISTINCT[table])
+    return not any(key <= unique for key in APART[table])
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,13 +333,8 @@ async def rows(facts: Facts) -> Finding:
 
 
 def _constraint(each: Mapping[str, Any]) -> str:
-    match each["kind"]:
-        case "not null":
-            return f"{each['name']} not null"
-        case "type":
-            return f"type {each['name']}"
-        case kind:
-            return f"{kind} {each['name']}"
+    kind, name = each["kind"], each["name"]
+    return f"{name} not null" if kind == "not null" else f"{kind} {name}"
 
 
 def _may_fill(preflight: Preflight, table: str, refusal: Mapping[str, Any]) -> list[str]:
@@ -391,10 +370,6 @@ async def references(facts: Facts) -> Finding:
     return passed(f"no foreign key of another table holds on to what a run writes{idle}")
 
 
-def _qualified(table: str) -> str:
-    return table if "." in table else f"public.{table}"
-
-
 def _triggers(
     preflight: Preflight, names: Iterable[str]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -426,7 +401,7 @@ async def triggers(facts: Facts) -> Finding:
         return warned(
             "synthetic rows would be sent out of the database by "
             + listed(_name(*each) for each in outward),
-            "; ".join(_disable(*each) for each in outward)
+            "; ".join(_disable("trigger", *each) for each in outward)
             + "; enable them after the run, or have the receiver ignore synthetic rows",
         )
     names = listed(_name(*each) for each in found)
@@ -434,8 +409,9 @@ async def triggers(facts: Facts) -> Finding:
     return passed(f"{also}; none is a known webhook")
 
 
-def _disable(table: str, trigger: Mapping[str, Any]) -> str:
-    return f"alter table {_qualified(table)} disable trigger {quoted(trigger['name'])}"
+def _disable(kind: str, table: str, each: Mapping[str, Any]) -> str:
+    qualified = table if "." in table else f"public.{table}"
+    return f"alter table {qualified} disable {kind} {quoted(each['name'])}"
 
 
 # Why rows of a run stay in other tables, as the preflight has it.
@@ -448,43 +424,35 @@ _TRACES: Final = {
 async def interference(facts: Facts) -> Finding:
     """May a trigger or a rule change or swallow what a run writes or deletes?"""
     preflight = await facts.preflight()
+    rules = [(table, rule) for table in FILLED for rule in preflight.many("tables", table, "rules")]
+    refusing = [
+        (table, rule)
+        for table, rule in rules
+        if table in WRITTEN and rule["event"] in {"insert", "update"}
+    ]
+    if refusing:
+        named = [f"rule {rule['name']} on {table} (on {rule['event']})" for table, rule in refusing]
+        return failed(
+            "a run could write nothing: what it writes twice has to be harmless, and PostgreSQL "
+            f"takes no ON CONFLICT on a table with an INSERT or UPDATE rule: {listed(named)}",
+            f"for the run: {'; '.join(_disable('rule', *each) for each in refusing)}",
+        )
     found = [
         (table, each)
         for table, each in _triggers(preflight, (*FILLED, _USERS))
         if each["timing"] in {"before", "instead of"} and each["level"] == "row"
     ]
-    rules = [
+    instead = [
         (table, rule)
-        for table in FILLED
-        for rule in preflight.many("tables", table, "rules")
+        for table, rule in rules
         if rule["instead"] and rule["event"] in {"insert", "delete"}
     ]
-    refusing = [
-        (table, rule)
-        for table in WRITTEN
-        for rule in preflight.many("tables", table, "rules")
-        if rule["event"] in {"insert", "update"}
-    ]
-    if refusing:
-        return failed(
-            "a run could write nothing: what it writes twice has to be harmless, and PostgreSQL "
-            "takes no ON CONFLICT on a table with an INSERT or UPDATE rule: "
-            + listed(f"rule {rule['name']} on {table} (on {rule['event']})"
-                     for table, rule in refusing),
-            "for the run: " + "; ".join(
-                f"alter table {_qualified(table)} disable rule {quoted(rule['name'])}"
-                for table, rule in refusing
-            ),
-        )  # fmt: skip
     named = [_name(*each) for each in found]
     named += [
-        f"rule {rule['name']} on {table} (instead of {rule['event']})" for table, rule in rules
+        f"rule {rule['name']} on {table} (instead of {rule['event']})" for table, rule in instead
     ]
-    switches = [_disable(*each) for each in found]
-    switches += [
-        f"alter table {_qualified(table)} disable rule {quoted(rule['name'])}"
-        for table, rule in rules
-    ]
+    switches = [_disable("trigger", *each) for each in found]
+    switches += [_disable("rule", *each) for each in instead]
     seen, hints = [], []
     if named:
         seen.append(f"what a run writes or deletes may be changed or swallowed by {listed(named)}")
@@ -530,35 +498,34 @@ async def publications(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     found = preflight.many("publications")
     if refusing := [each for each in found if each["refusing"]]:
-        told = [f"{each['name']} ({', '.join(each['refusing'])})" for each in refusing]
         tables = dict.fromkeys(table for each in refusing for table in each["refusing"])
+        told = [f"{each['name']} ({', '.join(each['refusing'])})" for each in refusing]
         return failed(
             f"publications that tell no deleted row from another refuse deletes: {listed(told)}",
             "; ".join(
-                f"alter publication {each['name']} drop table {', '.join(each['refusing'])}"
-                for each in refusing
-                if each["by_name"]
-            )
-            or "; ".join(f"alter table {table} replica identity default" for table in tables),
+                _drops(refusing, "refusing")
+                or [f"alter table {table} replica identity default" for table in tables]
+            ),
         )
     if found:
         volume = facts.context.settings.volume
-        named = [f"{each['name']} ({', '.join(each['tables'])})" for each in found]
+        told = [f"{each['name']} ({', '.join(each['tables'])})" for each in found]
+        advice = "have subscribers ignore synthetic rows, or add what was dropped after the run"
         return warned(
             f"every row that a run writes and deletes ({volume.responses:,} responses) goes to the "
-            f"subscribers of {listed(named)}",
-            "; ".join(
-                [
-                    *(
-                        f"alter publication {each['name']} drop table {', '.join(each['tables'])}"
-                        for each in found
-                        if each["by_name"]
-                    ),
-                    "have subscribers ignore synthetic rows, or add what was dropped after the run",
-                ]
-            ),
+            f"subscribers of {listed(told)}",
+            "; ".join([*_drops(found, "tables"), advice]),
         )
     return passed("no publication carries the tables")
+
+
+def _drops(publications: Iterable[Mapping[str, Any]], which: str) -> list[str]:
+    """What drops some of the tables from publications that name them."""
+    return [
+        f"alter publication {each['name']} drop table {', '.join(each[which])}"
+        for each in publications
+        if each["by_name"]
+    ]
 
 
 _FAIL, _WARN = ProbeStatus.FAIL, ProbeStatus.WARN
