@@ -57,10 +57,6 @@ class Causes:
         held = preflight.get("held")
         self._held = [each for each in held or () if isinstance(each, dict)]
 
-    def triggers(self, table: str, event: str) -> list[str]:
-        """Enabled triggers that fire on `insert` or `delete`, each with its function."""
-        return [_named(each) for each in self._firing(table, event)]
-
     def writers(self, table: str, column: str | None = None) -> str:
         """What could have changed a column, or dropped rows, at an insert."""
         firing = self._firing(table, "insert")
@@ -137,7 +133,8 @@ class Causes:
         """The error, naming what of the table may have refused."""
         if not is_refusal(error) or error.code is None:
             return error
-        named = [] if _of_its_own(error, table) else self.triggers(table, event)
+        own = _of_its_own(error, table)
+        named = [] if own else [_named(each) for each in self._firing(table, event)]
         if table == AUTH_USERS:
             # A trigger there makes and removes the row of app_users.
             also = [_on(each, "app_users") for each in self._firing("app_users", event)]

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from tui.project import Project
-    from tui.verify.view import Key
 
 _CENT: Final = Decimal("0.01")
 _LOOK_AT_THE_SQL: Final = "no cause is known that makes just these"
@@ -45,34 +44,30 @@ async def compare(
     wanted = {key_of(row): row for row in expected}
     differences: list[Difference] = []
     surplus: list[AggregateRow] = []
-    seen: set[Key] = set()
-    matched = 0
+    total, matched = len(wanted), 0
 
     async def read(ids: Sequence[UUID]) -> None:
         nonlocal matched
         async for page in project.pages(VIEW, COLUMNS, within(ids), order=ORDER):
             for raw in page:
                 row = row_of(raw, VIEW)
-                key = key_of(row)
-                want = wanted.get(key)
-                if want is None or key in seen:
+                want = wanted.pop(key_of(row), None)
+                if want is None:
                     surplus.append(row)
                 elif want == row:
                     matched += 1
                 else:
                     differences.append(_difference(want, row))
-                seen.add(key)
             advance(len(page))
 
     await project.each(pages_of(question_ids), read)
-    absent = [row for key, row in wanted.items() if key not in seen]
     mismatched = len(differences)
-    differences += _paired(absent, surplus)
+    differences += _paired(wanted.values(), surplus)
     return CheckFinished(
-        expected=len(wanted),
+        expected=total,
         matched=matched,
         mismatched=mismatched,
-        missing=len(absent),
+        missing=len(wanted),
         unexpected=len(surplus),
         differences=tuple(differences),
         groups=grouped(differences),
@@ -126,26 +121,15 @@ def grouped(differences: Iterable[Difference]) -> tuple[DifferenceGroup, ...]:
 def _reason(differences: Sequence[Difference]) -> str:
     """What is known to make such differences; else where to look."""
     kind, columns = differences[0].kind, differences[0].columns
+    pairs = [(each.expected, each.found) for each in differences if each.expected and each.found]
     if "week_start" in columns:
         return "weeks begin elsewhere: truncated in a time zone that is not UTC, or not on Monday"
     if "attempts" in columns:
         return "responses are not counted, or counted twice: a filter or a join"
-    if kind == "accuracy_rate" and all(_off_by_a_cent(each) for each in differences):
+    if kind == "accuracy_rate" and all(
+        abs(want.accuracy_rate - got.accuracy_rate) <= _CENT for want, got in pairs
+    ):
         return "rates are rounded otherwise than round(numeric, 2) does"
-    if kind == "lesion" and all(_same_once_normalized(each) for each in differences):
+    if kind == "lesion" and all(normalize_lesion(got.lesion) == want.lesion for want, got in pairs):
         return "lesions differ in case, spacing or Unicode form only: they are not normalized"
     return _REASONS.get(kind, _LOOK_AT_THE_SQL)
-
-
-def _off_by_a_cent(difference: Difference) -> bool:
-    want, got = difference.expected, difference.found
-    if want is None or got is None:
-        return False
-    return abs(want.accuracy_rate - got.accuracy_rate) <= _CENT
-
-
-def _same_once_normalized(difference: Difference) -> bool:
-    want, got = difference.expected, difference.found
-    if want is None or got is None:
-        return False
-    return normalize_lesion(got.lesion) == want.lesion

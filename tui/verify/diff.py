@@ -18,11 +18,11 @@ from tui.project import (
     outside,
 )
 from tui.verify.events import Tally
-from tui.verify.leftovers import ANY_SLUG, questions_of, responses_to, run_of_slug
+from tui.verify.leftovers import ANY_SLUG, chunks, questions_of, responses_to, run_of_slug
 from tui.verify.view import ORDER, Key, key_of, row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
     from tui.project import Project
@@ -154,13 +154,8 @@ async def _still_real(project: Project, changed: Sequence[UUID]) -> list[tuple[U
             if row["id"] in by_id and not run_of_slug(row["slug"] or "")
         )
 
-    await project.each(_chunks(changed), look)
+    await project.each(chunks(changed, IDS_PER_REQUEST), look)
     return found
-
-
-def _chunks(ids: Sequence[UUID]) -> Iterable[Sequence[UUID]]:
-    for start in range(0, len(ids), IDS_PER_REQUEST):
-        yield ids[start : start + IDS_PER_REQUEST]
 
 
 async def count_real(project: Project) -> Tally | None:

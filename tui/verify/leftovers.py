@@ -21,7 +21,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
 from tui.project import IDS_PER_REQUEST, Filter, any_of, one_of
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from tui.project import Project
+
+T = TypeVar("T")
 
 PURPOSE: Final = "heatmap-verification"
 _RUN: Final = r"[0-9A-Za-z]+(?:[-_][0-9A-Za-z]+)*"
@@ -64,8 +66,8 @@ class SlugForm:
 
     begins: str
     run: str
-    write: Callable[[str], str]
-    read: Callable[[str], str]
+    write: Callable[[str], str] = str
+    read: Callable[[str], str] = str
     between: str = "-"
     letters: bool = False
 
@@ -85,14 +87,10 @@ class SlugForm:
         return f"{self.begins}{run}{self.between}{self.number}"
 
 
-def _same(run: str) -> str:
-    return run
-
-
 # The first that a project takes is used. All but the first are of runs of this console alone.
 SLUG_FORMS: Final = (
-    SlugForm(SLUG_PREFIX, _RUN, _same, _same),
-    SlugForm("hv-", f"{_DATE}-{_HEX}", _same, _same),
+    SlugForm(SLUG_PREFIX, _RUN),
+    SlugForm("hv-", f"{_DATE}-{_HEX}"),
     SlugForm(
         "heatmap_verification_",
         f"{_DATE}_{_HEX}",
@@ -112,7 +110,6 @@ SLUG_FORMS: Final = (
         "[g-p]{8}-[a-p]{8}",
         lambda run: run.translate(_LETTERS),
         lambda text: text.translate(_DIGITS),
-        "-",
         letters=True,
     ),
 )
@@ -127,9 +124,6 @@ _SLUGS: Final = tuple(
 
 # Longer than a run takes; see the bounds of a volume in `tui.settings`.
 _LONGEST_RUN: Final = timedelta(hours=1)
-_QUESTION_ORDER: Final = ("id",)
-
-
 # A counter of six bytes.
 _MOST: Final = 2**48 - 1
 
@@ -232,6 +226,11 @@ def responses_of_run(run_id: str) -> Filter:
     return any_of(*either)
 
 
+def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    """Items in order, so many at a time."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
 def these(column: str, ids: Sequence[str]) -> list[Filter]:
     """Rows with some ids of one run: a range of neighbours, else a short list."""
     if len(ids) > 1 and len({each[:-12] for each in ids}) == 1:
@@ -276,16 +275,12 @@ class Leftovers:
             for run in sorted({*questions, *users})
         }
 
-    def chunks(self, size: int) -> list[list[str]]:
+    def chunks(self, size: int) -> list[Sequence[str]]:
         """Question ids in chunks that each belong to one run, neighbours together."""
         by_run: dict[str, list[str]] = defaultdict(list)
         for question_id, run in sorted(self.questions.items()):
             by_run[run].append(question_id)
-        return [
-            ids[start : start + size]
-            for ids in by_run.values()
-            for start in range(0, len(ids), size)
-        ]
+        return [chunk for ids in by_run.values() for chunk in chunks(ids, size)]
 
     def without(self, runs: Collection[str]) -> Leftovers:
         """The same, but for the rows of some runs."""
@@ -353,7 +348,7 @@ async def users_of(
             if run is None or run_id not in (None, run):
                 continue
             users[user["id"]] = run
-            created = _instant(user.get("created_at"))
+            created = instant(user.get("created_at"))
             if created is not None:
                 begun[run] = max(created, begun.get(run, created))
     return users, begun
@@ -381,19 +376,20 @@ def may_be_under_way(begun: Mapping[str, datetime], now: datetime | None) -> tup
     )
 
 
-def _instant(text: Any) -> datetime | None:
+def instant(text: Any) -> datetime | None:
+    """An instant in UTC, for which one without an offset is taken; None where it is none."""
     try:
         found = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 async def questions_of(project: Project, run_id: str | None) -> dict[str, str]:
     """Synthetic questions of one run, or of any: id to run id."""
     conditions = [Filter("slug", "match", slug_pattern(run_id))]
     found: dict[str, str] = {}
-    async for page in project.pages("questions", ("id", "slug"), conditions, order=_QUESTION_ORDER):
+    async for page in project.pages("questions", ("id", "slug"), conditions, order=("id",)):
         for row in page:
             run = run_of_slug(row["slug"])
             if run is not None and run_id in (None, run):

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from tui.project import PAGE, ProjectError
 from tui.verify.dataset import Answer, aggregates
 from tui.verify.events import Deviation
-from tui.verify.leftovers import between
+from tui.verify.leftovers import between, chunks, instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from tui.heatmap.rows import AggregateRow
     from tui.project import Filter, Project
@@ -96,14 +96,11 @@ def _is_same(column: str, sent: Any, stored: Any) -> bool:
     return bool(sent == stored)
 
 
-def _instant(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise ProjectError(
-            f"responses.created_at is {text}, which is no date that can be judged"
-        ) from None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+def _instant(text: Any) -> datetime:
+    found = instant(text)
+    if found is None:
+        raise ProjectError(f"responses.created_at is {text}, which is no date that can be judged")
+    return found
 
 
 async def rows_of(project: Project, table: str, conditions: Sequence[Filter]) -> list[Row]:
@@ -128,7 +125,7 @@ async def read_back(
     ids = dataset.question_ids
     expected: list[AggregateRow] = []
 
-    async def read(numbers: range) -> None:
+    async def read(numbers: Sequence[int]) -> None:
         first, last = ids[numbers[0]], ids[numbers[-1]]
         questions, responses = await asyncio.gather(
             rows_of(project, "questions", between("id", first, last)),
@@ -147,11 +144,8 @@ async def read_back(
                 expected.extend(aggregates(UUID(row["id"]), row["lesion"], row["topic"], given))
 
     size = max(1, PAGE // dataset.users)
-    total = dataset.questions
-    await project.each(
-        (range(first, min(first + size, total)) for first in range(0, total, size)), read
-    )
+    await project.each(chunks(range(dataset.questions), size), read)
     deviations = beside.deviations()
-    if beside.lacking("responses") == dataset.users * total:
+    if beside.lacking("responses") == dataset.users * dataset.questions:
         raise ProjectError(f"nothing can be verified: {deviations[0]}")
     return expected, deviations

@@ -51,10 +51,7 @@ def within(ids: Sequence[UUID]) -> list[Filter]:
 
 def pages_of(ids: Sequence[UUID]) -> list[Sequence[UUID]]:
     """Questions in groups whose rows fit one page."""
-    return [
-        ids[start : start + _QUESTIONS_PER_READ]
-        for start in range(0, len(ids), _QUESTIONS_PER_READ)
-    ]
+    return leftovers.chunks(ids, _QUESTIONS_PER_READ)
 
 
 async def sample(project: Project, question_ids: Sequence[UUID]) -> SampleTaken:
@@ -67,24 +64,9 @@ async def sample(project: Project, question_ids: Sequence[UUID]) -> SampleTaken:
     rows: list[AggregateRow] = []
 
     async def read(ids: Sequence[UUID]) -> None:
-        found: list[Any] = []
-        expected = 1
-        while len(found) < expected:
-            page, counted = await project.call_read_only(
-                READER,
-                filters=within(ids),
-                order=ORDER,
-                offset=len(found),
-                limit=PAGE,
-                count=not found,
-            )
-            expected = counted if counted is not None else expected
-            if not page:
-                break
-            found += page
-        if found and len(found) != expected:
-            raise Truncated(f"calling {READER}: {len(found):,} rows came of {expected:,}")
-        rows.extend(row_of(raw, READER) for raw in found)
+        found, total = await _by_offset(project, within(ids))
+        _check_whole(len(found), total)
+        rows.extend(found)
 
     await project.each(pages_of(chosen), read)
     rows.sort(key=lambda row: (row.week_start, row.question_id))
@@ -120,7 +102,10 @@ async def _rows(project: Project, most: int) -> list[AggregateRow]:
         return await _by_key(project, most)
     except Missing:
         # A reader of an earlier shape takes no arguments: its pages cost a whole read each.
-        return await _by_offset(project, most)
+        found, total = await _by_offset(project, most=most)
+        rows = list({key_of(row): row for row in found}.values())
+        _check_whole(len(rows), min(total, most))
+        return rows[:most]
 
 
 async def _by_key(project: Project, most: int) -> list[AggregateRow]:
@@ -137,24 +122,26 @@ async def _by_key(project: Project, most: int) -> list[AggregateRow]:
     return rows[:most]
 
 
-async def _by_offset(project: Project, most: int) -> list[AggregateRow]:
-    """Pages of one order, without which the server may repeat or miss rows."""
-    rows: dict[tuple[Any, ...], AggregateRow] = {}
-    seen = total = 0
-    while seen < most:
+async def _by_offset(
+    project: Project, filters: Sequence[Filter] = (), *, most: int = MOST_ROWS
+) -> tuple[list[AggregateRow], int]:
+    """Rows in pages of one order, without which some may repeat or miss; and how many there are."""
+    rows: list[AggregateRow] = []
+    total: int | None = None
+    while len(rows) < (most if total is None else min(total, most)):
         page, counted = await project.call_read_only(
-            READER, order=ORDER, offset=seen, limit=PAGE, count=not seen
+            READER, filters=filters, order=ORDER, offset=len(rows), limit=PAGE, count=not rows
         )
-        total = counted or total
+        total = counted if total is None else total
         if not page:
             break
-        seen += len(page)
-        rows |= {
-            (row.week_start, row.question_id): row for row in (row_of(r, READER) for r in page)
-        }
-    if len(rows) < min(total, most):
-        raise Truncated(f"calling {READER}: {len(rows):,} rows came of {total:,}")
-    return list(rows.values())[:most]
+        rows += [row_of(row, READER) for row in page]
+    return rows, total or 0
+
+
+def _check_whole(rows: int, total: int) -> None:
+    if rows < total:
+        raise Truncated(f"calling {READER}: {rows:,} rows came of {total:,}")
 
 
 async def _refreshed_at(project: Project) -> str | None:
