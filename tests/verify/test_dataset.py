@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -222,7 +223,7 @@ def test_a_fitted_run_is_the_same_but_for_what_its_plan_says() -> None:
         lacks_durations=False, has_id=False,
         values={"questions": {"course": 7}, "responses": {"session": "x"}},
     )  # fmt: skip
-    other = one.fitted(plan)
+    other = replace(one, plan=plan)
     assert other.question_ids == one.question_ids
     question = other.question(3)
     assert (question["slug"], question["topic"], question["course"]) == (f"hv-{RUN}-3", "a", 7)

@@ -23,7 +23,7 @@ from tui.project import (
 from tui.verify.dataset import Dataset
 from tui.verify.events import ProjectDescribed
 from tui.verify.leftovers import new_run_id, users_of
-from tui.verify.plan import Plan, Refusals, plan_of
+from tui.verify.plan import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -192,7 +192,7 @@ async def ask_about(project: Project, dataset: Dataset, known: Mapping[str, Any]
 
     Args:
         project: Where to ask.
-        dataset: The run; its plan is where the fitting begins.
+        dataset: The run, as it means to write.
         known: The document as it was last told; empty where it was not.
 
     Raises:
@@ -200,11 +200,10 @@ async def ask_about(project: Project, dataset: Dataset, known: Mapping[str, Any]
     """
     refusals = Refusals()
     preflight: Preflight | None = None
-    questions, users = dataset.questions, dataset.users
-    plans = 0
+    unfitted, plans = dataset, 0
     try:
-        if known and not dataset.plan.fills:
-            dataset = dataset.fitted(plan_of(known, questions=questions, users=users))
+        if known:
+            dataset = dataset.fitted(known)
         while True:
             samples = dataset.samples()
             preflight = await _show(project, samples)
@@ -217,14 +216,13 @@ async def ask_about(project: Project, dataset: Dataset, known: Mapping[str, Any]
                 refused = any(told["refused"] for told in said.values() if told)
                 if dataset.plan.fills and not refused and len(refusals.needed) == known_needs:
                     return replace(preflight, dataset=dataset)
-            plan = plan_of(preflight.document, refusals, questions=questions, users=users)
-            dataset = dataset.fitted(plan)
+            dataset = dataset.fitted(preflight.document, refusals)
             if not said or dataset.samples() == samples or plans == _MOST_PLANS:
                 return replace(preflight, dataset=dataset)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         # Some version of the document tells its tables in another form.
         if preflight is None:
-            preflight = await _show(project, dataset.fitted(Plan()).samples())
+            preflight = await _show(project, unfitted.samples())
         return replace(preflight, unread=f"{type(error).__name__}: {error}")
 
 
@@ -297,10 +295,10 @@ async def _fit_to_description(project: Project, dataset: Dataset) -> Dataset | N
             ]}
             for table in dataset.samples()
         }  # fmt: skip
-        plan = plan_of({"tables": tables}, questions=dataset.questions)
+        fitted = dataset.fitted({"tables": tables})
     except (ProjectError, AttributeError, KeyError, TypeError):
         return None
-    return dataset.fitted(replace(plan, has_id=True, lacking=()))
+    return replace(fitted, plan=replace(fitted.plan, has_id=True, lacking=()))
 
 
 async def _ask_environment(project: Project) -> Declaration:
@@ -467,15 +465,14 @@ class Facts:
         if self.context.known:
             # It did when the session began; whatever changed since, an answer's needs tell.
             return True
-        waiting: set[asyncio.Task[Any]] = {
+        first: list[asyncio.Task[Any]] = [
             self._begin(self._describe),
             self._begin(self._ask_preflight),
-        }
-        while waiting:
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for reply in (each.result() for each in done if not each.cancelled()):
-                if isinstance(reply, Preflight) or getattr(reply, "document", None) is not None:
-                    return True
+        ]
+        for answer in asyncio.as_completed(first):
+            reply = await answer
+            if isinstance(reply, Preflight) or getattr(reply, "document", None) is not None:
+                return True
         return False
 
     async def _in_time(self, asked: Awaitable[T], what: str) -> T:

@@ -27,10 +27,10 @@ from tui.heatmap.rows import AggregateRow
 from tui.project import NewUser
 from tui.settings import WEEKS
 from tui.verify.leftovers import email, id_of, marker, run_date
-from tui.verify.plan import Plan
+from tui.verify.plan import Plan, Planner, Refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from tui.verify.plan import Row
@@ -135,9 +135,10 @@ class Dataset:
     questions: int
     plan: Plan = field(default_factory=Plan)
 
-    def fitted(self, plan: Plan) -> Dataset:
-        """The same run by another plan."""
-        return replace(self, plan=plan)
+    def fitted(self, document: Mapping[str, Any], refusals: Refusals | None = None) -> Dataset:
+        """The same run by the plan for a project; see `Planner`."""
+        planner = Planner(document, refusals or Refusals(), self.questions, self.users)
+        return replace(self, plan=planner.plan())
 
     def one_more(self) -> Dataset:
         """The same with one more user and question, whose rows are in no other's way."""

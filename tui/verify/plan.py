@@ -260,14 +260,8 @@ def _key(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def plan_of(
-    document: Mapping[str, Any],
-    refusals: Refusals | None = None,
-    *,
-    questions: int = 200,
-    users: int = 50,
-) -> Plan:
-    """The plan for a project.
+class Planner:
+    """Makes the plan for a project.
 
     Args:
         document: The preflight document, or as much of it as is known.
@@ -275,10 +269,7 @@ def plan_of(
         questions: How many questions a run writes.
         users: How many users answer each.
     """
-    return _Planner(document, refusals or Refusals(), questions, users).plan()
 
-
-class _Planner:
     def __init__(
         self, document: Mapping[str, Any], refusals: Refusals, questions: int, users: int
     ) -> None:
@@ -326,10 +317,6 @@ class _Planner:
     def _fill(self, table: str, column: str, source: str) -> None:
         if column not in self._spared:
             self._fills.append(Fill(table, column, source))
-
-    def _put(self, table: str, column: str, candidate: Candidate) -> None:
-        self._values[table][column] = candidate.value
-        self._fill(table, column, candidate.source)
 
     def _lack(self, table: str, column: str, what: str) -> None:
         self._lacking.append(f"{table}.{column} is required, and {what}")
