@@ -12,7 +12,7 @@ import pytest
 from tests.verify.test_clean_up import add_response
 from tui.project import Project
 from tui.redact import Secret
-from tui.verify.diff import RealRows, judge_view, real_rows
+from tui.verify.comparison import RealRows, judge_view, real_rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -13,7 +13,7 @@ from tests.verify.conftest import contents, finish, open_session
 from tests.verify.test_journal import FullDisk, no_space
 from tui.errors import ExitCode
 from tui.project import VIEW, Project, ProjectError, TimedOut, Truncated, Writer
-from tui.verify import comparison, diff, journal, view
+from tui.verify import comparison, journal, view
 from tui.verify.events import (
     Event,
     Notice,
@@ -239,17 +239,17 @@ async def test_a_view_that_was_neither_refreshed_nor_read_is_not_called_clean(
 async def test_a_view_that_shrinks_while_it_is_read_fails_no_run(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, times: int, restored_: bool | None
 ) -> None:
-    read = diff._real_rows
+    read = comparison._real_rows
     left = times
 
-    async def shrinking(*args: Any) -> diff.RealRows:
+    async def shrinking(*args: Any) -> comparison.RealRows:
         nonlocal left
         if left:
             left -= 1
             raise Truncated("reading the view: 900 rows came of 1,000")
         return await read(*args)
 
-    monkeypatch.setattr(diff, "_real_rows", shrinking)
+    monkeypatch.setattr(comparison, "_real_rows", shrinking)
     async with open_session(sandbox) as opened:
         result = await finish(opened.cycle())
     assert document(result)["outcome"] == "verified", result.finished

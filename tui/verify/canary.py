@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.project import Filter, ProjectError
-from tui.verify import leftovers, stored
+from tui.verify import comparison, leftovers
 from tui.verify.causes import AUTH_USERS
 from tui.verify.events import CanaryFinished, CanaryStarted, Notice
 from tui.verify.run import together
@@ -93,9 +93,9 @@ class Canary:
         except ProjectError as error:
             raise self._context.causes.name(error, table, "insert") from None
 
-    async def _respond(self) -> stored.Beside:
+    async def _respond(self) -> comparison.Beside:
         """Write a response, another where it is dropped; compare what is stored."""
-        beside = stored.Beside(self._context.causes)
+        beside = comparison.Beside(self._context.causes)
         for number, response in enumerate(self._responses):
             self._context.cancellation.check()
             try:
@@ -106,8 +106,8 @@ class Canary:
                     raise await self._missing_question() from error
                 raise
             questions, found = await asyncio.gather(
-                stored.rows_of(self._project, "questions", self._in_questions),
-                stored.rows_of(self._project, "responses", self._in_responses),
+                comparison.rows_of(self._project, "questions", self._in_questions),
+                comparison.rows_of(self._project, "responses", self._in_responses),
             )
             if not questions:
                 raise await self._missing_question()

@@ -19,7 +19,7 @@ from tui.project import (
     ProjectUnreachable,
     TimedOut,
 )
-from tui.verify import comparison, diff, leftovers, traces, view
+from tui.verify import comparison, leftovers, traces, view
 from tui.verify.canary import Canary
 from tui.verify.causes import AUTH_USERS
 from tui.verify.clean_up import CleanUp, Unexplained
@@ -33,7 +33,6 @@ from tui.verify.events import (
     Stage,
 )
 from tui.verify.run import Cancelled, together
-from tui.verify.stored import read_back
 from tui.verify.verdict import CycleState, judge
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ class Baseline:
             ProjectError: The project could not be read.
         """
         around = _read_tables(project, preflight, run_id, emit)
-        return cls(*await asyncio.gather(diff.count_real(project), around))
+        return cls(*await asyncio.gather(comparison.count_real(project), around))
 
 
 async def _read_tables(
@@ -291,7 +290,9 @@ class Cycle:
         ) as progress:
             result = await comparison.compare(project, ids, expected, progress.advance)
             if not result.right:
-                stored, deviations = await read_back(project, self._dataset, self._context.causes)
+                stored, deviations = await comparison.read_back(
+                    project, self._dataset, self._context.causes
+                )
                 if deviations:
                     progress.done = 0
                     again = await comparison.compare(project, ids, stored, progress.advance)
@@ -317,7 +318,7 @@ class Cycle:
     async def _read_others(self) -> None:
         state = self._state
         try:
-            state.before = await diff.real_rows(self._project, self._dataset.question_ids)
+            state.before = await comparison.real_rows(self._project, self._dataset.question_ids)
         except ProjectUnreachable:
             raise
         except ProjectError as error:
@@ -465,7 +466,7 @@ class Cycle:
         if self._state.unread is not None:
             return None, f"the view could not be compared: {self._state.unread}"
         try:
-            return await diff.judge_view(
+            return await comparison.judge_view(
                 self._project, self._dataset.question_ids, self._state.before
             )
         except ProjectError as error:
@@ -473,7 +474,7 @@ class Cycle:
 
     async def _count_real(self) -> Tally | None:
         try:
-            return await diff.count_real(self._project)
+            return await comparison.count_real(self._project)
         except ProjectError as error:
             self._emit(Notice(f"real rows could not be counted: {error.message}", warning=True))
             return None

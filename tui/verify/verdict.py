@@ -20,7 +20,7 @@ from tui.verify.traces import Traces
 if TYPE_CHECKING:
     from tui.errors import OperatorError
     from tui.heatmap.rows import AggregateRow
-    from tui.verify import diff
+    from tui.verify.comparison import RealRows
     from tui.verify.leftovers import Leftovers
 
 
@@ -38,7 +38,7 @@ class CycleState:
 
     began: float = field(default_factory=time.perf_counter)
     expected: list[AggregateRow] = field(default_factory=list)
-    before: diff.RealRows | None = None
+    before: RealRows | None = None
     unread: str | None = None
     found: Leftovers | None = None
     checked: CheckFinished | None = None
