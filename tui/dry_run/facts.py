@@ -273,9 +273,7 @@ async def ask_declaration(
         if error.code != _NO_SUCH_FUNCTION:
             raise
         said = await _ask_environment(project)
-        if dataset is None:
-            return said
-        return replace(said, dataset=await _fit_to_description(project, dataset))
+        return replace(said, dataset=dataset and await _fit_to_description(project, dataset))
     try:
         word = preflight.at("declared_environment")
     except UnansweredError as error:

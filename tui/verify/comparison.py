@@ -8,6 +8,7 @@ from stored rows just as from sent ones.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -305,9 +306,9 @@ class RealRows:
     count: int
     rows: dict[Key, AggregateRow] | None
 
-    def attempts(self) -> dict[UUID, int]:
+    def attempts(self) -> Counter[UUID]:
         """Attempts per question."""
-        found: dict[UUID, int] = defaultdict(int)
+        found: Counter[UUID] = Counter()
         for row in (self.rows or {}).values():
             found[row.question_id] += row.attempts
         return found
@@ -316,10 +317,8 @@ class RealRows:
 async def real_rows(project: Project, question_ids: Sequence[UUID]) -> RealRows:
     """Read, or for a large view count, the rows that do not belong to the run."""
     for _ in range(_READS - 1):
-        try:
+        with contextlib.suppress(Truncated):
             return await _real_rows(project, question_ids)
-        except Truncated:
-            continue
     return await _real_rows(project, question_ids)
 
 
@@ -349,7 +348,9 @@ async def judge_view(
         return True, "the view holds nothing of this run"
     after = await real_rows(project, question_ids)
     if before.rows is None or after.rows is None:
-        return _judge_by_count(before.count, after.count)
+        is_same = before.count == after.count
+        was = "as before" if is_same else f"{before.count:,} before: too many to compare each"
+        return is_same or None, f"the view holds {after.count:,} rows of others, {was}"
     keys = before.rows.keys() | after.rows.keys()
     changed = {key[0] for key in keys if before.rows.get(key) != after.rows.get(key)}
     if not changed:
@@ -368,14 +369,6 @@ async def judge_view(
     return True, f"{len(changed):,} questions have new answers of others, the rest is as before"
 
 
-def _judge_by_count(before: int, after: int) -> tuple[bool | None, str]:
-    if before == after:
-        return True, f"the view holds {after:,} rows of others, as before"
-    return None, (
-        f"the view holds {after:,} rows of others, {before:,} before: too many to compare each"
-    )
-
-
 async def _unexplained(
     project: Project, changed: Sequence[UUID], before: RealRows, after: RealRows
 ) -> tuple[list[str], list[str]]:
@@ -390,7 +383,7 @@ async def _unexplained(
 
     async def look(question: tuple[UUID, bool]) -> None:
         question_id, published = question
-        had, has = was.get(question_id, 0), shown.get(question_id, 0)
+        had, has = was[question_id], shown[question_id]
         answered = await project.count("responses", [one_of("question_id", [question_id])])
         should = answered if published else 0
         if has == should or (published and had <= has <= answered):
