@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 from tui.guard.api_key import KeyFacts, KeyKind, read_key
 from tui.project import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from tui.verify.events import Fill
     from tui.verify.result import Pace
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 TIMEOUT_S: Final = 10.0
@@ -367,6 +369,24 @@ class Health:
     version: str | None
 
 
+def _shared(
+    ask: Callable[Concatenate[Facts, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Facts, P], asyncio.Future[T]]:
+    """A fact that is asked for by the first that wants it.
+
+    A probe that runs out of time leaves the fact to the others.
+    """
+
+    @functools.wraps(ask)
+    def asked(self: Facts, /, *given: P.args, **named: P.kwargs) -> asyncio.Future[T]:
+        key = (ask.__name__, *given)
+        if key not in self.asked:
+            self.asked[key] = asyncio.create_task(ask(self, *given, **named))
+        return asyncio.shield(self.asked[key])
+
+    return asked
+
+
 class Facts:
     """Facts about one project, each asked for when first needed and then shared.
 
@@ -381,38 +401,22 @@ class Facts:
         self.context = context
         self.project = _impatient(context.project)
         self._anon = None if context.anon is None else _impatient(context.anon)
-        # By what asks for it.
-        self._facts: dict[tuple[object, ...], asyncio.Task[Any]] = {}
+        self.asked: dict[tuple[object, ...], asyncio.Task[Any]] = {}
 
     async def aclose(self) -> None:
         """Stop asking for what nobody waits for any more."""
-        for task in self._facts.values():
+        for task in self.asked.values():
             task.cancel()
-        await asyncio.gather(*self._facts.values(), return_exceptions=True)
+        await asyncio.gather(*self.asked.values(), return_exceptions=True)
 
     def begin(self) -> None:
         """Send the first requests, which nearly every probe waits for, together."""
-        self._begin(self._describe)
-        self._begin(self._ask_preflight)
+        self.description()
+        self.preflight_reply()
 
-    def _begin(self, ask: Callable[..., Coroutine[Any, Any, T]], *given: str) -> asyncio.Task[T]:
-        task = self._facts.get((ask, *given))
-        if task is None:
-            task = self._facts[ask, *given] = asyncio.create_task(ask(*given))
-        return task
-
-    async def _once(self, ask: Callable[..., Coroutine[Any, Any, T]], *given: str) -> T:
-        """What is asked so, by the first that wants it.
-
-        A probe that runs out of time leaves the fact to the others.
-        """
-        return await asyncio.shield(self._begin(ask, *given))
-
+    @_shared
     async def description(self) -> Described:
         """The API description, asked for first of all. Never raises a `ProjectError`."""
-        return await self._once(self._describe)
-
-    async def _describe(self) -> Described:
         started = time.perf_counter()
         document: dict[str, Any] | None = None
         error: ProjectError | None = None
@@ -427,11 +431,9 @@ class Facts:
             document, error = None, caught
         return Described(document, error, (time.perf_counter() - started) * 1_000)
 
+    @_shared
     async def preflight_reply(self) -> Preflight | ProjectError:
         """The preflight document, or why there is none."""
-        return await self._once(self._ask_preflight)
-
-    async def _ask_preflight(self) -> Preflight | ProjectError:
         context = self.context
         volume = context.settings.volume
         run = Dataset(context.run_id, users=volume.users, questions=volume.questions)
@@ -463,10 +465,7 @@ class Facts:
         if self.context.known:
             # It did when the session began; whatever changed since, an answer's needs tell.
             return True
-        first: list[asyncio.Task[Any]] = [
-            self._begin(self._describe),
-            self._begin(self._ask_preflight),
-        ]
+        first: list[asyncio.Future[Any]] = [self.description(), self.preflight_reply()]
         for answer in asyncio.as_completed(first):
             reply = await answer
             if isinstance(reply, Preflight) or getattr(reply, "document", None) is not None:
@@ -520,11 +519,9 @@ class Facts:
             for each in _described_columns(described)
         }
 
+    @_shared
     async def table(self, name: str) -> Page:
         """Rows of a table (a page of responses) and how many there are."""
-        return await self._once(self._read, name)
-
-    async def _read(self, name: str) -> Page:
         columns, limit = READ[name]
 
         async def page(*, count: bool) -> Page:
@@ -537,18 +534,15 @@ class Facts:
             # So many that counting them outlasts a statement.
             return await page(count=False)
 
+    @_shared
     async def users(self) -> tuple[dict[str, str], dict[str, datetime]]:
         """Synthetic users, listed as a purge lists them; see `users_of`."""
-        return await self._once(self._list_users)
-
-    async def _list_users(self) -> tuple[dict[str, str], dict[str, datetime]]:
         return await self._in_time(users_of(self.project, None), "listing users")
 
+    @_shared
     async def health(self) -> Health:
         """Latency and version of the auth server, which touches no table for it."""
-        return await self._once(self._take_pulse)
 
-    async def _take_pulse(self) -> Health:
         async def beat() -> tuple[float, Any]:
             started = time.perf_counter()
             response = await self.project.get("/auth/v1/health")
@@ -566,8 +560,8 @@ class Facts:
 
     def described(self) -> ProjectDescribed:
         """What the project said of itself, as far as the probes know by now."""
-        about, health = self._known(self._describe), self._known(self._take_pulse)
-        preflight = self._known(self._ask_preflight)
+        about, health = self._known("description"), self._known("health")
+        preflight = self._known("preflight_reply")
         info = about.document.get("info") if about and about.document else None
         return ProjectDescribed.read(
             preflight.document if isinstance(preflight, Preflight) else {},
@@ -576,8 +570,8 @@ class Facts:
             fills_of(preflight.dataset if isinstance(preflight, Preflight) else None),
         )
 
-    def _known(self, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        task = self._facts.get((ask,))
+    def _known(self, fact: str) -> Any:
+        task = self.asked.get((fact,))
         if task is None or not task.done() or task.cancelled() or task.exception() is not None:
             return None
         return task.result()
