@@ -216,6 +216,14 @@ def test_no_slug_of_somebody_else_is_taken_for_a_tag(slug: str) -> None:
     assert not re.search(leftovers.ANY_SLUG, slug)
 
 
+def test_a_column_named_as_one_of_the_other_table_is_filled() -> None:
+    column = {"name": "topic", "type": "text", "not_null": True}
+    known = {"tables": {"responses": {"columns": [column], "required": ["topic"]}}}
+    run = Dataset(RUN, users=9, questions=4).fitted(known)
+    rows = run.responses(0, run.answers(0))
+    assert {row["topic"] for row in rows} == {"Synthetic"}
+
+
 def test_a_fitted_run_is_the_same_but_for_what_its_plan_says() -> None:
     one = Dataset(RUN, users=9, questions=4)
     plan = Plan(

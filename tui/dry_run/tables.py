@@ -14,42 +14,15 @@ from tui.dry_run.probe import Finding, Probe, failed, listed, passed, skipped, w
 from tui.project import APPLY_PREFLIGHT, PREFLIGHT, Denied, Missing, ProjectError
 from tui.verify.causes import quoted
 from tui.verify.events import ProbeStatus
-from tui.verify.plan import APART, PLAIN, WHOLE, arbiters
+from tui.verify.plan import APART, FILLED, PLAIN, arbiters
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from tui.dry_run.facts import Facts
 
-_TEXT: Final = frozenset({"text", "character varying", "citext"})
-_UUID: Final = frozenset({"uuid"})
-_ANY: Final[frozenset[str]] = frozenset()
 # Columns that may be of an enum.
 _LABELS: Final = ("topic", "lesion")
-
-# What a run writes, and the types that take it; no types means any.
-FILLED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
-    "questions": {
-        "id": _UUID,
-        "slug": _TEXT,
-        "status": _ANY,
-        "stem_md": _TEXT,
-        "lead_in": _TEXT,
-        "explanation_brief_md": _TEXT,
-        "topic": _TEXT,
-        "subtopic": _TEXT,
-        "lesion": _TEXT,
-    },
-    "responses": {
-        "id": _UUID,
-        "user_id": _UUID,
-        "question_id": _UUID,
-        "is_correct": frozenset({"boolean"}),
-        "ms_to_answer": WHOLE,
-        "created_at": frozenset({"timestamp with time zone"}),
-    },
-    "app_users": {"id": _UUID},
-}
 # app_users is filled by the project's own trigger, whose business its required columns are.
 WRITTEN: Final = ("questions", "responses")
 # Types that a column may have and a run cannot fill; any other word for a type is not known here.

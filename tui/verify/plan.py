@@ -87,19 +87,35 @@ _TEXTS: Final[Mapping[str, tuple[Own | str | None, ...]]] = {
     "explanation_brief_md": ("Synthetic.", "-", 3 * _LONG[1:], 12 * _LONG[1:]),
     "subtopic": (None, "Synthetic"),
 }
-# What a run cannot do without, or vary: the view, or clean-up, means just this.
+_TEXT: Final = frozenset({"text", "character varying", "citext"})
+_TEXT_OR_NAME: Final = _TEXT | {"character", "name"}
+_WHOLE: Final = frozenset({"smallint", "integer", "bigint"})
+_UUID: Final = frozenset({"uuid"})
+# What a run writes, and the types that take it; no types means any.
+FILLED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
+    "questions": {
+        "id": _UUID,
+        "status": frozenset(),
+        **dict.fromkeys(("slug", "topic", "lesion", *_TEXTS), _TEXT),
+    },
+    "responses": {
+        **dict.fromkeys(("id", "user_id", "question_id"), _UUID),
+        "is_correct": frozenset({"boolean"}),
+        "created_at": frozenset({"timestamp with time zone"}),
+        "ms_to_answer": _WHOLE,
+    },
+    "app_users": {"id": _UUID},
+}
+# What of it a run cannot do without, or vary: the view, or clean-up, means just this.
 FIXED: Final[Mapping[str, tuple[str, ...]]] = {
     "questions": ("id", "status"),
     "responses": ("id", "user_id", "question_id", "is_correct", "created_at"),
 }
-_VARIED: Final = ("slug", "topic", "lesion", *_TEXTS, "ms_to_answer")
 # Columns of which no two rows of a run share the values; a unique index has to hold a set.
 APART: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
     "questions": tuple(frozenset({name}) for name in ("id", "slug", "stem_md")),
     "responses": (frozenset({"id"}), frozenset({"user_id", "question_id"})),
 }
-# Columns that a run does without where the database generates them.
-_SPARED: Final = ("topic", "lesion", *_TEXTS, "ms_to_answer")
 _FIRST_NUMBER: Final = 1_000_000
 _CODES: Final = (12, 8, 6, 5)
 # As long as any.
@@ -108,12 +124,10 @@ _AN_ID: Final = "00000000-0000-4000-8000-000000000000"
 _THE_IDS: Final = dict.fromkeys(("id", "question", "user"), _AN_ID)
 _MOST_VALUES: Final = 8
 _LARGEST_SMALL: Final = 32_767
-TEXT: Final = frozenset({"text", "character varying", "character", "citext", "name"})
-WHOLE: Final = frozenset({"smallint", "integer", "bigint"})
 # Plain values of each type that a run can fill, besides lists.
 PLAIN: Final[Mapping[str, tuple[Any, ...]]] = {
-    **dict.fromkeys(TEXT, ("Synthetic", "-")),
-    **dict.fromkeys((*WHOLE, "numeric", "real", "double precision"), (0, 1)),
+    **dict.fromkeys(_TEXT_OR_NAME, ("Synthetic", "-")),
+    **dict.fromkeys((*_WHOLE, "numeric", "real", "double precision"), (0, 1)),
     "boolean": (False, True),
     "uuid": (_AN_ID,),
     **dict.fromkeys(("json", "jsonb"), ({}, [])),
@@ -324,10 +338,10 @@ class Planner:
     def _spare(self) -> None:
         """Leave out what the database generates, where a run can; else say so."""
         for table, columns in self._columns.items():
-            for name in (*FIXED[table], *_VARIED):
+            for name in FILLED[table]:
                 if columns.get(name, {}).get("filled") != "generated":
                     continue
-                if name in _SPARED:
+                if name not in FIXED[table] and name != "slug":
                     self._spared.add(name)
                 elif (table, name) != ("responses", "id"):
                     self._lacking.append(
@@ -502,7 +516,7 @@ class Planner:
         """Fill the columns without a meaning for a run that have to be filled."""
         needed = {name for of, name in self._refusals.needed if of == table}
         needed |= {*self._listed(table, "required")}
-        needed -= {*FIXED[table], *_VARIED}
+        needed -= FILLED[table].keys()
         names = [
             name
             for name, column in self._columns[table].items()
@@ -601,7 +615,7 @@ class Planner:
         own_id = Candidate(_OWN_ID, "the row's own id")
         if kind == "uuid":
             return [own_id]
-        if kind in TEXT:
+        if kind in _TEXT_OR_NAME:
             length = _length(self._column(table, name)) or _CODES[0]
             codes = sorted({min(each, length) for each in _CODES}, reverse=True)
             return [
@@ -610,7 +624,7 @@ class Planner:
                 *(Candidate(Own(_CODE, each), f"a code of {each}") for each in codes
                   if each > COUNTED),
             ]  # fmt: skip
-        if kind in WHOLE:
+        if kind in _WHOLE:
             return [
                 Candidate(Own(_NUMBER, first), f"numbers from {first:,}")
                 for first in self._first_numbers(table, name, kind)
