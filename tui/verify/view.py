@@ -76,13 +76,13 @@ async def sample(project: Project, question_ids: Sequence[UUID]) -> SampleTaken:
     return SampleTaken(tuple(rows), total, frozenset(question_ids))
 
 
-async def read(project: Project, *, most: int = MOST_ROWS) -> SampleTaken:
+async def read(project: Project) -> SampleTaken:
     """Read the whole view through `analytics_heatmap_admin()`, in pages by key.
 
-    Reading stops after `most` rows; `SampleTaken.total` then says that there are more.
+    Reading stops after `MOST_ROWS`; `SampleTaken.total` then says that there are more.
     """
     rows, total, slugs, refreshed_at = await asyncio.gather(
-        _rows(project, most), project.count(VIEW), _slugs(project), _refreshed_at(project)
+        _rows(project), project.count(VIEW), _slugs(project), _refreshed_at(project)
     )
     synthetic = frozenset(one for one, slug in slugs.items() if leftovers.run_of_slug(slug))
     names = {one: leftovers.label(slug) for one, slug in slugs.items()}
@@ -97,7 +97,7 @@ async def _slugs(project: Project) -> dict[UUID, str]:
     }
 
 
-async def _rows(project: Project, most: int) -> list[AggregateRow]:
+async def _rows(project: Project, most: int = MOST_ROWS) -> list[AggregateRow]:
     try:
         return await _by_key(project, most)
     except Missing:
