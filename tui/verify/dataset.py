@@ -367,11 +367,11 @@ def median(durations: Iterable[int]) -> Decimal | None:
     return Decimal(statistics.median(values)).normalize() if values else None
 
 
-# A million answers share a few thousand instants.
-_written = lru_cache(maxsize=65_536)(datetime.isoformat)
+# A million answers share some 4,000 instants.
+_written = lru_cache(maxsize=8_192)(datetime.isoformat)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def _week_of(at: datetime) -> date:
     """The Monday of the ISO week in which an instant lies, in UTC."""
     return _monday(at.date())
