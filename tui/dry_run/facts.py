@@ -24,7 +24,7 @@ from tui.project import (
 from tui.verify.dataset import Dataset
 from tui.verify.events import ProjectDescribed
 from tui.verify.leftovers import new_run_id, users_of
-from tui.verify.plan import Refusals
+from tui.verify.plan import Refusals, plain_type
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -42,9 +42,6 @@ T = TypeVar("T")
 
 TIMEOUT_S: Final = 10.0
 ONE_USER: Final = "/auth/v1/admin/users?page=1&per_page=1"
-# How the API description of newer servers writes types; smallint and integer are one there.
-_SPELLINGS: Final = {"int32": "integer", "int64": "bigint"}
-
 # What is read of each table, and how many rows.
 READ: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
     "questions": (("id", "slug"), 1),
@@ -512,7 +509,7 @@ class Facts:
             return None
         return {
             each["name"]: Column(
-                _plain(each["type"]),
+                plain_type(each["type"]),
                 tuple(each["labels"]),
                 None if each["not_null"] and each["default"] is None else False,
             )
@@ -602,19 +599,12 @@ def _told_columns(preflight: Preflight, relation: str) -> dict[str, Column] | No
     required = () if relation == VIEW else preflight.at(*path, "required")
     return {
         each["name"]: Column(
-            _plain(each.get("base") or each["type"]),
+            plain_type(each.get("base") or each["type"]),
             tuple(each.get("labels") or ()),
             each["name"] in required,
         )
         for each in preflight.many(*path, "columns")
     }
-
-
-def _plain(spelt: str) -> str:
-    """A type's name without schema and modifier, as PostgreSQL spells it."""
-    name = spelt.partition("(")[0].strip()
-    rest = spelt.partition(")")[2]
-    return _SPELLINGS.get(name, f"{name}{rest}").removeprefix("public.").removeprefix("extensions.")
 
 
 def _impatient(project: Project) -> Project:

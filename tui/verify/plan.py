@@ -124,6 +124,8 @@ _AN_ID: Final = "00000000-0000-4000-8000-000000000000"
 _THE_IDS: Final = dict.fromkeys(("id", "question", "user"), _AN_ID)
 _MOST_VALUES: Final = 8
 _LARGEST_SMALL: Final = 32_767
+# How the API description of newer servers writes types; smallint and integer are one there.
+_SPELLINGS: Final = {"int32": "integer", "int64": "bigint"}
 # Plain values of each type that a run can fill, besides lists.
 PLAIN: Final[Mapping[str, tuple[Any, ...]]] = {
     **dict.fromkeys(_TEXT_OR_NAME, ("Synthetic", "-")),
@@ -646,9 +648,16 @@ class Planner:
         )
 
 
+def plain_type(spelt: str) -> str:
+    """A type's name without schema and modifier, as PostgreSQL spells it."""
+    name, _, rest = spelt.partition("(")
+    name = name.strip() + rest.partition(")")[2]
+    return _SPELLINGS.get(name, name).removeprefix("public.").removeprefix("extensions.")
+
+
 def _type(column: Mapping[str, Any]) -> str:
-    """A type's name without modifier; of a domain, of the type under it."""
-    return re.sub(r"\(.*\)", "", str(column.get("base") or column.get("type") or ""))
+    """The plain type of a column; of a domain, the type under it."""
+    return plain_type(str(column.get("base") or column.get("type") or ""))
 
 
 def _length(column: Mapping[str, Any]) -> int | None:
