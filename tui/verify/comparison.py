@@ -399,14 +399,13 @@ async def _still_real(project: Project, changed: Sequence[UUID]) -> list[tuple[U
     found: list[tuple[UUID, bool]] = []
 
     async def look(ids: Sequence[UUID]) -> None:
-        by_id = {str(each): each for each in ids}
         rows = await project.rows(
             "questions", ("id", "slug", "status"), [one_of("id", ids)], order=("id",)
         )
         found.extend(
-            (by_id[row["id"]], row["status"] == "published")
+            (UUID(row["id"]), row["status"] == _IN_THE_VIEW)
             for row in rows
-            if row["id"] in by_id and not run_of_slug(row["slug"] or "")
+            if not run_of_slug(row["slug"] or "")
         )
 
     await project.each(chunks(changed, IDS_PER_REQUEST), look)
