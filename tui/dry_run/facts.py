@@ -190,7 +190,6 @@ async def ask_about(project: Project, dataset: Dataset, known: Mapping[str, Any]
     Where the rows are taken at once, this is one request.
 
     Args:
-        project: Where to ask.
         dataset: The run, as it means to write.
         known: The document as it was last told; empty where it was not.
 
@@ -256,7 +255,6 @@ async def ask_declaration(
     A database without either declares nothing.
 
     Args:
-        project: Where to ask.
         dataset: A run whose rows it is shown as well.
         known: The document as it was last told.
 

@@ -183,11 +183,7 @@ def _reason(differences: Sequence[Difference]) -> str:
 
 
 class Beside:
-    """Rows as stored beside the same rows as sent; counts what differs.
-
-    Args:
-        causes: Names what of the project could have done it.
-    """
+    """Rows as stored beside the same rows as sent; counts what differs."""
 
     def __init__(self, causes: Causes) -> None:
         self._causes = causes

@@ -49,11 +49,7 @@ _QUICK_MS, _SLOW_MS = 2_000, 60_000
 class Answer(NamedTuple):
     """One user's answer to one question; a tuple, as there are a million.
 
-    Attributes:
-        user: Number of the user.
-        at: Instant; its time zone is UTC.
-        correct: Whether it was right.
-        ms: Duration in milliseconds, or None.
+    `user` is the number of the user, the time zone of `at` is UTC.
     """
 
     user: int
@@ -121,13 +117,9 @@ def _times(run_id: str) -> _Times:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The synthetic data of one run.
+    """The synthetic data of one run, of at least one user and one question.
 
-    Attributes:
-        run_id: As made by `leftovers.new_run_id`.
-        users: Synthetic users, at least 1.
-        questions: Synthetic questions, at least 1.
-        plan: What their columns hold; by default what a run means to write.
+    By default the plan is what a run means to write.
     """
 
     run_id: str

@@ -282,8 +282,6 @@ class Planner:
     Args:
         document: The preflight document, or as much of it as is known.
         refusals: What the database refused of earlier plans.
-        questions: How many questions a run writes.
-        users: How many users answer each.
     """
 
     def __init__(

@@ -96,7 +96,6 @@ def left(before: Tables, after: Tables, run_id: str, *, changed: Collection[str]
     Args:
         before: As they were read before the first write.
         after: As they are after the clean-up.
-        run_id: The run.
         changed: Those of questions and responses that hold more or fewer rows of others than
             before, as counted otherwise; None where they could not be counted.
     """
