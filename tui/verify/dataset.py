@@ -85,34 +85,25 @@ class Samples(NamedTuple):
         return {"rows": [first, *different], "variants": self.variants, "repeats": self.repeats}
 
 
-class _Times(NamedTuple):
-    """When the answers of a run are given, and what its durations are drawn by.
-
-    Attributes:
-        mondays: The run's weeks, whole ones before its own: nothing synthetic lies in the future.
-        instants: Instants to choose from, week by week.
-        state: Of the generator, after those were drawn.
-    """
-
-    mondays: list[datetime]
-    instants: list[list[datetime]]
-    state: tuple[Any, ...]
-
-
-# The plan is fitted in several steps, and this does not depend on it.
+# A dataset is fitted to a project in several steps, and these do not depend on its plan.
 @lru_cache(maxsize=4)
-def _times(run_id: str) -> _Times:
+def _mondays(run_id: str) -> list[datetime]:
+    """The weeks of a run, whole ones before its own: nothing synthetic lies in the future."""
     this_monday = datetime.combine(_monday(run_date(run_id)), time(), UTC)
-    mondays = [this_monday - _WEEK * n for n in range(WEEKS, 0, -1)]
+    return [this_monday - _WEEK * n for n in range(WEEKS, 0, -1)]
+
+
+@lru_cache(maxsize=4)
+def _instants(run_id: str) -> list[list[datetime]]:
+    """Instants to choose from, week by week."""
     rng = random.Random(f"{run_id}:instants")  # noqa: S311 - reproducible, not secret
-    instants = [
+    return [
         [
             monday + timedelta(microseconds=rng.randrange(_WEEK_MICROSECONDS))
             for _ in range(_INSTANTS)
         ]
-        for monday in mondays
+        for monday in _mondays(run_id)
     ]
-    return _Times(mondays, instants, rng.getstate())
 
 
 @dataclass(frozen=True)
@@ -138,9 +129,8 @@ class Dataset:
 
     @cached_property
     def _durations(self) -> list[int | None]:
-        """Durations to choose from, drawn after the instants."""
-        rng = random.Random()  # noqa: S311 - reproducible, not secret
-        rng.setstate(_times(self.run_id).state)
+        """Durations to choose from."""
+        rng = random.Random(f"{self.run_id}:durations")  # noqa: S311 - reproducible, not secret
         return [self._duration(rng.random) for _ in range(_DURATIONS)]
 
     @cached_property
@@ -193,7 +183,8 @@ class Dataset:
         skill = 0.2 + 0.75 * draw()
         silent_week = number % WEEKS if number % 5 == 0 and self.plan.lacks_durations else None
         seen = [0] * WEEKS
-        (mondays, instants, _), durations = _times(self.run_id), self._durations
+        mondays, instants = _mondays(self.run_id), _instants(self.run_id)
+        durations = self._durations
         answers = []
         for user in range(self.users):
             week = weeks[user]
@@ -266,7 +257,7 @@ class Dataset:
             wanted = [durations[0], durations[len(durations) // 2], durations[-1]]
             variants += [{"ms_to_answer": each} for each in wanted]
             variants += [{"ms_to_answer": None}] * self.plan.lacks_durations
-        mondays = _times(self.run_id).mondays
+        mondays = _mondays(self.run_id)
         latest = {
             "is_correct": not first[0].correct,
             "created_at": _written(mondays[-1] + _LAST_INSTANT),
