@@ -58,68 +58,56 @@ class SlugForm:
     Attributes:
         begins: What every such slug begins with.
         run: Regular expression of the run within it.
-        write: The run as it stands in the slug.
-        read: And back, given that it matches.
-        between: What stands between run and number.
-        letters: The number is written in letters.
+        rest: Regular expression of what follows it, the number.
+        write: A run, alone or with `-` and a number, as it stands in the slug.
+        read: A run back from what matches.
     """
 
     begins: str
     run: str
+    rest: str
     write: Callable[[str], str] = str
     read: Callable[[str], str] = str
-    between: str = "-"
-    letters: bool = False
-
-    @property
-    def number(self) -> str:
-        """Regular expression of the number."""
-        return "[g-p]+" if self.letters else _NUMBER
 
     def slug(self, run_id: str, number: int) -> str:
         """Slug of a run's question."""
-        written = str(number).translate(_LETTERS) if self.letters else str(number)
-        return f"{self.begins}{self.write(run_id)}{self.between}{written}"
+        return self.begins + self.write(f"{run_id}-{number}")
 
     def pattern(self, run_id: str | None) -> str:
         """Regular expression of the slugs of one run, or of any when None."""
         run = self.run if run_id is None else re.escape(self.write(run_id))
-        return f"{self.begins}{run}{self.between}{self.number}"
+        return f"{self.begins}{run}{self.rest}"
 
 
 # The first that a project takes is used. All but the first are of runs of this console alone.
 SLUG_FORMS: Final = (
-    SlugForm(SLUG_PREFIX, _RUN),
-    SlugForm("hv-", f"{_DATE}-{_HEX}"),
+    SlugForm(SLUG_PREFIX, _RUN, f"-{_NUMBER}"),
+    SlugForm("hv-", f"{_DATE}-{_HEX}", f"-{_NUMBER}"),
     SlugForm(
         "heatmap_verification_",
         f"{_DATE}_{_HEX}",
-        lambda run: run.replace("-", "_"),
+        f"_{_NUMBER}",
+        lambda text: text.replace("-", "_"),
         lambda text: text.replace("_", "-"),
-        "_",
     ),
     SlugForm(
         "hv",
         f"[0-9]{{6}}{_HEX}",
-        lambda run: run[2:].replace("-", ""),
+        _NUMBER,
+        lambda text: text[2:].replace("-", ""),
         lambda text: f"20{text[:6]}-{text[6:]}",
-        "",
     ),
     SlugForm(
         SLUG_PREFIX,
         "[g-p]{8}-[a-p]{8}",
-        lambda run: run.translate(_LETTERS),
+        "-[g-p]+",
+        lambda text: text.translate(_LETTERS),
         lambda text: text.translate(_DIGITS),
-        letters=True,
     ),
 )
 ANY_SLUG: Final = f"^({'|'.join(form.pattern(None) for form in SLUG_FORMS)})$"
 _SLUGS: Final = tuple(
-    (
-        form,
-        re.compile(f"{form.begins}({form.run}){form.between}{form.number}\\Z", re.ASCII),
-    )
-    for form in SLUG_FORMS
+    (form, re.compile(f"{form.begins}({form.run}){form.rest}\\Z", re.ASCII)) for form in SLUG_FORMS
 )
 
 # Longer than a run takes; see the bounds of a volume in `tui.settings`.
