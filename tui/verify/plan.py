@@ -625,18 +625,16 @@ class Planner:
                   if each > COUNTED),
             ]  # fmt: skip
         if kind in _WHOLE:
+            # High, or so that the last number fits below a bound.
+            rows = self._rows[table]
+            high = _LARGEST_SMALL - rows if kind == "smallint" else _FIRST_NUMBER
+            below = [bound - rows for bound in reversed(self._numbers_named(table, name))]
             return [
                 Candidate(Own(_NUMBER, first), f"numbers from {first:,}")
-                for first in self._first_numbers(table, name, kind)
+                for first in (high, *below)
+                if first >= 0
             ]
         return []
-
-    def _first_numbers(self, table: str, name: str, kind: str) -> list[int]:
-        """Where a run's numbers may begin: high, or so that the last fits below a bound."""
-        named = self._numbers_named(table, name)[::-1]
-        bounds, high = ([_LARGEST_SMALL], []) if kind == "smallint" else ([], [_FIRST_NUMBER])
-        below = [each - self._rows[table] for each in (*bounds, *named)]
-        return [*high, *(each for each in below if each >= 0)]
 
     def _may_do_without(self, table: str, name: str) -> bool:
         """Whether a default, of which the database told, or a trigger may fill a column."""
