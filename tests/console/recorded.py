@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tui.dry_run.runner import READY, end_of
-from tui.errors import ExitCode
 from tui.guard.api_key import KeyFacts, KeyKind
 from tui.guard.target import Target, TargetKind
 from tui.heatmap.rows import AggregateRow
@@ -138,8 +137,8 @@ def _event(content: dict[str, Any], target: Target, run_id: str) -> Event:
             return Notice(**rest)
         case "RunFinished":
             return RunFinished(
-                Outcome(rest["outcome"]), ExitCode(rest["exit_code"]), rest["message"],
-                rest["hint"], rest["seconds"], tuple(rest["problems"]),
+                Outcome(rest["outcome"]), rest["message"], rest["hint"], rest["seconds"],
+                tuple(rest["problems"]),
             )  # fmt: skip
         case other:
             raise ValueError(f"no event is called {other}")
@@ -191,7 +190,7 @@ def dry_run_events(target: Target, answers: Sequence[ProbeFinished]) -> Script:
         *(ProbeStarted(each.id, each.group, each.title) for each in answers),
         *answers,
         verdict,
-        end_of(verdict, result, 0.42),
+        replace(end_of(verdict, result), seconds=0.42),
     ]
 
 
@@ -248,7 +247,5 @@ def cancelled_events(target: Target) -> Script:
         *stage_events(Stage.CLEANUP_USERS),
         AuditFinished(Tally(), view_restored=True),
         Notice("stopped after 5,000 responses"),
-        RunFinished(
-            Outcome.INTERRUPTED, ExitCode.INTERRUPTED, "stopped; everything was removed", None, 1.4
-        ),
+        RunFinished(Outcome.INTERRUPTED, "stopped; everything was removed", None, 1.4),
     ]

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tui.errors import ExitCode
 from tui.evidence.history import Entry, entry_of
 from tui.guard.target import Target, TargetKind, classify
 from tui.settings import Volume
@@ -88,14 +87,13 @@ PROBES = (
 
 def ended(
     outcome: Outcome = Outcome.VERIFIED,
-    code: ExitCode = ExitCode.VERIFIED,
     message: str = "verified: all 1,600 aggregates are right, nothing is left behind",
     hint: str | None = None,
     seconds: float = 3.2,
     problems: tuple[str, ...] = (),
 ) -> RunFinished:
     """How a run ended; a verified one unless said otherwise."""
-    return RunFinished(outcome, code, message, hint, seconds, problems)
+    return RunFinished(outcome, message, hint, seconds, problems)
 
 
 def going(

@@ -6,7 +6,6 @@ import pytest
 
 from tests.console.recorded import dry_run_events, failing, probes
 from tests.dry_run.contexts import OPAQUE
-from tui.errors import ExitCode
 from tui.guard.target import classify
 from tui.settings import Volume
 from tui.verify.events import (
@@ -96,7 +95,7 @@ def test_a_retry_is_shown_until_something_gets_through_or_the_run_is_stopped() -
 def test_the_end_leaves_no_stage_running_or_waiting() -> None:
     result = begun()
     result.at(1.0, StageStarted(Stage.USERS, 9, "users"))
-    end = RunFinished(Outcome.FAILED, ExitCode.FAILED, "no", None, 1.0)
+    end = RunFinished(Outcome.FAILED, "no", None, 1.0)
     result.at(2.0, end)
     states = {line.state for line in result.stages.values()}
     assert states == {StageState.FAILED, StageState.NOT_RUN}
@@ -141,7 +140,7 @@ def test_a_probe_asked_again_opens_the_verdict_until_it_has_answered() -> None:
 
 def test_a_copy_that_has_ended_leaves_the_run_as_it_goes_on() -> None:
     result = begun()
-    end = RunFinished(Outcome.FAILED, ExitCode.FAILED, "no", None, 1.0)
+    end = RunFinished(Outcome.FAILED, "no", None, 1.0)
     assert document(result.ended(end))["exit_code"] == 1
     assert result.running
     assert {line.state for line in result.stages.values()} == {StageState.WAITING}

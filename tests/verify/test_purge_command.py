@@ -10,7 +10,7 @@ import pytest
 
 from tests.dry_run.contexts import OPAQUE, settings_for
 from tui.guard.target import TargetKind, classify
-from tui.verify.purge import PurgeCommand
+from tui.verify.clean_up import PurgeCommand
 
 URL = "https://abcdefghijklmnopqrst.supabase.co"
 SETTINGS = settings_for(URL, OPAQUE)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from tui.dry_run.facts import Facts, Preflight, UnansweredError
 from tui.dry_run.probe import failed, skipped
 from tui.dry_run.registry import PROBES, probe_of
-from tui.errors import ExitCode
 from tui.project import Denied, ProjectError
 from tui.redact import redact
 from tui.verify.events import (
@@ -129,15 +128,13 @@ def verdict_of(finished: Sequence[ProbeFinished | ProbeResult]) -> DryRunFinishe
     )
 
 
-def end_of(verdict: DryRunFinished, result: Result, seconds: float) -> RunFinished:
+def end_of(verdict: DryRunFinished, result: Result) -> RunFinished:
     """How a run ends that comes to the verdict and no further."""
-    if verdict.ready:
-        return RunFinished(Outcome.READY, ExitCode.VERIFIED, verdict.verdict, None, seconds)
-    outcome, code = Outcome.NOT_READY, ExitCode.FAILED
+    outcome = Outcome.READY if verdict.ready else Outcome.NOT_READY
     reachable = result.probes.get(_REACHABLE)
     if reachable is not None and reachable.status is ProbeStatus.FAIL:
-        outcome, code = Outcome.UNREACHABLE, ExitCode.UNREACHABLE
-    return RunFinished(outcome, code, verdict.verdict, None, seconds, verdict.reasons)
+        outcome = Outcome.UNREACHABLE
+    return RunFinished(outcome, verdict.verdict, problems=verdict.reasons)
 
 
 class _Asking:

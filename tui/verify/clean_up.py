@@ -11,21 +11,38 @@ keeps responses, they would be orphans that no tag finds.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from typing import TYPE_CHECKING, ClassVar, Final
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from tui.errors import ExitCode, OperatorError
 from tui.project import IDS_PER_REQUEST, Filter, ProjectError, TimedOut
-from tui.verify import leftovers
+from tui.settings import ENVIRONMENT_FILE
+from tui.verify import leftovers, traces
 from tui.verify.causes import AUTH_USERS, is_refusal
-from tui.verify.events import Notice, Stage
+from tui.verify.events import (
+    AuditFinished,
+    Cancelling,
+    Notice,
+    Outcome,
+    RunFinished,
+    Stage,
+    Tally,
+)
+from tui.verify.result import finished_by
+from tui.verify.run import Cancelled
+from tui.verify.traces import Traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from tui.verify.events import Tally
+    from tui.guard.target import Target
+    from tui.project import Project
+    from tui.settings import Settings
     from tui.verify.leftovers import Leftovers
-    from tui.verify.run import OpenStage, RunContext
+    from tui.verify.run import Emit, OpenStage, RunContext
 
 # With the triggers that cascade, 10,000 responses take 0.25 s to delete on a small machine: this
 # many stay far below the 8 s that a hosted project allows a statement.
@@ -34,6 +51,85 @@ _RESPONSES_PER_DELETE: Final = 10_000
 # go with their question; many mean that the tag is not what it seems.
 _FEW: Final = 10
 _FEW_PERCENT: Final = 1
+_PURGE: Final = ("heatmap-tui", "--purge")
+# Their marks go in one URL.
+_RUNS_PER_REQUEST: Final = 20
+# Where nobody has given a reason yet: the guard refuses this one, so it has to be replaced.
+_REASON_TO_GIVE: Final = '"..."'
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeCommand:
+    """How to purge one project from the command line.
+
+    Attributes:
+        env_file: The environment file to name, or None where the default one is in use.
+        identity: What break-glass has to name, on production; else None.
+    """
+
+    env_file: Path | None = None
+    is_sandbox: bool = False
+    identity: str | None = None
+    justification: str | None = None
+    ticket: str | None = None
+
+    @classmethod
+    def on(
+        cls,
+        settings: Settings,
+        target: Target,
+        *,
+        is_sandbox: bool,
+        justification: str | None = None,
+        ticket: str | None = None,
+    ) -> Self:
+        env_file = settings.env_file
+        if is_sandbox or (env_file is not None and _is_default(env_file)):
+            env_file = None
+        return cls(
+            env_file,
+            is_sandbox,
+            target.identity if target.is_production else None,
+            justification,
+            ticket,
+        )
+
+    def line(self, *, unexplained: int | None = None, runs: Sequence[str] = ()) -> str:
+        """The command line, quoted for a POSIX shell."""
+        words = list(_PURGE)
+        if self.is_sandbox:
+            words.append("--sandbox")
+        if self.env_file is not None:
+            words += ["--env-file", str(self.env_file)]
+        if self.identity is not None:
+            words += ["--allow-prod", "--confirm", self.identity]
+        if unexplained is not None:
+            words += ["--purge-unexplained", str(unexplained)]
+        for run in runs:
+            words += ["--purge-run", run]
+        if self.ticket is not None:
+            words += ["--ticket", self.ticket]
+        line = shlex.join(words)
+        if self.identity is None:
+            return line
+        reason = _REASON_TO_GIVE if self.justification is None else shlex.quote(self.justification)
+        return f"{line} --justification {reason}"
+
+
+def _is_default(path: Path) -> bool:
+    return path.absolute() == Path.cwd() / ENVIRONMENT_FILE
+
+
+async def read_tables(
+    project: Project, preflight: Mapping[str, Any], run_ids: Collection[str], emit: Emit
+) -> dict[str, dict[str, Any]]:
+    """The project's own tables, as `traces.read` tells of them; none where it cannot."""
+    try:
+        return await traces.read(project, preflight, run_ids)
+    except ProjectError as error:
+        text = f"tables that triggers may write to could not be read: {error.message}"
+        emit(Notice(text, warning=True))
+        return {}
 
 
 class Unexplained(OperatorError):
@@ -73,11 +169,12 @@ class CleanUp:
     def runs(self) -> frozenset[str]:
         return frozenset(self._found.by_run())
 
-    def check_cap(self, *, accepted: int | None = None, command: Callable[[int], str]) -> None:
+    def check_cap(self, *, accepted: int | None = None, runs: Sequence[str] = ()) -> None:
         """Raise `Unexplained` where the tag does not explain all of it.
 
-        `accepted` is the only number of unexplained responses that the operator agrees to;
-        `command` is the command line that accepts a number.
+        Args:
+            accepted: The only number of unexplained responses that the operator agrees to.
+            runs: Runs that the command that accepts a number has to name.
         """
         foreign = self._found.foreign
         if not foreign:
@@ -87,10 +184,11 @@ class CleanUp:
         few = foreign <= _FEW + explained * _FEW_PERCENT // 100
         if not (few or accepted == foreign):
             told = "" if accepted is None else f", and not the {accepted:,} that were accepted"
+            command = self._context.command.line(unexplained=foreign, runs=runs)
             raise Unexplained(
                 f"{text}{told}: more than the tag explains, so nothing was deleted",
                 count=foreign,
-                hint=f"look at them; if they may go with the questions: {command(foreign)}",
+                hint=f"look at them; if they may go with the questions: {command}",
             )
         self._context.emit(Notice(f"{text}; they go with the questions", warning=True))
 
@@ -216,13 +314,22 @@ class CleanUp:
             text += f"; refused by {', '.join(keepers)}"
         self.add_problem(text)
 
-    def explain(self, left: Tally) -> None:
-        """Note rows that are left although nothing was refused."""
+    def settle(self, left: Tally, *, stays: bool) -> list[str]:
+        """The problems that count once what is left was counted.
+
+        Rows that are left although nothing was refused are one. Where nothing stays, those there
+        were are but noted: a delete that failed for good may have been carried out all the same.
+        """
         for table, rows in (("questions", left.questions), ("app_users", left.users)):
             if rows and not self._problems:
                 self.add_problem(self._still_there(rows, table))
+        if stays:
+            return self.problems
+        for text in self.problems:
+            self._context.emit(Notice(f"overcome: {text}"))
+        return []
 
-    def remedy(self, left: Tally, runs: Collection[str]) -> str | None:
+    def remedy(self, left: Tally, runs: Iterable[str]) -> str | None:
         """The SQL that removes what this clean-up could not, and what comes after.
 
         Args:
@@ -246,3 +353,154 @@ class CleanUp:
         ids = [str(leftovers.id_of(run, "user", 0))[:-12] for run in sorted(runs)]
         tagged = " or ".join(f"id::text like '{each}%'" for each in ids)
         return causes.clearing("app_users", tagged)
+
+
+class Purge:
+    """One purge: delete all leftovers in scope, refresh, and count what is left.
+
+    Args:
+        context: The run.
+        alive: Runs under way on this machine, which are never deleted.
+        dead: Runs of this machine whose process is gone, which always are.
+        named: Runs that the operator named, which are unless alive.
+        unexplained: Delete also what the tag does not explain, if it is exactly so many responses.
+    """
+
+    def __init__(
+        self,
+        context: RunContext,
+        *,
+        alive: Collection[str],
+        dead: Collection[str],
+        named: Sequence[str],
+        unexplained: int | None,
+    ) -> None:
+        self._context = context
+        self._project = context.project
+        self._emit = context.emit
+        self._alive = alive
+        self._dead = dead
+        self._named = named
+        self._unexplained = unexplained
+        self._left: dict[str, Tally] | None = None
+        self._traces = Traces()
+        self._traced: set[str] = set()
+        self._problems: list[str] = []
+
+    @property
+    def gone(self) -> list[str]:
+        """Runs of this machine of which nothing is left, for certain."""
+        if self._left is None or self._problems:
+            return []
+        return [run for run in self._dead if run not in self._left and run not in self._traced]
+
+    async def run(self) -> RunFinished:
+        """Do it all; what was deleted when a stop is asked for stays deleted.
+
+        Raises:
+            Cancelled: A stop was asked for before anything was deleted.
+            ProjectError: What there is could not be found out.
+        """
+        race = self._context.cancellation.race
+        found = (await race(leftovers.find(self._project))).without(self._alive)
+        spared = await race(self._under_way(found))
+        for run, tally in found.by_run().items():
+            told = "; spared, it may be under way elsewhere" if run in spared else ""
+            self._emit(Notice(f"run {run}: {tally}{told}", warning=run in spared))
+        chosen = found.without(spared)
+        clean_up = CleanUp(self._context, chosen)
+        try:
+            clean_up.check_cap(accepted=self._unexplained, runs=self._named)
+        except Unexplained as error:
+            return replace(finished_by(error), unexplained=error.count)
+        try:
+            await self._context.cancellation.guard_clean_up(self._remove(clean_up, found))
+        except Cancelled:
+            self._emit(Cancelling(self._context.cancellation.reason or "stopped"))
+        return self._verdict(chosen.tally, spared, clean_up)
+
+    async def _under_way(self, found: Leftovers) -> tuple[str, ...]:
+        """Runs that another machine, user or home may be in the middle of."""
+        if not found.begun:
+            return ()
+        now = await leftovers.server_time(self._project)
+        known = {*self._dead, *self._named}
+        young = leftovers.may_be_under_way(found.begun, now)
+        return tuple(run for run in young if run not in known)
+
+    async def _remove(self, clean_up: CleanUp, found: Leftovers) -> None:
+        check = self._context.cancellation.check
+        check()
+        if await clean_up.responses():
+            check()
+            await clean_up.questions()
+            check()
+            await clean_up.users()
+        # Always: a run that died after its last delete left nothing but its rows in the view.
+        if problem := await self._context.final_refresh("refreshing the view"):
+            self._problems.append(f"the view may still show what was removed: {problem}")
+        with self._context.stage(Stage.AUDIT, None, "counting what is left") as progress:
+            # A run that began meanwhile is not what this purge is about.
+            left = await self._count({*found.by_run(), *self._dead})
+            total = sum(left.values(), Tally())
+            progress.advance(total.total)
+            await self._look_around({*clean_up.runs, *self._dead, *self._named})
+        self._left = left
+        self._problems += clean_up.settle(total, stays=not clean_up.runs.isdisjoint(left))
+        self._emit(AuditFinished(total, None, "a purge does not judge the view"))
+
+    async def _look_around(self, runs: set[str]) -> None:
+        """Look for rows of runs in the project's other tables."""
+        ours = sorted(run for run in runs - {*self._alive} if leftovers.is_ours(run))
+        for start in range(0, len(ours), _RUNS_PER_REQUEST):
+            chunk = ours[start : start + _RUNS_PER_REQUEST]
+            preflight = self._context.causes.preflight
+            around = await read_tables(self._project, preflight, chunk, self._emit)
+            found = traces.named(around, chunk)
+            for text in found.remarks:
+                self._emit(Notice(text, warning=True))
+            if found.left:
+                self._traces.left += found.left
+                self._traced |= {*chunk}
+
+    async def _count(self, runs: Collection[str]) -> dict[str, Tally]:
+        """What is left of each run: by tag, and of runs of ours by their ids as well."""
+        left = {
+            run: tally
+            for run, tally in (await leftovers.find(self._project)).by_run().items()
+            if run in runs
+        }
+
+        async def count(run: str) -> None:
+            there = await leftovers.count_run(self._project, run)
+            if there.total:
+                left[run] = there.at_least(left.get(run, Tally()))
+
+        await self._project.each([run for run in runs if leftovers.is_ours(run)], count)
+        return left
+
+    def _verdict(self, found: Tally, spared: Sequence[str], clean_up: CleanUp) -> RunFinished:
+        command, left, outcome = self._context.command, self._left, Outcome.LEFTOVERS
+        removed = f"removed {found}" if found.total else "nothing to remove"
+        hint = f"run {command.line()} again"
+        if left is None:
+            message = "stopped before everything was removed and counted"
+        elif stays := {run: tally for run, tally in left.items() if run not in spared}:
+            still_there = sum(stays.values(), Tally())
+            message = f"still there: {still_there}"
+            hint = clean_up.remedy(still_there, filter(leftovers.is_ours, stays)) or hint
+        elif self._traces.left:
+            message = f"{removed}; rows that name a run are left: {self._traces.told()}"
+            hint = self._traces.remedy()
+        elif self._problems:
+            outcome, message = Outcome.FAILED, self._problems[0]
+        elif left:
+            message = (
+                f"{removed}; still there: {sum(left.values(), Tally())} of {', '.join(left)}, "
+                "which began within the hour, not on this machine"
+            )
+            hint = f"once it is over for certain: {command.line(runs=tuple(left))}"
+        else:
+            return RunFinished(Outcome.CLEAN, f"clean: {removed}" if found.total else removed)
+        problems = tuple(self._problems)
+        return RunFinished(outcome, message, hint, problems=problems, spared=tuple(spared))

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
+from tui.errors import ExitCode
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from uuid import UUID
 
-    from tui.errors import ExitCode
     from tui.guard.target import Target
     from tui.heatmap.rows import AggregateRow
     from tui.settings import Volume
@@ -55,14 +56,12 @@ class Stage(StrEnum):
     AUDIT = "audit"
 
 
-CLEAN_UP: Final = frozenset(
-    {
-        Stage.CLEANUP_RESPONSES,
-        Stage.CLEANUP_QUESTIONS,
-        Stage.FINAL_REFRESH,
-        Stage.CLEANUP_USERS,
-        Stage.AUDIT,
-    }
+CLEAN_UP: Final = (
+    Stage.CLEANUP_RESPONSES,
+    Stage.CLEANUP_QUESTIONS,
+    Stage.FINAL_REFRESH,
+    Stage.CLEANUP_USERS,
+    Stage.AUDIT,
 )
 """The stages that leave the project as it was."""
 
@@ -90,6 +89,25 @@ class Outcome(StrEnum):
     LEFTOVERS = "leftovers"
     UNREACHABLE = "unreachable"
     UNUSABLE = "unusable"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return _EXIT_CODES[self]
+
+
+_EXIT_CODES: Final = {
+    Outcome.VERIFIED: ExitCode.VERIFIED,
+    Outcome.READY: ExitCode.VERIFIED,
+    Outcome.CLEAN: ExitCode.VERIFIED,
+    Outcome.READ: ExitCode.VERIFIED,
+    Outcome.FAILED: ExitCode.FAILED,
+    Outcome.NOT_READY: ExitCode.FAILED,
+    Outcome.UNUSABLE: ExitCode.USAGE,
+    Outcome.REFUSED: ExitCode.REFUSED,
+    Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
+    Outcome.LEFTOVERS: ExitCode.LEFTOVERS,
+    Outcome.UNREACHABLE: ExitCode.UNREACHABLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -493,13 +511,16 @@ class RunFinished:
     """
 
     outcome: Outcome
-    exit_code: ExitCode
     message: str
-    hint: str | None
-    seconds: float
-    problems: tuple[str, ...] = field(default=())
+    hint: str | None = None
+    seconds: float = 0.0
+    problems: tuple[str, ...] = ()
     unexplained: int | None = None
     spared: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return self.outcome.exit_code
 
 
 Event = (

@@ -9,7 +9,6 @@ from enum import Enum, auto
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.errors import ExitCode
 from tui.heatmap.rows import row_as_json
 from tui.verify.events import (
     CLEAN_UP,
@@ -42,7 +41,7 @@ from tui.verify.events import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tui.errors import OperatorError
+    from tui.errors import ExitCode, OperatorError
     from tui.guard.target import Target
     from tui.settings import Volume
 
@@ -51,14 +50,6 @@ SCHEMA: Final = 1
 SHORTEST_RATED_S: Final = 0.2
 """Seconds a stage must have lasted before its rate says anything."""
 
-_OUTCOMES: Final = {
-    ExitCode.FAILED: Outcome.FAILED,
-    ExitCode.USAGE: Outcome.UNUSABLE,
-    ExitCode.REFUSED: Outcome.REFUSED,
-    ExitCode.INTERRUPTED: Outcome.INTERRUPTED,
-    ExitCode.LEFTOVERS: Outcome.LEFTOVERS,
-    ExitCode.UNREACHABLE: Outcome.UNREACHABLE,
-}
 _TABLES: Final = ("users", "questions", "responses")
 _CHECKED: Final = ("expected", "matched", "mismatched", "missing", "unexpected")
 
@@ -361,26 +352,22 @@ class Result:
 
 def outcome_of(exit_code: ExitCode) -> Outcome:
     """The outcome that an exit code other than 0 stands for."""
-    return _OUTCOMES.get(exit_code, Outcome.FAILED)
+    # Not ready is what a dry run finds, never how an error ends a run.
+    errors = (each for each in Outcome if each is not Outcome.NOT_READY)
+    return next(each for each in errors if each.exit_code is exit_code)
 
 
 def result_of_error(error: OperatorError, mode: Mode, target: Target | None = None) -> Result:
     """The result of what ended before a run could begin."""
     result = Result(mode, target=target)
-    result.apply(finished_by(error, 0.0))
+    result.apply(finished_by(error))
     return result
 
 
-def finished_by(error: OperatorError, seconds: float) -> RunFinished:
+def finished_by(error: OperatorError) -> RunFinished:
     """The end of a run that an error stopped before it wrote anything."""
-    return RunFinished(
-        outcome_of(error.exit_code),
-        error.exit_code,
-        error.message,
-        error.hint,
-        seconds,
-        (error.message,),
-    )
+    outcome = outcome_of(error.exit_code)
+    return RunFinished(outcome, error.message, error.hint, problems=(error.message,))
 
 
 def document(result: Result) -> dict[str, Any]:

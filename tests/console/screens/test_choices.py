@@ -124,9 +124,7 @@ async def test_what_a_purge_leaves_alone_is_asked_about(
 ) -> None:
     target = make_target()
     started = RunStarted("r", Mode.PURGE, target, make_settings().volume)
-    refused = RunFinished(
-        Outcome.LEFTOVERS, ExitCode.LEFTOVERS, WHY, "look at them", 0.1, (WHY,), **found
-    )
+    refused = RunFinished(Outcome.LEFTOVERS, WHY, "look at them", 0.1, (WHY,), **found)
     session = FakeSession()
     session.purges = [[started, refused], purge_events(target)]
     app = make_app(session)
