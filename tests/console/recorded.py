@@ -25,8 +25,7 @@ from tui.verify.events import (
     Mode,
     Notice,
     Outcome,
-    ProbeFinished,
-    ProbeStarted,
+    ProbeResult,
     ProbeStatus,
     ProjectDescribed,
     RefreshTimed,
@@ -109,10 +108,9 @@ def _event(content: dict[str, Any], target: Target, run_id: str) -> Event:
         case "RunStarted":
             stages = tuple(map(Stage, rest["stages"]))
             return RunStarted(run_id, Mode(rest["mode"]), target, VOLUME, stages)
-        case "ProbeStarted":
-            return ProbeStarted(**rest)
-        case "ProbeFinished":
-            return ProbeFinished(**{**rest, "status": ProbeStatus(rest["status"])})
+        case "ProbeResult":
+            status = rest["status"] and ProbeStatus(rest["status"])
+            return ProbeResult(**{**rest, "status": status})
         case "DryRunFinished":
             counts = {ProbeStatus(name): count for name, count in rest["counts"].items()}
             return DryRunFinished(rest["ready"], counts, tuple(rest["reasons"]), rest["verdict"])
@@ -158,22 +156,22 @@ def _replay(name: str, target: Target, run_id: str) -> Script:
     return script
 
 
-def probes(*changed: ProbeFinished) -> list[ProbeFinished]:
+def probes(*changed: ProbeResult) -> list[ProbeResult]:
     """The answers that were recorded, in the order of display, but for the changed ones."""
     said = _replay("dry_run", make_target(), DRY_RUN_ID)
-    order = [each.id for each in said if isinstance(each, ProbeStarted)]
-    answers = {each.id: each for each in said if isinstance(each, ProbeFinished)}
+    order = [each.id for each in said if isinstance(each, ProbeResult) and each.status is None]
+    answers = {each.id: each for each in said if isinstance(each, ProbeResult) and each.status}
     answers |= {each.id: each for each in changed}
     return [answers[name] for name in order]
 
 
-def failing(identity: str, detail: str, hint: str) -> ProbeFinished:
+def failing(identity: str, detail: str, hint: str) -> ProbeResult:
     """The probe `identity` with a failure."""
     was = next(each for each in probes() if each.id == identity)
     return replace(was, status=ProbeStatus.FAIL, detail=detail, hint=hint)
 
 
-def dry_run_events(target: Target, answers: Sequence[ProbeFinished]) -> Script:
+def dry_run_events(target: Target, answers: Sequence[ProbeResult]) -> Script:
     """A dry run with these answers; it is ready unless one of them has failed."""
     failed = [f"{each.id}: {each.detail}" for each in answers if each.status is ProbeStatus.FAIL]
     verdict = DryRunFinished(
@@ -187,7 +185,7 @@ def dry_run_events(target: Target, answers: Sequence[ProbeFinished]) -> Script:
         result.apply(each)
     return [
         RunStarted(DRY_RUN_ID, Mode.DRY_RUN, target, VOLUME),
-        *(ProbeStarted(each.id, each.group, each.title) for each in answers),
+        *(ProbeResult(each.id, each.group, each.title) for each in answers),
         *answers,
         verdict,
         replace(end_of(verdict, result), seconds=0.42),

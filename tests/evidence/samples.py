@@ -16,7 +16,7 @@ from tui.verify.events import (
     Event,
     Mode,
     Outcome,
-    ProbeFinished,
+    ProbeResult,
     ProbeStatus,
     ProjectDescribed,
     RefreshTimed,
@@ -72,10 +72,10 @@ def target(kind: TargetKind = TargetKind.STAGING, ref: str = REF) -> Target:
 
 def probe(
     name: str, status: str = "pass", detail: str = "fine", hint: str | None = None
-) -> ProbeFinished:
+) -> ProbeResult:
     """An answer of a probe."""
     group = name.partition(".")[0]
-    return ProbeFinished(name, group, name, ProbeStatus(status), detail, hint, 1.25)
+    return ProbeResult(name, group, name, ProbeStatus(status), detail, hint, 1.25)
 
 
 PROBES = (
@@ -103,7 +103,7 @@ def going(
     at: Target | None = None,
     volume: Volume = VOLUME,
     described: ProjectDescribed | None = DESCRIBED,
-    probes: Sequence[ProbeFinished] = PROBES,
+    probes: Sequence[ProbeResult] = PROBES,
     times: Sequence[float] = TIMES,
     check: CheckFinished | None = RIGHT,
     audit: AuditFinished | None = CLEAN,

@@ -202,19 +202,11 @@ def _without_rows(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeStarted:
-    """A probe is being asked."""
-
-    id: str
-    group: str
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeFinished:
-    """A probe has its answer.
+class ProbeResult:
+    """A probe that is being asked, and the same once it has its answer.
 
     Attributes:
+        status: None while it is being asked.
         asked: What was asked of the project, for the detail pane.
         cause: The probe that this one follows from and was skipped for, or None.
     """
@@ -222,10 +214,10 @@ class ProbeFinished:
     id: str
     group: str
     title: str
-    status: ProbeStatus
-    detail: str
-    hint: str | None
-    ms: float
+    status: ProbeStatus | None = None
+    detail: str = ""
+    hint: str | None = None
+    ms: float = 0.0
     asked: str = ""
     cause: str | None = None
 
@@ -526,8 +518,7 @@ class RunFinished:
 Event = (
     RunStarted
     | ProjectDescribed
-    | ProbeStarted
-    | ProbeFinished
+    | ProbeResult
     | DryRunFinished
     | StageStarted
     | StageProgress
