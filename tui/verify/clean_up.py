@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tui.errors import ExitCode, OperatorError
 from tui.project import IDS_PER_REQUEST, Filter, ProjectError, TimedOut
@@ -36,7 +37,7 @@ from tui.verify.run import Cancelled
 from tui.verify.traces import Traces
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from tui.guard.target import Target
     from tui.project import Project
@@ -51,58 +52,29 @@ _RESPONSES_PER_DELETE: Final = 10_000
 # go with their question; many mean that the tag is not what it seems.
 _FEW: Final = 10
 _FEW_PERCENT: Final = 1
-_PURGE: Final = ("heatmap-tui", "--purge")
 # Their marks go in one URL.
 _RUNS_PER_REQUEST: Final = 20
-# Where nobody has given a reason yet: the guard refuses this one, so it has to be replaced.
-_REASON_TO_GIVE: Final = '"..."'
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeCommand:
-    """How to purge one project from the command line.
+    """How to purge one project from the command line."""
 
-    Attributes:
-        env_file: The environment file to name, or None where the default one is in use.
-        identity: What break-glass has to name, on production; else None.
-    """
-
-    env_file: Path | None = None
+    settings: Settings
+    target: Target
     is_sandbox: bool = False
-    identity: str | None = None
     justification: str | None = None
     ticket: str | None = None
 
-    @classmethod
-    def on(
-        cls,
-        settings: Settings,
-        target: Target,
-        *,
-        is_sandbox: bool,
-        justification: str | None = None,
-        ticket: str | None = None,
-    ) -> Self:
-        env_file = settings.env_file
-        if is_sandbox or (env_file is not None and _is_default(env_file)):
-            env_file = None
-        return cls(
-            env_file,
-            is_sandbox,
-            target.identity if target.is_production else None,
-            justification,
-            ticket,
-        )
-
     def line(self, *, unexplained: int | None = None, runs: Sequence[str] = ()) -> str:
         """The command line, quoted for a POSIX shell."""
-        words = list(_PURGE)
+        words, file = ["heatmap-tui", "--purge"], self.settings.env_file
         if self.is_sandbox:
             words.append("--sandbox")
-        if self.env_file is not None:
-            words += ["--env-file", str(self.env_file)]
-        if self.identity is not None:
-            words += ["--allow-prod", "--confirm", self.identity]
+        elif file is not None and file.absolute() != Path.cwd() / ENVIRONMENT_FILE:
+            words += ["--env-file", str(file)]
+        if self.target.is_production:
+            words += ["--allow-prod", "--confirm", self.target.identity]
         if unexplained is not None:
             words += ["--purge-unexplained", str(unexplained)]
         for run in runs:
@@ -110,14 +82,11 @@ class PurgeCommand:
         if self.ticket is not None:
             words += ["--ticket", self.ticket]
         line = shlex.join(words)
-        if self.identity is None:
+        if not self.target.is_production:
             return line
-        reason = _REASON_TO_GIVE if self.justification is None else shlex.quote(self.justification)
+        # Where nobody has given a reason yet: the guard refuses this one, so it has to be replaced.
+        reason = '"..."' if self.justification is None else shlex.quote(self.justification)
         return f"{line} --justification {reason}"
-
-
-def _is_default(path: Path) -> bool:
-    return path.absolute() == Path.cwd() / ENVIRONMENT_FILE
 
 
 async def read_tables(
@@ -265,13 +234,8 @@ class CleanUp:
                     *leftovers.these("id", chunk),
                     Filter("slug", "match", leftovers.slug_pattern(run)),
                 ]
-                try:
-                    removed = await self._writer.delete("questions", conditions)
-                except ProjectError as error:
-                    self._refused(error, "questions")
-                    progress.fail()
-                else:
-                    progress.advance(removed)
+                with self._going_on("questions", progress):
+                    progress.advance(await self._writer.delete("questions", conditions))
 
             await self._project.each(self._found.chunks(IDS_PER_REQUEST), delete)
 
@@ -282,15 +246,20 @@ class CleanUp:
         ) as progress:
 
             async def delete(user_id: str) -> None:
-                try:
+                with self._going_on(AUTH_USERS, progress):
                     await self._writer.delete_user(user_id)
-                except ProjectError as error:
-                    self._refused(error, AUTH_USERS)
-                    progress.fail()
-                else:
                     progress.advance()
 
             await self._project.each(users, delete, at_once=self._project.small_requests)
+
+    @contextmanager
+    def _going_on(self, table: str, progress: OpenStage) -> Iterator[None]:
+        """Have a delete that fails end its stage as failed, and nothing else."""
+        try:
+            yield
+        except ProjectError as error:
+            self._refused(error, table)
+            progress.fail()
 
     def add_problem(self, text: str) -> None:
         self._problems[text] += 1

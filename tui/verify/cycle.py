@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from tui.crash import report_crash
 from tui.errors import OperatorError
@@ -34,7 +34,7 @@ from tui.verify.stored import read_back
 from tui.verify.traces import Traces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tui.heatmap.rows import AggregateRow
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from tui.verify.leftovers import Leftovers
     from tui.verify.plan import Row
     from tui.verify.run import Emit, OpenStage, RunContext
+
+T = TypeVar("T")
 
 STAGES: Final = tuple(Stage)
 # A trigger fills app_users from auth.users; on some projects it does so a moment later.
@@ -205,10 +207,8 @@ class Cycle:
 
             async def create(number: int) -> None:
                 self._cancellation.check()
-                try:
+                with self._context.naming(AUTH_USERS, "insert"):
                     await self._writer.create_user(self._dataset.user(number))
-                except ProjectError as error:
-                    raise self._context.causes.name(error, AUTH_USERS, "insert") from None
                 progress.advance()
 
             await self._project.each(range(total), create, at_once=self._project.small_requests)
@@ -416,9 +416,12 @@ class Cycle:
     async def _count(self) -> AuditFinished:
         left, in_view, (judged, why), real, around = await asyncio.gather(
             leftovers.count_run(self._project, self._dataset.run_id),
-            self._in_view(),
+            self._unless_refused(
+                self._project.count(VIEW, view.within(self._dataset.question_ids)),
+                "the view could not be audited",
+            ),
             self._judge_view(),
-            self._count_real(),
+            self._unless_refused(diff.count_real(self._project), "real rows could not be counted"),
             read_tables(
                 self._project, self._context.causes.preflight, [self._dataset.run_id], self._emit
             ),
@@ -447,11 +450,12 @@ class Cycle:
             judged, why = None, "the view could not be read"
         return AuditFinished(left, judged, why, in_view)
 
-    async def _in_view(self) -> int | None:
+    async def _unless_refused(self, work: Awaitable[T], trouble: str) -> T | None:
+        """What can be found out; None, and a warning, where it cannot."""
         try:
-            return await self._project.count(VIEW, view.within(self._dataset.question_ids))
+            return await work
         except ProjectError as error:
-            self._emit(Notice(f"the view could not be audited: {error.message}", warning=True))
+            self._emit(Notice(f"{trouble}: {error.message}", warning=True))
             return None
 
     async def _judge_view(self) -> tuple[bool | None, str]:
@@ -463,13 +467,6 @@ class Cycle:
             )
         except ProjectError as error:
             return None, f"the view could not be compared: {error.message}"
-
-    async def _count_real(self) -> Tally | None:
-        try:
-            return await diff.count_real(self._project)
-        except ProjectError as error:
-            self._emit(Notice(f"real rows could not be counted: {error.message}", warning=True))
-            return None
 
     def _verdict(self) -> RunFinished:
         """How it ended: leftovers first, then why it stopped, then the numbers."""

@@ -344,6 +344,14 @@ class RunContext:
             seconds = time.perf_counter() - began
             self.emit(StageFinished(which, seconds, current.done, current.failed, current.note))
 
+    @contextlib.contextmanager
+    def naming(self, table: str, event: str) -> Iterator[None]:
+        """Have a refusal of the block name what of the table may have refused."""
+        try:
+            yield
+        except ProjectError as error:
+            raise self.causes.name(error, table, event) from None
+
     async def final_refresh(self, what: str) -> str | None:
         """Refresh the view after a clean-up; returns why it could not be.
 

@@ -19,6 +19,7 @@ from tui.dry_run.facts import (
 from tui.dry_run.registry import probe_of
 from tui.dry_run.runner import end_of, run_one, run_probes, verdict_of
 from tui.dry_run.tables import judge_rows
+from tui.files import why
 from tui.guard import break_glass
 from tui.guard.target import Target, declared_by_database, named_by_reply
 from tui.project import Project, ProjectError, RetryPolicy, Writer
@@ -163,17 +164,18 @@ class Session:
         """What of the environment (proxies) could not be read, a sentence each."""
         return self._project.remarks
 
-    def purge_command(self, *, unexplained: int | None = None, runs: Sequence[str] = ()) -> str:
+    def purge_command(self, runs: Sequence[str] = ()) -> str:
         """The command line that removes what earlier runs left on this project."""
-        return self._purge_command().line(unexplained=unexplained, runs=runs)
+        return self._purge_command().line(runs=runs)
 
     def _purge_command(self) -> PurgeCommand:
-        return PurgeCommand.on(
+        said = self._approval
+        return PurgeCommand(
             self.settings,
             self.target,
-            is_sandbox=self.is_sandbox,
-            justification=self._approval.justification if self._approval else None,
-            ticket=self._approval.ticket if self._approval else None,
+            self.is_sandbox,
+            said.justification if said else None,
+            said.ticket if said else None,
         )
 
     def grant(
@@ -325,7 +327,7 @@ class Session:
             try:
                 journal.forget(self._journal_dir, purge.gone)
             except OSError as error:
-                run.emit(Notice(f"a journal stays: {error.strerror or error}", warning=True))
+                run.emit(Notice(f"a journal stays: {why(error)}", warning=True))
             return finished
 
         return self._run(Mode.PURGE, work, CLEAN_UP)
