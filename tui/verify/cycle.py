@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from tui.verify.events import CheckFinished, SampleTaken, Tally
     from tui.verify.leftovers import Leftovers
     from tui.verify.plan import Row
-    from tui.verify.run import Emit, OpenStage, RunContext
+    from tui.verify.run import Emit, RunContext
 
 T = TypeVar("T")
 
@@ -188,8 +188,9 @@ class Cycle:
             await Canary(self._context, self._dataset, self._insert).run()
         else:
             self._emit(CanaryFinished(self._no_canary))
-        await together(self._create_users(), self._write_questions())
-        await self._write_responses()
+        questions = map(self._dataset.question, range(self._volume.questions))
+        await together(self._create_users(), self._write_rows(Stage.QUESTIONS, questions))
+        await self._write_rows(Stage.RESPONSES, self._responses())
         await self._refresh()
         # Nothing more is written under this tag: what clean-up needs can be looked up meanwhile.
         try:
@@ -213,37 +214,28 @@ class Cycle:
 
             await self._project.each(range(total), create, at_once=self._project.small_requests)
 
-    async def _write_questions(self) -> None:
-        total = self._volume.questions
-        with self._context.stage(Stage.QUESTIONS, total, "writing synthetic questions") as progress:
-            rows = map(self._dataset.question, range(total))
-            await self._write_rows("questions", rows, progress)
-
-    async def _write_responses(self) -> None:
-        total = self._volume.responses
-        with self._context.stage(Stage.RESPONSES, total, "writing synthetic responses") as progress:
-            await self._write_rows("responses", self._responses(), progress)
-
-    async def _write_rows(self, table: str, rows: Iterable[Row], progress: OpenStage) -> None:
+    async def _write_rows(self, which: Stage, rows: Iterable[Row]) -> None:
         """Write rows in batches, halved from the first one that is too much."""
-        size = self._volume.batch
+        table, size = which.value, self._volume.batch
+        total = getattr(self._volume, table)
+        with self._context.stage(which, total, f"writing synthetic {table}") as progress:
 
-        async def write(batch: list[Row]) -> None:
-            nonlocal size
-            self._cancellation.check()
-            try:
-                await self._insert(table, batch, self._dataset.user_ids)
-            except ProjectError as error:
-                if len(batch) == 1 or not _is_too_much(error):
-                    raise self._context.causes.name(error, table, "insert") from None
-                half = len(batch) // 2
-                size = min(size, half)
-                await write(batch[:half])
-                await write(batch[half:])
-            else:
-                progress.advance(len(batch))
+            async def write(batch: list[Row]) -> None:
+                nonlocal size
+                self._cancellation.check()
+                try:
+                    await self._insert(table, batch, self._dataset.user_ids)
+                except ProjectError as error:
+                    if len(batch) == 1 or not _is_too_much(error):
+                        raise self._context.causes.name(error, table, "insert") from None
+                    half = len(batch) // 2
+                    size = min(size, half)
+                    await write(batch[:half])
+                    await write(batch[half:])
+                else:
+                    progress.advance(len(batch))
 
-        await self._project.each(batches(rows, lambda: size), write)
+            await self._project.each(batches(rows, lambda: size), write)
 
     async def _insert(self, table: str, rows: list[Row], users: Sequence[str]) -> None:
         unique = ",".join(self._dataset.plan.repeat) if table == "responses" else "id"
@@ -334,12 +326,8 @@ class Cycle:
         found, checked = self._state.found, self._state.checked
         if found is None or checked is None or checked.deviations:
             return
-        for table, sent in (
-            ("users", self._volume.users),
-            ("questions", self._volume.questions),
-            ("responses", self._volume.responses),
-        ):
-            there = getattr(found.tally, table)
+        for table in ("users", "questions", "responses"):
+            sent, there = getattr(self._volume, table), getattr(found.tally, table)
             if there < sent:
                 text = f"{sent - there:,} of {sent:,} {table} are not there any more"
                 self._emit(Notice(text, warning=True))
