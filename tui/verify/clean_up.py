@@ -14,11 +14,10 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from tui.errors import ExitCode, OperatorError
 from tui.project import IDS_PER_REQUEST, Filter, ProjectError, TimedOut
 from tui.settings import ENVIRONMENT_FILE
 from tui.verify import leftovers, traces
@@ -32,7 +31,6 @@ from tui.verify.events import (
     Stage,
     Tally,
 )
-from tui.verify.result import finished_by
 from tui.verify.run import Cancelled
 from tui.verify.traces import Traces
 
@@ -101,19 +99,6 @@ async def read_tables(
         return {}
 
 
-class Unexplained(OperatorError):
-    """There are more responses than synthetic users can have given.
-
-    `count` says how many more; nothing was deleted.
-    """
-
-    exit_code: ClassVar[ExitCode] = ExitCode.LEFTOVERS
-
-    def __init__(self, message: str, *, count: int, hint: str) -> None:
-        super().__init__(message, hint=hint)
-        self.count = count
-
-
 class CleanUp:
     """Deletes what `leftovers.find` found, going on past single failures."""
 
@@ -138,8 +123,13 @@ class CleanUp:
     def runs(self) -> frozenset[str]:
         return frozenset(self._found.by_run())
 
-    def check_cap(self, *, accepted: int | None = None, runs: Sequence[str] = ()) -> None:
-        """Raise `Unexplained` where the tag does not explain all of it.
+    def unexplained(
+        self, *, accepted: int | None = None, runs: Sequence[str] = ()
+    ) -> RunFinished | None:
+        """How a purge ends where the tag does not explain all of it, or None.
+
+        That is so where there are more responses than synthetic users can have given; then nothing
+        may be deleted.
 
         Args:
             accepted: The only number of unexplained responses that the operator agrees to.
@@ -147,19 +137,20 @@ class CleanUp:
         """
         foreign = self._found.foreign
         if not foreign:
-            return
+            return None
         text = f"{foreign:,} responses to synthetic questions are none that a run wrote"
         explained = self._found.tally.responses - foreign
         few = foreign <= _FEW + explained * _FEW_PERCENT // 100
-        if not (few or accepted == foreign):
-            told = "" if accepted is None else f", and not the {accepted:,} that were accepted"
-            command = self._context.command.line(unexplained=foreign, runs=runs)
-            raise Unexplained(
-                f"{text}{told}: more than the tag explains, so nothing was deleted",
-                count=foreign,
-                hint=f"look at them; if they may go with the questions: {command}",
-            )
-        self._context.emit(Notice(f"{text}; they go with the questions", warning=True))
+        if few or accepted == foreign:
+            self._context.emit(Notice(f"{text}; they go with the questions", warning=True))
+            return None
+        told = "" if accepted is None else f", and not the {accepted:,} that were accepted"
+        message = f"{text}{told}: more than the tag explains, so nothing was deleted"
+        command = self._context.command.line(unexplained=foreign, runs=runs)
+        hint = f"look at them; if they may go with the questions: {command}"
+        return RunFinished(
+            Outcome.LEFTOVERS, message, hint, problems=(message,), unexplained=foreign
+        )
 
     async def responses(self) -> bool:
         """Delete the responses to synthetic questions; whether none is left."""
@@ -378,10 +369,8 @@ class Purge:
             self._emit(Notice(f"run {run}: {tally}{told}", warning=run in spared))
         chosen = found.without(spared)
         clean_up = CleanUp(self._context, chosen)
-        try:
-            clean_up.check_cap(accepted=self._unexplained, runs=self._named)
-        except Unexplained as error:
-            return replace(finished_by(error), unexplained=error.count)
+        if stopped := clean_up.unexplained(accepted=self._unexplained, runs=self._named):
+            return stopped
         try:
             await self._context.cancellation.guard_clean_up(self._remove(clean_up, found))
         except Cancelled:

@@ -18,7 +18,7 @@ from tui.project import VIEW, ProjectError, ProjectUnreachable, TimedOut
 from tui.verify import comparison, diff, leftovers, traces, view
 from tui.verify.canary import Canary
 from tui.verify.causes import AUTH_USERS
-from tui.verify.clean_up import CleanUp, Unexplained, read_tables
+from tui.verify.clean_up import CleanUp, read_tables
 from tui.verify.dataset import batches
 from tui.verify.events import (
     AuditFinished,
@@ -369,10 +369,8 @@ class Cycle:
 
     async def _remove(self, found: Leftovers) -> CleanUp:
         clean_up = CleanUp(self._context, found)
-        try:
-            clean_up.check_cap()
-        except Unexplained as error:
-            clean_up.add_problem(error.message)
+        if stopped := clean_up.unexplained():
+            clean_up.add_problem(stopped.message)
             return clean_up
         await together(
             *(

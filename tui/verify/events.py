@@ -166,16 +166,17 @@ class ProjectDescribed:
     def read(
         cls,
         preflight: Mapping[str, Any],
-        api: str | None = None,
-        auth: str | None = None,
+        api: object = None,
+        auth: object = None,
         fills: tuple[Fill, ...] = (),
     ) -> Self:
         """What a preflight document says, and the two other services' versions."""
         server, prints = preflight.get("server"), preflight.get("fingerprints")
         postgres = server.get("version") if isinstance(server, dict) else None
         fingerprint = prints.get("all") if isinstance(prints, dict) else None
+        versions = (each if isinstance(each, str) else None for each in (postgres, api, auth))
         return cls(
-            ServerVersions(postgres if isinstance(postgres, str) else None, api, auth),
+            ServerVersions(*versions),
             fingerprint if isinstance(fingerprint, str) else None,
             _schema_of(preflight),
             fills,

@@ -468,7 +468,7 @@ class Session:
                 kept,
             )
 
-    async def _versions(self, result: Result) -> tuple[str | None, str | None]:
+    async def _versions(self, result: Result) -> tuple[object, object]:
         """PostgREST's and auth's, as the dry run read them, else asked for."""
         if result.described is not None:
             return result.described.versions.postgrest, result.described.versions.auth
@@ -477,8 +477,7 @@ class Session:
             _answer(self._project.get_json("/auth/v1/health", "asking the auth service")),
         )
         info = api.get("info")
-        version = info.get("version") if isinstance(info, dict) else None
-        return _text(version), _text(auth.get("version"))
+        return info.get("version") if isinstance(info, dict) else None, auth.get("version")
 
     async def _obtain(self, run: Run, obtain_approval: ObtainApproval) -> Approval | None:
         if not self.target.is_production:
@@ -507,10 +506,6 @@ async def _answer(request: Awaitable[dict[str, Any]]) -> dict[str, Any]:
         return await request
     except ProjectError:
         return {}
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 @contextlib.contextmanager
