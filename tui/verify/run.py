@@ -217,8 +217,8 @@ class Run:
 
     Attributes:
         intent: The run's announcement in the deployment log.
-        began: When it began, by `time.perf_counter`; one that writes: what comes before the first
-            write, and a dry run or a prompt may, is not counted.
+        began: When it began, by `time.perf_counter`; of a run that writes, when it was let to: a
+            dry run and a prompt before that do not count.
     """
 
     def __init__(
