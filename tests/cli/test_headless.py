@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tui.cli.output import Console, Interruptions, follow, report_error
-from tui.errors import ExitCode, Interrupted
+from tui.errors import Interrupted
 from tui.verify.events import Mode, Notice, Outcome, RunFinished, Stage, StageStarted
 from tui.verify.result import Result
 
@@ -83,7 +83,7 @@ async def test_nothing_is_said_to_be_left_where_nothing_was_written(mode: Mode) 
 async def test_a_run_that_is_over_is_not_stopped() -> None:
     run = FakeRun()
     interruptions, shown = interruptions_of(run)
-    run.result.apply(RunFinished(Outcome.VERIFIED, ExitCode.VERIFIED, "verified", None, 1.0))
+    run.result.apply(RunFinished(Outcome.VERIFIED, "verified", None, 1.0))
     send(interruptions, "SIGINT", "SIGINT", "SIGINT")
     assert run.told == []
     assert set(shown.getvalue().splitlines()) == {"interrupted (SIGINT): the run is over, closing"}

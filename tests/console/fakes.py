@@ -39,7 +39,6 @@ from tests.console.recorded import (
     stage_events,
 )
 from tui.console.app import HeatmapApp
-from tui.errors import ExitCode
 from tui.evidence.archive import SANDBOX, Archive
 from tui.evidence.comparison import Limits
 from tui.evidence.deployment_log import DeploymentLog
@@ -193,7 +192,6 @@ class FakeRun:
             if self._abandoned.is_set():
                 yield RunFinished(
                     Outcome.LEFTOVERS,
-                    ExitCode.LEFTOVERS,
                     "left behind: 50 users, 200 questions, 5,000 responses",
                     "run heatmap-tui --purge",
                     1.0,

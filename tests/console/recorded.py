@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tui.dry_run.runner import READY, end_of
-from tui.errors import ExitCode
 from tui.guard.api_key import KeyFacts, KeyKind
 from tui.guard.target import Target, TargetKind
 from tui.heatmap.rows import AggregateRow
@@ -26,8 +25,7 @@ from tui.verify.events import (
     Mode,
     Notice,
     Outcome,
-    ProbeFinished,
-    ProbeStarted,
+    ProbeResult,
     ProbeStatus,
     ProjectDescribed,
     RefreshTimed,
@@ -110,10 +108,9 @@ def _event(content: dict[str, Any], target: Target, run_id: str) -> Event:
         case "RunStarted":
             stages = tuple(map(Stage, rest["stages"]))
             return RunStarted(run_id, Mode(rest["mode"]), target, VOLUME, stages)
-        case "ProbeStarted":
-            return ProbeStarted(**rest)
-        case "ProbeFinished":
-            return ProbeFinished(**{**rest, "status": ProbeStatus(rest["status"])})
+        case "ProbeResult":
+            status = rest["status"] and ProbeStatus(rest["status"])
+            return ProbeResult(**{**rest, "status": status})
         case "DryRunFinished":
             counts = {ProbeStatus(name): count for name, count in rest["counts"].items()}
             return DryRunFinished(rest["ready"], counts, tuple(rest["reasons"]), rest["verdict"])
@@ -138,8 +135,8 @@ def _event(content: dict[str, Any], target: Target, run_id: str) -> Event:
             return Notice(**rest)
         case "RunFinished":
             return RunFinished(
-                Outcome(rest["outcome"]), ExitCode(rest["exit_code"]), rest["message"],
-                rest["hint"], rest["seconds"], tuple(rest["problems"]),
+                Outcome(rest["outcome"]), rest["message"], rest["hint"], rest["seconds"],
+                tuple(rest["problems"]),
             )  # fmt: skip
         case other:
             raise ValueError(f"no event is called {other}")
@@ -159,22 +156,22 @@ def _replay(name: str, target: Target, run_id: str) -> Script:
     return script
 
 
-def probes(*changed: ProbeFinished) -> list[ProbeFinished]:
+def probes(*changed: ProbeResult) -> list[ProbeResult]:
     """The answers that were recorded, in the order of display, but for the changed ones."""
     said = _replay("dry_run", make_target(), DRY_RUN_ID)
-    order = [each.id for each in said if isinstance(each, ProbeStarted)]
-    answers = {each.id: each for each in said if isinstance(each, ProbeFinished)}
+    order = [each.id for each in said if isinstance(each, ProbeResult) and each.status is None]
+    answers = {each.id: each for each in said if isinstance(each, ProbeResult) and each.status}
     answers |= {each.id: each for each in changed}
     return [answers[name] for name in order]
 
 
-def failing(identity: str, detail: str, hint: str) -> ProbeFinished:
+def failing(identity: str, detail: str, hint: str) -> ProbeResult:
     """The probe `identity` with a failure."""
     was = next(each for each in probes() if each.id == identity)
     return replace(was, status=ProbeStatus.FAIL, detail=detail, hint=hint)
 
 
-def dry_run_events(target: Target, answers: Sequence[ProbeFinished]) -> Script:
+def dry_run_events(target: Target, answers: Sequence[ProbeResult]) -> Script:
     """A dry run with these answers; it is ready unless one of them has failed."""
     failed = [f"{each.id}: {each.detail}" for each in answers if each.status is ProbeStatus.FAIL]
     verdict = DryRunFinished(
@@ -188,10 +185,10 @@ def dry_run_events(target: Target, answers: Sequence[ProbeFinished]) -> Script:
         result.apply(each)
     return [
         RunStarted(DRY_RUN_ID, Mode.DRY_RUN, target, VOLUME),
-        *(ProbeStarted(each.id, each.group, each.title) for each in answers),
+        *(ProbeResult(each.id, each.group, each.title) for each in answers),
         *answers,
         verdict,
-        end_of(verdict, result, 0.42),
+        replace(end_of(verdict, result), seconds=0.42),
     ]
 
 
@@ -248,7 +245,5 @@ def cancelled_events(target: Target) -> Script:
         *stage_events(Stage.CLEANUP_USERS),
         AuditFinished(Tally(), view_restored=True),
         Notice("stopped after 5,000 responses"),
-        RunFinished(
-            Outcome.INTERRUPTED, ExitCode.INTERRUPTED, "stopped; everything was removed", None, 1.4
-        ),
+        RunFinished(Outcome.INTERRUPTED, "stopped; everything was removed", None, 1.4),
     ]

@@ -37,7 +37,7 @@ from tui.console.state import CHECKLIST, Rates, State, StepState, View
 from tui.console.theme import ASCII, UNICODE
 from tui.console.widgets.banner import BannerText, banner_of
 from tui.console.widgets.run_board import verdict_band
-from tui.errors import ConfigurationError, ExitCode
+from tui.errors import ConfigurationError
 from tui.verify.events import (
     AuditFinished,
     CheckFinished,
@@ -110,7 +110,7 @@ def test_enter_asks_again_what_was_not_ready_and_tries_again_what_did_not_connec
 def test_leftovers_lead_to_the_purge() -> None:
     state = state_of(FakeSession())
     result = folded(cycle_events(make_target())[:8], Mode.CYCLE)
-    result.apply(RunFinished(Outcome.LEFTOVERS, ExitCode.LEFTOVERS, "left", None, 1.0))
+    result.apply(RunFinished(Outcome.LEFTOVERS, "left", None, 1.0))
     state.run = result
     assert onward(state, View.RUN)[0] is Onward.PURGE
 
@@ -190,7 +190,7 @@ def test_a_stage_that_a_stop_ended_is_told_as_stopped() -> None:
     )
     result = folded([*events[: middle + 1]], Mode.CYCLE)
     result.cancelling = "esc was pressed"
-    result.apply(RunFinished(Outcome.INTERRUPTED, ExitCode.INTERRUPTED, "stopped", None, 1.0))
+    result.apply(RunFinished(Outcome.INTERRUPTED, "stopped", None, 1.0))
     shown = {each.stage: each for each in spans(result, 0.0)}
     assert shown[Stage.RESPONSES].stopped
     assert shown[Stage.REFRESH].state is StageState.NOT_RUN
@@ -264,7 +264,7 @@ def test_rates_are_rows_a_second_over_the_run() -> None:
 )
 def test_a_verdict_is_a_sign_a_word_and_a_sentence(outcome: Outcome, sign: str) -> None:
     result = Result(Mode.CYCLE)
-    ended = RunFinished(outcome, ExitCode.FAILED, f"{outcome.value}: so it went", "do this", 1.0)
+    ended = RunFinished(outcome, f"{outcome.value}: so it went", "do this", 1.0)
     result.apply(ended)
     first, second, third = verdict_band(result, UNICODE, "").plain.split("\n")
     assert first.startswith(f"{sign} {outcome.value.upper()}")

@@ -23,7 +23,6 @@ from tests.console.test_navigation import held_cycle, start_held_run
 from tui.console.app import HeatmapApp
 from tui.console.dialogs.base import Dialog, Question, TextDialog
 from tui.console.state import View
-from tui.errors import ExitCode
 from tui.verify.events import Cancelling, Outcome, RunFinished
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ async def test_what_was_said_goes_with_the_screen_and_one_thing_is_said_at_a_tim
 async def test_the_question_whether_to_leave_rows_closes_when_the_clean_up_ends() -> None:
     held, cleaning = Held(), Held()
     session = held_cycle(held)
-    ended = RunFinished(Outcome.INTERRUPTED, ExitCode.INTERRUPTED, "stopped", None, 1.0)
+    ended = RunFinished(Outcome.INTERRUPTED, "stopped", None, 1.0)
     session._after = [Cancelling("ctrl+c was pressed"), cleaning, ended]
     app = make_app(session)
     async with app.run_test(size=(80, 24)) as pilot:

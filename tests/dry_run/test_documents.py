@@ -11,7 +11,7 @@ from tests.dry_run.contexts import context_on
 from tui.dry_run.runner import run_one
 
 if TYPE_CHECKING:
-    from tui.verify.events import ProbeFinished
+    from tui.verify.events import ProbeResult
 
 NO_TABLES = {name: {"rls": None} for name in ("questions", "responses", "app_users")}
 NO_VIEW = {
@@ -20,7 +20,7 @@ NO_VIEW = {
 }
 
 
-async def ask(probe: str, **document: Any) -> ProbeFinished:
+async def ask(probe: str, **document: Any) -> ProbeResult:
     async def handler(request: web.Request) -> web.Response:
         if request.path.endswith("/analytics_heatmap_preflight"):
             return web.json_response({"schema": 1, **document})

@@ -19,7 +19,7 @@ from tui.errors import ExitCode
 from tui.guard.target import classify
 from tui.project import Project
 from tui.redact import Secret
-from tui.verify.events import Mode, ProbeFinished, ProbeStatus
+from tui.verify.events import Mode, ProbeResult, ProbeStatus
 from tui.verify.result import Result
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ PAGES: Final = {
 }
 
 
-def not_passed(answers: dict[str, ProbeFinished]) -> list[str]:
+def not_passed(answers: dict[str, ProbeResult]) -> list[str]:
     """Probes with another answer; latency is this machine's business."""
     return [
         f"{each.id}: {each.detail}"
@@ -83,11 +83,13 @@ def always(status: int, headers: dict[str, str], body: str) -> Handler:
     return handler
 
 
-async def asked_of(handler: Handler) -> tuple[DryRunFinished, dict[str, ProbeFinished]]:
+async def asked_of(handler: Handler) -> tuple[DryRunFinished, dict[str, ProbeResult]]:
     events: list[Event] = []
     async with context_on(handler) as context:
         verdict = await run_probes(context, events.append)
-    return verdict, {event.id: event for event in events if isinstance(event, ProbeFinished)}
+    return verdict, {
+        event.id: event for event in events if isinstance(event, ProbeResult) and event.status
+    }
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -268,7 +270,7 @@ def forwarding(sandbox: Sandbox) -> Handler:
 
 async def asked_of_sandbox(
     sandbox: Sandbox, handler: Handler
-) -> tuple[DryRunFinished, dict[str, ProbeFinished]]:
+) -> tuple[DryRunFinished, dict[str, ProbeResult]]:
     """A dry run with both keys of a sandbox, through a handler before it."""
     events: list[Event] = []
     async with (
@@ -283,7 +285,9 @@ async def asked_of_sandbox(
             settings=settings_for(url, key, sandbox.anon_key),
         )
         verdict = await run_probes(whole, events.append)
-    return verdict, {event.id: event for event in events if isinstance(event, ProbeFinished)}
+    return verdict, {
+        event.id: event for event in events if isinstance(event, ProbeResult) and event.status
+    }
 
 
 Key = tuple[str, str]

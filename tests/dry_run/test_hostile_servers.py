@@ -13,7 +13,7 @@ from tui.dry_run.facts import Preflight, UnansweredError
 from tui.dry_run.registry import PROBES
 from tui.dry_run.runner import run_one, run_probes, verdict_of
 from tui.project import ProjectError, RetryPolicy
-from tui.verify.events import ProbeFinished, ProbeStatus
+from tui.verify.events import ProbeResult, ProbeStatus
 
 if TYPE_CHECKING:
     from tui.dry_run.facts import DryRunContext
@@ -26,7 +26,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJlLXRoYXQt
 ROOT = {"swagger": "2.0"}
 
 
-async def ask(context: DryRunContext, probe_id: str) -> ProbeFinished:
+async def ask(context: DryRunContext, probe_id: str) -> ProbeResult:
     return await run_one(context, probe_id, lambda _: None)
 
 
@@ -85,7 +85,7 @@ async def test_no_reply_makes_a_probe_crash(body: str, status: int) -> None:
     async with context_on(handler) as context:
         verdict = await run_probes(context, events.append)
 
-    finished = [event for event in events if isinstance(event, ProbeFinished)]
+    finished = [event for event in events if isinstance(event, ProbeResult) and event.status]
     assert len(finished) == len(PROBES)
     assert not verdict.ready
     assert [f.id for f in finished if "internal error" in f.detail] == []

@@ -16,7 +16,7 @@ from tui.dry_run import runner
 from tui.dry_run.probe import Finding, passed, warned
 from tui.dry_run.registry import PROBES, probe_of
 from tui.dry_run.runner import READY, run_one, run_probes, verdict_of
-from tui.verify.events import DryRunFinished, ProbeFinished, ProbeStarted, ProbeStatus
+from tui.verify.events import DryRunFinished, ProbeResult, ProbeStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +52,8 @@ async def all_of(sandbox: Sandbox, **changes: object) -> tuple[DryRunFinished, l
         return await run_probes(context, events.append), events
 
 
-def answers(events: list[Event]) -> dict[str, ProbeFinished]:
-    return {event.id: event for event in events if isinstance(event, ProbeFinished)}
+def answers(events: list[Event]) -> dict[str, ProbeResult]:
+    return {event.id: event for event in events if isinstance(event, ProbeResult) and event.status}
 
 
 def others(events: list[Event]) -> set[str]:
@@ -79,8 +79,12 @@ async def test_probes_start_in_the_order_of_display_and_each_answers_once(
     _, events = await all_of(sandbox)
 
     ids = [probe.id for probe in PROBES]
-    assert [event.id for event in events if isinstance(event, ProbeStarted)] == ids
-    finished = Counter(event.id for event in events if isinstance(event, ProbeFinished))
+    assert [
+        event.id for event in events if isinstance(event, ProbeResult) and event.status is None
+    ] == ids
+    finished = Counter(
+        event.id for event in events if isinstance(event, ProbeResult) and event.status
+    )
     assert finished == Counter(ids)
     assert all(answer.ms >= 0 and answer.asked for answer in answers(events).values())
 
@@ -218,7 +222,10 @@ async def test_one_probe_can_be_asked_again(sandbox: Sandbox, database: Database
 
     assert broken.status is ProbeStatus.FAIL
     assert mended.status is ProbeStatus.PASS
-    assert [type(event) for event in events] == [ProbeStarted, ProbeFinished] * 2
+    assert [isinstance(event, ProbeResult) and event.status is not None for event in events] == [
+        False,
+        True,
+    ] * 2
 
 
 async def test_asking_for_no_known_probe_is_an_error(sandbox: Sandbox) -> None:
@@ -248,9 +255,9 @@ def test_reasons_come_causes_first_and_failures_block() -> None:
     assert verdict.verdict == "not ready: 2 of 3 probes failed"
 
 
-def _answer(probe: Probe, status: str) -> ProbeFinished:
+def _answer(probe: Probe, status: str) -> ProbeResult:
     verdict = ProbeStatus(status)
-    return ProbeFinished(probe.id, probe.group, probe.title, verdict, "seen", None, 1.0)
+    return ProbeResult(probe.id, probe.group, probe.title, verdict, "seen", None, 1.0)
 
 
 def test_the_registry_is_well_formed() -> None:

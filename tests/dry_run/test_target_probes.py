@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from tui.dry_run.facts import DryRunContext
-    from tui.verify.events import ProbeFinished
+    from tui.verify.events import ProbeResult
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
 
-async def ask(context: DryRunContext, probe_id: str) -> ProbeFinished:
+async def ask(context: DryRunContext, probe_id: str) -> ProbeResult:
     return await run_one(context, probe_id, lambda _: None)
 
 
@@ -37,7 +37,7 @@ async def nobody(_: web.Request) -> web.StreamResponse:
     raise AssertionError("nothing should be asked of the project")
 
 
-async def about_file(path: Path | None) -> ProbeFinished:
+async def about_file(path: Path | None) -> ProbeResult:
     async with context_on(nobody) as context:
         settings = replace(context.settings, env_file=path)
         return await ask(replace(context, settings=settings), "target.env_file")

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tui.errors import ExitCode
 from tui.evidence.history import Entry, entry_of
 from tui.guard.target import Target, TargetKind, classify
 from tui.settings import Volume
@@ -17,7 +16,7 @@ from tui.verify.events import (
     Event,
     Mode,
     Outcome,
-    ProbeFinished,
+    ProbeResult,
     ProbeStatus,
     ProjectDescribed,
     RefreshTimed,
@@ -73,10 +72,10 @@ def target(kind: TargetKind = TargetKind.STAGING, ref: str = REF) -> Target:
 
 def probe(
     name: str, status: str = "pass", detail: str = "fine", hint: str | None = None
-) -> ProbeFinished:
+) -> ProbeResult:
     """An answer of a probe."""
     group = name.partition(".")[0]
-    return ProbeFinished(name, group, name, ProbeStatus(status), detail, hint, 1.25)
+    return ProbeResult(name, group, name, ProbeStatus(status), detail, hint, 1.25)
 
 
 PROBES = (
@@ -88,14 +87,13 @@ PROBES = (
 
 def ended(
     outcome: Outcome = Outcome.VERIFIED,
-    code: ExitCode = ExitCode.VERIFIED,
     message: str = "verified: all 1,600 aggregates are right, nothing is left behind",
     hint: str | None = None,
     seconds: float = 3.2,
     problems: tuple[str, ...] = (),
 ) -> RunFinished:
     """How a run ended; a verified one unless said otherwise."""
-    return RunFinished(outcome, code, message, hint, seconds, problems)
+    return RunFinished(outcome, message, hint, seconds, problems)
 
 
 def going(
@@ -105,7 +103,7 @@ def going(
     at: Target | None = None,
     volume: Volume = VOLUME,
     described: ProjectDescribed | None = DESCRIBED,
-    probes: Sequence[ProbeFinished] = PROBES,
+    probes: Sequence[ProbeResult] = PROBES,
     times: Sequence[float] = TIMES,
     check: CheckFinished | None = RIGHT,
     audit: AuditFinished | None = CLEAN,

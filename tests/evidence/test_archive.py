@@ -65,29 +65,29 @@ def past(archive: Archive, *runs: Entry) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "code", "then", "then_code"),
+    ("outcome", "then"),
     [
-        (Outcome.VERIFIED, ExitCode.VERIFIED, Outcome.FAILED, ExitCode.FAILED),
-        (Outcome.CLEAN, ExitCode.VERIFIED, Outcome.FAILED, ExitCode.FAILED),
-        (Outcome.FAILED, ExitCode.FAILED, Outcome.FAILED, ExitCode.FAILED),
-        (Outcome.INTERRUPTED, ExitCode.INTERRUPTED, Outcome.INTERRUPTED, ExitCode.INTERRUPTED),
-        (Outcome.LEFTOVERS, ExitCode.LEFTOVERS, Outcome.LEFTOVERS, ExitCode.LEFTOVERS),
+        (Outcome.VERIFIED, Outcome.FAILED),
+        (Outcome.CLEAN, Outcome.FAILED),
+        (Outcome.FAILED, Outcome.FAILED),
+        (Outcome.INTERRUPTED, Outcome.INTERRUPTED),
+        (Outcome.LEFTOVERS, Outcome.LEFTOVERS),
     ],
 )
 async def test_a_log_that_cannot_take_the_outcome_makes_nothing_better(
-    archive: Archive, outcome: Outcome, code: ExitCode, then: Outcome, then_code: ExitCode
+    archive: Archive, outcome: Outcome, then: Outcome
 ) -> None:
     result = going(at=PRODUCTION)
     intent = await announce(archive, result)
     archive.log.path.unlink()
     archive.log.path.mkdir()
-    finished = RunFinished(outcome, code, "as it ended", "do this", 1.0)
+    finished = RunFinished(outcome, "as it ended", "do this", 1.0)
     recorded, events = await conclude(archive, result, finished, intent)
-    assert (recorded.outcome, recorded.exit_code) == (then, then_code)
+    assert recorded.outcome is then
     assert recorded.message.startswith("as it ended")
     assert "could not be recorded" in recorded.problems[-1]
     assert [type(event) for event in events] == [Notice]
-    if code is not ExitCode.VERIFIED:
+    if outcome.exit_code is not ExitCode.VERIFIED:
         assert (recorded.message, recorded.hint) == ("as it ended", "do this")
     assert archive.evidence is not None
     assert archive.evidence.result.finished == recorded
@@ -118,7 +118,7 @@ async def test_the_log_says_what_the_thresholds_made_of_the_run(tmp_path: Path) 
 
 async def test_a_broken_threshold_keeps_a_worse_end(tmp_path: Path) -> None:
     archive = made(tmp_path, Limits(max_refresh_ms=1))
-    worse = ended(Outcome.LEFTOVERS, ExitCode.LEFTOVERS, "left behind")
+    worse = ended(Outcome.LEFTOVERS, "left behind")
     assert (await conclude(archive, going(), worse))[0] == worse
     assert archive.evidence is not None
     assert [each.is_met for each in archive.evidence.thresholds] == [False]

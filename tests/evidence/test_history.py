@@ -26,7 +26,6 @@ from tests.evidence.samples import (
     target,
 )
 from tui import files
-from tui.errors import ExitCode
 from tui.evidence.comparison import Verdict
 from tui.evidence.deployment_log import Anchor
 from tui.evidence.history import (
@@ -54,7 +53,7 @@ def written(path: Path, *entries: Entry) -> HistoryFile:
     return file
 
 
-FAILED = ended(Outcome.FAILED, ExitCode.FAILED, "failed")
+FAILED = ended(Outcome.FAILED, "failed")
 
 
 def on(**versions: str | None) -> ProjectDescribed:

@@ -176,7 +176,6 @@ CASES: dict[str, Callable[[Path], RunEvidence]] = {
         [1_130.0, 1_099.0, 1_101.0, 1_098.5, 1_097.0],
         ended(
             Outcome.FAILED,
-            ExitCode.FAILED,
             "the numbers are right, but max-refresh-ms broken: "
             "median refresh 1,099.0 ms, over 500 ms",
             "compare with earlier runs in the report",
@@ -187,7 +186,6 @@ CASES: dict[str, Callable[[Path], RunEvidence]] = {
         going(check=WRONG),
         ended(
             Outcome.FAILED,
-            ExitCode.FAILED,
             "the view is wrong: 62 of 1,600 aggregates are not as expected",
             "compare sql/analytics_heatmap.sql with what is applied",
         ),
@@ -204,7 +202,6 @@ CASES: dict[str, Callable[[Path], RunEvidence]] = {
         ),
         ended(
             Outcome.LEFTOVERS,
-            ExitCode.LEFTOVERS,
             "left behind: 3 questions, 40 responses",
             "run heatmap-tui --purge",
             problems=("questions: 403 | forbidden", "accuracy_rate is 0.50, expected 0.67"),
@@ -213,7 +210,7 @@ CASES: dict[str, Callable[[Path], RunEvidence]] = {
     ),
     "dry-run": lambda _: gather(
         empty(Mode.DRY_RUN),
-        ended(Outcome.READY, ExitCode.VERIFIED, "ready to write synthetic data", seconds=0.6),
+        ended(Outcome.READY, "ready to write synthetic data", seconds=0.6),
     ),
     "purge": lambda _: gather(
         empty(
@@ -225,7 +222,6 @@ CASES: dict[str, Callable[[Path], RunEvidence]] = {
         ),
         ended(
             Outcome.LEFTOVERS,
-            ExitCode.LEFTOVERS,
             "left behind: 3 questions",
             "grant DELETE to service_role, then heatmap-tui --purge",
             problems=("deleting questions: permission denied (42501)",),
@@ -236,7 +232,6 @@ CASES: dict[str, Callable[[Path], RunEvidence]] = {
         empty(Mode.CYCLE, at=target(TargetKind.PRODUCTION)),
         ended(
             Outcome.REFUSED,
-            ExitCode.REFUSED,
             "break-glass is refused: the justification is too short",
             seconds=0.8,
         ),
@@ -387,7 +382,7 @@ def test_secrets_and_peoples_addresses_are_in_no_output(tmp_path: Path) -> None:
             at=replace(target(), reason=leak),
             described=ProjectDescribed(replace(SERVERS, auth=leak), leak),
         ),
-        ended(Outcome.FAILED, ExitCode.FAILED, leak, leak, problems=(leak,)),
+        ended(Outcome.FAILED, leak, leak, problems=(leak,)),
     )
     path, beside = save(tmp_path / "report.md", leaking)
     append_report(tmp_path / "summary.md", leaking)
@@ -511,7 +506,7 @@ def test_what_stays_in_the_project_on_purpose_is_said() -> None:
 
 def test_what_was_not_written_as_planned_is_said() -> None:
     few = going(stages=[(Stage.USERS, 0.1, 50), (Stage.QUESTIONS, 0.1, 7)])
-    text = report(gather(few, ended(Outcome.INTERRUPTED, ExitCode.INTERRUPTED, "stopped")))
+    text = report(gather(few, ended(Outcome.INTERRUPTED, "stopped")))
     assert "10,000 responses; written: 50 users, 7 questions" in text
     assert "; written:" not in report(gather(going()))
     assert VOLUME.responses == 10_000

@@ -17,7 +17,7 @@ from tui.project import Project, RetryPolicy
 from tui.redact import Secret
 from tui.sandbox import start_sandbox_sync
 from tui.sandbox.postgres import sql_dir
-from tui.verify.events import ProbeFinished
+from tui.verify.events import ProbeResult
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,13 +38,13 @@ ALLOWED = re.compile(
 class Run:
     """One dry run: what the probes said, and the verdict."""
 
-    def __init__(self, finished: list[ProbeFinished], verdict: DryRunFinished) -> None:
+    def __init__(self, finished: list[ProbeResult], verdict: DryRunFinished) -> None:
         self.finished = {each.id: each for each in finished}
         self.verdict = verdict
 
     @property
     def statuses(self) -> dict[str, str]:
-        return {each.id: each.status.value for each in self.finished.values()}
+        return {each.id: str(each.status) for each in self.finished.values()}
 
     def unlike(self, expected: dict[str, str]) -> list[str]:
         """Probes that say something else than expected, in words; not those that only follow."""
@@ -113,10 +113,10 @@ class Bench:
         return asyncio.run(self._run(setup))
 
     async def _run(self, setup: Setup) -> Run:
-        finished: list[ProbeFinished] = []
+        finished: list[ProbeResult] = []
 
         def emit(event: Event) -> None:
-            if isinstance(event, ProbeFinished):
+            if isinstance(event, ProbeResult) and event.status:
                 finished.append(event)
 
         policy = RetryPolicy(attempts=2, base_s=0.05)

@@ -6,7 +6,6 @@ import pytest
 
 from tests.console.recorded import dry_run_events, failing, probes
 from tests.dry_run.contexts import OPAQUE
-from tui.errors import ExitCode
 from tui.guard.target import classify
 from tui.settings import Volume
 from tui.verify.events import (
@@ -14,8 +13,7 @@ from tui.verify.events import (
     Event,
     Mode,
     Outcome,
-    ProbeFinished,
-    ProbeStarted,
+    ProbeResult,
     Retrying,
     RunFinished,
     RunStarted,
@@ -47,16 +45,13 @@ def begun() -> Clocked:
     return result
 
 
-def test_rate_and_time_left_follow_from_what_is_done() -> None:
+def test_what_is_done_of_a_stage_is_a_fraction_of_its_total() -> None:
     result = begun()
     result.at(10.0, StageStarted(Stage.RESPONSES, 1_000, "responses"))
-    line = result.stages[Stage.RESPONSES]
-    assert line.rate(12.0) is None
     result.at(12.0, StageProgress(Stage.RESPONSES, 250, 1_000))
-    assert line.rate(12.0) == pytest.approx(125.0)
-    assert line.time_left(12.0) == pytest.approx(6.0)
+    line = result.stages[Stage.RESPONSES]
     assert line.fraction == pytest.approx(0.25)
-    assert line.rate(10.1) is None, "too little time has passed to tell"
+    assert line.elapsed(12.5) == pytest.approx(2.5)
 
 
 def test_an_unknown_or_zero_total_is_no_fraction_until_done() -> None:
@@ -65,7 +60,6 @@ def test_an_unknown_or_zero_total_is_no_fraction_until_done() -> None:
         result.at(1.0, StageStarted(Stage.AUDIT, total, "counting"))
         line = result.stages[Stage.AUDIT]
         assert line.fraction is None
-        assert line.time_left(5.0) is None
         result.at(1.5, StageFinished(Stage.AUDIT, 0.5, 0))
         assert line.fraction == 1.0
 
@@ -96,7 +90,7 @@ def test_a_retry_is_shown_until_something_gets_through_or_the_run_is_stopped() -
 def test_the_end_leaves_no_stage_running_or_waiting() -> None:
     result = begun()
     result.at(1.0, StageStarted(Stage.USERS, 9, "users"))
-    end = RunFinished(Outcome.FAILED, ExitCode.FAILED, "no", None, 1.0)
+    end = RunFinished(Outcome.FAILED, "no", None, 1.0)
     result.at(2.0, end)
     states = {line.state for line in result.stages.values()}
     assert states == {StageState.FAILED, StageState.NOT_RUN}
@@ -107,8 +101,8 @@ def test_a_dry_run_keeps_the_order_in_which_probes_were_named() -> None:
     broken = failing("schema.index", "gone", "apply the SQL")
     result = Result(Mode.DRY_RUN)
     events = dry_run_events(TARGET, probes(broken))
-    started = [event for event in events if isinstance(event, ProbeStarted)]
-    answers = [event for event in events if isinstance(event, ProbeFinished)]
+    started = [event for event in events if isinstance(event, ProbeResult) and event.status is None]
+    answers = [event for event in events if isinstance(event, ProbeResult) and event.status]
     for event in [*started, *reversed(answers), *events[-2:]]:
         result.apply(event)
     assert list(result.probes) == [each.id for each in started]
@@ -131,7 +125,7 @@ def test_a_probe_asked_again_opens_the_verdict_until_it_has_answered() -> None:
     for event in events:
         result.apply(event)
     assert result.ready
-    again = next(each for each in events if isinstance(each, ProbeStarted))
+    again = next(each for each in events if isinstance(each, ProbeResult) and each.status is None)
     result.apply(again)
     assert result.running
     assert not result.ready
@@ -141,7 +135,7 @@ def test_a_probe_asked_again_opens_the_verdict_until_it_has_answered() -> None:
 
 def test_a_copy_that_has_ended_leaves_the_run_as_it_goes_on() -> None:
     result = begun()
-    end = RunFinished(Outcome.FAILED, ExitCode.FAILED, "no", None, 1.0)
+    end = RunFinished(Outcome.FAILED, "no", None, 1.0)
     assert document(result.ended(end))["exit_code"] == 1
     assert result.running
     assert {line.state for line in result.stages.values()} == {StageState.WAITING}

@@ -10,7 +10,7 @@ import pytest
 
 from tests.dry_run.contexts import OPAQUE, settings_for
 from tui.guard.target import TargetKind, classify
-from tui.verify.purge import PurgeCommand
+from tui.verify.clean_up import PurgeCommand
 
 URL = "https://abcdefghijklmnopqrst.supabase.co"
 SETTINGS = settings_for(URL, OPAQUE)
@@ -19,30 +19,29 @@ PRODUCTION = classify(URL, OPAQUE)
 
 
 def test_the_default_file_needs_no_word() -> None:
-    assert PurgeCommand.on(SETTINGS, STAGING, is_sandbox=False).line() == "heatmap-tui --purge"
+    assert PurgeCommand(SETTINGS, STAGING).line() == "heatmap-tui --purge"
     settings = replace(SETTINGS, env_file=Path(".env"))
-    assert PurgeCommand.on(settings, STAGING, is_sandbox=False).line() == "heatmap-tui --purge"
+    assert PurgeCommand(settings, STAGING).line() == "heatmap-tui --purge"
 
 
 @pytest.mark.parametrize("name", [".env.staging", "other/.env", "with space/.env", "it's"])
 def test_another_file_is_named_and_quoted(name: str) -> None:
     settings = replace(SETTINGS, env_file=Path(name))
-    line = PurgeCommand.on(settings, STAGING, is_sandbox=False).line()
+    line = PurgeCommand(settings, STAGING).line()
     assert shlex.split(line) == ["heatmap-tui", "--purge", "--env-file", name]
 
 
 def test_the_sandbox_is_named_and_no_file() -> None:
     settings = replace(SETTINGS, env_file=Path(".env.staging"))
-    line = PurgeCommand.on(settings, STAGING, is_sandbox=True).line()
+    line = PurgeCommand(settings, STAGING, is_sandbox=True).line()
     assert line == "heatmap-tui --purge --sandbox"
 
 
 def test_production_takes_all_of_break_glass() -> None:
     assert PRODUCTION.kind is TargetKind.PRODUCTION
-    command = PurgeCommand.on(
+    command = PurgeCommand(
         SETTINGS,
         PRODUCTION,
-        is_sandbox=False,
         justification="the index's gone; $(see) ticket",
         ticket="OPS-1",
     )
@@ -54,5 +53,5 @@ def test_production_takes_all_of_break_glass() -> None:
 
 
 def test_a_reason_that_nobody_gave_is_left_open() -> None:
-    line = PurgeCommand.on(SETTINGS, PRODUCTION, is_sandbox=False).line()
+    line = PurgeCommand(SETTINGS, PRODUCTION).line()
     assert line.endswith('--confirm abcdefghijklmnopqrst --justification "..."')

@@ -18,9 +18,7 @@ TARGET = classify("http://127.0.0.1:54321", OPAQUE)
 def finished(mode: Mode, *problems: str) -> Result:
     result = Result(mode)
     result.apply(RunStarted("20260131-9f3c21aa", mode, TARGET, Volume()))
-    result.apply(
-        RunFinished(Outcome.FAILED, ExitCode.FAILED, "as it ended", "do this", 1.0, problems)
-    )
+    result.apply(RunFinished(Outcome.FAILED, "as it ended", "do this", 1.0, problems))
     return result
 
 
@@ -39,7 +37,7 @@ def test_problems_are_in_the_document_and_in_words() -> None:
 
 
 def test_reasons_told_with_the_verdict_are_not_told_again() -> None:
-    end = RunFinished(Outcome.NOT_READY, ExitCode.FAILED, "not ready", None, 1.0, ("a: b",))
+    end = RunFinished(Outcome.NOT_READY, "not ready", None, 1.0, ("a: b",))
     assert narrate(end) == "not ready"
 
 
@@ -56,3 +54,19 @@ def test_an_error_before_a_run_has_the_same_keys() -> None:
 def test_every_exit_code_has_an_outcome_of_its_own(code: ExitCode) -> None:
     others = {outcome_of(each) for each in ExitCode if each not in {code, ExitCode.VERIFIED}}
     assert outcome_of(code) not in others
+
+
+def test_each_outcome_has_its_exit_code() -> None:
+    assert {str(each): int(each.exit_code) for each in Outcome} == {
+        "verified": 0,
+        "ready": 0,
+        "clean": 0,
+        "read": 0,
+        "failed": 1,
+        "not-ready": 1,
+        "unusable": 2,
+        "refused": 3,
+        "interrupted": 4,
+        "leftovers": 5,
+        "unreachable": 6,
+    }

@@ -17,7 +17,7 @@ from tui.errors import ExitCode, GuardRefused
 from tui.evidence.archive import Archive
 from tui.guard.target import TargetKind, classify
 from tui.redact import Secret
-from tui.verify.events import DryRunFinished, Event, Mode, Outcome, ProbeStarted, RunStarted
+from tui.verify.events import DryRunFinished, Event, Mode, Outcome, ProbeResult, RunStarted
 from tui.verify.result import document
 from tui.verify.session import Session
 
@@ -142,7 +142,7 @@ async def test_a_dry_run_that_breaks_off_takes_its_verdict_back(sandbox: Sandbox
         run = session.dry_run()
 
         def stop(event: Event) -> None:
-            if isinstance(event, ProbeStarted):
+            if isinstance(event, ProbeResult) and event.status is None:
                 run.cancel("stopped by the test")
 
         result = await finish(run, stop)
@@ -186,7 +186,7 @@ async def test_a_run_stopped_in_its_dry_run_writes_nothing_and_asks_for_nothing(
 
     sandbox.clear_requests()
     async with open_session(sandbox) as session:
-        for kind in (RunStarted, ProbeStarted, DryRunFinished):
+        for kind in (RunStarted, ProbeResult, DryRunFinished):
             run = session.cycle(with_dry_run=True, obtain_approval=never)
 
             def stop(event: Event, run: Run = run, kind: type[Event] = kind) -> None:

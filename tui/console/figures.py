@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from tui.console.state import State
     from tui.evidence.history import Entry, History
-    from tui.verify.result import ProbeResult, Result
+    from tui.verify.events import ProbeResult
+    from tui.verify.result import Result
     from tui.verify.session import Session
 
 GOOD: Final = frozenset({Outcome.VERIFIED, Outcome.READY, Outcome.CLEAN, Outcome.READ})

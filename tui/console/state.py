@@ -420,7 +420,7 @@ class State:
             if result.running:
                 words = "the dry run broke off without a verdict"
                 seconds = self.clock() - result.began
-                result.apply(RunFinished(Outcome.FAILED, ExitCode.FAILED, words, None, seconds))
+                result.apply(RunFinished(Outcome.FAILED, words, None, seconds))
             if result.finished is not None and self.run is None:
                 self.exit_code = result.finished.exit_code
             self.dry_evidence = self._new_evidence(before)
@@ -500,7 +500,6 @@ class State:
         )
         ended = RunFinished(
             Outcome.LEFTOVERS if left else Outcome.FAILED,
-            ExitCode.LEFTOVERS if left else ExitCode.FAILED,
             "broke off: internal error" + (", and something may be left" if left else ""),
             "press p to see and remove what is left",
             self.clock() - run.result.began,

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Final
 from tui.dry_run.facts import Facts, Preflight, UnansweredError
 from tui.dry_run.probe import failed, skipped
 from tui.dry_run.registry import PROBES, probe_of
-from tui.errors import ExitCode
 from tui.project import Denied, ProjectError
 from tui.redact import redact
 from tui.verify.events import (
     DryRunFinished,
     Outcome,
-    ProbeFinished,
-    ProbeStarted,
+    ProbeResult,
     ProbeStatus,
     RunFinished,
 )
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from tui.dry_run.facts import DryRunContext
     from tui.dry_run.probe import Finding, Probe
     from tui.verify.events import Event
-    from tui.verify.result import ProbeResult, Result
+    from tui.verify.result import Result
 
 # The probe without which no other says anything about the project.
 _REACHABLE: Final = "target.reachable"
@@ -65,7 +63,7 @@ async def run_probes(context: DryRunContext, emit: Callable[[Event], None]) -> D
 
 async def run_one(
     context: DryRunContext, probe_id: str, emit: Callable[[Event], None]
-) -> ProbeFinished:
+) -> ProbeResult:
     """Ask one probe again, and what it needs, with facts asked for anew.
 
     Raises:
@@ -79,7 +77,7 @@ async def run_one(
     facts = Facts(context)
 
     def only(event: Event) -> None:
-        if isinstance(event, ProbeStarted | ProbeFinished) and event.id == probe_id:
+        if isinstance(event, ProbeResult) and event.id == probe_id:
             emit(event)
 
     try:
@@ -93,7 +91,7 @@ async def run_one(
     return asking.answers[probe_id].result()
 
 
-def verdict_of(finished: Sequence[ProbeFinished | ProbeResult]) -> DryRunFinished:
+def verdict_of(finished: Sequence[ProbeResult]) -> DryRunFinished:
     """What the probes' answers come to. Warnings do not block, failures do.
 
     So do answers that are lacking (a verdict is one of all probes), and skips of what a run cannot
@@ -129,37 +127,35 @@ def verdict_of(finished: Sequence[ProbeFinished | ProbeResult]) -> DryRunFinishe
     )
 
 
-def end_of(verdict: DryRunFinished, result: Result, seconds: float) -> RunFinished:
+def end_of(verdict: DryRunFinished, result: Result) -> RunFinished:
     """How a run ends that comes to the verdict and no further."""
-    if verdict.ready:
-        return RunFinished(Outcome.READY, ExitCode.VERIFIED, verdict.verdict, None, seconds)
-    outcome, code = Outcome.NOT_READY, ExitCode.FAILED
+    outcome = Outcome.READY if verdict.ready else Outcome.NOT_READY
     reachable = result.probes.get(_REACHABLE)
     if reachable is not None and reachable.status is ProbeStatus.FAIL:
-        outcome, code = Outcome.UNREACHABLE, ExitCode.UNREACHABLE
-    return RunFinished(outcome, code, verdict.verdict, None, seconds, verdict.reasons)
+        outcome = Outcome.UNREACHABLE
+    return RunFinished(outcome, verdict.verdict, problems=verdict.reasons)
 
 
 class _Asking:
     """Probes under way, by id; the answers of those that others need are shared."""
 
     def __init__(self, facts: Facts, emit: Callable[[Event], None]) -> None:
-        self.answers: dict[str, asyncio.Task[ProbeFinished]] = {}
+        self.answers: dict[str, asyncio.Task[ProbeResult]] = {}
         self._facts = facts
         self._emit = emit
 
     def begin(self, probe: Probe, group: asyncio.TaskGroup) -> None:
         """Ask a probe; what it needs was begun before."""
-        self._emit(ProbeStarted(id=probe.id, group=probe.group, title=probe.title))
+        self._emit(ProbeResult(probe.id, probe.group, probe.title))
         self.answers[probe.id] = group.create_task(self._run(probe))
 
-    async def _run(self, probe: Probe) -> ProbeFinished:
+    async def _run(self, probe: Probe) -> ProbeResult:
         started = time.perf_counter()
         finding = await self._finding(probe)
         hint = finding.hint
         if hint is None and finding.cause is None and finding.status is not ProbeStatus.PASS:
             hint = probe.repair
-        finished = ProbeFinished(
+        finished = ProbeResult(
             id=probe.id,
             group=probe.group,
             title=probe.title,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tui.crash import report_crash
-from tui.errors import ExitCode, OperatorError
+from tui.errors import OperatorError
 from tui.evidence.comparison import NOISE_PERCENT, Limits, judge
 from tui.evidence.deployment_log import Announcement, DeploymentLog
 from tui.evidence.history import Entry, History, HistoryFile, entry_of
@@ -141,13 +141,12 @@ class Archive:
         broken = [
             each for each in self._thresholds(result.ended(finished), past) if each.is_met is False
         ]
-        if not broken or finished.exit_code is not ExitCode.VERIFIED:
+        if not broken or finished.exit_code:
             return finished
         words = "; ".join(f"{each.name} broken: {each.detail}" for each in broken)
         return replace(
             finished,
             outcome=Outcome.FAILED,
-            exit_code=ExitCode.FAILED,
             message=f"the numbers are right, but {words}",
             hint="compare with earlier runs in the report; repeat with --refresh-runs 5 to be sure",
             problems=(*finished.problems, *(each.detail for each in broken)),
@@ -178,12 +177,11 @@ class Archive:
         except OperatorError as error:
             emit(Notice(error.message, warning=True))
             problems = (*finished.problems, error.message)
-            if finished.exit_code is not ExitCode.VERIFIED:
+            if finished.exit_code:
                 return replace(finished, problems=problems)
             return replace(
                 finished,
                 outcome=Outcome.FAILED,
-                exit_code=ExitCode.FAILED,
                 message=f"{finished.message}, but that is not on record: {error.message}",
                 hint=error.hint,
                 problems=problems,

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from tui.errors import OperatorError
     from tui.evidence.comparison import Threshold
     from tui.evidence.history import Against, Entry
-    from tui.verify.events import Deviation, Difference
-    from tui.verify.result import ProbeResult, Result
+    from tui.verify.events import Deviation, Difference, ProbeResult
+    from tui.verify.result import Result
 
 LONGEST: Final = 400
 WITHHELD: Final = "[email]"

@@ -82,16 +82,12 @@ class Canary:
         context.emit(CanaryFinished(None, deviations, time.perf_counter() - began))
 
     async def _create_user(self) -> None:
-        try:
+        with self._context.naming(AUTH_USERS, "insert"):
             await self._writer.create_user(self._user)
-        except ProjectError as error:
-            raise self._context.causes.name(error, AUTH_USERS, "insert") from None
 
     async def _write(self, table: str, row: Mapping[str, Any]) -> None:
-        try:
+        with self._context.naming(table, "insert"):
             await self._insert(table, [dict(row)], [self._user.id])
-        except ProjectError as error:
-            raise self._context.causes.name(error, table, "insert") from None
 
     async def _respond(self) -> comparison.Beside:
         """Write a response, another where it is dropped; compare what is stored."""
@@ -156,18 +152,14 @@ class Canary:
             raise ProjectError(f"still there after they were deleted: {left}")
 
     async def _delete(self, table: str, where: Sequence[Filter]) -> None:
-        try:
+        with self._context.naming(table, "delete"):
             await self._writer.delete(table, where)
-        except ProjectError as error:
-            raise self._context.causes.name(error, table, "delete") from None
         if table == "responses" and await self._project.count(table, where):
             raise ProjectError("a response is still there after it was deleted")
 
     async def _delete_user(self) -> None:
-        try:
+        with self._context.naming(AUTH_USERS, "delete"):
             await self._writer.delete_user(self._user.id)
-        except ProjectError as error:
-            raise self._context.causes.name(error, AUTH_USERS, "delete") from None
 
 
 def _unlike(answers: Sequence[Answer]) -> list[Answer]:

@@ -11,21 +11,37 @@ keeps responses, they would be orphans that no tag finds.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from typing import TYPE_CHECKING, ClassVar, Final
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-from tui.errors import ExitCode, OperatorError
 from tui.project import IDS_PER_REQUEST, Filter, ProjectError, TimedOut
-from tui.verify import leftovers
+from tui.settings import ENVIRONMENT_FILE
+from tui.verify import leftovers, traces
 from tui.verify.causes import AUTH_USERS, is_refusal
-from tui.verify.events import Notice, Stage
+from tui.verify.events import (
+    AuditFinished,
+    Cancelling,
+    Notice,
+    Outcome,
+    RunFinished,
+    Stage,
+    Tally,
+)
+from tui.verify.run import Cancelled
+from tui.verify.traces import Traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from tui.verify.events import Tally
+    from tui.guard.target import Target
+    from tui.project import Project
+    from tui.settings import Settings
     from tui.verify.leftovers import Leftovers
-    from tui.verify.run import OpenStage, RunContext
+    from tui.verify.run import Emit, OpenStage, RunContext
 
 # With the triggers that cascade, 10,000 responses take 0.25 s to delete on a small machine: this
 # many stay far below the 8 s that a hosted project allows a statement.
@@ -34,19 +50,53 @@ _RESPONSES_PER_DELETE: Final = 10_000
 # go with their question; many mean that the tag is not what it seems.
 _FEW: Final = 10
 _FEW_PERCENT: Final = 1
+# Their marks go in one URL.
+_RUNS_PER_REQUEST: Final = 20
 
 
-class Unexplained(OperatorError):
-    """There are more responses than synthetic users can have given.
+@dataclass(frozen=True, slots=True)
+class PurgeCommand:
+    """How to purge one project from the command line."""
 
-    `count` says how many more; nothing was deleted.
-    """
+    settings: Settings
+    target: Target
+    is_sandbox: bool = False
+    justification: str | None = None
+    ticket: str | None = None
 
-    exit_code: ClassVar[ExitCode] = ExitCode.LEFTOVERS
+    def line(self, *, unexplained: int | None = None, runs: Sequence[str] = ()) -> str:
+        """The command line, quoted for a POSIX shell."""
+        words, file = ["heatmap-tui", "--purge"], self.settings.env_file
+        if self.is_sandbox:
+            words.append("--sandbox")
+        elif file is not None and file.absolute() != Path.cwd() / ENVIRONMENT_FILE:
+            words += ["--env-file", str(file)]
+        if self.target.is_production:
+            words += ["--allow-prod", "--confirm", self.target.identity]
+        if unexplained is not None:
+            words += ["--purge-unexplained", str(unexplained)]
+        for run in runs:
+            words += ["--purge-run", run]
+        if self.ticket is not None:
+            words += ["--ticket", self.ticket]
+        line = shlex.join(words)
+        if not self.target.is_production:
+            return line
+        # Where nobody has given a reason yet: the guard refuses this one, so it has to be replaced.
+        reason = '"..."' if self.justification is None else shlex.quote(self.justification)
+        return f"{line} --justification {reason}"
 
-    def __init__(self, message: str, *, count: int, hint: str) -> None:
-        super().__init__(message, hint=hint)
-        self.count = count
+
+async def read_tables(
+    project: Project, preflight: Mapping[str, Any], run_ids: Collection[str], emit: Emit
+) -> dict[str, dict[str, Any]]:
+    """The project's own tables, as `traces.read` tells of them; none where it cannot."""
+    try:
+        return await traces.read(project, preflight, run_ids)
+    except ProjectError as error:
+        text = f"tables that triggers may write to could not be read: {error.message}"
+        emit(Notice(text, warning=True))
+        return {}
 
 
 class CleanUp:
@@ -73,26 +123,34 @@ class CleanUp:
     def runs(self) -> frozenset[str]:
         return frozenset(self._found.by_run())
 
-    def check_cap(self, *, accepted: int | None = None, command: Callable[[int], str]) -> None:
-        """Raise `Unexplained` where the tag does not explain all of it.
+    def unexplained(
+        self, *, accepted: int | None = None, runs: Sequence[str] = ()
+    ) -> RunFinished | None:
+        """How a purge ends where the tag does not explain all of it, or None.
 
-        `accepted` is the only number of unexplained responses that the operator agrees to;
-        `command` is the command line that accepts a number.
+        That is so where there are more responses than synthetic users can have given; then nothing
+        may be deleted.
+
+        Args:
+            accepted: The only number of unexplained responses that the operator agrees to.
+            runs: Runs that the command that accepts a number has to name.
         """
         foreign = self._found.foreign
         if not foreign:
-            return
+            return None
         text = f"{foreign:,} responses to synthetic questions are none that a run wrote"
         explained = self._found.tally.responses - foreign
         few = foreign <= _FEW + explained * _FEW_PERCENT // 100
-        if not (few or accepted == foreign):
-            told = "" if accepted is None else f", and not the {accepted:,} that were accepted"
-            raise Unexplained(
-                f"{text}{told}: more than the tag explains, so nothing was deleted",
-                count=foreign,
-                hint=f"look at them; if they may go with the questions: {command(foreign)}",
-            )
-        self._context.emit(Notice(f"{text}; they go with the questions", warning=True))
+        if few or accepted == foreign:
+            self._context.emit(Notice(f"{text}; they go with the questions", warning=True))
+            return None
+        told = "" if accepted is None else f", and not the {accepted:,} that were accepted"
+        message = f"{text}{told}: more than the tag explains, so nothing was deleted"
+        command = self._context.command.line(unexplained=foreign, runs=runs)
+        hint = f"look at them; if they may go with the questions: {command}"
+        return RunFinished(
+            Outcome.LEFTOVERS, message, hint, problems=(message,), unexplained=foreign
+        )
 
     async def responses(self) -> bool:
         """Delete the responses to synthetic questions; whether none is left."""
@@ -167,13 +225,8 @@ class CleanUp:
                     *leftovers.these("id", chunk),
                     Filter("slug", "match", leftovers.slug_pattern(run)),
                 ]
-                try:
-                    removed = await self._writer.delete("questions", conditions)
-                except ProjectError as error:
-                    self._refused(error, "questions")
-                    progress.fail()
-                else:
-                    progress.advance(removed)
+                with self._going_on("questions", progress):
+                    progress.advance(await self._writer.delete("questions", conditions))
 
             await self._project.each(self._found.chunks(IDS_PER_REQUEST), delete)
 
@@ -184,15 +237,20 @@ class CleanUp:
         ) as progress:
 
             async def delete(user_id: str) -> None:
-                try:
+                with self._going_on(AUTH_USERS, progress):
                     await self._writer.delete_user(user_id)
-                except ProjectError as error:
-                    self._refused(error, AUTH_USERS)
-                    progress.fail()
-                else:
                     progress.advance()
 
             await self._project.each(users, delete, at_once=self._project.small_requests)
+
+    @contextmanager
+    def _going_on(self, table: str, progress: OpenStage) -> Iterator[None]:
+        """Have a delete that fails end its stage as failed, and nothing else."""
+        try:
+            yield
+        except ProjectError as error:
+            self._refused(error, table)
+            progress.fail()
 
     def add_problem(self, text: str) -> None:
         self._problems[text] += 1
@@ -216,13 +274,22 @@ class CleanUp:
             text += f"; refused by {', '.join(keepers)}"
         self.add_problem(text)
 
-    def explain(self, left: Tally) -> None:
-        """Note rows that are left although nothing was refused."""
+    def settle(self, left: Tally, *, stays: bool) -> list[str]:
+        """The problems that count once what is left was counted.
+
+        Rows that are left although nothing was refused are one. Where nothing stays, those there
+        were are but noted: a delete that failed for good may have been carried out all the same.
+        """
         for table, rows in (("questions", left.questions), ("app_users", left.users)):
             if rows and not self._problems:
                 self.add_problem(self._still_there(rows, table))
+        if stays:
+            return self.problems
+        for text in self.problems:
+            self._context.emit(Notice(f"overcome: {text}"))
+        return []
 
-    def remedy(self, left: Tally, runs: Collection[str]) -> str | None:
+    def remedy(self, left: Tally, runs: Iterable[str]) -> str | None:
         """The SQL that removes what this clean-up could not, and what comes after.
 
         Args:
@@ -246,3 +313,152 @@ class CleanUp:
         ids = [str(leftovers.id_of(run, "user", 0))[:-12] for run in sorted(runs)]
         tagged = " or ".join(f"id::text like '{each}%'" for each in ids)
         return causes.clearing("app_users", tagged)
+
+
+class Purge:
+    """One purge: delete all leftovers in scope, refresh, and count what is left.
+
+    Args:
+        context: The run.
+        alive: Runs under way on this machine, which are never deleted.
+        dead: Runs of this machine whose process is gone, which always are.
+        named: Runs that the operator named, which are unless alive.
+        unexplained: Delete also what the tag does not explain, if it is exactly so many responses.
+    """
+
+    def __init__(
+        self,
+        context: RunContext,
+        *,
+        alive: Collection[str],
+        dead: Collection[str],
+        named: Sequence[str],
+        unexplained: int | None,
+    ) -> None:
+        self._context = context
+        self._project = context.project
+        self._emit = context.emit
+        self._alive = alive
+        self._dead = dead
+        self._named = named
+        self._unexplained = unexplained
+        self._left: dict[str, Tally] | None = None
+        self._traces = Traces()
+        self._traced: set[str] = set()
+        self._problems: list[str] = []
+
+    @property
+    def gone(self) -> list[str]:
+        """Runs of this machine of which nothing is left, for certain."""
+        if self._left is None or self._problems:
+            return []
+        return [run for run in self._dead if run not in self._left and run not in self._traced]
+
+    async def run(self) -> RunFinished:
+        """Do it all; what was deleted when a stop is asked for stays deleted.
+
+        Raises:
+            Cancelled: A stop was asked for before anything was deleted.
+            ProjectError: What there is could not be found out.
+        """
+        race = self._context.cancellation.race
+        found = (await race(leftovers.find(self._project))).without(self._alive)
+        spared = await race(self._under_way(found))
+        for run, tally in found.by_run().items():
+            told = "; spared, it may be under way elsewhere" if run in spared else ""
+            self._emit(Notice(f"run {run}: {tally}{told}", warning=run in spared))
+        chosen = found.without(spared)
+        clean_up = CleanUp(self._context, chosen)
+        if stopped := clean_up.unexplained(accepted=self._unexplained, runs=self._named):
+            return stopped
+        try:
+            await self._context.cancellation.guard_clean_up(self._remove(clean_up, found))
+        except Cancelled:
+            self._emit(Cancelling(self._context.cancellation.reason or "stopped"))
+        return self._verdict(chosen.tally, spared, clean_up)
+
+    async def _under_way(self, found: Leftovers) -> tuple[str, ...]:
+        """Runs that another machine, user or home may be in the middle of."""
+        if not found.begun:
+            return ()
+        now = await leftovers.server_time(self._project)
+        known = {*self._dead, *self._named}
+        young = leftovers.may_be_under_way(found.begun, now)
+        return tuple(run for run in young if run not in known)
+
+    async def _remove(self, clean_up: CleanUp, found: Leftovers) -> None:
+        check = self._context.cancellation.check
+        check()
+        if await clean_up.responses():
+            check()
+            await clean_up.questions()
+            check()
+            await clean_up.users()
+        # Always: a run that died after its last delete left nothing but its rows in the view.
+        if problem := await self._context.final_refresh("refreshing the view"):
+            self._problems.append(f"the view may still show what was removed: {problem}")
+        with self._context.stage(Stage.AUDIT, None, "counting what is left") as progress:
+            # A run that began meanwhile is not what this purge is about.
+            left = await self._count({*found.by_run(), *self._dead})
+            total = sum(left.values(), Tally())
+            progress.advance(total.total)
+            await self._look_around({*clean_up.runs, *self._dead, *self._named})
+        self._left = left
+        self._problems += clean_up.settle(total, stays=not clean_up.runs.isdisjoint(left))
+        self._emit(AuditFinished(total, None, "a purge does not judge the view"))
+
+    async def _look_around(self, runs: set[str]) -> None:
+        """Look for rows of runs in the project's other tables."""
+        ours = sorted(run for run in runs - {*self._alive} if leftovers.is_ours(run))
+        for start in range(0, len(ours), _RUNS_PER_REQUEST):
+            chunk = ours[start : start + _RUNS_PER_REQUEST]
+            preflight = self._context.causes.preflight
+            around = await read_tables(self._project, preflight, chunk, self._emit)
+            found = traces.named(around, chunk)
+            for text in found.remarks:
+                self._emit(Notice(text, warning=True))
+            if found.left:
+                self._traces.left += found.left
+                self._traced |= {*chunk}
+
+    async def _count(self, runs: Collection[str]) -> dict[str, Tally]:
+        """What is left of each run: by tag, and of runs of ours by their ids as well."""
+        left = {
+            run: tally
+            for run, tally in (await leftovers.find(self._project)).by_run().items()
+            if run in runs
+        }
+
+        async def count(run: str) -> None:
+            there = await leftovers.count_run(self._project, run)
+            if there.total:
+                left[run] = there.at_least(left.get(run, Tally()))
+
+        await self._project.each([run for run in runs if leftovers.is_ours(run)], count)
+        return left
+
+    def _verdict(self, found: Tally, spared: Sequence[str], clean_up: CleanUp) -> RunFinished:
+        command, left, outcome = self._context.command, self._left, Outcome.LEFTOVERS
+        removed = f"removed {found}" if found.total else "nothing to remove"
+        hint = f"run {command.line()} again"
+        if left is None:
+            message = "stopped before everything was removed and counted"
+        elif stays := {run: tally for run, tally in left.items() if run not in spared}:
+            still_there = sum(stays.values(), Tally())
+            message = f"still there: {still_there}"
+            hint = clean_up.remedy(still_there, filter(leftovers.is_ours, stays)) or hint
+        elif self._traces.left:
+            message = f"{removed}; rows that name a run are left: {self._traces.told()}"
+            hint = self._traces.remedy()
+        elif self._problems:
+            outcome, message = Outcome.FAILED, self._problems[0]
+        elif left:
+            message = (
+                f"{removed}; still there: {sum(left.values(), Tally())} of {', '.join(left)}, "
+                "which began within the hour, not on this machine"
+            )
+            hint = f"once it is over for certain: {command.line(runs=tuple(left))}"
+        else:
+            return RunFinished(Outcome.CLEAN, f"clean: {removed}" if found.total else removed)
+        problems = tuple(self._problems)
+        return RunFinished(outcome, message, hint, problems=problems, spared=tuple(spared))

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from tui.crash import report_crash
 from tui.errors import OperatorError
-from tui.project import (
-    VIEW,
-    ProjectError,
-    ProjectUnreachable,
-    TimedOut,
-)
+from tui.project import VIEW, ProjectError, ProjectUnreachable, TimedOut
 from tui.verify import comparison, leftovers, traces, view
 from tui.verify.canary import Canary
 from tui.verify.causes import AUTH_USERS
-from tui.verify.clean_up import CleanUp, Unexplained
+from tui.verify.clean_up import CleanUp, read_tables
 from tui.verify.dataset import batches
 from tui.verify.events import (
     AuditFinished,
@@ -30,22 +26,26 @@ from tui.verify.events import (
     Cancelling,
     Notice,
     Outcome,
+    RunFinished,
     Stage,
 )
 from tui.verify.run import Cancelled, together
-from tui.verify.verdict import CycleState, judge
+from tui.verify.traces import Traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    from tui.heatmap.rows import AggregateRow
     from tui.project import Project
     from tui.settings import Volume
     from tui.verify.dataset import Dataset
-    from tui.verify.events import RunFinished, Tally
+    from tui.verify.events import CheckFinished, SampleTaken, Tally
     from tui.verify.leftovers import Leftovers
     from tui.verify.plan import Row
-    from tui.verify.purge import PurgeCommand
-    from tui.verify.run import Emit, OpenStage, RunContext
+    from tui.verify.run import Emit, RunContext
+
+T = TypeVar("T")
 
 STAGES: Final = tuple(Stage)
 # A trigger fills app_users from auth.users; on some projects it does so a moment later.
@@ -76,19 +76,36 @@ class Baseline:
         Raises:
             ProjectError: The project could not be read.
         """
-        around = _read_tables(project, preflight, run_id, emit)
+        around = read_tables(project, preflight, [run_id], emit)
         return cls(*await asyncio.gather(comparison.count_real(project), around))
 
 
-async def _read_tables(
-    project: Project, preflight: Mapping[str, Any], run_id: str, emit: Emit
-) -> dict[str, dict[str, Any]]:
-    try:
-        return await traces.read(project, preflight, [run_id])
-    except ProjectError as error:
-        text = f"tables that triggers may write to could not be read: {error.message}"
-        emit(Notice(text, warning=True))
-        return {}
+@dataclass(slots=True)
+class CycleState:
+    """What the cycle has come to know.
+
+    Attributes:
+        before: The view's rows of others, or None while they have not been read.
+        unread: Why those rows could not be read, or None.
+        failure: What stopped the first half, or None.
+        defect: An internal error, in whichever half, or None.
+        refreshed: The final refresh has been done.
+    """
+
+    expected: list[AggregateRow] = field(default_factory=list)
+    before: comparison.RealRows | None = None
+    unread: str | None = None
+    found: Leftovers | None = None
+    checked: CheckFinished | None = None
+    sample: SampleTaken | None = None
+    audit: AuditFinished | None = None
+    remedy: str | None = None
+    traces: Traces = field(default_factory=Traces)
+    failure: OperatorError | None = None
+    defect: Exception | None = None
+    cancelled: bool = False
+    refreshed: bool = False
+    problems: list[str] = field(default_factory=list)
 
 
 class Cycle:
@@ -100,8 +117,7 @@ class Cycle:
         baseline: What is to be there when it is over.
         volume: Batch size.
         refresh_runs: How often the refresh is timed after the write, at least once.
-        command: What removes the rows of a run that could not clean up.
-        report_crash: Writes an internal error's report; says where it is.
+        crashes: Where an internal error's report goes.
         no_canary: Why the canary is left out, or None.
     """
 
@@ -113,8 +129,7 @@ class Cycle:
         *,
         volume: Volume,
         refresh_runs: int,
-        command: PurgeCommand,
-        report_crash: Callable[[Exception], str],
+        crashes: Path,
         no_canary: str | None = None,
     ) -> None:
         self._context = context
@@ -126,8 +141,7 @@ class Cycle:
         self._baseline = baseline
         self._volume = volume
         self._refresh_runs = refresh_runs
-        self._command = command
-        self._report_crash = report_crash
+        self._crashes = crashes
         self._no_canary = no_canary
         self._state = CycleState()
 
@@ -137,7 +151,7 @@ class Cycle:
         Raises:
             ConfigurationError: The journal cannot be written; nothing was written to the project.
         """
-        state, journal = self._state, self._context.journal
+        journal = self._context.journal
         if journal is None:
             raise ValueError("a cycle needs a journal")
         journal.open()
@@ -145,18 +159,11 @@ class Cycle:
         try:
             await self._first_half()
             await self._second_half()
-            if state.defect is not None:
-                state.crash = self._report_crash(state.defect)
-            finished = judge(
-                self._dataset.run_id, state, self._cancellation.reason, purge=self._command.line()
-            )
+            finished = self._verdict()
         finally:
             # A disk that is in the way changes no verdict.
-            problem = None
-            if finished is not None and finished.outcome is not Outcome.LEFTOVERS:
-                problem = journal.close()
-            problem = journal.release() or problem
-            if problem is not None:
+            is_over = finished is not None and finished.outcome is not Outcome.LEFTOVERS
+            if problem := journal.close() if is_over else journal.release():
                 self._emit(Notice(problem, warning=True))
         return finished
 
@@ -180,8 +187,9 @@ class Cycle:
             await Canary(self._context, self._dataset, self._insert).run()
         else:
             self._emit(CanaryFinished(self._no_canary))
-        await together(self._create_users(), self._write_questions())
-        await self._write_responses()
+        questions = map(self._dataset.question, range(self._volume.questions))
+        await together(self._create_users(), self._write_rows(Stage.QUESTIONS, questions))
+        await self._write_rows(Stage.RESPONSES, self._responses())
         await self._refresh()
         # Nothing more is written under this tag: what clean-up needs can be looked up meanwhile.
         try:
@@ -198,49 +206,35 @@ class Cycle:
         with self._context.stage(Stage.USERS, total, "creating synthetic users") as progress:
 
             async def create(number: int) -> None:
-                try:
+                self._cancellation.check()
+                with self._context.naming(AUTH_USERS, "insert"):
                     await self._writer.create_user(self._dataset.user(number))
-                except ProjectError as error:
-                    raise self._context.causes.name(error, AUTH_USERS, "insert") from None
                 progress.advance()
 
-            await self._project.each(
-                self._cancellation.until(range(total)),
-                create,
-                at_once=self._project.small_requests,
-            )
+            await self._project.each(range(total), create, at_once=self._project.small_requests)
 
-    async def _write_questions(self) -> None:
-        total = self._volume.questions
-        with self._context.stage(Stage.QUESTIONS, total, "writing synthetic questions") as progress:
-            rows = map(self._dataset.question, range(total))
-            await self._write_rows("questions", rows, progress)
-
-    async def _write_responses(self) -> None:
-        total = self._volume.responses
-        with self._context.stage(Stage.RESPONSES, total, "writing synthetic responses") as progress:
-            await self._write_rows("responses", self._responses(), progress)
-
-    async def _write_rows(self, table: str, rows: Iterable[Row], progress: OpenStage) -> None:
+    async def _write_rows(self, which: Stage, rows: Iterable[Row]) -> None:
         """Write rows in batches, halved from the first one that is too much."""
-        size = self._volume.batch
+        table, size = which.value, self._volume.batch
+        total = getattr(self._volume, table)
+        with self._context.stage(which, total, f"writing synthetic {table}") as progress:
 
-        async def write(batch: list[Row]) -> None:
-            nonlocal size
-            self._cancellation.check()
-            try:
-                await self._insert(table, batch, self._dataset.user_ids)
-            except ProjectError as error:
-                if len(batch) == 1 or not _is_too_much(error):
-                    raise self._context.causes.name(error, table, "insert") from None
-                half = len(batch) // 2
-                size = min(size, half)
-                await write(batch[:half])
-                await write(batch[half:])
-            else:
-                progress.advance(len(batch))
+            async def write(batch: list[Row]) -> None:
+                nonlocal size
+                self._cancellation.check()
+                try:
+                    await self._insert(table, batch, self._dataset.user_ids)
+                except ProjectError as error:
+                    if len(batch) == 1 or not _is_too_much(error):
+                        raise self._context.causes.name(error, table, "insert") from None
+                    half = len(batch) // 2
+                    size = min(size, half)
+                    await write(batch[:half])
+                    await write(batch[half:])
+                else:
+                    progress.advance(len(batch))
 
-        await self._project.each(batches(rows, lambda: size), write)
+            await self._project.each(batches(rows, lambda: size), write)
 
     async def _insert(self, table: str, rows: list[Row], users: Sequence[str]) -> None:
         unique = ",".join(self._dataset.plan.repeat) if table == "responses" else "id"
@@ -333,12 +327,8 @@ class Cycle:
         found, checked = self._state.found, self._state.checked
         if found is None or checked is None or checked.deviations:
             return
-        for table, sent in (
-            ("users", self._volume.users),
-            ("questions", self._volume.questions),
-            ("responses", self._volume.responses),
-        ):
-            there = getattr(found.tally, table)
+        for table in ("users", "questions", "responses"):
+            sent, there = getattr(self._volume, table), getattr(found.tally, table)
             if there < sent:
                 text = f"{sent - there:,} of {sent:,} {table} are not there any more"
                 self._emit(Notice(text, warning=True))
@@ -373,22 +363,15 @@ class Cycle:
                 self._emit(Notice(f"came in after the clean-up, so once more: {late.tally}"))
                 clean_up = await self._remove(late)
                 audit = await self._audit()
-        clean_up.explain(audit.leftovers)
-        state.remedy = clean_up.remedy(audit.leftovers, [self._dataset.run_id])
         unknown = audit.in_view is None and not state.refreshed
-        if audit.leftovers.total or audit.in_view or unknown:
-            state.problems += clean_up.problems
-        else:
-            # A delete that failed for good may have been carried out all the same: the audit says.
-            for text in clean_up.problems:
-                self._emit(Notice(f"overcome: {text}"))
+        stays = bool(audit.leftovers.total or audit.in_view or unknown)
+        state.problems += clean_up.settle(audit.leftovers, stays=stays)
+        state.remedy = clean_up.remedy(audit.leftovers, [self._dataset.run_id])
 
     async def _remove(self, found: Leftovers) -> CleanUp:
         clean_up = CleanUp(self._context, found)
-        try:
-            clean_up.check_cap(command=lambda count: self._command.line(unexplained=count))
-        except Unexplained as error:
-            clean_up.add_problem(error.message)
+        if stopped := clean_up.unexplained():
+            clean_up.add_problem(stopped.message)
             return clean_up
         await together(
             *(
@@ -411,32 +394,40 @@ class Cycle:
         await self._final_refresh(clean_up)
 
     async def _final_refresh(self, clean_up: CleanUp) -> None:
-        with self._context.stage(Stage.FINAL_REFRESH, 1, "refreshing the view again") as progress:
-            try:
-                # However the run was stopped: only leaving it for good drops this refresh.
-                await self._context.refresh(final=True)
-            except ProjectError as error:
-                clean_up.add_problem(f"final refresh: {error.message}")
-                progress.fail()
-                return
-            progress.advance()
-        self._state.refreshed = True
+        problem = await self._context.final_refresh("refreshing the view again")
+        if problem is None:
+            self._state.refreshed = True
+        else:
+            clean_up.add_problem(f"final refresh: {problem}")
 
     async def _count(self) -> AuditFinished:
         left, in_view, (judged, why), real, around = await asyncio.gather(
             leftovers.count_run(self._project, self._dataset.run_id),
-            self._in_view(),
+            self._unless_refused(
+                self._project.count(VIEW, view.within(self._dataset.question_ids)),
+                "the view could not be audited",
+            ),
             self._judge_view(),
-            self._count_real(),
-            _read_tables(
-                self._project, self._context.causes.preflight, self._dataset.run_id, self._emit
+            self._unless_refused(
+                comparison.count_real(self._project), "real rows could not be counted"
+            ),
+            read_tables(
+                self._project, self._context.causes.preflight, [self._dataset.run_id], self._emit
             ),
         )
         before = self._baseline.real
         changed = None
         if before is not None and real is not None:
-            tables = ("questions", "responses")
-            changed = [each for each in tables if getattr(before, each) != getattr(real, each)]
+            more = {
+                table: getattr(real, table) - getattr(before, table)
+                for table in ("questions", "responses")
+            }
+            changed = [table for table, by in more.items() if by]
+            self._state.problems += [
+                f"{-by:,} {table} that are not synthetic went away during the run"
+                for table, by in more.items()
+                if by < 0
+            ]
         self._state.traces = traces.left(
             self._baseline.tables, around, self._dataset.run_id, changed=changed
         )
@@ -446,20 +437,14 @@ class Cycle:
             judged, why = False, f"the view still holds {in_view:,} rows of this run"
         elif in_view is None and judged:
             judged, why = None, "the view could not be read"
-        if before is not None and real is not None:
-            for table in ("questions", "responses"):
-                lost = getattr(before, table) - getattr(real, table)
-                if lost > 0:
-                    self._state.problems.append(
-                        f"{lost:,} {table} that are not synthetic went away during the run"
-                    )
         return AuditFinished(left, judged, why, in_view)
 
-    async def _in_view(self) -> int | None:
+    async def _unless_refused(self, work: Awaitable[T], trouble: str) -> T | None:
+        """What can be found out; None, and a warning, where it cannot."""
         try:
-            return await self._project.count(VIEW, view.within(self._dataset.question_ids))
+            return await work
         except ProjectError as error:
-            self._emit(Notice(f"the view could not be audited: {error.message}", warning=True))
+            self._emit(Notice(f"{trouble}: {error.message}", warning=True))
             return None
 
     async def _judge_view(self) -> tuple[bool | None, str]:
@@ -472,14 +457,81 @@ class Cycle:
         except ProjectError as error:
             return None, f"the view could not be compared: {error.message}"
 
-    async def _count_real(self) -> Tally | None:
-        try:
-            return await comparison.count_real(self._project)
-        except ProjectError as error:
-            self._emit(Notice(f"real rows could not be counted: {error.message}", warning=True))
-            return None
+    def _verdict(self) -> RunFinished:
+        """How it ended: leftovers first, then why it stopped, then the numbers."""
+        state = self._state
+        problems = list(state.problems)
+        if state.failure is not None:
+            problems.insert(0, state.failure.message)
+        if state.defect is not None:
+            crash = report_crash(state.defect, self._crashes)
+            problems.insert(0, f"internal error ({type(state.defect).__name__}); {crash}")
+        hint: str | None
+        if (left := self._left()) is not None:
+            outcome, (message, hint) = Outcome.LEFTOVERS, left
+        elif state.defect is not None:
+            outcome = Outcome.FAILED
+            message, hint = f"failed, cleaned up: {problems[0]}", "send the report"
+        elif state.failure is not None:
+            outcome, how, hint = Outcome.FAILED, "failed", state.failure.hint
+            if isinstance(state.failure, ProjectUnreachable):
+                outcome, how = Outcome.INTERRUPTED, "stopped by a fault of the network"
+            message = f"{how}, cleaned up: {state.failure.message}"
+        elif state.cancelled:
+            outcome, hint = Outcome.INTERRUPTED, None
+            message = f"{self._cancellation.reason}; everything written was cleaned up"
+        else:
+            outcome, message, hint = _by_numbers(state.checked, state.audit, problems)
+        return RunFinished(outcome, message, hint, problems=tuple(problems))
+
+    def _left(self) -> tuple[str, str] | None:
+        """What is left and what removes it, in words."""
+        state, audit, run_id = self._state, self._state.audit, self._dataset.run_id
+        purge = self._context.command.line()
+        remove, refresh = f"run {purge} to remove it", f"run {purge}, which refreshes the view"
+        if audit is None:
+            return f"what run {run_id} left behind could not be removed or counted", remove
+        if audit.leftovers.total:
+            why = f"; {state.problems[0]}" if state.problems else ""
+            return f"left behind by run {run_id}: {audit.leftovers}{why}", state.remedy or remove
+        if audit.in_view:
+            return f"all rows are deleted, but {audit.explanation}", refresh
+        if state.traces.left:
+            return f"left behind by run {run_id}: {state.traces.told()}", state.traces.remedy()
+        if audit.in_view is None and not state.refreshed:
+            return f"all rows are deleted, but the view may show rows of run {run_id}", refresh
+        return None
 
 
 def _is_too_much(error: ProjectError) -> bool:
     """Whether fewer rows in one request may get through where these did not."""
     return isinstance(error, TimedOut) or error.status in _TOO_MUCH
+
+
+def _by_numbers(
+    checked: CheckFinished | None, audit: AuditFinished | None, problems: list[str]
+) -> tuple[Outcome, str, str | None]:
+    """How a cycle ended that nothing stopped and that left nothing behind."""
+    if checked is None:
+        return Outcome.FAILED, "the view is wrong: nothing was compared", None
+    of_what, otherwise = "", ""
+    if checked.deviations:
+        of_what = " for what is stored"
+        otherwise = f"; stored otherwise than sent: {'; '.join(map(str, checked.deviations))}"
+    if not checked.right:
+        if not checked.groups:
+            return Outcome.FAILED, "the view is wrong: nothing was compared", None
+        most = checked.groups[0]
+        message = f"{checked.wrong:,} of {checked.expected:,} aggregates differ, first {most.first}"
+        message = f"the view is wrong{of_what}: {message}{otherwise}"
+        hint = f"{most.reason}; compare sql/analytics_heatmap.sql with what the project has"
+        return Outcome.FAILED, message, hint
+    if problems:
+        return Outcome.FAILED, problems[0], None
+    if audit is not None and audit.view_restored is False:
+        return Outcome.FAILED, audit.explanation, None
+    numbers = f"all {checked.matched:,} aggregates are right{of_what}"
+    if not checked.expected:
+        numbers = f"the view is right{of_what}: it holds no aggregate of it"
+    message = f"verified: {numbers}, nothing is left behind{otherwise}"
+    return Outcome.VERIFIED, message, None

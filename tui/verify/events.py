@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
+from tui.errors import ExitCode
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from uuid import UUID
 
-    from tui.errors import ExitCode
     from tui.guard.target import Target
     from tui.heatmap.rows import AggregateRow
     from tui.settings import Volume
@@ -55,14 +56,12 @@ class Stage(StrEnum):
     AUDIT = "audit"
 
 
-CLEAN_UP: Final = frozenset(
-    {
-        Stage.CLEANUP_RESPONSES,
-        Stage.CLEANUP_QUESTIONS,
-        Stage.FINAL_REFRESH,
-        Stage.CLEANUP_USERS,
-        Stage.AUDIT,
-    }
+CLEAN_UP: Final = (
+    Stage.CLEANUP_RESPONSES,
+    Stage.CLEANUP_QUESTIONS,
+    Stage.FINAL_REFRESH,
+    Stage.CLEANUP_USERS,
+    Stage.AUDIT,
 )
 """The stages that leave the project as it was."""
 
@@ -90,6 +89,25 @@ class Outcome(StrEnum):
     LEFTOVERS = "leftovers"
     UNREACHABLE = "unreachable"
     UNUSABLE = "unusable"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return _EXIT_CODES[self]
+
+
+_EXIT_CODES: Final = {
+    Outcome.VERIFIED: ExitCode.VERIFIED,
+    Outcome.READY: ExitCode.VERIFIED,
+    Outcome.CLEAN: ExitCode.VERIFIED,
+    Outcome.READ: ExitCode.VERIFIED,
+    Outcome.FAILED: ExitCode.FAILED,
+    Outcome.NOT_READY: ExitCode.FAILED,
+    Outcome.UNUSABLE: ExitCode.USAGE,
+    Outcome.REFUSED: ExitCode.REFUSED,
+    Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
+    Outcome.LEFTOVERS: ExitCode.LEFTOVERS,
+    Outcome.UNREACHABLE: ExitCode.UNREACHABLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +166,17 @@ class ProjectDescribed:
     def read(
         cls,
         preflight: Mapping[str, Any],
-        api: str | None = None,
-        auth: str | None = None,
+        api: object = None,
+        auth: object = None,
         fills: tuple[Fill, ...] = (),
     ) -> Self:
         """What a preflight document says, and the two other services' versions."""
         server, prints = preflight.get("server"), preflight.get("fingerprints")
         postgres = server.get("version") if isinstance(server, dict) else None
         fingerprint = prints.get("all") if isinstance(prints, dict) else None
+        versions = (each if isinstance(each, str) else None for each in (postgres, api, auth))
         return cls(
-            ServerVersions(postgres if isinstance(postgres, str) else None, api, auth),
+            ServerVersions(*versions),
             fingerprint if isinstance(fingerprint, str) else None,
             _schema_of(preflight),
             fills,
@@ -184,19 +203,11 @@ def _without_rows(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeStarted:
-    """A probe is being asked."""
-
-    id: str
-    group: str
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeFinished:
-    """A probe has its answer.
+class ProbeResult:
+    """A probe that is being asked, and the same once it has its answer.
 
     Attributes:
+        status: None while it is being asked.
         asked: What was asked of the project, for the detail pane.
         cause: The probe that this one follows from and was skipped for, or None.
     """
@@ -204,10 +215,10 @@ class ProbeFinished:
     id: str
     group: str
     title: str
-    status: ProbeStatus
-    detail: str
-    hint: str | None
-    ms: float
+    status: ProbeStatus | None = None
+    detail: str = ""
+    hint: str | None = None
+    ms: float = 0.0
     asked: str = ""
     cause: str | None = None
 
@@ -493,20 +504,22 @@ class RunFinished:
     """
 
     outcome: Outcome
-    exit_code: ExitCode
     message: str
-    hint: str | None
-    seconds: float
-    problems: tuple[str, ...] = field(default=())
+    hint: str | None = None
+    seconds: float = 0.0
+    problems: tuple[str, ...] = ()
     unexplained: int | None = None
     spared: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return self.outcome.exit_code
 
 
 Event = (
     RunStarted
     | ProjectDescribed
-    | ProbeStarted
-    | ProbeFinished
+    | ProbeResult
     | DryRunFinished
     | StageStarted
     | StageProgress

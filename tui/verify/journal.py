@@ -18,12 +18,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.errors import ConfigurationError
-from tui.files import hold, try_lock, write_private
+from tui.files import hold, try_lock, why, write_private
 from tui.files import release as release_lock
 from tui.verify.leftovers import slug
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tui.guard.target import Target
@@ -60,18 +60,22 @@ class Journal:
     def open(self) -> None:
         """Put the record on disk; nothing may be created before this returns."""
         try:
-            self._lock = hold(self._lock_path)
-        except OSError as error:
-            raise _unwritable(self._lock_path, error) from error
-        if self._lock is None:
-            # Without it this run would be taken for one that died, and purged.
-            held = OSError(errno.EAGAIN, "another process holds its lock")
-            raise _unwritable(self._lock_path, held)
-        try:
+            self._lock = self._taken()
             self._write()
         except OSError as error:
             self._let_go()
-            raise _unwritable(self._path, error) from error
+            raise ConfigurationError(
+                f"the journal {self._path} cannot be written: {why(error)}",
+                hint="make the state directory writable (XDG_STATE_HOME moves it); "
+                "without a journal nothing is written to the project",
+            ) from error
+
+    def _taken(self) -> int:
+        lock = hold(self._lock_path)
+        if lock is None:
+            # Without it this run would be taken for one that died, and purged.
+            raise OSError(errno.EAGAIN, "another process holds its lock")
+        return lock
 
     def note(self, stage: str) -> None:
         """Record that a stage begins. Survives the process, perhaps not the machine.
@@ -87,43 +91,32 @@ class Journal:
 
     def close(self) -> str | None:
         """Remove the journal, the audit having found nothing; returns any problem."""
-        try:
-            self._path.unlink(missing_ok=True)
-            self._let_go()
-        except OSError as error:
-            return f"the journal {self._path} cannot be removed: {error.strerror or error}"
-        return None
+        return self._end(lambda: self._path.unlink(missing_ok=True), "cannot be removed")
 
     def release(self) -> str | None:
-        """Unlock the run for another start, unless closed; returns any problem."""
-        if self._lock is None:
-            return None
+        """Leave the run to another start; returns any problem."""
+        # What was written when the run began is still there, and is enough to take it up.
+        return self._end(self._write, "is not up to date")
+
+    def _end(self, last: Callable[[], None], otherwise: str) -> str | None:
+        """Do the last thing with the file, and unlock the run whatever comes of it."""
         try:
-            self._write()
+            last()
         except OSError as error:
-            # What was written when the run began is still there, and is enough to take it up.
-            return f"the journal {self._path} is not up to date: {error.strerror or error}"
+            return f"the journal {self._path} {otherwise}: {why(error)}"
         finally:
-            with contextlib.suppress(OSError):
-                self._let_go()
+            self._let_go()
         return None
 
     def _let_go(self) -> None:
         lock, self._lock = self._lock, None
         if lock is not None:
-            release_lock(self._lock_path, lock)
+            with contextlib.suppress(OSError):
+                release_lock(self._lock_path, lock)
 
     def _write(self) -> None:
         document = {"schema": _SCHEMA, **asdict(self._record)}
         write_private(self._path, json.dumps(document, indent=1).encode() + b"\n")
-
-
-def _unwritable(path: Path, error: OSError) -> ConfigurationError:
-    return ConfigurationError(
-        f"the journal {path} cannot be written: {error.strerror or error}",
-        hint="make the state directory writable (XDG_STATE_HOME moves it); "
-        "without a journal nothing is written to the project",
-    )
 
 
 def _lock_path(directory: Path, run_id: str) -> Path:
@@ -185,17 +178,13 @@ def _read(path: Path) -> Record | None:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
         if document.pop("schema") != _SCHEMA:
             return None
-        noted = _noted_stage(_lock_path(path.parent, document["run_id"])) or document["stage"]
-        return Record(**{**document, "user_ids": tuple(document["user_ids"]), "stage": noted})
+        noted = ""
+        with contextlib.suppress(OSError, ValueError):
+            noted = _lock_path(path.parent, document["run_id"]).read_text(encoding="utf-8")
+        document |= {"user_ids": tuple(document["user_ids"]), "stage": noted or document["stage"]}
+        return Record(**document)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-
-
-def _noted_stage(lock_path: Path) -> str:
-    try:
-        return lock_path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""
 
 
 def forget(directory: Path, run_ids: Sequence[str]) -> None:

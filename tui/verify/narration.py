@@ -14,7 +14,7 @@ from tui.verify.events import (
     Mode,
     Notice,
     Outcome,
-    ProbeFinished,
+    ProbeResult,
     ProbeStatus,
     ProjectDescribed,
     RefreshTimed,
@@ -56,11 +56,9 @@ def narrate(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line for 
         case ProjectDescribed() if event.fills:
             lines = [f"{table}.{columns}" for table, columns in by_source(event.fills)]
             return "\n".join(["  a run fills", *_indented(lines)])
-        case ProbeFinished() if event.cause is not None:
-            # Counted under what caused it, with the verdict.
-            return None
-        case ProbeFinished():
-            line = f"  {_MARKS[event.status]} {event.id}: {event.detail}"
+        # What follows from another is counted under that one, with the verdict.
+        case ProbeResult(status=ProbeStatus() as status, cause=None):
+            line = f"  {_MARKS[status]} {event.id}: {event.detail}"
             return line + (f"\n         -> {event.hint}" if event.hint else "")
         case DryRunFinished():
             folded = [

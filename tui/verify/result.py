@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import Enum, auto
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.errors import ExitCode
 from tui.heatmap.rows import row_as_json
 from tui.verify.events import (
     CLEAN_UP,
@@ -23,8 +22,7 @@ from tui.verify.events import (
     Mode,
     Notice,
     Outcome,
-    ProbeFinished,
-    ProbeStarted,
+    ProbeResult,
     ProbeStatus,
     ProjectDescribed,
     RefreshTimed,
@@ -42,24 +40,14 @@ from tui.verify.events import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tui.errors import OperatorError
+    from tui.errors import ExitCode, OperatorError
     from tui.guard.target import Target
     from tui.settings import Volume
 
 SCHEMA: Final = 1
 
-SHORTEST_RATED_S: Final = 0.2
-"""Seconds a stage must have lasted before its rate says anything."""
-
-_OUTCOMES: Final = {
-    ExitCode.FAILED: Outcome.FAILED,
-    ExitCode.USAGE: Outcome.UNUSABLE,
-    ExitCode.REFUSED: Outcome.REFUSED,
-    ExitCode.INTERRUPTED: Outcome.INTERRUPTED,
-    ExitCode.LEFTOVERS: Outcome.LEFTOVERS,
-    ExitCode.UNREACHABLE: Outcome.UNREACHABLE,
-}
 _TABLES: Final = ("users", "questions", "responses")
+_CLASSIFIED: Final = ("host", "ref", "kind", "reason")
 _CHECKED: Final = ("expected", "matched", "mismatched", "missing", "unexpected")
 
 
@@ -81,7 +69,6 @@ class StageResult:
         began: When it began, on the clock of the result.
     """
 
-    stage: Stage
     state: StageState = StageState.WAITING
     what: str = ""
     done: int = 0
@@ -96,22 +83,6 @@ class StageResult:
             return self.seconds
         return None if self.began is None else max(0.0, now - self.began)
 
-    def rate(self, now: float) -> float | None:
-        """Items a second, where there is enough to measure."""
-        elapsed = self.elapsed(now)
-        if not elapsed or not self.done:
-            return None
-        if self.state is StageState.RUNNING and elapsed < SHORTEST_RATED_S:
-            return None
-        return self.done / elapsed
-
-    def time_left(self, now: float) -> float | None:
-        """Seconds it still needs at its rate so far."""
-        rate = self.rate(now)
-        if self.state is not StageState.RUNNING or not rate or self.total is None:
-            return None
-        return max(0.0, (self.total - self.done) / rate)
-
     @property
     def fraction(self) -> float | None:
         """How much is done, 0 to 1."""
@@ -120,21 +91,6 @@ class StageResult:
         if not self.total:
             return None
         return min(1.0, self.done / self.total)
-
-
-@dataclass(slots=True)
-class ProbeResult:
-    """One probe of the dry run; `status` is None while it is being asked."""
-
-    id: str
-    group: str
-    title: str
-    status: ProbeStatus | None = None
-    detail: str = ""
-    hint: str | None = None
-    ms: float | None = None
-    asked: str = ""
-    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,24 +152,14 @@ class Result:
             case RunStarted():
                 self.started = event
                 self.began = self._clock()
-                self.stages = {stage: StageResult(stage) for stage in event.stages}
+                self.stages = {stage: StageResult() for stage in event.stages}
             case ProjectDescribed():
                 told = self.described.fills if self.described else ()
                 self.described = replace(event, fills=event.fills or told)
-            case ProbeStarted():
-                self._ask(event)
-            case ProbeFinished():
-                self.probes[event.id] = ProbeResult(
-                    event.id,
-                    event.group,
-                    event.title,
-                    event.status,
-                    event.detail,
-                    event.hint,
-                    event.ms,
-                    event.asked,
-                    event.cause,
-                )
+            case ProbeResult():
+                if event.status is None:
+                    self._reopen()
+                self.probes[event.id] = event
             case DryRunFinished():
                 self.dry_run = event
             case StageStarted() | StageProgress() | StageFinished():
@@ -241,16 +187,15 @@ class Result:
             case RunFinished():
                 self._finish(event)
 
-    def _ask(self, event: ProbeStarted) -> None:
+    def _reopen(self) -> None:
+        """Take the verdict back while a probe is being asked, perhaps again."""
         if self.finished is not None:
-            # A probe is asked again: the verdict is open until it has answered.
             self.finished = None
             self.began = self._clock()
         self.dry_run = None
-        self.probes[event.id] = ProbeResult(event.id, event.group, event.title)
 
     def _apply_stage(self, event: StageStarted | StageProgress | StageFinished) -> None:
-        line = self.stages.setdefault(event.stage, StageResult(event.stage))
+        line = self.stages.setdefault(event.stage, StageResult())
         match event:
             case StageStarted():
                 # A stage may begin twice, when clean-up is tried again: it starts afresh.
@@ -361,26 +306,22 @@ class Result:
 
 def outcome_of(exit_code: ExitCode) -> Outcome:
     """The outcome that an exit code other than 0 stands for."""
-    return _OUTCOMES.get(exit_code, Outcome.FAILED)
+    # Not ready is what a dry run finds, never how an error ends a run.
+    errors = (each for each in Outcome if each is not Outcome.NOT_READY)
+    return next(each for each in errors if each.exit_code is exit_code)
 
 
 def result_of_error(error: OperatorError, mode: Mode, target: Target | None = None) -> Result:
     """The result of what ended before a run could begin."""
     result = Result(mode, target=target)
-    result.apply(finished_by(error, 0.0))
+    result.apply(finished_by(error))
     return result
 
 
-def finished_by(error: OperatorError, seconds: float) -> RunFinished:
+def finished_by(error: OperatorError) -> RunFinished:
     """The end of a run that an error stopped before it wrote anything."""
-    return RunFinished(
-        outcome_of(error.exit_code),
-        error.exit_code,
-        error.message,
-        error.hint,
-        seconds,
-        (error.message,),
-    )
+    outcome = outcome_of(error.exit_code)
+    return RunFinished(outcome, error.message, error.hint, problems=(error.message,))
 
 
 def document(result: Result) -> dict[str, Any]:
@@ -389,6 +330,7 @@ def document(result: Result) -> dict[str, Any]:
     if finished is None:
         raise ValueError("the run has not finished")
     left = result.audit.leftovers if result.audit else None
+    target, volume = result.target, result.volume
     return {
         "schema": SCHEMA,
         "mode": str(result.mode),
@@ -397,15 +339,15 @@ def document(result: Result) -> dict[str, Any]:
         "exit_code": int(finished.exit_code),
         "message": finished.message,
         "problems": list(finished.problems),
-        "target": None if result.target is None else _target(result.target),
-        "settings": None if result.volume is None else _settings(result.volume),
+        "target": target and {name: getattr(target, name) for name in _CLASSIFIED},
+        "settings": volume and asdict(volume),
         "probes": [
             {
                 "id": probe.id,
                 "status": str(probe.status),
                 "detail": probe.detail,
                 "hint": probe.hint,
-                "ms": round(probe.ms or 0.0, 3),
+                "ms": round(probe.ms, 3),
             }
             for probe in result.probes.values()
             if probe.status is not None
@@ -413,23 +355,19 @@ def document(result: Result) -> dict[str, Any]:
         "ready": result.ready,
         "stages": [
             {"name": str(stage), "seconds": round(line.seconds, 6), "count": line.done}
-            for stage, line in sorted(result.stages.items(), key=_in_order)
+            for stage, line in result.stages.items()
             if line.seconds is not None
         ],
-        "rows": {name: getattr(result.rows, name) for name in _TABLES},
+        "rows": asdict(result.rows),
         "refresh_ms": _ms(result.refresh_ms),
         "refresh_runs_ms": [_ms(each) for each in result.refresh_runs_ms],
         "final_refresh_ms": _ms(result.final_refresh_ms),
-        "check": {name: getattr(result.check, name) if result.check else 0 for name in _CHECKED},
-        "leftovers": {name: getattr(left, name) if left else None for name in _TABLES},
+        "check": {name: getattr(result.check, name, 0) for name in _CHECKED},
+        "leftovers": {name: getattr(left, name, None) for name in _TABLES},
         "view_restored": result.audit.view_restored if result.audit else None,
         "total_seconds": round(finished.seconds, 6),
         **_heatmap(result),
     }
-
-
-def _in_order(item: tuple[Stage, StageResult]) -> int:
-    return list(Stage).index(item[0])
 
 
 def _ms(value: float | None) -> float | None:
@@ -446,22 +384,4 @@ def _heatmap(result: Result) -> dict[str, Any]:
             "total": result.sample.total,
             "rows": [row_as_json(row) for row in result.sample.rows],
         }
-    }
-
-
-def _target(target: Target) -> dict[str, Any]:
-    return {
-        "host": target.host,
-        "ref": target.ref,
-        "kind": str(target.kind),
-        "reason": target.reason,
-    }
-
-
-def _settings(volume: Volume) -> dict[str, int]:
-    return {
-        "users": volume.users,
-        "questions": volume.questions,
-        "batch": volume.batch,
-        "concurrency": volume.concurrency,
     }

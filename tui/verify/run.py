@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from tui.errors import ExitCode, OperatorError
+from tui.errors import OperatorError
 from tui.project import GATEWAY_TIMEOUT, PREFLIGHT, ProjectError, ProjectUnreachable, TimedOut
-from tui.verify.causes import Causes
 from tui.verify.events import (
     Event,
     Mode,
@@ -32,11 +31,13 @@ from tui.verify.events import (
 from tui.verify.result import Result, finished_by
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 
     from tui.guard.break_glass import Approval, Intent
     from tui.guard.target import Target
-    from tui.project import Project, RetryNotice, Writer
+    from tui.project import Project, Writer
+    from tui.verify.causes import Causes
+    from tui.verify.clean_up import PurgeCommand
     from tui.verify.journal import Journal
     from tui.verify.result import Pace
 
@@ -89,12 +90,6 @@ class Cancellation:
     def check(self) -> None:
         if self.requested:
             raise Cancelled
-
-    def until(self, items: Iterable[T]) -> Iterator[T]:
-        """The items; `Cancelled` once a stop was asked for."""
-        for item in items:
-            self.check()
-            yield item
 
     async def race(self, work: Awaitable[T]) -> T:
         """Do work that writes nothing; dropped at once when a stop is asked for."""
@@ -216,9 +211,14 @@ class Archive(Protocol):
 class Run:
     """A dry run, a cycle or a purge. Made by `Session`.
 
-    `work` emits events and says how it ended; an `OperatorError`, or `Cancelled` before it wrote
-    anything, is made into an end. Work of a mode that only reads is dropped when a stop is asked
-    for. `intent` is the run's announcement in the deployment log.
+    `work` is called with the run, and says how it ended; an `OperatorError`, or `Cancelled` before
+    it wrote anything, is made into an end. Work of a mode that only reads is dropped when a stop is
+    asked for.
+
+    Attributes:
+        intent: The run's announcement in the deployment log.
+        began: When it began, by `time.perf_counter`; of a run that writes, when it was let to: a
+            dry run and a prompt before that do not count.
     """
 
     def __init__(
@@ -226,7 +226,7 @@ class Run:
         run_id: str,
         mode: Mode,
         project: Project,
-        work: Callable[[Emit], Awaitable[RunFinished]],
+        work: Callable[[Run], Awaitable[RunFinished]],
         *,
         archive: Archive | None = None,
         result: Result | None = None,
@@ -235,10 +235,12 @@ class Run:
         self.mode = mode
         self.cancellation = Cancellation()
         self.result = result or Result(mode)
+        self.intent: Intent | None = None
+        self.began = 0.0
         self._project = project
         self._work = work
         self._archive = archive
-        self.intent: Intent | None = None
+        self._show: Emit = lambda _: None
 
     def events(self) -> AsyncGenerator[Event, None]:
         """Do the work; its events, the last of which is `RunFinished`. Call once.
@@ -247,39 +249,34 @@ class Run:
         """
         return stream(self._body, self.cancellation)
 
-    async def _body(self, emit: Emit) -> None:
-        began = time.perf_counter()
+    def emit(self, event: Event) -> None:
+        """Fold an event into the result, and show it to whoever listens."""
+        self.result.apply(event)
+        self._show(event)
 
-        def fold(event: Event) -> None:
-            self.result.apply(event)
-            emit(event)
-
-        self._project.on_retry = lambda notice: fold(_retrying(notice))
-        work = self._work(fold)
+    async def _body(self, show: Emit) -> None:
+        self._show, self.began = show, time.perf_counter()
+        self._project.on_retry = lambda notice: self.emit(Retrying(**asdict(notice)))
+        work, defect = self._work(self), None
         try:
             reads = self.mode in _ONLY_READS
             finished = await (self.cancellation.race(work) if reads else work)
         except Cancelled:
             reason = self.cancellation.reason or "stopped"
-            finished = RunFinished(
-                Outcome.INTERRUPTED,
-                ExitCode.INTERRUPTED,
-                f"{reason}; nothing was written",
-                None,
-                time.perf_counter() - began,
-            )
+            finished = RunFinished(Outcome.INTERRUPTED, f"{reason}; nothing was written")
         except OperatorError as error:
-            finished = finished_by(error, time.perf_counter() - began)
-        except Exception as defect:
-            broken = OperatorError(f"an internal error ({type(defect).__name__})")
-            await self._conclude(finished_by(broken, time.perf_counter() - began), fold)
-            raise
-        fold(await self._conclude(finished, fold))
-
-    async def _conclude(self, finished: RunFinished, emit: Emit) -> RunFinished:
-        if self._archive is None:
-            return finished
-        return await self._archive.conclude(self.result, finished, self.intent, emit)
+            finished = finished_by(error)
+        except Exception as error:  # noqa: BLE001 - raised below, once it is on record
+            defect = error
+            kind = type(defect).__name__
+            finished = finished_by(OperatorError(f"an internal error ({kind})"))
+        finished = replace(finished, seconds=time.perf_counter() - self.began)
+        if self._archive is not None:
+            archive = self._archive
+            finished = await archive.conclude(self.result, finished, self.intent, self.emit)
+        if defect is not None:
+            raise defect
+        self.emit(finished)
 
     def cancel(self, reason: str) -> None:
         """Stop: what was written is cleaned up, what only reads ends at once.
@@ -291,10 +288,6 @@ class Run:
     def abandon(self, reason: str = "left at the operator's request") -> None:
         """Leave without finishing the clean-up; the journal stays open."""
         self.cancellation.abandon(reason)
-
-
-def _retrying(notice: RetryNotice) -> Retrying:
-    return Retrying(notice.what, notice.attempt, notice.attempts, notice.wait_s, notice.reason)
 
 
 class OpenStage:
@@ -321,16 +314,18 @@ class RunContext:
     """What the parts of a run that writes share.
 
     Attributes:
-        journal: Notes each stage; None where nothing is written but deleted.
         causes: Names what of the project may be behind a refusal.
+        command: What removes the rows of a run that could not clean up.
+        journal: Notes each stage; None where nothing is written but deleted.
     """
 
     project: Project
     writer: Writer
     emit: Emit
     cancellation: Cancellation
-    journal: Journal | None = None
-    causes: Causes = field(default_factory=lambda: Causes({}))
+    causes: Causes
+    command: PurgeCommand
+    journal: Journal | None
 
     @contextlib.contextmanager
     def stage(self, which: Stage, total: int | None, what: str) -> Iterator[OpenStage]:
@@ -348,6 +343,28 @@ class RunContext:
         finally:
             seconds = time.perf_counter() - began
             self.emit(StageFinished(which, seconds, current.done, current.failed, current.note))
+
+    @contextlib.contextmanager
+    def naming(self, table: str, event: str) -> Iterator[None]:
+        """Have a refusal of the block name what of the table may have refused."""
+        try:
+            yield
+        except ProjectError as error:
+            raise self.causes.name(error, table, event) from None
+
+    async def final_refresh(self, what: str) -> str | None:
+        """Refresh the view after a clean-up; returns why it could not be.
+
+        However the run was stopped: only leaving it for good drops this refresh.
+        """
+        with self.stage(Stage.FINAL_REFRESH, 1, what) as progress:
+            try:
+                await self.refresh(final=True)
+            except ProjectError as error:
+                progress.fail()
+                return error.message
+            progress.advance()
+            return None
 
     async def refresh(self, *, number: int = 1, final: bool = False) -> None:
         """Refresh the view ourselves, however many others are at it; emit the time.

@@ -7,9 +7,8 @@ import contextlib
 import inspect
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from tui.crash import report_crash
 from tui.dry_run.facts import (
     DryRunContext,
     Preflight,
@@ -20,17 +19,17 @@ from tui.dry_run.facts import (
 from tui.dry_run.registry import probe_of
 from tui.dry_run.runner import end_of, run_one, run_probes, verdict_of
 from tui.dry_run.tables import judge_rows
-from tui.errors import ExitCode
+from tui.files import why
 from tui.guard import break_glass
 from tui.guard.target import Target, declared_by_database, named_by_reply
 from tui.project import Project, ProjectError, RetryPolicy, Writer
-from tui.verify import cycle, journal, purge, view
+from tui.verify import cycle, journal, view
 from tui.verify.causes import Causes
+from tui.verify.clean_up import Purge, PurgeCommand
 from tui.verify.cycle import Cycle
 from tui.verify.dataset import Dataset
 from tui.verify.events import (
-    DryRunFinished,
-    Event,
+    CLEAN_UP,
     Mode,
     Notice,
     Outcome,
@@ -40,33 +39,26 @@ from tui.verify.events import (
     SampleTaken,
 )
 from tui.verify.leftovers import new_run_id
-from tui.verify.purge import PurgeCommand
 from tui.verify.run import Run, RunContext
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
-    from typing import Self
+    from typing import Self, TypeAlias
 
     from tui.guard.break_glass import Approval, Intent
     from tui.redact import Secret
     from tui.settings import Settings
+    from tui.verify.events import DryRunFinished, Stage
     from tui.verify.result import Result
     from tui.verify.run import Archive
 
-    Emit = Callable[[Event], None]
+    # Asks the operator for the approval of one run.
+    ObtainApproval: TypeAlias = "Callable[[], Approval | Awaitable[Approval | None] | None]"
 
 __all__ = ["ConnectStage", "Run", "Session"]
 
 _TABLES: Final = ("users", "questions", "responses")
-
-
-class ObtainApproval(Protocol):
-    """Asks the operator for the approval of one run."""
-
-    def __call__(self) -> Approval | Awaitable[break_glass.Approval | None] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +113,12 @@ class Session:
             Project(target.url, anon_key, concurrency=2, policy=policy) if anon_key else None
         )
         self._approval: Approval | None = None
-        # The run about to begin, fitted to what the project takes.
-        self._fitted: Dataset | None = None
         self._closers: list[Callable[[], Awaitable[None]]] = []
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -179,17 +164,18 @@ class Session:
         """What of the environment (proxies) could not be read, a sentence each."""
         return self._project.remarks
 
-    def purge_command(self, *, unexplained: int | None = None, runs: Sequence[str] = ()) -> str:
+    def purge_command(self, runs: Sequence[str] = ()) -> str:
         """The command line that removes what earlier runs left on this project."""
-        return self._purge_command().line(unexplained=unexplained, runs=runs)
+        return self._purge_command().line(runs=runs)
 
     def _purge_command(self) -> PurgeCommand:
-        return PurgeCommand.on(
+        said = self._approval
+        return PurgeCommand(
             self.settings,
             self.target,
-            is_sandbox=self.is_sandbox,
-            justification=self._approval.justification if self._approval else None,
-            ticket=self._approval.ticket if self._approval else None,
+            self.is_sandbox,
+            said.justification if said else None,
+            said.ticket if said else None,
         )
 
     def grant(
@@ -217,38 +203,47 @@ class Session:
         alive = {r.run_id for r in records if journal.is_alive(self._journal_dir, r.run_id)}
         return frozenset(alive), [r for r in records if r.run_id not in alive]
 
+    def _run(
+        self,
+        mode: Mode,
+        work: Callable[[Run], Awaitable[RunFinished]],
+        stages: tuple[Stage, ...] = (),
+        *,
+        result: Result | None = None,
+    ) -> Run:
+        """A run that begins by saying what it is; it goes on with `result`, if any."""
+
+        async def begun(run: Run) -> RunFinished:
+            if run.result.started is None:
+                volume = self.settings.volume
+                run.emit(RunStarted(run.run_id, mode, self.target, volume, stages))
+            return await work(run)
+
+        run_id = (result and result.run_id) or new_run_id()
+        archive = None if mode is Mode.HEATMAP else self.archive
+        return Run(run_id, mode, self._project, begun, archive=archive, result=result)
+
     def dry_run(self) -> Run:
         """Ask every probe. Writes nothing."""
-        run_id = new_run_id()
 
-        async def work(emit: Emit) -> RunFinished:
-            began = time.perf_counter()
-            emit(RunStarted(run_id, Mode.DRY_RUN, self.target, self.settings.volume))
-            verdict = await self._probe(run, emit)
-            return end_of(verdict, run.result, time.perf_counter() - began)
+        async def work(run: Run) -> RunFinished:
+            return end_of(await self._probe(run), run.result)
 
-        run = Run(run_id, Mode.DRY_RUN, self._project, work, archive=self.archive)
-        return run
+        return self._run(Mode.DRY_RUN, work)
 
     def ask_again(self, probe_id: str) -> Run:
         """Ask one probe again, and judge the last dry run anew. Writes nothing."""
         probe_of(probe_id)
-        known = self.last_dry_run
-        run_id = known.run_id if known and known.run_id else new_run_id()
 
-        async def work(emit: Emit) -> RunFinished:
-            began = time.perf_counter()
-            if run.result.started is None:
-                emit(RunStarted(run_id, Mode.DRY_RUN, self.target, self.settings.volume))
+        async def work(run: Run) -> RunFinished:
             self.last_dry_run = run.result
-            await run_one(await self._context(), probe_id, emit)
+            await run_one(await self._context(), probe_id, run.emit)
             verdict = verdict_of([each for each in run.result.probes.values() if each.status])
-            emit(verdict)
-            return end_of(verdict, run.result, time.perf_counter() - began)
+            run.emit(verdict)
+            return end_of(verdict, run.result)
 
         # It goes on with the dry run that it belongs to.
-        run = Run(run_id, Mode.DRY_RUN, self._project, work, archive=self.archive, result=known)
-        return run
+        return self._run(Mode.DRY_RUN, work, result=self.last_dry_run)
 
     def cycle(
         self,
@@ -266,45 +261,35 @@ class Session:
             with_dry_run: Ask the probes first, and stop there unless ready.
             obtain_approval: Asked after that dry run, when the target is production.
         """
-        run_id = new_run_id()
         volume = self.settings.volume
 
-        async def work(emit: Emit) -> RunFinished:
-            emit(RunStarted(run_id, Mode.CYCLE, self.target, volume, cycle.STAGES))
-            if with_dry_run and (unready := await self._why_not_ready(run, emit)):
+        async def work(run: Run) -> RunFinished:
+            if with_dry_run and (unready := await self._why_not_ready(run)):
                 return unready
-            dataset = Dataset(run_id, users=volume.users, questions=volume.questions)
+            dataset = Dataset(run.run_id, users=volume.users, questions=volume.questions)
             planned = {name: getattr(volume, name) for name in _TABLES}
             allowed = approval or await self._obtain(run, obtain_approval)
             # Both only read, and the baseline needs nothing of the rows but the run's id.
-            before, _ = await run.cancellation.race(
+            before, fitted = await run.cancellation.race(
                 asyncio.gather(
-                    cycle.Baseline.read(self._project, self.preflight, run_id, emit),
-                    self._look_again(run, emit, dataset),
+                    cycle.Baseline.read(self._project, self.preflight, run.run_id, run.emit),
+                    self._look_again(run, dataset),
                 )
             )
-            dataset = self._fitted or dataset
-            with await self._approve(run, allowed, planned, emit) as writer:
-                context = RunContext(
-                    self._project,
-                    writer,
-                    emit,
-                    run.cancellation,
-                    journal.of_run(self._journal_dir, dataset, self.target),
-                    Causes(self.preflight),
-                )
+            dataset = fitted or dataset
+            kept = journal.of_run(self._journal_dir, dataset, self.target)
+            async with self._approve(run, allowed, planned, kept) as context:
                 return await Cycle(
                     context,
                     dataset,
                     before,
                     volume=volume,
                     refresh_runs=refresh_runs,
-                    command=self._purge_command(),
-                    report_crash=self._report_crash,
+                    crashes=self.settings.state_dir / "crashes",
                     no_canary=await self._why_no_canary(run.result),
                 ).run()
 
-        run = Run(run_id, Mode.CYCLE, self._project, work, archive=self.archive)
+        run = self._run(Mode.CYCLE, work, cycle.STAGES)
         if self.last_dry_run is not None and not with_dry_run:
             run.result.take_probes(self.last_dry_run)
         return run
@@ -315,7 +300,7 @@ class Session:
         approval: Approval | None = None,
         obtain_approval: ObtainApproval = lambda: None,
         unexplained: int | None = None,
-        runs: Collection[str] = (),
+        runs: Sequence[str] = (),
     ) -> Run:
         """Remove what earlier runs left.
 
@@ -326,56 +311,36 @@ class Session:
             unexplained: Delete what the tag does not explain too, if it is exactly so many rows.
             runs: Runs to delete whether or not they are under way elsewhere.
         """
-        run_id = new_run_id()
 
-        async def work(emit: Emit) -> RunFinished:
-            emit(RunStarted(run_id, Mode.PURGE, self.target, self.settings.volume, purge.STAGES))
+        async def work(run: Run) -> RunFinished:
             allowed = approval
             if self.target.is_production and approval is None:
-                if unready := await self._why_not_ready(run, emit):
+                if unready := await self._why_not_ready(run):
                     return unready
                 allowed = await self._obtain(run, obtain_approval)
             alive, journals = self._journals()
             dead = [each.run_id for each in journals]
-            await run.cancellation.race(self._look_again(run, emit))
-            with await self._approve(run, allowed, {}, emit) as writer:
-                purged = await purge.Purge(
-                    RunContext(
-                        self._project,
-                        writer,
-                        emit,
-                        run.cancellation,
-                        causes=Causes(self.preflight),
-                    ),
-                    purge.Scope(alive, dead, runs, unexplained),
-                    self._purge_command(),
-                ).run()
-            if purged.left is not None:
-                try:
-                    journal.forget(
-                        self._journal_dir, [each for each in dead if each not in purged.left]
-                    )
-                except OSError as error:
-                    emit(Notice(f"a journal stays: {error.strerror or error}", warning=True))
-            return purged.finished
+            await run.cancellation.race(self._look_again(run))
+            async with self._approve(run, allowed, {}) as context:
+                purge = Purge(context, alive=alive, dead=dead, named=runs, unexplained=unexplained)
+                finished = await purge.run()
+            try:
+                journal.forget(self._journal_dir, purge.gone)
+            except OSError as error:
+                run.emit(Notice(f"a journal stays: {why(error)}", warning=True))
+            return finished
 
-        run = Run(run_id, Mode.PURGE, self._project, work, archive=self.archive)
-        return run
+        return self._run(Mode.PURGE, work, CLEAN_UP)
 
     def heatmap(self) -> Run:
         """Read the heatmap. Writes nothing."""
-        run_id = new_run_id()
 
-        async def work(emit: Emit) -> RunFinished:
-            began = time.perf_counter()
-            emit(RunStarted(run_id, Mode.HEATMAP, self.target, self.settings.volume))
+        async def work(run: Run) -> RunFinished:
             taken = await self.read_heatmap()
-            emit(taken)
-            seconds = time.perf_counter() - began
-            message = f"{len(taken.rows):,} of {taken.total:,} rows read"
-            return RunFinished(Outcome.READ, ExitCode.VERIFIED, message, None, seconds)
+            run.emit(taken)
+            return RunFinished(Outcome.READ, f"{len(taken.rows):,} of {taken.total:,} rows read")
 
-        return Run(run_id, Mode.HEATMAP, self._project, work)
+        return self._run(Mode.HEATMAP, work)
 
     async def count_rows(self) -> dict[str, int | None]:
         """Rows of the tables and the view now; None for what cannot be counted."""
@@ -415,21 +380,18 @@ class Session:
             purge=self.purge_command(),
         )
 
-    async def _probe(self, run: Run, emit: Emit) -> DryRunFinished:
+    async def _probe(self, run: Run) -> DryRunFinished:
         # Until this one has come to its verdict there is none: it may be broken off.
         self.last_dry_run = run.result
-        return await run_probes(await self._context(), emit)
+        return await run_probes(await self._context(), run.emit)
 
-    async def _why_not_ready(self, run: Run, emit: Emit) -> RunFinished | None:
+    async def _why_not_ready(self, run: Run) -> RunFinished | None:
         """Do the dry run of a run that is to write; its end unless it is ready."""
-        began = time.perf_counter()
         verdict, _ = await run.cancellation.race(
-            asyncio.gather(self._probe(run, emit), asyncio.to_thread(self._project.load))
+            asyncio.gather(self._probe(run), asyncio.to_thread(self._project.load))
         )
         run.cancellation.check()
-        if verdict.ready:
-            return None
-        return end_of(verdict, run.result, time.perf_counter() - began)
+        return None if verdict.ready else end_of(verdict, run.result)
 
     async def _why_no_canary(self, result: Result) -> str | None:
         """Why a run begins without a canary; None where it has one."""
@@ -440,9 +402,6 @@ class Session:
         schema = result.described.schema if result.described else None
         known = await self.archive.verified_with(self.target, schema) if schema else None
         return f"run {known} verified this project with the same schema" if known else None
-
-    def _report_crash(self, error: Exception) -> str:
-        return report_crash(error, self.settings.state_dir / "crashes")
 
     def check_guard(self) -> None:
         """Refuse, before the project is asked anything, what the gate would refuse.
@@ -458,41 +417,58 @@ class Session:
             asked = replace(self.target, asked_database=True)
             break_glass.authorize_write(asked, allow_prod=False, now=break_glass.Moment.now())
 
-    async def _look_again(self, run: Run, emit: Emit, dataset: Dataset | None = None) -> None:
+    async def _look_again(self, run: Run, dataset: Dataset | None = None) -> Dataset | None:
         """Ask the database once more what it is, and whether it takes a run's rows.
 
-        What was true when the operator was shown the banner need not be true any more.
+        What was true when the operator was shown the banner need not be true any more. Returns the
+        rows as fitted to what the project takes.
         """
-        versions, self._fitted = await asyncio.gather(
+        versions, fitted = await asyncio.gather(
             self._versions(run.result), self._ask_database(self._project, dataset)
         )
-        fills, known = fills_of(self._fitted), run.result.described
+        fills, known = fills_of(fitted), run.result.described
         if known is not None and known.fills == fills:
             fills = ()
-        emit(ProjectDescribed.read(self.preflight, *versions, fills))
-        _check_rows(self.preflight, self._fitted)
+        run.emit(ProjectDescribed.read(self.preflight, *versions, fills))
+        _check_rows(self.preflight, fitted)
+        return fitted
 
+    @contextlib.asynccontextmanager
     async def _approve(
-        self, run: Run, approval: Approval | None, planned: Mapping[str, int], emit: Emit
-    ) -> AbstractContextManager[Writer]:
-        """Obtain the guard's approval for one run."""
+        self,
+        run: Run,
+        approval: Approval | None,
+        planned: Mapping[str, int],
+        kept: journal.Journal | None = None,
+    ) -> AsyncIterator[RunContext]:
+        """Obtain the guard's approval for one run, which ends with the block."""
         run.cancellation.check()
         self._approval = approval or self._approval
         if self.allow_prod and self.target.is_production and approval is not None:
             if approval.problem(self.target, break_glass.Moment.now()) is None:
                 run.intent = await self.archive.announce(
-                    run.result, self.target, approval, planned, emit
+                    run.result, self.target, approval, planned, run.emit
                 )
             run.cancellation.check()
-        return approved_writer(
+        with approved_writer(
             self._project,
             self.target,
             allow_prod=self.allow_prod,
             approval=approval,
             intent=run.intent,
-        )
+        ) as writer:
+            run.began = time.perf_counter()
+            yield RunContext(
+                self._project,
+                writer,
+                run.emit,
+                run.cancellation,
+                Causes(self.preflight),
+                self._purge_command(),
+                kept,
+            )
 
-    async def _versions(self, result: Result) -> tuple[str | None, str | None]:
+    async def _versions(self, result: Result) -> tuple[object, object]:
         """PostgREST's and auth's, as the dry run read them, else asked for."""
         if result.described is not None:
             return result.described.versions.postgrest, result.described.versions.auth
@@ -501,8 +477,7 @@ class Session:
             _answer(self._project.get_json("/auth/v1/health", "asking the auth service")),
         )
         info = api.get("info")
-        version = info.get("version") if isinstance(info, dict) else None
-        return _text(version), _text(auth.get("version"))
+        return info.get("version") if isinstance(info, dict) else None, auth.get("version")
 
     async def _obtain(self, run: Run, obtain_approval: ObtainApproval) -> Approval | None:
         if not self.target.is_production:
@@ -531,10 +506,6 @@ async def _answer(request: Awaitable[dict[str, Any]]) -> dict[str, Any]:
         return await request
     except ProjectError:
         return {}
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 @contextlib.contextmanager

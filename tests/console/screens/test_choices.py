@@ -31,8 +31,7 @@ from tui.verify.events import (
     DryRunFinished,
     Mode,
     Outcome,
-    ProbeFinished,
-    ProbeStarted,
+    ProbeResult,
     RunFinished,
     RunStarted,
 )
@@ -52,7 +51,7 @@ async def test_a_asks_the_chosen_probe_alone_and_judges_anew() -> None:
         event
         for event in good
         if isinstance(event, DryRunFinished | RunFinished)
-        or (isinstance(event, ProbeFinished) and event.id == BROKEN.id)
+        or (isinstance(event, ProbeResult) and event.status and event.id == BROKEN.id)
     ]
     app = make_app(session)
     async with app.run_test(size=(100, 40)) as pilot:
@@ -70,7 +69,7 @@ async def test_a_asks_the_chosen_probe_alone_and_judges_anew() -> None:
 
 async def test_a_probe_that_breaks_off_leaves_no_verdict_standing() -> None:
     session, first = FakeSession(), probes()[0]
-    session.again = [ProbeStarted(first.id, first.group, first.title)]
+    session.again = [ProbeResult(first.id, first.group, first.title)]
     app = make_app(session)
     async with app.run_test(size=(100, 40)) as pilot:
         await settle(pilot)
@@ -124,9 +123,7 @@ async def test_what_a_purge_leaves_alone_is_asked_about(
 ) -> None:
     target = make_target()
     started = RunStarted("r", Mode.PURGE, target, make_settings().volume)
-    refused = RunFinished(
-        Outcome.LEFTOVERS, ExitCode.LEFTOVERS, WHY, "look at them", 0.1, (WHY,), **found
-    )
+    refused = RunFinished(Outcome.LEFTOVERS, WHY, "look at them", 0.1, (WHY,), **found)
     session = FakeSession()
     session.purges = [[started, refused], purge_events(target)]
     app = make_app(session)

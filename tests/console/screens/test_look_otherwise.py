@@ -27,7 +27,7 @@ from tests.console.screens.test_look import SIZES, drawn, same_terminal, walk
 from tui.console.app import HeatmapApp
 from tui.console.dialogs.base import Question, TextDialog
 from tui.console.dialogs.environments import ChooseEnvironment
-from tui.errors import ConfigurationError, ExitCode
+from tui.errors import ConfigurationError
 from tui.verify.events import (
     AuditFinished,
     CheckFinished,
@@ -68,7 +68,6 @@ def ending(how: str) -> list[Event]:
             *(wrong if isinstance(each, CheckFinished) else each for each in events),
             RunFinished(
                 Outcome.FAILED,
-                ExitCode.FAILED,
                 "10 of 1,600 rows of the view are wrong",
                 "compare the view's definition with sql/analytics_heatmap.sql",
                 2.9,
@@ -87,7 +86,6 @@ def ending(how: str) -> list[Event]:
         audit,
         RunFinished(
             Outcome.LEFTOVERS,
-            ExitCode.LEFTOVERS,
             "left behind: 50 users, 200 questions, 5,000 responses",
             "run heatmap-tui --purge",
             4.2,

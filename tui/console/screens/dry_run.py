@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from tui.console.state import State
     from tui.console.theme import Glyphs
     from tui.console.widgets.text import Pair
-    from tui.verify.events import DryRunFinished
-    from tui.verify.result import ProbeResult
+    from tui.verify.events import DryRunFinished, ProbeResult
 
 REASONS_SHOWN: Final = 2
 GAUGE: Final = 24

@@ -17,7 +17,8 @@ from tui.verify.events import ProbeStatus
 if TYPE_CHECKING:
     from textual.events import Resize
 
-    from tui.verify.result import ProbeResult, Result
+    from tui.verify.events import ProbeResult
+    from tui.verify.result import Result
 
 STATUS_STYLES: Final = {
     ProbeStatus.PASS: "$ok",
