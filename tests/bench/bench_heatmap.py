@@ -30,6 +30,7 @@ from tui.cli.commands import spare_what_is_loaded
 from tui.console.widgets.heatmap_grid import HeatmapGrid
 from tui.heatmap.axes import GridSpec, RowAxis
 from tui.heatmap.grid import build_grid
+from tui.heatmap.palette import SHADES
 from tui.heatmap.rows import AggregateRow
 from tui.project import READER
 from tui.verify.events import SampleTaken
@@ -135,7 +136,11 @@ class Shown(App[None]):
 
     def compose(self) -> Iterable[Widget]:
         """The heatmap."""
-        yield HeatmapGrid(self._shown)
+        yield HeatmapGrid(glyphs=SHADES)
+
+    def on_mount(self) -> None:
+        """Show the grid."""
+        self.query_one(HeatmapGrid).grid = self._shown
 
 
 @dataclass(slots=True)

@@ -186,7 +186,7 @@ def test_every_figure_shown_is_what_sql_finds(
     cells: dict[tuple[Any, Any], Figures] = {}
     totals: dict[tuple[Any, Any], Figures] = {}
     for row in range(len(grid.rows)):
-        for column, cell in enumerate(grid.row_cells(grid.rows[row])):
+        for column, cell in enumerate(grid.rows[row].cells):
             if cell is None:
                 continue
             one = cell.rows[0]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from tests.heatmap.samples import row
 from tui.heatmap.axes import Metric
 from tui.heatmap.formatting import (
     ascii_only,
@@ -21,7 +23,12 @@ from tui.heatmap.formatting import (
     short_count,
     utc_iso,
 )
-from tui.heatmap.grid import Cell
+from tui.heatmap.grid import Cell, cell_of
+
+
+def cell(attempts: int, correct: int, median: Decimal | None, exact: bool) -> Cell:
+    one = row(attempts=attempts, correct=correct, median=median)
+    return cell_of([one] if exact else [one, replace(one, attempts=0, correct_attempts=0)])
 
 
 @given(st.text(max_size=60), st.integers(0, 40))
@@ -58,8 +65,7 @@ def test_a_percentage_rounds_as_the_view_does(counts):
     st.integers(0, 14),
 )
 def test_a_figure_fits_or_is_left_out(metric, attempts, halves, exact, width):
-    cell = Cell(attempts, attempts // 3, Decimal(halves) / 2, exact)
-    figure = cell.short(metric, width)
+    figure = cell(attempts, attempts // 3, Decimal(halves) / 2, exact).short(metric, width)
     assert figure is None or len(figure) <= width
     if metric is Metric.MEDIAN and figure is not None:
         assert figure.startswith("≈") is not exact
@@ -68,24 +74,24 @@ def test_a_figure_fits_or_is_left_out(metric, attempts, halves, exact, width):
 
 
 @pytest.mark.parametrize(
-    ("metric", "cell", "figures"),
+    ("metric", "counted", "figures"),
     [
-        (Metric.ACCURACY, Cell(8, 8, None, True), {4: "100%", 3: "100", 2: None}),
-        (Metric.ACCURACY, Cell(200, 1, None, True), {4: "1%"}),
-        (Metric.ACCURACY, Cell(8, 0, None, True), {2: "0%", 1: "0"}),
+        (Metric.ACCURACY, cell(8, 8, None, True), {4: "100%", 3: "100", 2: None}),
+        (Metric.ACCURACY, cell(200, 1, None, True), {4: "1%"}),
+        (Metric.ACCURACY, cell(8, 0, None, True), {2: "0%", 1: "0"}),
         (
             Metric.ATTEMPTS,
-            Cell(1_234_567, 0, None, True),
+            cell(1_234_567, 0, None, True),
             {9: "1,234,567", 7: "1234567", 4: "1.2M"},
         ),
-        (Metric.MEDIAN, Cell(1, 0, Decimal("850.5"), True), {6: "851ms", 4: "0.9s"}),
-        (Metric.MEDIAN, Cell(1, 0, Decimal(12_345), False), {6: "≈12.3s", 5: "≈12s", 3: None}),
-        (Metric.MEDIAN, Cell(1, 0, Decimal(600_000), True), {4: "600s", 3: "10m"}),
-        (Metric.MEDIAN, Cell(1, 0, None, True), {9: None}),
+        (Metric.MEDIAN, cell(1, 0, Decimal("850.5"), True), {6: "851ms", 4: "0.9s"}),
+        (Metric.MEDIAN, cell(1, 0, Decimal(12_345), False), {6: "≈12.3s", 5: "≈12s", 3: None}),
+        (Metric.MEDIAN, cell(1, 0, Decimal(600_000), True), {4: "600s", 3: "10m"}),
+        (Metric.MEDIAN, cell(1, 0, None, True), {9: None}),
     ],
 )
-def test_figures(metric, cell, figures):
-    assert {width: cell.short(metric, width) for width in figures} == figures
+def test_figures(metric, counted, figures):
+    assert {width: counted.short(metric, width) for width in figures} == figures
 
 
 def test_short_counts_never_overstate():

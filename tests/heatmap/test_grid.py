@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.heatmap.samples import aggregate_rows, row
 from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, Order, Origin, RowAxis, Scale
-from tui.heatmap.grid import FADED, LEVELS, ZERO, build_grid, wilson_lower
+from tui.heatmap.grid import FADED, LEVELS, ZERO, build_grid, position, wilson_lower
 from tui.heatmap.rows import AggregateRow
 
 
@@ -58,7 +58,9 @@ def test_every_cell_equals_a_naive_computation(
 ):
     grid = build_grid(
         rows,
-        GridSpec(axis, columns, metric, order, text, origin, frozenset(synthetic)),
+        GridSpec(
+            axis, columns, metric, order, text, origin, frozenset(synthetic), scale=Scale.RANGE
+        ),
     )
 
     labels = {each.key: each.label for each in grid.rows}
@@ -126,8 +128,9 @@ def test_every_cell_equals_a_naive_computation(
         if sum(one.attempts for one in each) >= GridSpec().least
         and naive_value(each, metric) is not None
     ]
-    assert close(grid.low, min(scaled or values, default=None))
-    assert close(grid.high, max(scaled or values, default=None))
+    low, high = grid.ends or (None, None)
+    assert close(low, min(scaled or values, default=None))
+    assert close(high, max(scaled or values, default=None))
     assert (grid.whole.total.attempts if grid.whole else 0) == sum(each.attempts for each in kept)
     for column, total in zip(grid.columns, column_totals(grid), strict=True):
         mine = [
@@ -142,7 +145,7 @@ def test_every_cell_equals_a_naive_computation(
 
 
 def column_totals(grid) -> list:
-    return grid.row_cells(grid.whole) if grid.whole else []
+    return list(grid.whole.cells) if grid.whole else []
 
 
 def close(value: float | None, expected: Fraction | None) -> bool:
@@ -262,7 +265,7 @@ def test_a_filter_on_questions_also_finds_id_lesion_and_topic():
 def test_scale_of_each_metric():
     rows = [row(1, week=0, attempts=4, median=100), row(1, week=1, attempts=8, median=300)]
     scales = {
-        (metric, scale): build_grid(rows, GridSpec(metric=metric, scale=scale, least=1)).scale
+        (metric, scale): build_grid(rows, GridSpec(metric=metric, scale=scale, least=1)).ends
         for metric in Metric
         for scale in Scale
     }
@@ -279,13 +282,13 @@ def test_scale_of_each_metric():
     }
     spec = GridSpec(metric=Metric.MEDIAN, scale=Scale.RANGE, least=1)
     grid = build_grid(rows, spec)
-    assert [grid.position(value) for value in (0, 100, 200, 300, 999)] == [0, 0, 0.5, 1, 1]
-    assert build_grid(rows[:1], spec).position(100) == 0.5
+    assert [position(value, grid.ends) for value in (0, 100, 200, 300, 999)] == [0, 0, 0.5, 1, 1]
+    assert position(100, build_grid(rows[:1], spec).ends) == 0.5
 
 
 def test_an_empty_grid_is_empty():
     grid = build_grid([], GridSpec())
-    assert (grid.rows, grid.columns, grid.whole, grid.scale) == ((), (), None, None)
+    assert (grid.rows, grid.columns, grid.whole, grid.ends) == ((), (), None, None)
     assert build_grid([row()], GridSpec(text="nothing like it")).rows_read == 1
 
 
@@ -298,10 +301,10 @@ def test_cells_of_few_attempts_are_faded_and_do_not_stretch_the_scale():
     ]
     spec = GridSpec(scale=Scale.RANGE, least=5)
     [levels] = [each.levels for each in build_grid(rows, spec).rows]
-    assert build_grid(rows[:3], spec).scale == (0.4, 0.6)
+    assert build_grid(rows[:3], spec).ends == (0.4, 0.6)
     assert list(levels) == [1 + int(0.4 / 0.6 * LEVELS), LEVELS, ZERO + FADED, ZERO]
     everything = build_grid(rows[2:3], spec)
-    assert everything.scale == (0.0, 0.0), "where all are faded, they have the scale to themselves"
+    assert everything.ends == (0.0, 0.0), "where all are faded, they have the scale to themselves"
     unfaded = build_grid(rows, GridSpec(least=1))
     assert not any(level >= FADED for level in unfaded.rows[0].levels)
 

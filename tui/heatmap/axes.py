@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from tui.heatmap.formatting import clean_label, short_duration
@@ -115,6 +116,15 @@ class Scale(StrEnum):
         return "fixed scale" if self is Scale.FIXED else "scale of the range"
 
 
+ROW_KEYS: dict[RowAxis, Callable[[AggregateRow], Hashable]] = {
+    RowAxis.LESION: attrgetter("lesion"),
+    RowAxis.TOPIC: attrgetter("topic"),
+    RowAxis.QUESTION: attrgetter("question_id.int"),
+    RowAxis.LESION_TOPIC: attrgetter("lesion", "topic"),
+}
+"""From an aggregate row to the key of its grid row."""
+
+
 @dataclass(frozen=True, slots=True)
 class GridSpec:
     """Everything that decides what a grid shows, apart from the rows.
@@ -164,26 +174,15 @@ def tag_label(tag: str | None, absent: str) -> str:
     return clean_label(tag) or EMPTY_TAG
 
 
-def row_key(axis: RowAxis) -> Callable[[AggregateRow], Hashable]:
-    """The function from an aggregate row to the key of its grid row."""
-    keys: dict[RowAxis, Callable[[AggregateRow], Hashable]] = {
-        RowAxis.LESION: lambda row: row.lesion,
-        RowAxis.TOPIC: lambda row: row.topic,
-        RowAxis.QUESTION: lambda row: row.question_id.int,
-        RowAxis.LESION_TOPIC: lambda row: (row.lesion, row.topic),
-    }
-    return keys[axis]
-
-
-def row_labels(axis: RowAxis, row: AggregateRow, names: Mapping[UUID, str]) -> tuple[str, ...]:
+def row_labels(spec: GridSpec, row: AggregateRow) -> tuple[str, ...]:
     """The label of a grid row, safe to print: one part, or a pair."""
-    if axis is RowAxis.QUESTION:
-        name = names.get(row.question_id)
-        return ((clean_label(name) if name else "") or str(row.question_id)[:8],)
+    if spec.axis is RowAxis.QUESTION:
+        name = clean_label(spec.names.get(row.question_id, ""))
+        return (name or str(row.question_id)[:8],)
     lesion, topic = tag_label(row.lesion, NO_LESION), tag_label(row.topic, NO_TOPIC)
-    if axis is RowAxis.LESION_TOPIC:
+    if spec.axis is RowAxis.LESION_TOPIC:
         return (lesion, topic)
-    return (lesion if axis is RowAxis.LESION else topic,)
+    return (lesion if spec.axis is RowAxis.LESION else topic,)
 
 
 def row_filter(spec: GridSpec) -> Callable[[AggregateRow], bool] | None:
@@ -191,13 +190,11 @@ def row_filter(spec: GridSpec) -> Callable[[AggregateRow], bool] | None:
     words = spec.text.casefold().split()
     if not words and spec.origin is Origin.ALL:
         return None
-    wants_synthetic = spec.origin is Origin.SYNTHETIC
-    checks_origin = spec.origin is not Origin.ALL
     by_question = spec.axis is RowAxis.QUESTION
     remembered: dict[Hashable, bool] = {}
 
     def matches(row: AggregateRow) -> bool:
-        haystack = PAIR_SEPARATOR.join(row_labels(spec.axis, row, spec.names))
+        haystack = PAIR_SEPARATOR.join(row_labels(spec, row))
         if by_question:
             tags = f"{tag_label(row.lesion, NO_LESION)} {tag_label(row.topic, NO_TOPIC)}"
             haystack = f"{haystack} {row.question_id} {tags}"
@@ -205,14 +202,13 @@ def row_filter(spec: GridSpec) -> Callable[[AggregateRow], bool] | None:
         return all(word in folded for word in words)
 
     def keep(row: AggregateRow) -> bool:
-        if checks_origin and (row.question_id in spec.synthetic) is not wants_synthetic:
-            return False
-        if not words:
-            return True
+        if spec.origin is not Origin.ALL:
+            origin = Origin.SYNTHETIC if row.question_id in spec.synthetic else Origin.REAL
+            if origin is not spec.origin:
+                return False
         key = (row.lesion, row.topic, row.question_id.int if by_question else None)
-        kept = remembered.get(key)
-        if kept is None:
-            kept = remembered[key] = matches(row)
-        return kept
+        if key not in remembered:
+            remembered[key] = matches(row)
+        return remembered[key]
 
     return keep

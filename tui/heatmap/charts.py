@@ -91,7 +91,7 @@ def row_points(grid: Grid, row: int) -> list[tuple[str, float | None]]:
     """Label and value of every column in one row."""
     return [
         (column.label, None if cell is None else cell.value(grid.metric))
-        for column, cell in zip(grid.columns, grid.row_cells(grid.rows[row]), strict=True)
+        for column, cell in zip(grid.columns, grid.rows[row].cells, strict=True)
     ]
 
 

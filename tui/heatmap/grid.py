@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import lru_cache
-from itertools import pairwise
+from functools import cached_property, lru_cache, partial
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -16,29 +16,29 @@ from rich.cells import cell_len
 from tui.heatmap.axes import (
     NO_TOPIC,
     PAIR_SEPARATOR,
+    ROW_KEYS,
     ColumnAxis,
     GridSpec,
     Metric,
     Order,
     Scale,
     row_filter,
-    row_key,
     row_labels,
     tag_label,
 )
 from tui.heatmap.formatting import (
-    first_fitting,
     full_duration,
     percent,
     plural,
     short_count,
     short_duration,
-    short_percent,
 )
-from tui.heatmap.rows import AggregateRow, week_date
+from tui.heatmap.rows import week_date
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+
+    from tui.heatmap.rows import AggregateRow
 
 _GAP_WEEKS = 53
 """Weeks without rows are columns; a longer gap, as a wrong date makes one, is left out."""
@@ -53,24 +53,43 @@ FADED = 128
 _Z = 1.959964
 """Of the normal distribution: 95% lie within so many standard deviations."""
 
+Ends = tuple[float, float]
+"""The values at the low and the high end of a colour scale."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Cell:
     """Attempts of one group, summed.
 
     Attributes:
-        median_exact: Whether `median_ms` is the median of the durations. It is when all of them are
-            in one aggregate row; otherwise `median_ms` is the mean of the rows' medians weighted by
-            their attempts, which is not a median and is shown as such.
-        rows: The aggregate rows behind the cell, as read; empty for the totals of rows, columns and
-            grid, whose rows are those of their cells.
+        rows: The aggregate rows behind the cell, as read; at least one.
     """
 
     attempts: int
     correct: int
-    median_ms: Decimal | None
-    median_exact: bool
-    rows: Sequence[AggregateRow] = ()
+    rows: Sequence[AggregateRow]
+
+    @cached_property
+    def median_ms(self) -> Decimal | None:
+        """The median of the durations, or what stands for it; None without durations.
+
+        Where they are in several aggregate rows it is the mean of the rows' medians weighted by
+        their attempts, which is not a median and is shown as such.
+        """
+        timed = [
+            (median, row.attempts)
+            for row in self.rows
+            if (median := row.median_duration_ms) is not None
+        ]
+        if len(timed) <= 1:
+            return timed[0][0] if timed else None
+        weighted = sum([median * attempts for median, attempts in timed], Decimal(0))
+        return weighted / sum([attempts for _, attempts in timed])
+
+    @property
+    def median_exact(self) -> bool:
+        """Whether all durations are in one aggregate row."""
+        return sum(row.median_duration_ms is not None for row in self.rows) <= 1
 
     def value(self, metric: Metric) -> float | None:
         """The metric's value: 0 to 1, a count, or milliseconds; None if absent."""
@@ -82,97 +101,35 @@ class Cell:
 
     def short(self, metric: Metric, width: int) -> str | None:
         """The figure in at most `width` characters; None if absent or too long."""
+        forms: list[str] = []
         if metric is Metric.ACCURACY:
-            return first_fitting(short_percent(self.correct, self.attempts), width)
-        if metric is Metric.ATTEMPTS:
-            return first_fitting(short_count(self.attempts), width)
-        if self.median_ms is None:
-            return None
-        return first_fitting(short_duration(self.median_ms, exact=self.median_exact), width)
+            share = percent(self.correct, self.attempts)
+            forms = [f"{share}%", share]
+        elif metric is Metric.ATTEMPTS:
+            forms = short_count(self.attempts)
+        elif self.median_ms is not None:
+            forms = short_duration(self.median_ms, exact=self.median_exact)
+        return next((form for form in forms if len(form) <= width), None)
 
     def describe(self) -> str:
         """All figures on one line; a weighted median is named as such."""
-        parts = [
-            f"accuracy {percent(self.correct, self.attempts)}%",
-            f"{self.correct:,} correct of {plural(self.attempts, 'attempt')}",
-        ]
-        if self.median_ms is None:
-            parts.append("no durations recorded")
-        else:
-            shown = full_duration(self.median_ms, exact=self.median_exact)
+        time = "no durations recorded"
+        if self.median_ms is not None:
             kind = "median time" if self.median_exact else "weighted median time"
-            parts.append(f"{kind} {shown}")
-        return " · ".join(parts)
+            time = f"{kind} {full_duration(self.median_ms, exact=self.median_exact)}"
+        return (
+            f"accuracy {percent(self.correct, self.attempts)}% · "
+            f"{self.correct:,} correct of {plural(self.attempts, 'attempt')} · {time}"
+        )
 
 
-class Sum:
-    """A running sum of aggregate rows that turns into a `Cell`."""
-
-    __slots__ = ("_medians", "_only", "_weight", "_weighted", "attempts", "correct_attempts")
-
-    def __init__(self) -> None:
-        self.attempts = 0
-        self.correct_attempts = 0
-        self._medians = 0
-        self._only: Decimal | None = None
-        self._weighted = Decimal(0)
-        self._weight = 0
-
-    def add(self, row: AggregateRow) -> None:
-        self.attempts += row.attempts
-        self.correct_attempts += row.correct_attempts
-        median = row.median_duration_ms
-        if median is not None:
-            self._medians += 1
-            self._only = median
-            self._weighted += median * row.attempts
-            self._weight += row.attempts
-
-    def include(self, entry: AggregateRow | Sum) -> None:
-        if not isinstance(entry, Sum):
-            self.add(entry)
-            return
-        self.attempts += entry.attempts
-        self.correct_attempts += entry.correct_attempts
-        self._medians += entry._medians
-        self._only = entry._only if self._only is None else self._only
-        self._weighted += entry._weighted
-        self._weight += entry._weight
-
-    def cell(self, rows: Sequence[AggregateRow] = ()) -> Cell:
-        """The cell that was counted; there must have been a row."""
-        exact = self._medians <= 1
-        median = self._only if exact else self._weighted / self._weight
-        return Cell(self.attempts, self.correct_attempts, median, exact, rows)
-
-
-class Pile(Sum):
-    """Several aggregate rows behind one cell, and their sum."""
-
-    __slots__ = ("rows",)
-
-    def __init__(self, first: AggregateRow) -> None:
-        super().__init__()
-        self.rows: list[AggregateRow] = []
-        self.add(first)
-
-    def add(self, row: AggregateRow) -> None:
-        self.rows.append(row)
-        super().add(row)
-
-
-Source = AggregateRow | Pile
-"""What is behind one cell: most often a single row, which is kept as it is."""
-
-Entry = Source | Sum
-"""What is behind one cell, or behind a whole column."""
-
-
-def cell_of(entry: Entry) -> Cell:
-    """The cell that `entry` makes. Quick: the sums are there already."""
-    if isinstance(entry, Sum):
-        return entry.cell(entry.rows if isinstance(entry, Pile) else ())
-    return Cell(entry.attempts, entry.correct_attempts, entry.median_duration_ms, True, (entry,))
+def cell_of(rows: Sequence[AggregateRow]) -> Cell:
+    """The cell that `rows` add up to."""
+    attempts = correct = 0
+    for row in rows:
+        attempts += row.attempts
+        correct += row.correct_attempts
+    return Cell(attempts, correct, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,16 +146,16 @@ class GridRow:
     """One row; its key is a tag, a pair of tags, or a question id as a number.
 
     Attributes:
-        entries: What is behind each cell, by the key of the column; `Grid.cell` reads it.
+        cells: In the order of the columns; None without data.
         levels: Where each cell lies on the colour scale: 0 without data, else 1 to `LEVELS` or
-            `ZERO`, and `FADED` more with few attempts. In the order of the columns.
+            `ZERO`, and `FADED` more with few attempts.
     """
 
     key: Hashable
     labels: tuple[str, ...]
-    entries: Mapping[Hashable, Entry]
+    cells: tuple[Cell | None, ...]
+    levels: bytes
     total: Cell
-    levels: bytes = b""
 
     @property
     def label(self) -> str:
@@ -211,7 +168,7 @@ class Grid:
 
     Attributes:
         columns: The columns; weeks are continuous but for gaps of more than a year.
-        low: Smallest value of the metric in any cell that is not faded, or in any; None without.
+        ends: Of the colour scale; None without a value.
         mean: What the deviation is measured from, None without a value: the accuracy or the time of
             all cells together, or the attempts of an average cell.
         undated: Aggregate rows left out for a week that no calendar holds, by that week.
@@ -222,8 +179,7 @@ class Grid:
     rows: tuple[GridRow, ...] = ()
     columns: tuple[GridColumn, ...] = ()
     whole: GridRow | None = None
-    low: float | None = None
-    high: float | None = None
+    ends: Ends | None = None
     mean: float | None = None
     rows_read: int = 0
     rows_used: int = 0
@@ -234,45 +190,8 @@ class Grid:
     def metric(self) -> Metric:
         return self.spec.metric
 
-    @property
-    def scale(self) -> tuple[float, float] | None:
-        """The values at the ends of the colour scale."""
-        if self.low is None or self.high is None or self.mean is None:
-            return None
-        if self.spec.scale is Scale.RANGE:
-            return (self.low, self.high)
-        if self.spec.scale is Scale.DEVIATION:
-            reach = max(abs(self.high - self.mean), abs(self.mean - self.low))
-            return (self.mean - reach, self.mean + reach)
-        return (0.0, 1.0 if self.metric is Metric.ACCURACY else self.high)
-
     def cell(self, row: int, column: int) -> Cell | None:
-        entry = self.rows[row].entries.get(self.columns[column].key)
-        return None if entry is None else cell_of(entry)
-
-    def row_cells(self, row: GridRow) -> list[Cell | None]:
-        found = [row.entries.get(column.key) for column in self.columns]
-        return [None if entry is None else cell_of(entry) for entry in found]
-
-    def position(self, value: float) -> float:
-        """Where `value` lies on the colour scale, 0 to 1; 0.5 where all are equal."""
-        scale = self.scale
-        if scale is None or scale[0] == scale[1]:
-            return 0.5
-        return min(1.0, max(0.0, (value - scale[0]) / (scale[1] - scale[0])))
-
-    def level(self, entry: Entry) -> int:
-        """Where a cell lies on the colour scale, see `GridRow.levels`."""
-        value = cell_of(entry).value(self.metric)
-        if value is None:
-            return 0
-        level = 1 + min(LEVELS - 1, int(self.position(value) * LEVELS))
-        faded = FADED if entry.attempts < self.spec.least else 0
-        return (ZERO if value == 0 and level == 1 else level) + faded
-
-    def levels(self, entries: Mapping[Hashable, Entry]) -> bytes:
-        found = [entries.get(column.key) for column in self.columns]
-        return bytes([0 if entry is None else self.level(entry) for entry in found])
+        return self.rows[row].cells[column]
 
     def describe_undated(self) -> str:
         """How many rows have a week that no calendar holds, and which."""
@@ -284,6 +203,12 @@ class Grid:
         return f"left out: {plural(count, 'row')} of impossible weeks ({named})"
 
 
+def position(value: float, ends: Ends) -> float:
+    """Where a value lies between two ends, 0 to 1; 0.5 where all are equal."""
+    low, high = ends
+    return 0.5 if low == high else min(1.0, max(0.0, (value - low) / (high - low)))
+
+
 @lru_cache(maxsize=65_536)
 def _week_number(text: str) -> int | None:
     """ISO weeks since 0001-01-01, which was a Monday."""
@@ -291,104 +216,102 @@ def _week_number(text: str) -> int | None:
     return None if week is None else (week.toordinal() - 1) // 7
 
 
-def build_grid(rows: Iterable[AggregateRow], spec: GridSpec) -> Grid:
-    """The grid that `spec` asks for; 100,000 rows take about a second."""
-    key_of, keep = row_key(spec.axis), row_filter(spec)
+def build_grid(rows: Sequence[AggregateRow], spec: GridSpec) -> Grid:
+    """The grid that `spec` asks for; 100,000 rows take about half a second."""
+    keep, key_of = row_filter(spec), ROW_KEYS[spec.axis]
     by_week = spec.columns is ColumnAxis.WEEK
-    table: dict[Hashable, dict[Hashable, Source]] = {}
+    groups: dict[Hashable, dict[Hashable, list[AggregateRow]]] = {}
+    columns: dict[Hashable, list[AggregateRow]] = {}
     undated: Counter[str] = Counter()
-    read = used = 0
-    for row in rows:
-        read += 1
-        if keep is not None and not keep(row):
-            continue
+    for row in rows if keep is None else filter(keep, rows):
         number = _week_number(row.week_start)
         if number is None:
             undated[row.week_start] += 1
             continue
-        used += 1
-        column: Hashable = number if by_week else row.topic
-        entries = table.setdefault(key_of(row), {})
-        entry = entries.get(column)
-        if entry is None:
-            entries[column] = row
-        elif isinstance(entry, Pile):
-            entry.add(row)
-        else:
-            pile = entries[column] = Pile(entry)
-            pile.add(row)
-    return _summed(table, spec, read, used, undated)
+        column = number if by_week else row.topic
+        groups.setdefault(key_of(row), {}).setdefault(column, []).append(row)
+        columns.setdefault(column, []).append(row)
+    empty = Grid(spec, rows_read=len(rows), undated=undated)
+    return _summed(empty, groups, columns) if groups else empty
 
 
 def _summed(
-    table: Mapping[Hashable, Mapping[Hashable, Source]],
-    spec: GridSpec,
-    read: int,
-    used: int,
-    undated: Mapping[str, int],
+    empty: Grid,
+    groups: Mapping[Hashable, Mapping[Hashable, Sequence[AggregateRow]]],
+    by_column: Mapping[Hashable, Sequence[AggregateRow]],
 ) -> Grid:
-    whole = Sum()
-    columns: dict[Hashable, Sum] = {}
-    totals: dict[Hashable, Cell] = {}
-    # Of cells in full colour, and of faded ones.
-    values: tuple[list[float], list[float]] = ([], [])
-    for key, entries in table.items():
-        total = Sum()
-        for column, entry in entries.items():
-            total.include(entry)
-            columns.setdefault(column, Sum()).include(entry)
-            value = cell_of(entry).value(spec.metric)
-            if value is not None:
-                values[entry.attempts < spec.least].append(value)
-        whole.include(total)
-        totals[key] = total.cell()
-    if not totals:
-        return Grid(spec, rows_read=read, rows_used=used, undated=undated)
-    mean = whole.cell().value(spec.metric)
-    if spec.metric is Metric.ATTEMPTS:
-        mean = whole.attempts / sum(map(len, table.values()))
-    scaled = values[0] or values[1]
-    empty = Grid(
-        spec=spec,
-        columns=tuple(_columns(spec, columns)),
-        low=min(scaled, default=None),
-        high=max(scaled, default=None),
-        mean=mean,
-        rows_read=read,
-        rows_used=used,
-        undated=undated,
-    )
-    sums = [cell_of(each).value(spec.metric) for each in columns.values()]
-    ends = [each for each in sums if each is not None]
+    spec, metric = empty.spec, empty.metric
+    columns = tuple(_columns(spec, by_column))
+    keys = [column.key for column in columns]
+
+    def grid_row(
+        key: Hashable,
+        labels: tuple[str, ...],
+        cells: Mapping[Hashable, Cell],
+        total: Cell,
+        ends: Ends | None,
+    ) -> GridRow:
+        in_order = tuple(map(cells.get, keys))
+        levels = bytes(_level(cell, spec, ends) for cell in in_order)
+        return GridRow(key, labels, in_order, levels, total)
+
+    cells = {
+        key: {column: cell_of(rows) for column, rows in each.items()}
+        for key, each in groups.items()
+    }
+    every = [cell for each in cells.values() for cell in each.values()]
+    whole = cell_of(list(chain.from_iterable(by_column.values())))
+    mean = whole.value(metric)
+    if metric is Metric.ATTEMPTS:
+        mean = whole.attempts / len(every)
+    full = [cell for cell in every if cell.attempts >= spec.least]
+    ends = _ends(_values(full, metric) or _values(every, metric), spec.scale, metric, mean)
+    rows = []
+    for key, each in cells.items():
+        total = cell_of([row for cell in each.values() for row in cell.rows])
+        rows.append(grid_row(key, row_labels(spec, total.rows[0]), each, total, ends))
+    rows.sort(key=partial(_row_order, spec))
+    sums = {column: cell_of(each) for column, each in by_column.items()}
     # Columns as a whole have a range of their own: their sums are beyond every cell's.
-    own = replace(
-        empty,
-        spec=replace(spec, scale=Scale.RANGE),
-        low=min(ends, default=None),
-        high=max(ends, default=None),
-    )
-    rows = [
-        GridRow(
-            key,
-            row_labels(spec.axis, _any_row(entries), spec.names),
-            entries,
-            totals[key],
-            empty.levels(entries),
-        )
-        for key, entries in table.items()
-    ]
+    own = _ends(_values(sums.values(), metric), Scale.RANGE, metric, mean)
     widths = zip(*([cell_len(part) for part in row.labels] for row in rows), strict=True)
     return replace(
         empty,
-        rows=tuple(sorted(rows, key=_row_order(spec))),
-        whole=GridRow(None, ("all",), columns, whole.cell(), own.levels(columns)),
-        label_widths=tuple(max(each) for each in widths),
+        rows=tuple(rows),
+        columns=columns,
+        whole=grid_row(None, ("all",), sums, whole, own),
+        ends=ends,
+        mean=mean,
+        rows_used=len(whole.rows),
+        label_widths=tuple(map(max, widths)),
     )
 
 
-def _any_row(entries: Mapping[Hashable, Source]) -> AggregateRow:
-    entry = next(iter(entries.values()))
-    return entry.rows[0] if isinstance(entry, Pile) else entry
+def _values(cells: Iterable[Cell], metric: Metric) -> list[float]:
+    return [value for cell in cells if (value := cell.value(metric)) is not None]
+
+
+def _ends(values: list[float], scale: Scale, metric: Metric, mean: float | None) -> Ends | None:
+    """What the ends of the colour scale stand for."""
+    if not values or mean is None:
+        return None
+    low, high = min(values), max(values)
+    if scale is Scale.RANGE:
+        return (low, high)
+    if scale is Scale.DEVIATION:
+        reach = max(abs(high - mean), abs(mean - low))
+        return (mean - reach, mean + reach)
+    return (0.0, 1.0 if metric is Metric.ACCURACY else high)
+
+
+def _level(cell: Cell | None, spec: GridSpec, ends: Ends | None) -> int:
+    """Where a cell lies on the colour scale, see `GridRow.levels`."""
+    value = None if cell is None else cell.value(spec.metric)
+    if cell is None or value is None or ends is None:
+        return 0
+    level = 1 + min(LEVELS - 1, int(position(value, ends) * LEVELS))
+    faded = FADED if cell.attempts < spec.least else 0
+    return (ZERO if value == 0 and level == 1 else level) + faded
 
 
 def _columns(spec: GridSpec, keys: Iterable[Hashable]) -> Iterator[GridColumn]:
@@ -422,33 +345,24 @@ def wilson_lower(count: int, of: int) -> float:
     return (share + square / (2 * of) - spread) / (1 + square / of)
 
 
-def _row_order(spec: GridSpec) -> Callable[[GridRow], tuple[float | bool | str, ...]]:
-    """The sort key that `spec.order` asks for.
+def _row_order(spec: GridSpec, row: GridRow) -> tuple[float | bool | str, ...]:
+    """What rows are sorted by.
 
     Worst first is, for accuracy, by the lower bound of the share of wrong answers; for the time,
     the longest, those of few attempts last; for attempts, the fewest. Ties go by the number of
     attempts, then by the label.
     """
-
-    def by_label(row: GridRow) -> tuple[float | bool | str, ...]:
+    total, by_label = row.total, (row.label.casefold(), row.label)
+    if spec.order is Order.LABEL:
         parts = row.key if isinstance(row.key, tuple) else (row.key,)
-        return (*(part is None for part in parts), row.label.casefold(), row.label)
-
-    def by_attempts(row: GridRow) -> tuple[float | bool | str, ...]:
-        return (-row.total.attempts, row.label.casefold(), row.label)
-
-    def by_worst(row: GridRow) -> tuple[float | bool | str, ...]:
-        total = row.total
-        if spec.metric is Metric.ACCURACY:
-            return (
-                -wilson_lower(total.attempts - total.correct, total.attempts),
-                *by_attempts(row),
-            )
-        if spec.metric is Metric.ATTEMPTS:
-            return (total.attempts, row.label.casefold(), row.label)
-        value = total.value(spec.metric)
-        if value is None:
-            return (True, True, 0.0, *by_attempts(row))
-        return (False, total.attempts < spec.least, -value, *by_attempts(row))
-
-    return {Order.LABEL: by_label, Order.ATTEMPTS: by_attempts, Order.WORST: by_worst}[spec.order]
+        return (*(part is None for part in parts), *by_label)
+    by_attempts = (-total.attempts, *by_label)
+    if spec.order is Order.ATTEMPTS:
+        return by_attempts
+    if spec.metric is Metric.ATTEMPTS:
+        return (total.attempts, *by_label)
+    if spec.metric is Metric.ACCURACY:
+        return (-wilson_lower(total.attempts - total.correct, total.attempts), *by_attempts)
+    value = total.value(spec.metric)
+    uncertain = value is None or total.attempts < spec.least
+    return (value is None, uncertain, -(value or 0.0), *by_attempts)

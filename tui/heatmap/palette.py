@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tui.heatmap.axes import Scale
+from tui.heatmap.formatting import ascii_only
 from tui.heatmap.grid import FADED, LEVELS, ZERO
 
 Rgb = tuple[int, int, int]
@@ -78,6 +79,10 @@ class Glyphs:
     cursor: str
     cross: str
     thumb: str
+
+    def own(self, text: str) -> str:
+        """`text` in ASCII where the glyphs are."""
+        return ascii_only(text) if self is ASCII_SHADES else text
 
 
 SHADES = Glyphs("·", ":", "░▒▓█", "▼▽─△▲", "▁▂▃▄▅▆▇", "◆", "▐▌", "▏▕", "█")

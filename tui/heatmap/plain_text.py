@@ -13,7 +13,6 @@ from rich.text import Text
 
 from tui.heatmap.axes import NO_LESION, NO_TOPIC, ColumnAxis, Metric, Scale, tag_label
 from tui.heatmap.formatting import (
-    ascii_only,
     day_label,
     fit,
     month_line,
@@ -22,8 +21,8 @@ from tui.heatmap.formatting import (
     topic_lines,
     utc_iso,
 )
+from tui.heatmap.grid import position
 from tui.heatmap.palette import (
-    ASCII_SHADES,
     SHADES,
     Depth,
     Glyphs,
@@ -35,7 +34,7 @@ from tui.heatmap.palette import (
 if TYPE_CHECKING:
     from typing import Literal
 
-    from tui.heatmap.grid import Cell, Grid, GridRow
+    from tui.heatmap.grid import Cell, Ends, Grid, GridRow
 
 WEIGHTED = "≈ weighted, not a median"
 """What is said beside figures that are means of medians."""
@@ -49,7 +48,8 @@ _TOTAL_WIDTH = 7
 _CELL_WIDTH = {ColumnAxis.WEEK: (5, 10), ColumnAxis.TOPIC: (8, 14)}
 _GLYPH_ROOM = 1
 """What a cell without colour needs beside its figure."""
-_COLOUR_SYSTEMS: dict[Depth, Literal["standard", "truecolor"]] = {
+_COLOUR_SYSTEMS: dict[Depth, Literal["standard", "truecolor"] | None] = {
+    Depth.NONE: None,
     Depth.SIXTEEN: "standard",
     Depth.FULL: "truecolor",
 }
@@ -76,9 +76,6 @@ def print_heatmap(
     lines = drawing.head([] if total is None else _reading(grid, total, refreshed_at))
     lines += [drawing.row(row) for row in grid.rows]
     lines += [Text(""), legend_text(grid, palette, drawing.width)]
-    own = ascii_only if glyphs is ASCII_SHADES else str
-    if depth is Depth.NONE:
-        return "\n".join(own(fit(line.plain, drawing.width)) for line in lines)
     file = io.StringIO()
     console = Console(
         file=file,
@@ -91,7 +88,7 @@ def print_heatmap(
     for line in lines:
         line.pad_right(drawing.width - line.cell_len)
         console.print(line, no_wrap=True, overflow="ignore", crop=False)
-    return own(file.getvalue().removesuffix("\n"))
+    return glyphs.own(file.getvalue().removesuffix("\n"))
 
 
 class _Drawing:
@@ -134,9 +131,8 @@ class _Drawing:
         grid = self._grid
         total = row.total.short(grid.metric, _TOTAL_WIDTH - 1) or "-"
         line = Text(f"{fit(row.label, self._label)}{total:>{_TOTAL_WIDTH}} ")
-        cells = grid.row_cells(row)
         for column in self._columns:
-            cell = cells[column]
+            cell = row.cells[column]
             figure = None if cell is None else cell.short(grid.metric, self._cell - 1)
             line.append_text(self._cell_text(row.levels[column], figure or ""))
         return line
@@ -174,41 +170,40 @@ def legend_text(grid: Grid, palette: Palette, width: int, *, at: float | None = 
     `at` is a value to mark on the scale.
     """
     legend = Text(no_wrap=True, overflow="ellipsis", end="")
-    own = ascii_only if palette.glyphs is ASCII_SHADES else str
-    if grid.scale is None:
+    if grid.ends is None:
         return legend.append(fit("no values to show", width).rstrip())
-    low, high = _ends(grid, grid.scale)
+    low, high = _ends(grid, grid.ends)
     coloured = palette.depth is not Depth.NONE
     legend.append(f"{grid.metric.heading} ", Style(bold=True))
     notes = _notes(grid, palette)
     spare = width - legend.cell_len - len(low) - len(high) - 2
     bar = max(_BAR[0], min(_BAR[1], spare - sum(len(note) + 3 for note in notes)))
     legend.append(f"{low} ")
-    marked = None if at is None else min(bar - 1, int(grid.position(at) * bar))
+    marked = None if at is None else min(bar - 1, int(position(at, grid.ends) * bar))
     for place in range(bar):
-        position = (place + 0.5) / bar
+        share = (place + 0.5) / bar
         text = palette.glyphs.mark if place == marked else " "
         if not coloured:
-            legend.append(text if place == marked else palette.level(position))
+            legend.append(text if place == marked else palette.level(share))
             continue
-        fill, ink = palette.paints[palette.step(position)]
+        fill, ink = palette.paints[palette.step(share)]
         legend.append(text, Style(color=Color.from_rgb(*ink), bgcolor=Color.from_rgb(*fill)))
     legend.append(f" {high}")
     for note in notes:
         if legend.cell_len + 3 + len(note) <= width:
-            legend.append(own(f"   {note}"))
+            legend.append(palette.glyphs.own(f"   {note}"))
     if legend.cell_len > width:
         cut = fit(legend.plain, width)
         legend.right_crop(len(legend) - max(0, width - 1))
-        legend.append(own(cut[-1:]))
+        legend.append(palette.glyphs.own(cut[-1:]))
     return legend
 
 
-def _ends(grid: Grid, scale: tuple[float, float]) -> tuple[str, str]:
+def _ends(grid: Grid, ends: Ends) -> tuple[str, str]:
     if grid.spec.scale is Scale.DEVIATION and grid.mean is not None:
-        low, high = (grid.metric.difference(end - grid.mean) for end in scale)
+        low, high = (grid.metric.difference(end - grid.mean) for end in ends)
         return low, f"{high} from the mean of {grid.metric.figure(grid.mean)}"
-    low, high = (grid.metric.figure(end) for end in scale)
+    low, high = (grid.metric.figure(end) for end in ends)
     return low, high
 
 

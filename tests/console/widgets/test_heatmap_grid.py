@@ -1,21 +1,20 @@
 from __future__ import annotations
 
+import io
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 from rich.cells import cell_len
-from rich.color import Color, ColorSystem
-from rich.console import COLOR_SYSTEMS, Console
+from rich.console import Console
 from rich.segment import Segment
-from rich.style import Style
 from textual.app import App, ComposeResult
 from textual.strip import Strip
 
 from tests.heatmap.samples import many_rows, row
 from tui.console.widgets.heatmap_aside import HeatmapLegend
 from tui.console.widgets.heatmap_grid import HeatmapGrid
-from tui.console.widgets.heatmap_paint import Line, Part, lay_out
+from tui.console.widgets.heatmap_paint import lay_out
 from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, Order, RowAxis, Scale
 from tui.heatmap.grid import Grid, build_grid
 from tui.heatmap.palette import (
@@ -34,19 +33,29 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 MARKUP = "[bold red]knee[/] [/]"
 
 
+COLOURS = {Depth.FULL: "truecolor", Depth.SIXTEEN: "standard", Depth.NONE: None}
+
+
 class Harness(App[None]):
     CSS = "Screen { layout: vertical; } HeatmapGrid { height: 1fr; }"
 
     def __init__(self, grid: Grid, *, depth: Depth = Depth.FULL, glyphs: Glyphs = SHADES) -> None:
         super().__init__()
-        self._parts = (
-            HeatmapGrid(grid, depth=depth, glyphs=glyphs),
-            HeatmapLegend(grid, depth=depth, glyphs=glyphs),
-        )
+        self.terminal(COLOURS[depth])
+        self._grid = grid
+        self._glyphs = glyphs
         self.seen: list[HeatmapGrid.CellHighlighted] = []
 
+    def terminal(self, colours: str | None) -> None:
+        """Paint for a terminal with these colours."""
+        self.console = Console(color_system=colours, force_terminal=True, file=io.StringIO())  # type: ignore[arg-type]
+
     def compose(self) -> ComposeResult:
-        yield from self._parts
+        yield HeatmapGrid(glyphs=self._glyphs)
+        yield HeatmapLegend(glyphs=self._glyphs)
+
+    def on_mount(self) -> None:
+        self.heatmap.grid = self.query_one(HeatmapLegend).grid = self._grid
 
     def on_heatmap_grid_cell_highlighted(self, event: HeatmapGrid.CellHighlighted) -> None:
         self.seen.append(event)
@@ -93,11 +102,11 @@ def left_of_cells(widget: HeatmapGrid) -> int:
 def first_figures(widget: HeatmapGrid) -> int:
     """The line with the figures of the first row."""
     layout = layout_of(widget)
-    return layout.header + (layout.row_height - 1) // 2
+    return layout.rows.start + (layout.rows.size - 1) // 2
 
 
 def cell_width(widget: HeatmapGrid) -> int:
-    return layout_of(widget).cell_width
+    return layout_of(widget).columns.size
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
@@ -239,7 +248,6 @@ async def test_no_color_in_the_environment_is_obeyed(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     app = Harness(small())
     async with app.run_test(size=(80, 24)) as pilot:
-        app.heatmap.depth = None
         await pilot.pause()
         assert any("░" in line for line in lines(app.heatmap))
 
@@ -368,7 +376,7 @@ async def test_two_thousand_questions_and_two_years_scroll_under_frozen_headers(
             assert marked[0].startswith(heatmap.grid.rows[heatmap.cursor[0]].label)
             bold = [s.text.strip() for s in heatmap.render_line(1) if s.style and s.style.bold]
             assert bold == [str(heatmap.grid.columns[heatmap.cursor[1]].week.day)]
-            first = heatmap._layout.first_column(heatmap.scroll_offset.x) + 1
+            first = heatmap._layout.columns.first(heatmap.scroll_offset.x) + 1
             assert f"weeks {first}-" in shown[1]
 
 
@@ -480,16 +488,16 @@ async def test_the_crosshair_marks_the_row_and_the_column_of_the_cursor():
             heatmap.move_cursor(4, 3)
             await pilot.pause()
             layout = layout_of(heatmap)
-            at = layout.gutter + 3 * layout.cell_width
-            column = slice(at, at + layout.cell_width)
+            at = layout.columns.start + 3 * layout.columns.size
+            column = slice(at, at + layout.columns.size)
             edges = SHADES.cross[0] if depth is not Depth.NONE else SHADES.cross[1]
-            for place, line in enumerate(lines(heatmap)[layout.header :][:12]):
+            for place, line in enumerate(lines(heatmap)[layout.rows.start :][:12]):
                 assert (edges in line[column]) is (place != 4)
-                assert edges not in line[: at - 1] + line[at + layout.cell_width + 1 :]
-            strip = heatmap.render_line(layout.header + 4)
+                assert edges not in line[: at - 1] + line[at + layout.columns.size + 1 :]
+            strip = heatmap.render_line(layout.rows.start + 4)
             lined = [s for s in strip if s.style and s.style.underline]
-            assert sum(s.cell_length for s in lined) == 8 * layout.cell_width
-            other = heatmap.render_line(layout.header + 5)
+            assert sum(s.cell_length for s in lined) == 8 * layout.columns.size
+            other = heatmap.render_line(layout.rows.start + 5)
             assert not any(s.style and s.style.underline for s in other)
 
 
@@ -515,7 +523,7 @@ async def test_lesion_and_topic_are_columns_and_repeats_are_dimmed():
         assert layout.label_widths == (20, 16), "labels take the free width"
         styles = []
         for place in range(4):
-            strip = heatmap.render_line(layout.header + place * layout.row_height)
+            strip = heatmap.render_line(layout.rows.start + place * layout.rows.size)
             first, second = list(strip)[:2]
             styles.append((first.style, second.style))
             assert first.text.strip() == heatmap.grid.rows[place].labels[0]
@@ -533,8 +541,8 @@ def test_labels_never_take_the_room_of_figures(width):
     if width >= 100:
         assert layout.label_widths == (20, 16)
     if width >= 70:
-        assert layout.cell_width >= 5
-        assert layout.columns_shown == 8
+        assert layout.columns.size >= 5
+        assert layout.columns.shown == 8
 
 
 @pytest.mark.parametrize("glyphs", [SHADES, ASCII_SHADES])
@@ -550,7 +558,9 @@ async def test_a_sparkline_shows_each_rows_course(glyphs):
         layout = layout_of(app.heatmap)
         assert layout.spark_width == 5
         low, middle, high = glyphs.spark[0], glyphs.spark[len(glyphs.spark) // 2], glyphs.spark[-1]
-        shown = "\n".join(line[: layout.gutter] for line in lines(app.heatmap)[layout.header :])
+        shown = "\n".join(
+            line[: layout.columns.start] for line in lines(app.heatmap)[layout.rows.start :]
+        )
         assert f" {low}{middle}{high} {high} " in shown
         assert f" {low * 3} {low} " in shown
 
@@ -586,7 +596,7 @@ async def test_the_scroll_bar_shows_where_and_takes_clicks():
             def thumb(heatmap: HeatmapGrid = heatmap, sign: str = glyphs.thumb) -> list[int]:
                 return [y for y, line in enumerate(lines(heatmap)) if line.endswith(sign)]
 
-            assert thumb()[0] == layout_of(heatmap).header
+            assert thumb()[0] == layout_of(heatmap).rows.start
             heatmap.focus()
             await press(pilot, "ctrl+end")
             assert thumb()[-1] == heatmap.size.height - 1
@@ -601,26 +611,19 @@ async def test_the_scroll_bar_shows_where_and_takes_clicks():
 
 
 @pytest.mark.parametrize("colours", [None, "standard", "256", "truecolor"])
-def test_a_line_is_sent_as_textual_would_send_it(colours: str | None) -> None:
-    console = Console(color_system=colours, force_terminal=True)  # type: ignore[arg-type]
-    system = COLOR_SYSTEMS.get(console.color_system or "", ColorSystem.TRUECOLOR)
-    segments = [
-        Segment("none", Style()),
-        Segment("bold 橈骨", Style(bold=True)),
-        Segment("  ", Style(color=Color.from_rgb(250, 10, 20), bgcolor=Color.from_rgb(1, 2, 3))),
-    ]
-    parts = [
-        Part((each,), Strip.render_style(each.style or Style(), each.text, system))
-        for each in segments
-    ]
-    # Styles remember the first terminal they were drawn for: the comparison has its own.
-    theirs = Strip([Segment(text, style and style.copy()) for text, style, _ in segments])
-    line = Line(parts, theirs.cell_length)
-    assert line.render(console) == theirs.render(console)
-    assert line == theirs
-    assert [piece.text for piece in line.divide([3, line.cell_length])] == [
-        piece.text for piece in theirs.divide([3, theirs.cell_length])
-    ]
+async def test_a_line_is_sent_as_textual_would_send_it(colours: str | None) -> None:
+    app = Harness(pairs())
+    app.terminal(colours)
+    async with app.run_test(size=(100, 24)) as pilot:
+        app.heatmap.move_cursor(1, 3)
+        await pilot.pause()
+        for y in range(app.heatmap.size.height):
+            line = app.heatmap.render_line(y)
+            assert line.text.strip() == "" or "\x1b[" in line.render(app.console) or not colours
+            # Styles remember the first terminal they were drawn for: the comparison has its own.
+            theirs = Strip([Segment(text, style and style.copy()) for text, style, _ in line])
+            assert line.render(app.console) == theirs.render(app.console)
+            assert line.cell_length == theirs.cell_length
 
 
 async def test_with_another_grid_nothing_of_the_first_is_left() -> None:

@@ -14,7 +14,6 @@ from tui.console.widgets.heatmap_paint import palette_of
 from tui.heatmap.axes import GridSpec
 from tui.heatmap.charts import LEAST_HEIGHT, LEAST_WIDTH, beside
 from tui.heatmap.grid import Grid
-from tui.heatmap.palette import SHADES, Depth, Glyphs
 from tui.heatmap.plain_text import legend_text
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
     from rich.text import Text
     from textual.events import Resize
+
+    from tui.heatmap.palette import Glyphs
 
 REST_S: Final = 0.08
 """How long the cursor rests before charts are drawn for its row."""
@@ -32,7 +33,6 @@ class HeatmapLegend(Widget):
 
     Attributes:
         value: What is marked on the scale: the cursor's value, None for nothing.
-        depth: How much colour to use; None asks the terminal.
     """
 
     DEFAULT_CSS = """
@@ -41,30 +41,18 @@ class HeatmapLegend(Widget):
 
     grid: reactive[Grid] = reactive(lambda: Grid(GridSpec()), init=False)
     value: reactive[float | None] = reactive(None, init=False)
-    depth: reactive[Depth | None] = reactive(None, init=False)
 
-    def __init__(
-        self,
-        grid: Grid | None = None,
-        *,
-        depth: Depth | None = None,
-        glyphs: Glyphs = SHADES,
-        id: str | None = None,  # noqa: A002 - Textual's own name
-    ) -> None:
+    def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - Textual's
         super().__init__(id=id)
         self._glyphs = glyphs
-        self.set_reactive(HeatmapLegend.depth, depth)
-        if grid is not None:
-            self.set_reactive(HeatmapLegend.grid, grid)
 
-    def on_mount(self) -> None:
-        self.watch(self.app, "theme", self._restyle, init=False)
-
-    def _restyle(self) -> None:
+    def notify_style_update(self) -> None:
+        """Take over another theme."""
+        super().notify_style_update()
         self.refresh()
 
     def render(self) -> Text:
-        palette = palette_of(self, self.grid, self.depth, self._glyphs)
+        palette = palette_of(self, self.grid, self._glyphs)
         return legend_text(self.grid, palette, self.size.width, at=self.value)
 
 

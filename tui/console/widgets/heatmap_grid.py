@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -14,34 +14,34 @@ from textual.scroll_view import ScrollView
 from tui.console.widgets.heatmap_paint import STYLES, Layout, Marks, Painter, lay_out, palette_of
 from tui.heatmap.axes import ColumnAxis, GridSpec
 from tui.heatmap.grid import Grid
-from tui.heatmap.palette import SHADES, Depth, Glyphs
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
     from textual import events
     from textual.strip import Strip
 
-    from tui.heatmap.grid import Cell
-
-
-def _start_column(grid: Grid) -> int:
-    """The newest week, or the first topic."""
-    by_week = grid.spec.columns is ColumnAxis.WEEK
-    return max(0, len(grid.columns) - 1) if by_week else 0
+    from tui.heatmap.grid import Cell, GridColumn, GridRow
+    from tui.heatmap.palette import Glyphs
 
 
 def _follow(old: Grid, new: Grid, row: int, column: int) -> tuple[int, int]:
-    """Where the cursor of `old` belongs in `new`."""
-    new_row = 0
-    same_order = (old.spec.axis, old.spec.order) == (new.spec.axis, new.spec.order)
-    if same_order and row < len(old.rows):
-        wanted = old.rows[row].key
-        new_row = next((place for place, each in enumerate(new.rows) if each.key == wanted), 0)
-    new_column = _start_column(new)
-    if old.spec.columns is new.spec.columns and column < len(old.columns):
-        key = old.columns[column].key
-        places = (place for place, each in enumerate(new.columns) if each.key == key)
-        new_column = next(places, new_column)
+    """Where the cursor of `old` belongs in `new`.
+
+    Else it starts on the first row and on the newest week or the first topic.
+    """
+    new_row = new_column = 0
+    if new.spec.columns is ColumnAxis.WEEK:
+        new_column = max(0, len(new.columns) - 1)
+    if old.rows and (old.spec.axis, old.spec.order) == (new.spec.axis, new.spec.order):
+        new_row = _place_of(old.rows[row].key, new.rows, new_row)
+    if old.rows and old.spec.columns is new.spec.columns:
+        new_column = _place_of(old.columns[column].key, new.columns, new_column)
     return new_row, new_column
+
+
+def _place_of(key: Hashable, among: Sequence[GridRow | GridColumn], otherwise: int) -> int:
+    return next((place for place, each in enumerate(among) if each.key == key), otherwise)
 
 
 class HeatmapGrid(ScrollView, can_focus=True):
@@ -73,7 +73,7 @@ class HeatmapGrid(ScrollView, can_focus=True):
     HeatmapGrid > .heatmap--bar { color: $scrollbar; }
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"heatmap--{name}" for name in STYLES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(STYLES)
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1, 0)", "Row up", show=False, id="heatmap.up"),
@@ -98,7 +98,6 @@ class HeatmapGrid(ScrollView, can_focus=True):
     ]
 
     grid: reactive[Grid] = reactive(lambda: Grid(GridSpec()), init=False, layout=False)
-    depth: reactive[Depth | None] = reactive(None, init=False)
 
     @dataclass
     class CellHighlighted(Message):
@@ -113,51 +112,29 @@ class HeatmapGrid(ScrollView, can_focus=True):
         column: int
         cell: Cell | None
 
-        @property
-        def control(self) -> HeatmapGrid:
-            return self.heatmap
-
     @dataclass
     class CellSelected(CellHighlighted):
         """Enter was pressed on a cell, or the cell under the cursor was clicked."""
 
-    def __init__(
-        self,
-        grid: Grid | None = None,
-        *,
-        depth: Depth | None = None,
-        glyphs: Glyphs = SHADES,
-        id: str | None = None,  # noqa: A002 - Textual's own name
-    ) -> None:
+    def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - Textual's
         super().__init__(id=id)
         self._glyphs = glyphs
         self._layout = Layout()
         self._painter: Painter | None = None
-        self._row = 0
-        self._column = 0
+        self.cursor = (0, 0)
         self._near: tuple[int, int] | None = None
-        self.set_reactive(HeatmapGrid.depth, depth)
-        if grid is not None:
-            self.set_reactive(HeatmapGrid.grid, grid)
-            self._column = _start_column(grid)
-
-    @property
-    def cursor(self) -> tuple[int, int]:
-        """Row and column under the cursor; (0, 0) in an empty grid."""
-        return (self._row, self._column)
 
     @property
     def cursor_cell(self) -> Cell | None:
-        inside = self._row < len(self.grid.rows) and self._column < len(self.grid.columns)
-        return self.grid.cell(self._row, self._column) if inside else None
+        return self.grid.cell(*self.cursor) if self.grid.rows else None
 
     def move_cursor(self, row: int, column: int) -> None:
         """Put the cursor on a cell, or on the nearest one there is, and scroll to it."""
+        old = self.cursor
         row = max(0, min(row, len(self.grid.rows) - 1))
         column = max(0, min(column, len(self.grid.columns) - 1))
-        old = self.cursor
         if (row, column) != old:
-            self._row, self._column = row, column
+            self.cursor = (row, column)
             if column == old[1]:
                 self._refresh_rows(old[0], row)
             else:
@@ -167,10 +144,6 @@ class HeatmapGrid(ScrollView, can_focus=True):
 
     # Reactions
 
-    def on_mount(self) -> None:
-        if self.grid.rows:
-            self._announce()
-
     def on_resize(self) -> None:
         self._arrange()
 
@@ -179,15 +152,11 @@ class HeatmapGrid(ScrollView, can_focus=True):
         super().notify_style_update()
         self._restyle()
 
-    def watch_depth(self) -> None:
-        self._restyle()
-
     def watch_grid(self, old: Grid, new: Grid) -> None:
-        self._row, self._column = _follow(old, new, self._row, self._column)
+        self.cursor = _follow(old, new, *self.cursor)
         self._near = None
         self._arrange()
-        if new.rows:
-            self._announce()
+        self._announce()
 
     def _restyle(self) -> None:
         self._painter = None
@@ -195,41 +164,36 @@ class HeatmapGrid(ScrollView, can_focus=True):
 
     def _arrange(self) -> None:
         self._layout = lay_out(self.grid, *self.container_size)
-        self.virtual_size = self._layout.virtual_size
+        self.virtual_size = Size(self._layout.columns.extent, self._layout.rows.extent)
         self._restyle()
         self._show_cursor()
 
     def _show_cursor(self) -> None:
-        x, y = self._layout.scroll_to_show(self._row, self._column, *self.scroll_offset)
+        row, column = self.cursor
+        x = self._layout.columns.scroll_to_show(column, self.scroll_offset.x)
+        y = self._layout.rows.scroll_to_show(row, self.scroll_offset.y)
         if (x, y) != tuple(self.scroll_offset):
             self.scroll_to(x, y, animate=False, force=True)
 
-    def _announce(self) -> None:
-        self.post_message(
-            self.CellHighlighted(self, self.grid, self._row, self._column, self.cursor_cell),
-        )
+    def _announce(self, message: type[CellHighlighted] = CellHighlighted) -> None:
+        if self.grid.rows:
+            self.post_message(message(self, self.grid, *self.cursor, self.cursor_cell))
 
     # Keys and mouse
 
     def action_move(self, rows: int, columns: int) -> None:
-        self.move_cursor(self._row + rows, self._column + columns)
+        row, column = self.cursor
+        self.move_cursor(row + rows, column + columns)
 
     def action_edge(self, rows: int, columns: int) -> None:
         """Move the cursor to an edge: -1 the first, 1 the last, 0 where it is."""
-        row = {-1: 0, 0: self._row, 1: len(self.grid.rows) - 1}[rows]
-        column = {-1: 0, 0: self._column, 1: len(self.grid.columns) - 1}[columns]
-        self.move_cursor(row, column)
+        self.action_move(rows * len(self.grid.rows), columns * len(self.grid.columns))
 
     def action_page(self, rows: int, columns: int) -> None:
-        self.action_move(
-            rows * max(1, self._layout.rows_shown), columns * max(1, self._layout.columns_shown)
-        )
+        self.action_move(rows * self._layout.rows.shown, columns * self._layout.columns.shown)
 
     def action_select(self) -> None:
-        if self.grid.rows:
-            self.post_message(
-                self.CellSelected(self, self.grid, self._row, self._column, self.cursor_cell),
-            )
+        self._announce(self.CellSelected)
 
     def on_click(self, event: events.Click) -> None:
         position = self._position(event)
@@ -245,9 +209,9 @@ class HeatmapGrid(ScrollView, can_focus=True):
     def _click_beside(self, event: events.Click) -> None:
         """Scroll to where the scroll bar was clicked."""
         layout, offset = self._layout, event.get_content_offset(self)
-        if offset is None or not layout.scrolls or offset.x < layout.width:
+        if offset is None or not layout.scrolls or offset.x < layout.columns.end:
             return
-        share = (offset.y - layout.header) / max(1, layout.height - layout.header - 1)
+        share = (offset.y - layout.rows.start) / max(1, layout.rows.end - layout.rows.start - 1)
         self.scroll_to(y=round(share * self.max_scroll_y), animate=False)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
@@ -260,7 +224,9 @@ class HeatmapGrid(ScrollView, can_focus=True):
         offset = event.get_content_offset(self)
         if offset is None:
             return None
-        return self._layout.position_at(*offset, *self.scroll_offset)
+        row = self._layout.rows.at(offset.y, self.scroll_offset.y)
+        column = self._layout.columns.at(offset.x, self.scroll_offset.x)
+        return None if row is None or column is None else (row, column)
 
     def _hover(self, position: tuple[int, int] | None) -> None:
         if position == self._near:
@@ -272,15 +238,11 @@ class HeatmapGrid(ScrollView, can_focus=True):
     # Drawing
 
     def _refresh_rows(self, *rows: int) -> None:
-        layout = self._layout
-        first = layout.first_row(self.scroll_offset.y)
-        lines = {layout.header + (row - first) * layout.row_height for row in rows}
+        place, width = self._layout.rows, self._layout.columns.end
+        first = place.first(self.scroll_offset.y)
+        lines = {place.start + (row - first) * place.size for row in rows}
         self.refresh(
-            *(
-                Region(0, line, layout.width, layout.row_height)
-                for line in lines
-                if layout.header <= line < layout.height
-            )
+            *(Region(0, y, width, place.size) for y in lines if place.start <= y < place.end)
         )
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -296,20 +258,20 @@ class HeatmapGrid(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         if self._painter is None:
-            palette = palette_of(self, self.grid, self.depth, self._glyphs)
+            palette = palette_of(self, self.grid, self._glyphs)
             self._painter = Painter(self, self.grid, self._layout, palette)
-        painter, layout = self._painter, self._layout
-        if not layout.rows:
-            return painter.blank()
+        painter, layout, (row_here, column_here) = self._painter, self._layout, self.cursor
         x, scroll_y = self.scroll_offset
-        column = layout.first_column(x)
-        if y < layout.header:
-            return painter.header(y, column, self._column)
-        below, subline = divmod(y - layout.header, layout.row_height)
-        first = layout.first_row(scroll_y)
+        column = layout.columns.first(x)
+        if not layout.rows.count:
+            return painter.blank
+        if y < layout.rows.start:
+            return painter.header(y, column, column_here)
+        below, subline = divmod(y - layout.rows.start, layout.rows.size)
+        first = layout.rows.first(scroll_y)
         row = first + below
-        if row >= layout.rows:
-            return painter.blank()
+        if row >= layout.rows.count:
+            return painter.blank
         near = self._near[1] if self._near is not None and self._near[0] == row else -1
-        thumb = y in layout.thumb(first)
-        return painter.row(row, subline, column, Marks(self._column, row == self._row, near, thumb))
+        marks = Marks(column_here, row == row_here, near, y in layout.thumb(first))
+        return painter.row(row, subline, column, marks)

@@ -6,24 +6,20 @@ Server text is only ever put into segments, never parsed as markup.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
-from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.color import Color, ColorSystem
-from rich.console import COLOR_SYSTEMS
+from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
-from textual.cache import LRUCache
-from textual.geometry import Size
-from textual.strip import Strip
+from textual.strip import Strip, get_line_length
 
 from tui.heatmap.axes import ColumnAxis, Metric
-from tui.heatmap.formatting import ascii_only, day_label, fit, month_line, topic_lines
-from tui.heatmap.grid import FADED, ZERO, cell_of
+from tui.heatmap.formatting import day_label, fit, month_line, topic_lines
+from tui.heatmap.grid import FADED, ZERO
 from tui.heatmap.palette import (
-    ASCII_SHADES,
     FIGURE_FROM_WIDTH,
     NO_DATA_HATCH,
     Depth,
@@ -34,18 +30,17 @@ from tui.heatmap.palette import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable, Iterable
 
-    from rich.console import Console
     from textual.app import App
     from textual.widget import Widget
 
-    from tui.heatmap.grid import Cell, Entry, Grid, GridRow
+    from tui.heatmap.grid import Cell, Grid, GridRow
     from tui.heatmap.palette import Glyphs
 
 LABEL_LINES = 2
 _KEPT_LINES = 2_048
-_KEPT_CELLS = 50_000
+_KEPT_CELLS = 8_192
 _LABEL_GAP = 2
 _PLAIN = Style.null()
 _UNDERLINED = Style(underline=True)
@@ -67,86 +62,79 @@ _ROW_HEIGHT_MOST = 3
 _ALL_FROM_HEIGHT = 12
 """Height from which all rows together have a line of their own."""
 
-STYLES = ("header", "label", "repeat", "total", "here", "empty", "faded", "bar")
-"""Component classes of the widget, each `heatmap--` and its name."""
+_LOOKS = {
+    Metric.ACCURACY: attrgetter("correct", "attempts"),
+    Metric.ATTEMPTS: attrgetter("attempts"),
+    Metric.MEDIAN: attrgetter("median_ms", "median_exact", "attempts"),
+}
+"""What is equal for cells of one grid that look the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Rows or columns in one area, which scroll by whole ones; lengths are terminal cells.
+
+    Attributes:
+        size: Of each of them.
+        start: Where the first begins, after what stays where it is.
+        end: Of the area.
+    """
+
+    count: int = 0
+    size: int = 1
+    start: int = 0
+    end: int = 0
+
+    @property
+    def extent(self) -> int:
+        return self.start + self.count * self.size
+
+    @property
+    def shown(self) -> int:
+        """How many fit as a whole."""
+        return min(self.count, max(1, (self.end - self.start) // self.size))
+
+    def first(self, scroll: int) -> int:
+        """The first that is shown; the scroll offset snaps to it."""
+        return min(-(-scroll // self.size), max(0, self.count - self.shown))
+
+    def at(self, point: int, scroll: int) -> int | None:
+        """Which of them is at a point of the area, None outside."""
+        place = (point - self.start) // self.size
+        return self.first(scroll) + place if 0 <= place < self.shown else None
+
+    def scroll_to_show(self, place: int, scroll: int) -> int:
+        """The scroll offset nearest to the given one at which a place is visible."""
+        return self.size * min(place, max(self.first(scroll), place - self.shown + 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Sizes of one grid in one area; all lengths are terminal cells.
 
-    Only whole columns are shown and only whole rows are counted as visible; the scroll offset snaps
-    to them, so that the header stays above its cells.
-
     Attributes:
-        spark_width: Width of the sparklines beside them, 0 when there is no room for them.
-        header: Lines above the rows.
+        rows: They begin below the header.
+        columns: They begin right of the gutter, which holds labels, sparklines and totals.
+        spark_width: Width of the sparklines, 0 when there is no room for them.
         scrolls: Whether there are more rows than fit, and a scroll bar beside them.
     """
 
-    rows: int = 0
-    columns: int = 0
+    rows: Span = Span()
+    columns: Span = Span()
     label_widths: tuple[int, ...] = (0,)
     spark_width: int = 0
     total_width: int = 0
-    cell_width: int = 1
-    row_height: int = 1
-    header: int = LABEL_LINES
-    width: int = 0
-    height: int = 0
     scrolls: bool = False
-
-    @property
-    def gutter(self) -> int:
-        labels = sum(self.label_widths) + _LABEL_GAP * (len(self.label_widths) - 1)
-        return labels + self.spark_width + bool(self.spark_width) + self.total_width + 1
-
-    @property
-    def virtual_size(self) -> Size:
-        return Size(
-            self.gutter + self.columns * self.cell_width,
-            self.header + self.rows * self.row_height,
-        )
-
-    @property
-    def columns_shown(self) -> int:
-        return min(self.columns, max(1, (self.width - self.gutter) // self.cell_width))
-
-    @property
-    def rows_shown(self) -> int:
-        return min(self.rows, max(1, (self.height - self.header) // self.row_height))
-
-    def first_column(self, scroll_x: int) -> int:
-        return min(-(-scroll_x // self.cell_width), max(0, self.columns - self.columns_shown))
-
-    def first_row(self, scroll_y: int) -> int:
-        return min(-(-scroll_y // self.row_height), max(0, self.rows - self.rows_shown))
-
-    def position_at(self, x: int, y: int, scroll_x: int, scroll_y: int) -> tuple[int, int] | None:
-        """Row and column under a point of the area, None outside the cells."""
-        if x < self.gutter or y < self.header or not self.rows or not self.columns:
-            return None
-        column = self.first_column(scroll_x) + (x - self.gutter) // self.cell_width
-        row = self.first_row(scroll_y) + (y - self.header) // self.row_height
-        shown = column < self.first_column(scroll_x) + self.columns_shown
-        return (row, column) if row < self.rows and shown else None
 
     def thumb(self, first_row: int) -> range:
         """The lines beside which the thumb of the scroll bar is."""
         if not self.scrolls:
             return range(0)
-        room = self.height - self.header
-        length = max(1, room * self.rows_shown // self.rows)
-        start = (room - length) * first_row // max(1, self.rows - self.rows_shown)
-        return range(self.header + start, self.header + start + length)
-
-    def scroll_to_show(
-        self, row: int, column: int, scroll_x: int, scroll_y: int
-    ) -> tuple[int, int]:
-        """The scroll offset nearest to the given one at which a cell is visible."""
-        first_row = _nearest(self.first_row(scroll_y), row, self.rows_shown)
-        first_column = _nearest(self.first_column(scroll_x), column, self.columns_shown)
-        return first_column * self.cell_width, first_row * self.row_height
+        rows = self.rows
+        room = rows.end - rows.start
+        length = max(1, room * rows.shown // rows.count)
+        start = rows.start + (room - length) * first_row // max(1, rows.count - rows.shown)
+        return range(start, start + length)
 
 
 def lay_out(grid: Grid, width: int, height: int) -> Layout:
@@ -161,26 +149,22 @@ def lay_out(grid: Grid, width: int, height: int) -> Layout:
     spark_width = 0
     if by_week and width >= _SPARKS_FROM_WIDTH and columns >= _SPARKS_FROM_COLUMNS:
         spark_width = min(columns, _SPARK_WIDTH[width >= _WIDE])
-    room = max(0, width - total_width - spark_width - bool(spark_width) - 1)
+    beside = total_width + spark_width + bool(spark_width) + 1
     # Labels may have all that figures in every cell do not need; in any case a third, or for two
     # parts two fifths.
     share = width // 3 if len(grid.label_widths) == 1 else width * 2 // 5
-    most = max(room - columns * max(smallest, _FIGURE_WIDTH), share - total_width)
+    most = max(max(0, width - beside) - columns * max(smallest, _FIGURE_WIDTH), share - total_width)
     label_widths = _shared(grid.label_widths, max(_LABEL_LEAST, most))
-    room -= sum(label_widths) + _LABEL_GAP * (len(label_widths) - 1)
-    cell_width = _clamp(room // columns if columns else smallest, smallest, largest)
+    gutter = sum(label_widths) + _LABEL_GAP * (len(label_widths) - 1) + beside
+    cell_width = _clamp((width - gutter) // columns if columns else smallest, smallest, largest)
+    row_height = _clamp((height - header) // rows if rows else 1, 1, _ROW_HEIGHT_MOST)
     return Layout(
-        rows=rows,
-        columns=columns,
+        rows=Span(rows, row_height, header, max(0, height)),
+        columns=Span(columns, cell_width, gutter, max(0, width)),
         label_widths=label_widths,
         spark_width=spark_width,
         total_width=total_width,
-        cell_width=cell_width,
-        row_height=_clamp((height - header) // rows if rows else 1, 1, _ROW_HEIGHT_MOST),
-        header=header,
         scrolls=scrolls,
-        width=max(0, width),
-        height=max(0, height),
     )
 
 
@@ -203,51 +187,37 @@ def _clamp(value: int, low: int, high: int) -> int:
     return max(low, min(high, value))
 
 
-def _nearest(first: int, wanted: int, shown: int) -> int:
-    return min(wanted, max(first, wanted - shown + 1))
+class Mark(Enum):
+    """What marks a cell: the crosshair of the cursor, the mouse, or the cursor."""
+
+    NONE = "none"
+    CROSS = "cross"
+    NEAR = "near"
+    HERE = "here"
+
+
+_FRAMED = {Mark.NEAR, Mark.HERE}
+"""These stand on either side of their cell, which is two narrower."""
 
 
 class Marks(NamedTuple):
     """What is marked in one line of cells.
 
     Attributes:
+        column: Of the cursor.
+        on_row: Whether the cursor is on this row.
         near: Column of the mouse, -1 when it is not on the row.
+        thumb: Whether the thumb of the scroll bar is beside it.
     """
 
-    column: int = -1
-    on_row: bool = False
-    near: int = -1
-    thumb: bool = False
+    column: int
+    on_row: bool
+    near: int
+    thumb: bool
 
 
-class Part(NamedTuple):
-    """A piece of a line: its segments, and what is sent to the terminal for them."""
-
-    segments: tuple[Segment, ...]
-    drawn: str
-
-
-class Line(Strip):
-    """A line that is sent to the terminal as its parts are.
-
-    Textual turns each segment of each new line into terminal sequences, which takes as long as all
-    else in showing a page of cells. Few cells of a page look different from each other.
-    """
-
-    __slots__ = ("_drawn",)
-
-    def __init__(self, parts: list[Part], width: int) -> None:
-        segments, drawn = zip(*parts, strict=True)
-        super().__init__(chain.from_iterable(segments), width)
-        self._drawn = "".join(drawn)
-
-    def render(self, console: Console) -> str:
-        return self._drawn
-
-
-@dataclass(frozen=True, slots=True)
-class Inks:
-    """Styles that come from the theme.
+class Inks(NamedTuple):
+    """Styles that come from the theme: each but the first has a component class of its own.
 
     Attributes:
         repeat: Parts of row labels that are as in the row above.
@@ -266,23 +236,27 @@ class Inks:
     bar: Style
 
 
+STYLES = [f"heatmap--{name}" for name in Inks._fields[1:]]
+
+
 def colour_depth(app: App[object]) -> Depth:
     """How much colour the terminal of `app` has."""
     return Depth.NONE if app.no_color else depth_of(app.console.color_system)
 
 
-def palette_of(widget: Widget, grid: Grid, depth: Depth | None, glyphs: Glyphs) -> Palette:
+def palette_of(widget: Widget, grid: Grid, glyphs: Glyphs) -> Palette:
     """The palette for a grid in a widget, as its theme and its terminal are now."""
-    return palette_for(
-        grid.spec.scale,
-        dark=widget.app.current_theme.dark,
-        depth=depth or colour_depth(widget.app),
-        glyphs=glyphs,
-    )
+    dark = widget.app.current_theme.dark
+    return palette_for(grid.spec.scale, dark=dark, depth=colour_depth(widget.app), glyphs=glyphs)
 
 
 class Painter:
-    """Turns one grid in one layout into lines; `widget` has the classes `STYLES`."""
+    """Turns one grid in one layout into lines; `widget` has the classes `STYLES`.
+
+    A line is joined from pieces that are rendered already: what Textual would send for each of
+    their segments, again for every new line, takes as long as all else in showing a page of cells.
+    Few cells of a page look different from each other.
+    """
 
     def __init__(self, widget: Widget, grid: Grid, layout: Layout, palette: Palette) -> None:
         filters, ground = widget.get_line_filters(), widget.background_colors[1]
@@ -294,146 +268,114 @@ class Painter:
                 segments = each.apply(segments, ground)
             return segments[0].style or _PLAIN
 
-        styles = [widget.rich_style, *map(widget.get_component_rich_style, map(_class, STYLES))]
+        styles = [widget.rich_style, *map(widget.get_component_rich_style, STYLES)]
         self._grid = grid
         self._layout = layout
         self._palette = palette
-        self._inks = Inks(*map(finish, styles))
+        self._console = widget.app.console
+        self._inks = inks = Inks(*map(finish, styles))
         fills = [(Color.from_rgb(*ink), Color.from_rgb(*fill)) for fill, ink in palette.paints]
         self._filled = [finish(Style(color=ink, bgcolor=fill)) for ink, fill in fills]
         self._chips = [finish(widget.rich_style + Style(color=fill)) for _, fill in fills]
-        self._keys = tuple(column.key for column in grid.columns)
-        self._key_of = _figure_key(grid.metric)
-        self._own = ascii_only if palette.glyphs is ASCII_SHADES else str
-        self._colours = COLOR_SYSTEMS.get(
-            widget.app.console.color_system or "", ColorSystem.TRUECOLOR
-        )
-        self._shown = layout.columns_shown
-        self._taken = layout.gutter + self._shown * layout.cell_width
-        rest = Segment(" " * max(0, layout.width - self._taken), self._inks.base)
-        bars = [
-            Segment(sign * layout.scrolls, self._inks.bar) for sign in (" ", palette.glyphs.thumb)
-        ]
-        self._ends = [self._part(*(each for each in (rest, bar) if each.text)) for bar in bars]
-        self._plain = [self._part(*self._cell(level)) for level in range(2 * FADED)]
-        self._kept_cells: dict[Hashable, Part] = {}
-        self._kept: LRUCache[tuple[object, ...], Strip] = LRUCache(_KEPT_LINES)
+        self._look_of = _LOOKS[grid.metric]
+        self._figured: dict[Hashable, Strip] = {}
+        columns = layout.columns
+        self._taken = columns.start + columns.shown * columns.size
+        rest = Segment(" " * (columns.end - self._taken), inks.base)
+        bars = [Segment(sign * layout.scrolls, inks.bar) for sign in (" ", palette.glyphs.thumb)]
+        self._ends = [self._piece(*(each for each in (rest, bar) if each.text)) for bar in bars]
+        self._no_gutter = self._piece(Segment(" " * columns.start, inks.base))
+        self.blank = Strip.blank(columns.end + layout.scrolls, inks.base)
+        self.row = lru_cache(_KEPT_LINES)(self._row)
+        self.header = lru_cache(_KEPT_LINES)(self._header)
+        self._cell = lru_cache(_KEPT_CELLS)(self._made_cell)
+        self._gutter = lru_cache(_KEPT_CELLS)(self._made_gutter)
 
-    # Lines.
+    def _piece(self, *segments: Segment) -> Strip:
+        """Part of a line, measured and rendered once: lines joined from it keep both."""
+        piece = Strip(segments, get_line_length(segments))
+        piece.render(self._console)
+        return piece
 
-    def blank(self) -> Strip:
-        return Strip.blank(self._layout.width + self._layout.scrolls, self._inks.base)
-
-    def header(self, line: int, first: int, column: int) -> Strip:
-        """One line of what stands above the rows: column labels, then the totals."""
-        key = ("header", line, first, column)
-        strip = self._kept.get(key)
-        if strip is None:
-            if line < LABEL_LINES or self._grid.whole is None:
-                segments = [self._corner(line, first), *self._columns(line, first, column)]
-            else:
-                segments = self._whole(self._grid.whole, first)
-            strip = self._kept[key] = self._line([self._part(*segments)])
-        return strip
-
-    def row(self, row: int, subline: int, first: int, marks: Marks) -> Strip:
-        """One line of a row; `subline` is which of its height."""
-        key = (row, subline, first, marks)
-        strip = self._kept.get(key)
-        if strip is None:
-            parts = self._row(row, subline, first, marks)
-            strip = self._kept[key] = self._line(parts, thumb=marks.thumb)
-        return strip
-
-    def _line(self, parts: list[Part], *, thumb: bool = False) -> Strip:
+    def _line(self, pieces: list[Strip], *, thumb: bool = False) -> Strip:
         """A line of gutter and cells, and its part of the scroll bar.
 
         The bar is part of the lines: Textual's own is made anew at each scroll, line by line, which
         takes as long as all cells do.
         """
-        width = self._layout.width
+        width = self._layout.columns.end
         if self._taken > width:
-            parts = [self._part(*Line(parts, self._taken).crop(0, width))]
-        parts.append(self._ends[thumb])
-        return Line(parts, width + self._layout.scrolls)
-
-    def _part(self, *segments: Segment) -> Part:
-        drawn = [
-            text if style is None else Strip.render_style(style, text, self._colours)
-            for text, style, _ in segments
-        ]
-        return Part(segments, "".join(drawn))
+            pieces = [Strip.join(pieces).crop(0, width)]
+        return Strip.join([*pieces, self._ends[thumb]])
 
     # Rows.
 
-    def _row(self, row: int, subline: int, first: int, marks: Marks) -> list[Part]:
-        this = self._grid.rows[row]
-        middle = subline == self._middle
-        columns = range(first, first + self._shown)
-        levels = this.levels[columns.start : columns.stop]
-        if middle and self._layout.cell_width >= FIGURE_FROM_WIDTH:
-            keys = self._keys[columns.start : columns.stop]
-            cells = [self._figured(this.entries.get(key)) for key in keys]
+    def _row(self, row: int, subline: int, first: int, marks: Marks) -> Strip:
+        """One line of a row; `subline` is which of its height."""
+        this, width = self._grid.rows[row], self._layout.columns.size
+        columns = slice(first, first + self._layout.columns.shown)
+        cells, levels = this.cells[columns], this.levels[columns]
+        height = self._layout.rows.size
+        middle = subline == (height - 1) // 2
+        if middle and width >= FIGURE_FROM_WIDTH:
+            pieces = [self._with_figure(*each) for each in zip(cells, levels, strict=True)]
         else:
-            cells = [self._plain[level] for level in levels]
+            pieces = [self._cell(level) for level in levels]
         for place in {marks.near, marks.column}:
-            if place in columns:
-                entry = this.entries.get(self._keys[place])
-                cell = None if entry is None or not middle else cell_of(entry)
-                cells[place - first] = self._marked(cell, levels[place - first], place, marks)
-        if marks.on_row and subline == self._layout.row_height - 1:
-            cells = [
-                self._part(*(Segment(t, (s or _PLAIN) + _UNDERLINED) for t, s, _ in cell.segments))
-                for cell in cells
+            at = place - first
+            if 0 <= at < len(pieces):
+                mark = Mark.NEAR if place == marks.near else Mark.CROSS
+                if marks.on_row and place == marks.column:
+                    mark = Mark.HERE
+                figure = self._figure(cells[at], mark) if middle else ""
+                pieces[at] = self._cell(levels[at], figure, mark)
+        if marks.on_row and subline == height - 1:
+            pieces = [
+                self._piece(*Segment.apply_style(each, post_style=_UNDERLINED)) for each in pieces
             ]
-        return [self._gutter(row, here=marks.on_row) if middle else self._no_gutter, *cells]
+        gutter = self._gutter(row, here=marks.on_row) if middle else self._no_gutter
+        return self._line([gutter, *pieces], thumb=marks.thumb)
 
-    def _figured(self, entry: Entry | None) -> Part:
+    def _with_figure(self, cell: Cell | None, level: int) -> Strip:
         """A cell with its figure, made once for all that look the same."""
-        if entry is None:
-            return self._plain[0]
-        key = self._key_of(entry)
-        made = self._kept_cells.get(key)
+        if cell is None:
+            return self._cell(0)
+        look = self._look_of(cell)
+        made = self._figured.get(look)
         if made is None:
-            cell = cell_of(entry)
-            made = self._part(*self._cell(self._grid.level(entry), self._figure(cell)))
-            if len(self._kept_cells) > _KEPT_CELLS:
-                self._kept_cells.clear()
-            self._kept_cells[key] = made
+            if len(self._figured) > _KEPT_CELLS:
+                self._figured.clear()
+            made = self._figured[look] = self._cell(level, self._figure(cell))
         return made
 
-    def _figure(self, cell: Cell | None, *, framed: bool = False) -> str:
-        width, metric = self._layout.cell_width, self._grid.metric
+    def _figure(self, cell: Cell | None, mark: Mark = Mark.NONE) -> str:
+        width, metric = self._layout.columns.size, self._grid.metric
         if cell is None or width < FIGURE_FROM_WIDTH:
             return ""
-        room = width - 2 if framed else width
-        return self._own(cell.short(metric, room - 1) or cell.short(metric, room) or "")
+        room = width - 2 if mark in _FRAMED else width
+        return self._palette.glyphs.own(
+            cell.short(metric, room - 1) or cell.short(metric, room) or ""
+        )
 
-    def _cell(self, level: int, figure: str = "", *, framed: bool = False) -> list[Segment]:
+    def _made_cell(self, level: int, figure: str = "", mark: Mark = Mark.NONE) -> Strip:
         """One line of a cell, two narrower where a mark stands on either side."""
         inks, colourless = self._inks, self._palette.depth is Depth.NONE
-        look = look_of(self._palette, level, self._layout.cell_width, figure, framed=framed)
+        framed = mark in _FRAMED
+        look = look_of(self._palette, level, self._layout.columns.size, figure, framed=framed)
         if look.step is None:
             # Without colour a faint dot would be lost; the hatch is meant to be faint.
-            return [Segment(look.text, inks.total if colourless else inks.empty)]
-        if colourless:
-            return [Segment(look.chip + look.text, inks.faded if look.chip else inks.base)]
-        if look.chip:
-            return [Segment(look.chip, self._chips[look.step]), Segment(look.text, inks.faded)]
-        return [Segment(look.text, self._filled[look.step])]
-
-    def _marked(self, cell: Cell | None, level: int, place: int, marks: Marks) -> Part:
-        """One line of a cell at the cursor, the mouse, or the cursor's column."""
-        here = marks.on_row and place == marks.column
-        framed = here or place == marks.near
-        figure = self._figure(cell, framed=framed)
-        key = (level, figure, here, framed)
-        made = self._kept_cells.get(key)
-        if made is None:
-            inside = self._cell(level, figure, framed=framed)
-            segments = self._framed(inside, here=here) if framed else self._crossed(inside)
-            made = self._kept_cells[key] = self._part(*segments)
-        return made
+            cell = [Segment(look.text, inks.total if colourless else inks.empty)]
+        elif colourless:
+            cell = [Segment(look.chip + look.text, inks.faded if look.chip else inks.base)]
+        elif look.chip:
+            cell = [Segment(look.chip, self._chips[look.step]), Segment(look.text, inks.faded)]
+        else:
+            cell = [Segment(look.text, self._filled[look.step])]
+        if framed:
+            cell = self._framed(cell, here=mark is Mark.HERE)
+        elif mark is Mark.CROSS:
+            cell = self._crossed(cell)
+        return self._piece(*cell)
 
     def _framed(self, inside: list[Segment], *, here: bool) -> list[Segment]:
         style = inside[0].style or _PLAIN
@@ -456,21 +398,10 @@ class Painter:
             return [*cell[:-1], Segment(text[:-1] + right, style)]
         return cell
 
-    @property
-    def _middle(self) -> int:
-        return (self._layout.row_height - 1) // 2
-
     # The gutter.
 
-    def _gutter(self, row: int, *, here: bool) -> Part:
+    def _made_gutter(self, row: int, *, here: bool) -> Strip:
         """What stands left of a row: its label, its sparkline and its total."""
-        key = ("gutter", row, here)
-        made = self._kept_cells.get(key)
-        if made is None:
-            made = self._kept_cells[key] = self._part(*self._named(row, here=here))
-        return made
-
-    def _named(self, row: int, *, here: bool) -> list[Segment]:
         layout, inks = self._layout, self._inks
         this = self._grid.rows[row]
         above = self._grid.rows[row - 1].labels if row else ()
@@ -479,19 +410,20 @@ class Painter:
             repeats = len(this.labels) > 1 and above[at : at + 1] == (part,)
             style = inks.here if here else inks.repeat if repeats else inks.label
             gap = " " * (_LABEL_GAP if at + 1 < len(this.labels) else 0)
-            segments.append(Segment(self._own(fit(part, width)) + gap, style))
-        return [*segments, *self._figures(this, inks.here if here else inks.total)]
+            segments.append(self._segment(fit(part, width) + gap, style))
+        return self._piece(*segments, *self._figures(this, inks.here if here else inks.total))
 
-    def _figures(self, row: GridRow, style: Style) -> list[Segment]:
+    def _segment(self, text: str, style: Style) -> Segment:
+        return Segment(self._palette.glyphs.own(text), style)
+
+    def _figures(self, row: GridRow, style: Style) -> Iterable[Segment]:
         layout = self._layout
-        spark = f" {self._spark(row)}" if layout.spark_width else ""
-        text = ""
+        if layout.spark_width:
+            yield Segment(f" {self._spark(row)}", self._inks.total)
+        figure = ""
         if layout.total_width:
             figure = row.total.short(self._grid.metric, layout.total_width - 1) or "-"
-            text = f"{self._own(figure):>{layout.total_width}}"
-        if style is self._inks.total:
-            return [Segment(f"{spark}{text} ", style)]
-        return [Segment(spark, self._inks.total), Segment(f"{text} ", style)]
+        yield self._segment(f"{figure:>{layout.total_width}} ", style)
 
     def _spark(self, row: GridRow) -> str:
         """The newest cells of a row as heights between its least and most."""
@@ -503,59 +435,50 @@ class Painter:
             _heights(self._palette.glyphs.spark, min(known), max(known))
         )
 
-    @property
-    def _no_gutter(self) -> Part:
-        return self._part(Segment(" " * self._layout.gutter, self._inks.base))
-
     # The header.
 
-    def _corner(self, line: int, first: int) -> Segment:
-        """What stands above the row labels: how many rows, which columns."""
-        layout, spec = self._layout, self._grid.spec
-        if line == 0:
-            count = len(self._grid.rows)
-            text = f"{count:,} {spec.axis.heading if count == 1 else spec.axis.plural}"
-            return Segment(
-                self._own(fit(fit(text, layout.gutter - 1), layout.gutter)), self._inks.header
-            )
-        text = ""
-        if layout.columns_shown < layout.columns:
-            last = first + layout.columns_shown
-            text = f"{spec.columns.plural} {first + 1}-{last} of {layout.columns}"
-        total = "all" if layout.total_width else ""
-        room = layout.gutter - len(total) - 2
-        return Segment(self._own(f"{fit(text, room)} {total} "), self._inks.header)
+    def _header(self, line: int, first: int, here: int) -> Strip:
+        """One line of what stands above the rows: column labels, then the totals."""
+        shown = slice(first, first + self._layout.columns.shown)
+        if line < LABEL_LINES or self._grid.whole is None:
+            segments = [self._corner(line, shown), *self._column_labels(line, shown, here)]
+        else:
+            segments = [*self._whole(self._grid.whole, shown)]
+        return self._line([self._piece(*segments)])
 
-    def _columns(self, line: int, first: int, here: int) -> list[Segment]:
-        layout = self._layout
-        width = layout.cell_width
-        columns = self._grid.columns[first : first + layout.columns_shown]
+    def _corner(self, line: int, shown: slice) -> Segment:
+        """What stands above the row labels: how many rows, which columns."""
+        layout, spec, count = self._layout, self._grid.spec, len(self._grid.rows)
+        text, total = f"{count:,} {spec.axis.heading if count == 1 else spec.axis.plural}", ""
+        if line:
+            text, total = "", "all " if layout.total_width else " "
+            if layout.columns.shown < layout.columns.count:
+                places = f"{shown.start + 1}-{shown.stop} of {layout.columns.count}"
+                text = f"{spec.columns.plural} {places}"
+        room = layout.columns.start - len(total) - 1
+        return self._segment(f"{fit(text, room)} {total}", self._inks.header)
+
+    def _column_labels(self, line: int, shown: slice, here: int) -> Iterable[Segment]:
+        inks, width, columns = self._inks, self._layout.columns.size, self._grid.columns[shown]
         weeks = [column.week for column in columns if column.week is not None]
         if weeks and line == 0:
-            return [self._head(month_line(weeks, width), here=False)]
-        if weeks:
-            texts = [
-                day_label(week, width, crowded=place % 2 != here % 2)
-                for place, week in enumerate(weeks, first)
-            ]
-        else:
-            texts = [topic_lines(column.label, width)[line] for column in columns]
-        return [self._head(text, here=place == here) for place, text in enumerate(texts, first)]
+            yield self._segment(month_line(weeks, width), inks.header)
+            return
+        for place, column in enumerate(columns, shown.start):
+            if column.week is None:
+                text = topic_lines(column.label, width)[line]
+            else:
+                text = day_label(column.week, width, crowded=place % 2 != here % 2)
+            yield self._segment(text, inks.here if place == here else inks.header)
 
-    def _head(self, text: str, *, here: bool) -> Segment:
-        return Segment(self._own(text), self._inks.here if here else self._inks.header)
-
-    def _whole(self, whole: GridRow, first: int) -> list[Segment]:
+    def _whole(self, whole: GridRow, shown: slice) -> Iterable[Segment]:
         """All rows together: the figure of each column, without colour."""
-        layout, inks = self._layout, self._inks
-        width, metric = layout.cell_width, self._grid.metric
-        label = fit("all", sum(layout.label_widths) + _LABEL_GAP * (len(layout.label_widths) - 1))
-        segments = [Segment(label, inks.total), *self._figures(whole, inks.total)]
-        for key in self._keys[first : first + layout.columns_shown]:
-            entry = whole.entries.get(key)
-            figure = None if entry is None else cell_of(entry).short(metric, max(0, width - 1))
-            segments.append(Segment(self._own(figure or "").center(width), inks.total))
-        return segments
+        widths, width, ink = self._layout.label_widths, self._layout.columns.size, self._inks.total
+        yield Segment(fit("all", sum(widths) + _LABEL_GAP * (len(widths) - 1)), ink)
+        yield from self._figures(whole, ink)
+        for cell in whole.cells[shown]:
+            figure = None if cell is None else cell.short(self._grid.metric, max(0, width - 1))
+            yield self._segment((figure or "").center(width), ink)
 
 
 @lru_cache(maxsize=4_096)
@@ -563,21 +486,3 @@ def _heights(signs: str, low: int, high: int) -> dict[int, str]:
     """The sign for each place between two, and a blank for none."""
     step = (high - low) / (len(signs) - 1) or 1.0
     return {0: " "} | {each: signs[round((each - low) / step)] for each in range(low, high + 1)}
-
-
-def _class(name: str) -> str:
-    return f"heatmap--{name}"
-
-
-def _figure_key(metric: Metric) -> Callable[[Entry], Hashable]:
-    """The function that gives equal keys to entries that look the same."""
-    if metric is Metric.ACCURACY:
-        return attrgetter("correct_attempts", "attempts")
-    if metric is Metric.ATTEMPTS:
-        return attrgetter("attempts")
-
-    def median(entry: Entry) -> Hashable:
-        cell = cell_of(entry)
-        return (cell.median_ms, cell.median_exact, cell.attempts)
-
-    return median
