@@ -11,11 +11,11 @@ from rich.cells import cell_len
 from tests.heatmap.samples import many_rows, row
 from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, RowAxis
 from tui.heatmap.charts import (
+    Room,
     bar_chart,
     beside,
     distribution_chart,
     histogram,
-    refresh_chart,
     row_points,
     trend_chart,
 )
@@ -40,9 +40,7 @@ def assert_size(drawn: Text, width: int, height: int) -> list[str]:
 @given(st.lists(VALUES, max_size=60), st.sampled_from(list(Metric)), st.booleans(), WIDTHS, HEIGHTS)
 def test_a_trend_has_the_size_asked_for(values, metric, colour, width, height):
     points = [(f"2026-01-{place:02}", value) for place, value in enumerate(values)]
-    drawn = trend_chart(
-        points, metric=metric, title="knee", width=width, height=height, colour=colour
-    )
+    drawn = trend_chart(points, metric, "knee", Room(width, height, colour))
     assert_size(drawn, width, height)
 
 
@@ -55,27 +53,24 @@ def test_a_trend_has_the_size_asked_for(values, metric, colour, width, height):
     HEIGHTS,
 )
 def test_a_distribution_has_the_size_asked_for(values, metric, colour, width, height):
-    drawn = distribution_chart(
-        values, metric=metric, title="cells", width=width, height=height, colour=colour
-    )
+    drawn = distribution_chart(values, metric, "cells", Room(width, height, colour))
     assert_size(drawn, width, height)
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(VALUES, max_size=40), st.one_of(st.none(), st.floats(0, 1e7)), WIDTHS, HEIGHTS)
-def test_a_refresh_chart_has_the_size_asked_for(values, baseline, width, height):
-    labels = [f"run {place}" for place in range(len(values))]
-    drawn = refresh_chart(
-        values, labels=labels, title="refresh", width=width, height=height, baseline=baseline
-    )
+def test_a_trend_with_a_baseline_has_the_size_asked_for(values, baseline, width, height):
+    points = [(f"run {place}", value) for place, value in enumerate(values)]
+    room = Room(width, height)
+    drawn = trend_chart(points, Metric.MEDIAN, "refresh", room, baseline=baseline)
     assert_size(drawn, width, height)
 
 
 def test_plain_charts_hold_no_colour():
     points = [("a", 0.2), ("b", 0.9)]
-    drawn = trend_chart(points, metric=Metric.ACCURACY, title="x", width=40, height=8, colour=False)
+    drawn = trend_chart(points, Metric.ACCURACY, "x", Room(40, 8, colour=False))
     assert not drawn.spans
-    coloured = trend_chart(points, metric=Metric.ACCURACY, title="x", width=40, height=8)
+    coloured = trend_chart(points, Metric.ACCURACY, "x", Room(40, 8))
     assert coloured.plain == drawn.plain
     assert coloured.spans
 
@@ -83,9 +78,7 @@ def test_plain_charts_hold_no_colour():
 def test_a_week_without_data_is_a_gap_in_the_trend():
     def inked(values):
         points = [(str(place), value) for place, value in enumerate(values)]
-        drawn = trend_chart(
-            points, metric=Metric.ACCURACY, title="", width=45, height=9, colour=False
-        )
+        drawn = trend_chart(points, Metric.ACCURACY, "", Room(45, 9, colour=False))
         columns = set()
         for line in drawn.plain.split("\n")[1:-2]:
             columns |= {place for place, char in enumerate(line) if BRAILLE.match(char)}
@@ -100,32 +93,29 @@ def test_a_week_without_data_is_a_gap_in_the_trend():
 
 def test_a_lonely_week_is_seen():
     points = [("a", None), ("b", 0.5), ("c", None)]
-    assert "•" in trend_chart(points, metric=Metric.ACCURACY, title="", width=40, height=9).plain
+    assert "•" in trend_chart(points, Metric.ACCURACY, "", Room(40, 9)).plain
 
 
 def test_an_accuracy_trend_always_runs_from_0_to_100():
     points = [("a", 0.50), ("b", 0.51)]
-    drawn = trend_chart(points, metric=Metric.ACCURACY, title="", width=40, height=10, colour=False)
+    drawn = trend_chart(points, Metric.ACCURACY, "", Room(40, 10, colour=False))
     assert "100%┤" in drawn.plain
     assert "0%┤" in drawn.plain
 
 
 def test_hostile_titles_are_cut_and_cleaned():
     title = "\x1b[2J腕\n[/red]" + "長" * 60
-    drawn = trend_chart(
-        [("a", 1.0), ("b", 2.0)], metric=Metric.ATTEMPTS, title=title, width=40, height=8
-    )
+    drawn = trend_chart([("a", 1.0), ("b", 2.0)], Metric.ATTEMPTS, title, Room(40, 8))
     lines = assert_size(drawn, 40, 8)
     assert lines[0].rstrip().endswith("…")
 
 
 def test_charts_without_data_say_so():
     for drawn in (
-        trend_chart([("a", None)], metric=Metric.MEDIAN, title="t", width=30, height=6),
-        distribution_chart([], metric=Metric.MEDIAN, title="t", width=30, height=6),
+        trend_chart([("a", None)], Metric.MEDIAN, "t", Room(30, 6)),
+        distribution_chart([], Metric.MEDIAN, "t", Room(30, 6)),
     ):
         assert "no data" in drawn.plain
-    assert "no runs yet" in refresh_chart([], labels=[], title="t", width=30, height=6).plain
 
 
 @given(st.lists(st.floats(0, 1), max_size=200), st.integers(1, 30))
@@ -159,15 +149,13 @@ TOPICS = ["腕" * 20, "anterior shoulder", "anterior sacroiliac", "x\x1b[2J", ""
     HEIGHTS,
 )
 def test_bars_have_the_size_asked_for(points, metric, colour, width, height):
-    drawn = bar_chart(
-        points, metric=metric, title="tear", width=width, height=height, colour=colour
-    )
+    drawn = bar_chart(points, metric, "tear", Room(width, height, colour))
     assert_size(drawn, width, height)
 
 
 def test_a_bar_is_as_long_as_its_value_and_says_it():
     points = [("hip", 0.5), ("knee", 1.0), ("wrist", None), ("spine", 0.0)]
-    drawn = bar_chart(points, metric=Metric.ACCURACY, title="t", width=60, height=8, colour=False)
+    drawn = bar_chart(points, Metric.ACCURACY, "t", Room(60, 8, colour=False))
     lines = assert_size(drawn, 60, 8)
     half, whole = lines[1].count("█"), lines[2].count("█")
     assert whole > 30
@@ -177,7 +165,7 @@ def test_a_bar_is_as_long_as_its_value_and_says_it():
 
 def test_bars_without_room_are_counted():
     points = [(f"topic {n}", 0.5) for n in range(30)]
-    drawn = bar_chart(points, metric=Metric.ACCURACY, title="t", width=60, height=9, colour=False)
+    drawn = bar_chart(points, Metric.ACCURACY, "t", Room(60, 9, colour=False))
     assert drawn.plain.count("█ 50%") == 7
     assert "and 23 more" in drawn.plain
 
@@ -194,7 +182,7 @@ def of_topics():
 
 def test_beside_topics_stand_bars_with_whole_names_and_no_line():
     grid = of_topics()
-    first, _ = beside(grid, 0, 72, 10, colour=False)
+    first, _ = beside(grid, 0, Room(72, 10, colour=False))
     lines = assert_size(first, 72, 10)
     assert lines[0].startswith("accuracy by topic: ")
     assert not BRAILLE.search(first.plain)
@@ -204,7 +192,7 @@ def test_beside_topics_stand_bars_with_whole_names_and_no_line():
 
 def test_both_charts_follow_the_cursor():
     grid = of_topics()
-    one, other = (beside(grid, place, 72, 10, colour=False) for place in (0, 1))
+    one, other = (beside(grid, place, Room(72, 10, colour=False)) for place in (0, 1))
     for place in (0, 1):
         assert one[place] != other[place]
         for charts, named in ((one, grid.rows[0]), (other, grid.rows[1])):
@@ -214,7 +202,7 @@ def test_both_charts_follow_the_cursor():
 def test_charts_in_ascii_are_ascii_and_keep_their_size():
     weeks = build_grid(many_rows(30, 8), GridSpec(RowAxis.LESION, metric=Metric.MEDIAN))
     for grid in (weeks, of_topics()):
-        for drawn in beside(grid, 0, 60, 10, colour=True, ascii_only=True):
+        for drawn in beside(grid, 0, Room(60, 10, colour=True), ascii_only=True):
             assert drawn.plain.isascii()
             assert_size(drawn, 60, 10)
 
@@ -226,10 +214,9 @@ def test_drawing_at_once_from_several_threads_gives_what_one_gives():
     def draw(place: int) -> Text:
         return trend_chart(
             row_points(grid, place),
-            metric=Metric.ACCURACY,
-            title=grid.rows[place].label,
-            width=40 + place,
-            height=8,
+            Metric.ACCURACY,
+            grid.rows[place].label,
+            Room(40 + place, 8),
         )
 
     with ThreadPoolExecutor(8) as pool:

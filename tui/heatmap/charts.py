@@ -1,18 +1,16 @@
 """Charts: trend, bars, distribution, refresh times. Plotext is only here.
 
-Every chart is exactly `height` lines of `width` terminal cells, with no line break at the end;
-below `LEAST_WIDTH` or `LEAST_HEIGHT` only its title is shown. plotext's figures are mutable and
-look at the terminal's size, so each drawing makes its own, with the size clamp off, under a lock:
-all may be called from any thread.
+Every chart fills its room, with no line break at the end; where that is small, only its title is
+shown. plotext's figures are mutable and look at the terminal's size, so each drawing makes its own,
+with the size clamp off, under a lock: all may be called from any thread.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.cells import cell_len
 from rich.color import Color
@@ -24,7 +22,7 @@ from tui.heatmap.formatting import ascii_only as in_ascii
 from tui.heatmap.formatting import clean_label, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tui.heatmap.grid import Grid
     from tui.heatmap.palette import Rgb
@@ -34,12 +32,26 @@ BASELINE: Rgb = (184, 134, 11)
 
 BAR = "█"
 
-LEAST_WIDTH = 16
-LEAST_HEIGHT = 5
-"""A title, an axis with its labels and two lines of chart; below that only the title is shown."""
+_LEAST_WIDTH = 16
+_LEAST_HEIGHT = 5
+"""A title, an axis with its labels and two lines of chart."""
 
-_Draw = Callable[[Any], None]
+Point = tuple[str, float | None]
+"""A label and its value."""
+
 _DRAWING = Lock()
+
+
+class Room(NamedTuple):
+    """What a chart has to fill, in terminal cells, and whether in colour."""
+
+    width: int
+    height: int
+    colour: bool = True
+
+    @property
+    def is_small(self) -> bool:
+        return self.width < _LEAST_WIDTH or self.height < _LEAST_HEIGHT
 
 
 def _in_order(data: Iterable[Any]) -> list[Any]:
@@ -58,36 +70,23 @@ def _figure() -> Any:
     return _figure_class
 
 
-def beside(
-    grid: Grid, row: int, width: int, height: int, *, colour: bool, ascii_only: bool = False
-) -> tuple[Text, Text]:
+def beside(grid: Grid, row: int, room: Room, *, ascii_only: bool = False) -> tuple[Text, Text]:
     """The two charts of one grid row: its values, and how they spread.
 
     Weeks make a line; topics, which have no order, make bars.
     """
-    metric, label = grid.metric, grid.rows[row].label
+    columns, metric, label = grid.spec.columns, grid.metric, grid.rows[row].label
     points = row_points(grid, row)
-    draw_values = trend_chart if grid.spec.columns is ColumnAxis.WEEK else bar_chart
-    values = draw_values(
-        points,
-        metric=metric,
-        title=f"{metric.heading} by {grid.spec.columns.value}: {label}",
-        width=width,
-        height=height,
-        colour=colour,
-    )
+    draw_values = trend_chart if columns is ColumnAxis.WEEK else bar_chart
+    values = draw_values(points, metric, f"{metric.heading} by {columns.value}: {label}", room)
+    known = [value for _, value in points if value is not None]
     spread = distribution_chart(
-        [value for _, value in points if value is not None],
-        metric=metric,
-        title=f"{grid.spec.columns.plural} by {metric.heading}: {label}",
-        width=width,
-        height=height,
-        colour=colour,
+        known, metric, f"{columns.plural} by {metric.heading}: {label}", room
     )
     return (_ascii(values), _ascii(spread)) if ascii_only else (values, spread)
 
 
-def row_points(grid: Grid, row: int) -> list[tuple[str, float | None]]:
+def row_points(grid: Grid, row: int) -> list[Point]:
     """Label and value of every column in one row."""
     return [
         (column.label, None if cell is None else cell.value(grid.metric))
@@ -106,58 +105,54 @@ def histogram(values: Sequence[float], low: float, high: float, bins: int) -> li
 
 
 def trend_chart(
-    points: Sequence[tuple[str, float | None]],
-    *,
+    points: Sequence[Point],
     metric: Metric,
     title: str,
-    width: int,
-    height: int,
-    colour: bool = True,
+    room: Room,
+    *,
+    baseline: float | None = None,
 ) -> Text:
-    """A line over weeks, with a gap where a week has no value."""
+    """A line through the values, with gaps, and a level one for a baseline to compare with."""
     # plotext interpolates a line far outside its scale point by point, for minutes.
     most = 1.0 if metric is Metric.ACCURACY else math.inf
     values = [None if value is None else min(value, most) for _, value in points]
     known = [value for value in values if value is not None]
     if not known:
-        return _message(title, "no data", width, height)
+        return _message(title, "no data", room)
 
     def draw(chart: Any) -> None:
-        top = _above(max(known)) if most == math.inf else most
+        top = _above(max([*known, baseline or 0.0])) if most == math.inf else most
+        ends = [-0.5, len(values) - 0.5]
+        if baseline is not None:
+            chart.plot(ends, [baseline, baseline], marker="·", color=BASELINE)
         _line(chart, values)
-        _ticks(chart, metric, 0.0, top, height)
-        chart.xlim(-0.5, len(values) - 0.5)
-        shown = _spread(len(points), max(2, width // 14))
-        chart.xticks(shown, [clean_label(points[place][0])[:10] for place in shown])
+        count = 2 if room.height < 8 else 3 if room.height < 14 else 5
+        steps = [top * place / (count - 1) for place in range(count)]
+        chart.ylim(0.0, top)
+        chart.yticks(steps, [metric.figure(step) for step in steps])
+        chart.xlim(*ends)
+        shown = _spread(len(points), max(2, room.width // 14))
+        chart.xticks(shown, [clean_label(points[place][0])[:12] for place in shown])
 
-    return _chart(title, draw, width, height, colour=colour)
+    return _chart(title, draw, room)
 
 
-def bar_chart(
-    points: Sequence[tuple[str, float | None]],
-    *,
-    metric: Metric,
-    title: str,
-    width: int,
-    height: int,
-    colour: bool = True,
-) -> Text:
+def bar_chart(points: Sequence[Point], metric: Metric, title: str, room: Room) -> Text:
     """A bar to the right for each point; those without room are counted."""
+    width, height = room.width, room.height
     known = [value for _, value in points if value is not None]
-    if not known:
-        return _message(title, "no data", width, height)
-    if width < LEAST_WIDTH or height < LEAST_HEIGHT:
-        return _message(title, "", width, height)
+    if not known or room.is_small:
+        return _message(title, "" if known else "no data", room)
     shown = points if len(points) < height else points[: height - 2]
     labels = [clean_label(label) for label, _ in shown]
     figures = ["no data" if value is None else metric.figure(value) for _, value in shown]
     margin = min(max(map(cell_len, labels)), width // 3) + 1
-    room = max(1, width - margin - max(map(len, figures)) - 1)
+    longest = max(1, width - margin - max(map(len, figures)) - 1)
     top = 1.0 if metric is Metric.ACCURACY else max(known) or 1.0
-    ink = Style.from_color(Color.from_rgb(*ACCENT)) if colour else Style.null()
+    ink = Style.from_color(Color.from_rgb(*ACCENT)) if room.colour else Style.null()
     lines = [Text(fit(clean_label(title), width))]
     for label, (_, value), shown_figure in zip(labels, shown, figures, strict=True):
-        long = 0 if not value else max(1, round(min(1.0, value / top) * room))
+        long = 0 if not value else max(1, round(min(1.0, value / top) * longest))
         line = Text.assemble(fit(label, margin - 1), " ", (BAR * long, ink))
         said = f" {shown_figure}" if long else shown_figure
         lines.append(line.append(fit(said, width - line.cell_len)))
@@ -167,78 +162,40 @@ def bar_chart(
     return Text("\n").join(lines)
 
 
-def distribution_chart(
-    values: Sequence[float],
-    *,
-    metric: Metric,
-    title: str,
-    width: int,
-    height: int,
-    colour: bool = True,
-) -> Text:
+def distribution_chart(values: Sequence[float], metric: Metric, title: str, room: Room) -> Text:
     """How many cells hold which value, as vertical bars."""
     if not values:
-        return _message(title, "no data", width, height)
+        return _message(title, "no data", room)
     low, high = (0.0, 1.0) if metric is Metric.ACCURACY else (min(values), max(values))
-    bins = 20 if width >= 66 else 10
+    bins = 20 if room.width >= 66 else 10
     counts = histogram(values, low, high, bins)
     tallest = max(counts)
-    room = max(bins, width - len(f"{tallest:,}") - 1)
-    step = room // bins
+    width = max(bins, room.width - len(f"{tallest:,}") - 1)
+    step = width // bins
 
     def draw(chart: Any) -> None:
         for place, count in enumerate(counts):
             if count:
                 ends = [place * step, place * step + max(0, step - 2)]
                 chart.plot(ends, [count, count], marker="sd", color=ACCENT, fillx=True)
-        chart.xlim(0, room - 1)
+        chart.xlim(0, width - 1)
         chart.ylim(0, tallest)
-        steps = sorted({0, tallest} if height < 8 else {0, tallest // 2, tallest})
+        steps = sorted({0, tallest} if room.height < 8 else {0, tallest // 2, tallest})
         chart.yticks(steps, [f"{count:,}" for count in steps])
         end = bins * step - 1
         marks = [(0, low), (end // 2, (low + high) / 2), (end, high)]
         chart.xticks([at for at, _ in marks], [metric.figure(value) for _, value in marks])
 
-    return _chart(title, draw, width, height, colour=colour)
+    return _chart(title, draw, room)
 
 
-def refresh_chart(
-    milliseconds: Sequence[float | None],
-    *,
-    labels: Sequence[str],
-    title: str,
-    width: int,
-    height: int,
-    baseline: float | None = None,
-    colour: bool = True,
-) -> Text:
-    """Refresh times of one run after the other, with a line for the baseline."""
-    known = [value for value in milliseconds if value is not None]
-    if not known:
-        return _message(title, "no runs yet", width, height)
-
-    def draw(chart: Any) -> None:
-        places = list(range(len(milliseconds)))
-        top = _above(max([*known, baseline or 0.0]))
-        if baseline is not None:
-            ends = [-0.5, len(places) - 0.5]
-            chart.plot(ends, [baseline, baseline], marker="·", color=BASELINE)
-        _line(chart, milliseconds)
-        _ticks(chart, Metric.MEDIAN, 0.0, top, height)
-        chart.xlim(-0.5, len(places) - 0.5)
-        shown = _spread(len(places), max(2, width // 14))
-        chart.xticks(shown, [clean_label(labels[place])[:12] for place in shown])
-
-    return _chart(title, draw, width, height, colour=colour)
-
-
-def _chart(title: str, draw: _Draw, width: int, height: int, *, colour: bool) -> Text:
-    if width < LEAST_WIDTH or height < LEAST_HEIGHT:
-        return _message(title, "", width, height)
+def _chart(title: str, draw: Callable[[Any], None], room: Room) -> Text:
+    if room.is_small:
+        return _message(title, "", room)
     with _DRAWING:
         chart = _figure()()
         chart._limit_size(False, False)
-        chart.plot_size(width, height - 1)
+        chart.plot_size(room.width, room.height - 1)
         chart.canvas_color("default")
         chart.axes_color("default")
         chart.ticks_color("default")
@@ -247,13 +204,13 @@ def _chart(title: str, draw: _Draw, width: int, height: int, *, colour: bool) ->
         draw(chart)
         drawn = Text.from_ansi(str(chart.build()).removesuffix("\n"))
     return Text("\n").join(
-        [Text(fit(clean_label(title), width)), drawn if colour else Text(drawn.plain)]
+        [Text(fit(clean_label(title), room.width)), drawn if room.colour else Text(drawn.plain)]
     )
 
 
-def _message(title: str, message: str, width: int, height: int) -> Text:
-    lines = [clean_label(title), message, *[""] * height][: max(0, height)]
-    return Text("\n".join(fit(line, max(0, width)) for line in lines))
+def _message(title: str, message: str, room: Room) -> Text:
+    lines = [clean_label(title), message, *[""] * room.height][: max(0, room.height)]
+    return Text("\n".join(fit(line, room.width) for line in lines))
 
 
 def _ascii(chart: Text) -> Text:
@@ -265,13 +222,6 @@ def _ascii(chart: Text) -> Text:
             Text.assemble(*((said, spans[0].style if spans else "") for said, spans in pieces))
         )
     return Text("\n").join(lines)
-
-
-def _ticks(chart: Any, metric: Metric, low: float, high: float, height: int) -> None:
-    count = 2 if height < 8 else 3 if height < 14 else 5
-    steps = [low + (high - low) * place / (count - 1) for place in range(count)]
-    chart.ylim(low, high)
-    chart.yticks(steps, [metric.figure(step) for step in steps])
 
 
 def _above(value: float) -> float:

@@ -24,7 +24,8 @@ from tui.errors import OperatorError
 from tui.evidence.archive import Archive
 from tui.evidence.comparison import compare
 from tui.evidence.report import comparison_line, report
-from tui.heatmap.charts import LEAST_HEIGHT, LEAST_WIDTH, refresh_chart
+from tui.heatmap.axes import Metric
+from tui.heatmap.charts import Room, trend_chart
 from tui.heatmap.formatting import plural
 
 if TYPE_CHECKING:
@@ -175,18 +176,16 @@ class EvidenceScreen(ConsoleScreen):
         if len(past) < 2:
             chart.update("A trend needs two runs of this volume that timed a refresh.")
             return
-        width, height = chart.content_size.width, chart.content_size.height
-        if width < LEAST_WIDTH or height < LEAST_HEIGHT:
+        room = Room(*chart.content_size, colour=not self.app.no_color)
+        if room.is_small:
             return
         marked = self._baseline()
-        drawn = refresh_chart(
-            [median(each.refresh_runs_ms) for each in past],
-            labels=[each.at.strftime("%m-%d %H:%M") for each in past],
-            title="refresh in ms, median of each run" + (", baseline as a line" if marked else ""),
-            width=width,
-            height=height,
+        drawn = trend_chart(
+            [(f"{each.at:%m-%d %H:%M}", median(each.refresh_runs_ms)) for each in past],
+            Metric.MEDIAN,
+            "refresh in ms, median of each run" + (", baseline as a line" if marked else ""),
+            room,
             baseline=median(marked.refresh_runs_ms) if marked else None,
-            colour=not self.app.no_color,
         )
         chart.update(drawn)
 

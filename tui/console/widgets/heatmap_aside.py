@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from tui.console.widgets.heatmap_paint import palette_of
 from tui.heatmap.axes import GridSpec
-from tui.heatmap.charts import LEAST_HEIGHT, LEAST_WIDTH, beside
+from tui.heatmap.charts import Room, beside
 from tui.heatmap.grid import Grid
 from tui.heatmap.plain_text import legend_text
 
@@ -102,17 +102,12 @@ class HeatmapCharts(Vertical):
     async def _draw_at_rest(self) -> None:
         await asyncio.sleep(REST_S)
         grid = self._grid
-        row, width, height = self._row, self.content_size.width, self.content_size.height // 2 - 1
-        if grid is None or row >= len(grid.rows) or width < LEAST_WIDTH or height < LEAST_HEIGHT:
+        width, height = self.content_size
+        room = Room(width, height // 2 - 1, colour=not self.app.no_color)
+        if grid is None or room.is_small:
             return
         trend, spread = await asyncio.to_thread(
-            beside,
-            grid,
-            row,
-            width,
-            height,
-            colour=not self.app.no_color,
-            ascii_only=self._ascii_only,
+            beside, grid, self._row, room, ascii_only=self._ascii_only
         )
         # A thread goes on when its worker is cancelled: what it drew may be wanted no more.
         if self._grid is not grid:
