@@ -62,12 +62,6 @@ def percent(correct: int, attempts: int) -> str:
     return "<1" if correct and not value else str(value)
 
 
-def short_percent(correct: int, attempts: int) -> list[str]:
-    """Ways to write an accuracy, longest first."""
-    value = percent(correct, attempts)
-    return [f"{value}%", value]
-
-
 def short_count(count: int) -> list[str]:
     """Ways to write a number of attempts, longest first."""
     forms = [f"{count:,}", str(count)] if count >= 1_000 else [str(count)]
@@ -83,18 +77,14 @@ def short_count(count: int) -> list[str]:
 
 def short_duration(milliseconds: Decimal, *, exact: bool) -> list[str]:
     """Ways to write a median time, longest first; `≈` marks a weighted one."""
-    mark = "" if exact else "≈"
     value = milliseconds
-    forms: list[str] = []
     if value < _MILLISECONDS_SHOWN_BELOW:
-        forms += [f"{mark}{_rounded(value, '1')}ms"]
-    if value < _TENTHS_SHOWN_BELOW:
-        forms += [f"{mark}{_rounded(value / 1000, '0.1')}s"]
-    if value >= _MILLISECONDS_SHOWN_BELOW:
-        forms += [f"{mark}{_rounded(value / 1000, '1')}s"]
-    if value >= _TENTHS_SHOWN_BELOW:
-        forms += [f"{mark}{_rounded(value / 60_000, '1')}m"]
-    return forms
+        forms = [f"{_rounded(value, '1')}ms", f"{_rounded(value / 1000, '0.1')}s"]
+    elif value < _TENTHS_SHOWN_BELOW:
+        forms = [f"{_rounded(value / 1000, '0.1')}s", f"{_rounded(value / 1000, '1')}s"]
+    else:
+        forms = [f"{_rounded(value / 1000, '1')}s", f"{_rounded(value / 60_000, '1')}m"]
+    return forms if exact else [f"≈{form}" for form in forms]
 
 
 def full_duration(milliseconds: Decimal, *, exact: bool) -> str:
@@ -108,11 +98,6 @@ def full_duration(milliseconds: Decimal, *, exact: bool) -> str:
 def plural(count: int, noun: str) -> str:
     """A count and its noun: `1 attempt`, `2 attempts`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def first_fitting(forms: list[str], width: int) -> str | None:
-    """The first of `forms` that fits in `width`: no figure is cut."""
-    return next((form for form in forms if len(form) <= width), None)
 
 
 def plain(number: Decimal) -> str:
@@ -156,6 +141,12 @@ def utc_iso(text: str) -> str | None:
     except ValueError:
         return None
     return at.astimezone(UTC).isoformat(timespec="seconds") if at.tzinfo else None
+
+
+def refreshed_at(text: str | None) -> str:
+    """When the view was refreshed, an ISO 8601 instant, in words."""
+    at = utc_iso(text) if text else None
+    return f"refreshed {at[:10]} {at[11:16]} UTC" if at else "when it was refreshed is not known"
 
 
 def month_line(weeks: Sequence[date], width: int) -> str:

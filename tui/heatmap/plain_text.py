@@ -18,8 +18,8 @@ from tui.heatmap.formatting import (
     month_line,
     plain,
     plural,
+    refreshed_at,
     topic_lines,
-    utc_iso,
 )
 from tui.heatmap.grid import position
 from tui.heatmap.palette import (
@@ -60,7 +60,6 @@ def print_heatmap(
     width: int,
     depth: Depth,
     *,
-    dark: bool = True,
     glyphs: Glyphs = SHADES,
     total: int | None = None,
     refreshed_at: str | None = None,
@@ -71,22 +70,23 @@ def print_heatmap(
     topics, are left out and the second line says so. `total` is the number of rows in the view, of
     which the grid may hold a part.
     """
-    palette = palette_for(grid.spec.scale, dark=dark, depth=depth, glyphs=glyphs)
-    drawing = _Drawing(grid, max(_LEAST_WIDTH, width), palette)
-    lines = drawing.head([] if total is None else _reading(grid, total, refreshed_at))
+    palette = palette_for(grid.spec.scale, dark=True, depth=depth, glyphs=glyphs)
+    width = max(_LEAST_WIDTH, width)
+    drawing = _Drawing(grid, width, palette)
+    lines = drawing.head([] if total is None else _reading(grid, total, refreshed_at, width))
     lines += [drawing.row(row) for row in grid.rows]
-    lines += [Text(""), legend_text(grid, palette, drawing.width)]
+    lines += [Text(""), legend_text(grid, palette, width)]
     file = io.StringIO()
     console = Console(
         file=file,
-        width=drawing.width,
+        width=width,
         color_system=_COLOUR_SYSTEMS[depth],
         force_terminal=True,
         no_color=False,
         legacy_windows=False,
     )
     for line in lines:
-        line.pad_right(drawing.width - line.cell_len)
+        line.pad_right(width - line.cell_len)
         console.print(line, no_wrap=True, overflow="ignore", crop=False)
     return glyphs.own(file.getvalue().removesuffix("\n"))
 
@@ -94,7 +94,7 @@ def print_heatmap(
 class _Drawing:
     def __init__(self, grid: Grid, width: int, palette: Palette) -> None:
         self._grid = grid
-        self.width = width
+        self._width = width
         self._palette = palette
         widest = sum(grid.label_widths) + 3 * (len(grid.label_widths) - 1)
         self._label = min(max(_LABEL_WIDTH[0], widest), _LABEL_WIDTH[1], width // 3)
@@ -110,11 +110,9 @@ class _Drawing:
 
     def head(self, reading: list[str]) -> list[Text]:
         grid = self._grid
-        lines = [Text(fit(" · ".join(grid.spec.words), self.width), Style(bold=True))]
-        said = [self._extent(), *_in_lines(reading, self.width)]
-        if grid.undated:
-            said.append(grid.describe_undated())
-        lines += [Text(fit(each, self.width)) for each in said]
+        lines = [Text(fit(" · ".join(grid.spec.words), self._width), Style(bold=True))]
+        said = [self._extent(), *reading, grid.describe_undated()]
+        lines += [Text(fit(each, self._width)) for each in said if each]
         columns = [grid.columns[column] for column in self._columns]
         weeks = [column.week for column in columns if column.week is not None]
         if weeks:
@@ -220,22 +218,18 @@ def _notes(grid: Grid, palette: Palette) -> list[str]:
     return notes
 
 
-def _reading(grid: Grid, total: int, refreshed_at: str | None) -> list[str]:
+def _reading(grid: Grid, total: int, refreshed: str | None, width: int) -> list[str]:
     """What was read of the view, and when it was last refreshed."""
-    at = utc_iso(refreshed_at) if refreshed_at else None
-    age = f"refreshed {at[:10]} {at[11:16]} UTC" if at else "when it was refreshed is not known"
+    read = f"all {total:,} rows of the view were read"
     if total == 0:
-        return ["the view is empty: no answers yet, or none since its last refresh", age]
-    if grid.rows_read < total:
-        return [f"TRUNCATED: {grid.rows_read:,} of the view's {total:,} rows were read", age]
-    if total == 1:
-        return ["the view's only row was read", age]
-    return [f"all {total:,} rows of the view were read", age]
-
-
-def _in_lines(parts: list[str], width: int) -> list[str]:
+        read = "the view is empty: no answers yet, or none since its last refresh"
+    elif grid.rows_read < total:
+        read = f"TRUNCATED: {grid.rows_read:,} of the view's {total:,} rows were read"
+    elif total == 1:
+        read = "the view's only row was read"
+    parts = [read, refreshed_at(refreshed)]
     joined = ", ".join(parts)
-    return [joined] if parts and cell_len(joined) <= width else parts
+    return [joined] if cell_len(joined) <= width else parts
 
 
 def rows_as_text(cell: Cell) -> str:

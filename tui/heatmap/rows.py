@@ -13,12 +13,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from tui.errors import ConfigurationError
 from tui.files import save_text
 from tui.heatmap.formatting import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 COLUMNS = (
@@ -155,25 +154,17 @@ def rows_as_csv(rows: Iterable[AggregateRow]) -> str:
     return text.getvalue()
 
 
-def write_rows(path: Path, rows: Iterable[AggregateRow]) -> Path:
-    """Write rows to a private file that appears whole or not at all.
+def write_rows(path: Path, rows: Sequence[AggregateRow]) -> None:
+    """Write rows to private files, `path` with `.csv` and with `.json` after its name.
 
-    The suffix `.csv` or `.json` decides the format; an existing file is replaced.
+    Each appears whole or not at all; an existing one is replaced.
     """
-    formats = {".csv": rows_as_csv, ".json": rows_as_json}
-    written = formats.get(path.suffix.lower())
-    if written is None:
-        raise ConfigurationError(
-            f"Cannot export to {path}: the name must end in .csv or .json.",
-            hint="Choose a file name that ends in .csv or .json.",
-        )
-    return save_text(path, written(rows))
+    for suffix, written in ((".csv", rows_as_csv), (".json", rows_as_json)):
+        save_text(path.with_name(path.name + suffix), written(rows))
 
 
 def _harmless(text: str | None) -> str:
-    if text is None:
-        return ""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if text and text.startswith(_FORMULA_STARTS) else text or ""
 
 
 def _number(value: Decimal | None) -> int | float | None:

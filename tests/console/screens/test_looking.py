@@ -203,7 +203,7 @@ async def test_what_is_saved_is_what_is_shown_and_says_so(tmp_path: Path) -> Non
         assert "matching-burn" in picture.name
 
 
-@pytest.mark.parametrize(("where", "key"), [("heatmap_aside.beside", "h"), ("export", "w")])
+@pytest.mark.parametrize(("where", "key"), [("heatmap_aside.beside", "h"), ("export_name", "w")])
 async def test_a_defect_beside_the_screens_is_shown_and_the_console_lives_on(
     monkeypatch: pytest.MonkeyPatch, where: str, key: str
 ) -> None:

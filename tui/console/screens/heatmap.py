@@ -22,10 +22,10 @@ from tui.console.widgets.heatmap_aside import HeatmapCharts, HeatmapLegend
 from tui.console.widgets.heatmap_grid import HeatmapGrid
 from tui.console.widgets.text import Block
 from tui.console.words import duration
-from tui.errors import ConfigurationError, OperatorError
+from tui.errors import ConfigurationError
 from tui.files import save_text
 from tui.heatmap.axes import LEAST_CHOICES, GridSpec, Origin, RowAxis, Scale, row_filter
-from tui.heatmap.formatting import ascii_only, plural
+from tui.heatmap.formatting import ascii_only, plural, refreshed_at
 from tui.heatmap.grid import Grid, build_grid
 from tui.heatmap.palette import ASCII_SHADES, SHADES
 from tui.heatmap.plain_text import rows_as_text
@@ -34,14 +34,10 @@ from tui.redact import redact_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
-    from textual.app import App
     from textual.widget import Widget
 
-    from tui.console.controller import Controller
     from tui.guard.target import Target
-    from tui.heatmap.grid import Cell
     from tui.verify.events import SampleTaken
 
 E = TypeVar("E", bound=StrEnum)
@@ -81,11 +77,15 @@ class HeatmapScreen(ConsoleScreen):
     SPARE_KEYS = frozenset({"heatmap.least", "heatmap.origin"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "source", "Live", id="heatmap.source", tooltip="Live view or last run"),
-        Binding("a", "axis", "Rows", id="heatmap.axis", tooltip="What one row stands for"),
-        Binding("x", "columns", "Cols", id="heatmap.columns", tooltip="Weeks or topics"),
-        Binding("m", "metric", "Metric", id="heatmap.metric", tooltip="What a cell shows"),
-        Binding("s", "order", "Sort", id="heatmap.order", tooltip="Worst first, label, attempts"),
-        Binding("c", "scale", "Scale", id="heatmap.scale", tooltip="What the colours stand for"),
+        Binding("a", "next('axis')", "Rows", id="heatmap.axis", tooltip="What one row stands for"),
+        Binding("x", "next('columns')", "Cols", id="heatmap.columns", tooltip="Weeks or topics"),
+        Binding("m", "next('metric')", "Metric", id="heatmap.metric", tooltip="What a cell shows"),
+        Binding(
+            "s", "next('order')", "Sort", id="heatmap.order", tooltip="Worst first, label, attempts"
+        ),
+        Binding(
+            "c", "next('scale')", "Scale", id="heatmap.scale", tooltip="What the colours stand for"
+        ),
         Binding("n", "least(1)", "Fade", id="heatmap.least", tooltip="Fade cells of few attempts"),
         Binding("N", "least(-1)", "Fade less", show=False, id="heatmap.least-back"),
         Binding("o", "origin", "Whose", id="heatmap.origin", tooltip="All, synthetic or real"),
@@ -166,14 +166,9 @@ class HeatmapScreen(ConsoleScreen):
 
     def _age(self) -> str:
         """When the view was refreshed last, and when it was read."""
-        at = self.shown.refreshed_at if self.shown else None
         if not self.is_live:
             return "refreshed by the run"
-        refreshed = (
-            f"refreshed {at[:16].replace('T', ' ')} UTC"
-            if at
-            else "when it was refreshed is not known"
-        )
+        refreshed = refreshed_at(self.shown.refreshed_at if self.shown else None)
         waited = self.state.clock() - self.state.live_read_at
         if waited < RECENT_S:
             return refreshed
@@ -272,11 +267,8 @@ class HeatmapScreen(ConsoleScreen):
     @on(HeatmapGrid.CellSelected)
     def _selected(self, event: HeatmapGrid.CellSelected) -> None:
         if event.cell is not None:
-            self._list_rows(event.grid, event.row, event.column, event.cell)
-
-    def _list_rows(self, grid: Grid, row: int, column: int, cell: Cell) -> None:
-        title = f"{grid.rows[row].label}, {grid.columns[column].label}"
-        self.controller.show_text(title, rows_as_text(cell))
+            row, column = event.grid.rows[event.row], event.grid.columns[event.column]
+            self.controller.show_text(f"{row.label}, {column.label}", rows_as_text(event.cell))
 
     # Keys.
 
@@ -286,20 +278,9 @@ class HeatmapScreen(ConsoleScreen):
             self.controller.read_live()
         self.paint()
 
-    def action_axis(self) -> None:
-        self._respec(replace(self.spec, axis=_next(self.spec.axis)))
-
-    def action_columns(self) -> None:
-        self._respec(replace(self.spec, columns=_next(self.spec.columns)))
-
-    def action_metric(self) -> None:
-        self._respec(replace(self.spec, metric=_next(self.spec.metric)))
-
-    def action_order(self) -> None:
-        self._respec(replace(self.spec, order=_next(self.spec.order)))
-
-    def action_scale(self) -> None:
-        self._respec(replace(self.spec, scale=_next(self.spec.scale)))
+    def action_next(self, field: str) -> None:
+        """Choose the next member of what an enumeration of the spec holds."""
+        self._respec(replace(self.spec, **{field: _next(getattr(self.spec, field))}))
 
     def action_least(self, step: int) -> None:
         at = LEAST_CHOICES.index(self.spec.least)
@@ -339,22 +320,43 @@ class HeatmapScreen(ConsoleScreen):
         self.controller.work("heatmap-export", self._export)
 
     async def _export(self) -> None:
-        session = self.state.session
-        if self.shown is None or session is None:
+        """Ask what to save, and save it in private files.
+
+        Rows that the filters of the grid keep out are not saved.
+        """
+        sample, session = self.shown, self.state.session
+        if sample is None or session is None:
             self.controller.tell("There is nothing to save yet: no rows were read.")
             return
+        spec = self.query_one(HeatmapGrid).grid.spec
         folder = session.settings.state_dir / "exports"
-        grid, now = self.query_one(HeatmapGrid).grid, datetime.now(UTC)
-        name = export_name(session.target, self.shown, grid, live=self.is_live, at=now)
+        path = folder / export_name(session.target, sample, spec, live=self.is_live)
+        filters = " and ".join(spec.filters)
+        rows = await asyncio.to_thread(lambda: tuple(filter(row_filter(spec), sample.rows)))
+        read, total = len(sample.rows), sample.total
+        which = plural(read, "row") if read >= total else f"{read:,} rows read, of {total:,},"
+        if filters:
+            which = f"{len(rows):,} of {which} {filters},"
+        picture = f"this screen as a picture ({spec.metric.heading}, {spec.scale.heading})"
+        answer = await self.controller.choose(
+            "Save the heatmap",
+            f"The {which} or {picture}.\n\nTo {folder}",
+            [("rows", "Rows: CSV and JSON"), ("picture", "Picture: SVG"), ("close", "Close")],
+            keys={"r": "rows", "p": "picture"},
+        )
         try:
-            saved = await export(
-                self.app, self.controller, self.shown, grid, folder=folder, name=name
-            )
-        except OperatorError as error:
-            self.controller.show_error(error)
-            return
-        if saved:
-            self.controller.tell(saved, warning=False)
+            if answer == "rows":
+                await asyncio.to_thread(write_rows, path, rows)
+                said = f"{plural(len(rows), 'row')} {filters}".rstrip()
+                self.controller.tell(f"Saved {said} to {path}.csv and .json", warning=False)
+            elif answer == "picture":
+                title = " · ".join(["heatmap-tui", *spec.words])
+                drawn = redact_known(self.app.export_screenshot(title=title))
+                saved = await asyncio.to_thread(save_text, folder / f"{path.name}.svg", drawn)
+                self.controller.tell(f"Saved the picture to {saved}", warning=False)
+        except ConfigurationError as error:
+            # Where to is not asked here.
+            self.controller.show_error(ConfigurationError(error.message, hint=REPAIR))
 
 
 def _next(member: E) -> E:
@@ -362,58 +364,11 @@ def _next(member: E) -> E:
     return members[(members.index(member) + 1) % len(members)]
 
 
-def export_name(
-    target: Target, sample: SampleTaken, grid: Grid, *, live: bool, at: datetime
-) -> str:
+def export_name(target: Target, sample: SampleTaken, spec: GridSpec, *, live: bool) -> str:
     """What an export is called: whose rows, which, when, and what filters."""
-    parts = ["heatmap", target.identity, "live" if live else "run", at.strftime("%Y%m%dT%H%M%SZ")]
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    parts = ["heatmap", target.identity, "live" if live else "run", now]
     if len(sample.rows) < sample.total:
         parts.append(f"first-{len(sample.rows)}-of-{sample.total}")
-    parts += [each[:_FILTER_IN_NAME] for each in grid.spec.filters]
+    parts += [each[:_FILTER_IN_NAME] for each in spec.filters]
     return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", part).strip("-") for part in parts)
-
-
-async def export(
-    app: App[object],
-    controller: Controller,
-    sample: SampleTaken,
-    grid: Grid,
-    *,
-    folder: Path,
-    name: str,
-) -> str | None:
-    """Ask what to save, and save it in private files; returns what and where.
-
-    Rows that the filters of `grid` keep out are not saved.
-    """
-    keep = row_filter(grid.spec)
-    rows = sample.rows
-    if keep is not None:
-        rows = await asyncio.to_thread(lambda: tuple(filter(keep, sample.rows)))
-    read, total = len(sample.rows), sample.total
-    which = f"{plural(read, 'row')}" if read >= total else f"{read:,} rows read, of {total:,},"
-    if keep is not None:
-        which = f"{len(rows):,} of {which} {' and '.join(grid.spec.filters)},"
-    picture = f"this screen as a picture ({grid.spec.metric.heading}, {grid.spec.scale.heading})"
-    answer = await controller.choose(
-        "Save the heatmap",
-        f"The {which} or {picture}.\n\nTo {folder}",
-        [("rows", "Rows: CSV and JSON"), ("picture", "Picture: SVG"), ("close", "Close")],
-        keys={"r": "rows", "p": "picture"},
-    )
-    try:
-        if answer == "rows":
-            for suffix in (".csv", ".json"):
-                await asyncio.to_thread(write_rows, folder / f"{name}{suffix}", rows)
-            filtered = f" {' and '.join(grid.spec.filters)}" if keep is not None else ""
-            said = plural(len(rows), "row")
-            return f"Saved {said}{filtered} to {folder / name}.csv and .json"
-        if answer == "picture":
-            title = " · ".join(["heatmap-tui", *grid.spec.words])
-            drawn = redact_known(app.export_screenshot(title=title))
-            path = await asyncio.to_thread(save_text, folder / f"{name}.svg", drawn)
-            return f"Saved the picture to {path}"
-    except ConfigurationError as error:
-        # Where to is not asked here.
-        raise ConfigurationError(error.message, hint=REPAIR) from error
-    return None
