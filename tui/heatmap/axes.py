@@ -40,9 +40,10 @@ class RowAxis(StrEnum):
     def heading(self) -> str:
         return self.value.replace(" x ", " × ")
 
-    @property
-    def plural(self) -> str:
-        return {"lesion x topic": "lesion × topic pairs"}.get(self.value, f"{self.value}s")
+    def counted(self, count: int) -> str:
+        """So many rows of this kind, in words."""
+        kinds = f"{self.heading} pairs" if self is RowAxis.LESION_TOPIC else f"{self.heading}s"
+        return f"{count:,} {self.heading if count == 1 else kinds}"
 
 
 class ColumnAxis(StrEnum):

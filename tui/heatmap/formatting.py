@@ -163,13 +163,6 @@ def month_line(weeks: Sequence[date], width: int) -> str:
     return line
 
 
-def day_label(week: date, width: int, *, crowded: bool) -> str:
-    """The day of a week's Monday; blank below three cells where crowded."""
-    if width < 3 and crowded:
-        return " " * width
-    return f"{week.day:>2}".center(width)
-
-
 def topic_lines(label: str, width: int) -> tuple[str, str]:
     """A topic over two lines of `width`, broken at a space where there is one."""
     if cell_len(label) < width:

@@ -28,10 +28,12 @@ from tui.heatmap.axes import (
 )
 from tui.heatmap.formatting import (
     full_duration,
+    month_line,
     percent,
     plural,
     short_count,
     short_duration,
+    topic_lines,
 )
 from tui.heatmap.rows import week_date
 
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
 _GAP_WEEKS = 53
 """Weeks without rows are columns; a longer gap, as a wrong date makes one, is left out."""
+
+_DAY_WIDTH = 3
+"""What a day takes beside others."""
 
 LEVELS = 64
 """Steps of the colour scale that cells are sorted into."""
@@ -201,6 +206,23 @@ class Grid:
         weeks = sorted(self.undated)
         named = ", ".join(weeks[:3]) + (f" and {len(weeks) - 3:,} more" if len(weeks) > 3 else "")
         return f"left out: {plural(count, 'row')} of impossible weeks ({named})"
+
+
+def column_labels(columns: Sequence[GridColumn], width: int, line: int, here: int = 0) -> list[str]:
+    """What stands above columns on the first or the second line: months and days, or topics.
+
+    Months are one text for all columns. Where columns are narrow every other day is left out, but
+    never that of column `here`.
+    """
+    weeks = [column.week for column in columns if column.week is not None]
+    if not weeks:
+        return [topic_lines(column.label, width)[line] for column in columns]
+    if line == 0:
+        return [month_line(weeks, width)]
+    days = [f"{week.day:>2}".center(width) for week in weeks]
+    if width >= _DAY_WIDTH:
+        return days
+    return [" " * width if (at - here) % 2 else day for at, day in enumerate(days)]
 
 
 def position(value: float, ends: Ends) -> float:

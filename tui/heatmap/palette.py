@@ -11,6 +11,9 @@ from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
+from rich.color import Color
+from rich.style import Style
+
 from tui.heatmap.axes import Scale
 from tui.heatmap.formatting import ascii_only
 from tui.heatmap.grid import FADED, LEVELS, ZERO
@@ -94,6 +97,14 @@ class Paint(NamedTuple):
 
     fill: Rgb
     ink: Rgb
+
+    @property
+    def style(self) -> Style:
+        return Style(color=Color.from_rgb(*self.ink), bgcolor=Color.from_rgb(*self.fill))
+
+    @property
+    def chip(self) -> Style:
+        return Style(color=Color.from_rgb(*self.fill))
 
 
 @dataclass(frozen=True, slots=True)

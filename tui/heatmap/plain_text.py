@@ -6,22 +6,18 @@ import io
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
-from rich.color import Color
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
 from tui.heatmap.axes import NO_LESION, NO_TOPIC, ColumnAxis, Metric, Scale, tag_label
 from tui.heatmap.formatting import (
-    day_label,
     fit,
-    month_line,
     plain,
     plural,
     refreshed_at,
-    topic_lines,
 )
-from tui.heatmap.grid import position
+from tui.heatmap.grid import column_labels, position
 from tui.heatmap.palette import (
     SHADES,
     Depth,
@@ -113,16 +109,10 @@ class _Drawing:
         lines = [Text(fit(" · ".join(grid.spec.words), self._width), Style(bold=True))]
         said = [self._extent(), *reading, grid.describe_undated()]
         lines += [Text(fit(each, self._width)) for each in said if each]
-        columns = [grid.columns[column] for column in self._columns]
-        weeks = [column.week for column in columns if column.week is not None]
-        if weeks:
-            above = month_line(weeks, self._cell)
-            below = "".join(day_label(week, self._cell, crowded=False) for week in weeks)
-        else:
-            pairs = [topic_lines(column.label, self._cell) for column in columns]
-            above, below = ("".join(pair[line] for pair in pairs) for line in (0, 1))
-        lines.append(Text(" " * self._gutter + above))
-        lines.append(Text(f"{'all':>{self._gutter - 1}} {below}"))
+        columns = grid.columns[self._columns.start : self._columns.stop]
+        for line, total in enumerate(("", "all")):
+            labels = "".join(column_labels(columns, self._cell, line))
+            lines.append(Text(f"{total:>{self._gutter - 1}} {labels}"))
         return lines
 
     def row(self, row: GridRow) -> Text:
@@ -139,16 +129,14 @@ class _Drawing:
         look = look_of(self._palette, level, self._cell, figure)
         if look.step is None or self._palette.depth is Depth.NONE:
             return Text(look.chip + look.text)
-        fill, ink = self._palette.paints[look.step]
+        paint = self._palette.paints[look.step]
         if look.chip:
-            return Text.assemble((look.chip, Style(color=Color.from_rgb(*fill))), look.text)
-        return Text(look.text, Style(color=Color.from_rgb(*ink), bgcolor=Color.from_rgb(*fill)))
+            return Text.assemble((look.chip, paint.chip), look.text)
+        return Text(look.text, paint.style)
 
     def _extent(self) -> str:
         grid = self._grid
-        axis = grid.spec.axis
-        rows = len(grid.rows)
-        parts = [f"{rows:,} {axis.heading if rows == 1 else axis.plural}"]
+        parts = [grid.spec.axis.counted(len(grid.rows))]
         count = len(grid.columns)
         if len(self._columns) < count:
             which = "last" if grid.spec.columns is ColumnAxis.WEEK else "first"
@@ -171,7 +159,6 @@ def legend_text(grid: Grid, palette: Palette, width: int, *, at: float | None = 
     if grid.ends is None:
         return legend.append(fit("no values to show", width).rstrip())
     low, high = _ends(grid, grid.ends)
-    coloured = palette.depth is not Depth.NONE
     legend.append(f"{grid.metric.heading} ", Style(bold=True))
     notes = _notes(grid, palette)
     spare = width - legend.cell_len - len(low) - len(high) - 2
@@ -180,12 +167,11 @@ def legend_text(grid: Grid, palette: Palette, width: int, *, at: float | None = 
     marked = None if at is None else min(bar - 1, int(position(at, grid.ends) * bar))
     for place in range(bar):
         share = (place + 0.5) / bar
-        text = palette.glyphs.mark if place == marked else " "
-        if not coloured:
-            legend.append(text if place == marked else palette.level(share))
-            continue
-        fill, ink = palette.paints[palette.step(share)]
-        legend.append(text, Style(color=Color.from_rgb(*ink), bgcolor=Color.from_rgb(*fill)))
+        mark = palette.glyphs.mark if place == marked else ""
+        if palette.depth is Depth.NONE:
+            legend.append(mark or palette.level(share))
+        else:
+            legend.append(mark or " ", palette.paints[palette.step(share)].style)
     legend.append(f" {high}")
     for note in notes:
         if legend.cell_len + 3 + len(note) <= width:

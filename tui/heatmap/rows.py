@@ -31,8 +31,6 @@ COLUMNS = (
     "median_duration_ms",
 )
 
-JsonRow = dict[str, str | int | float | None]
-
 # A spreadsheet runs a cell that begins with one of these as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _KEPT_QUESTIONS = 65_536
@@ -43,7 +41,6 @@ _question_id = lru_cache(maxsize=_KEPT_QUESTIONS)(UUID)
 _DATE = re.compile(r"-?infinity|\d{4,7}-\d\d-\d\d(?: BC)?", re.ASCII)
 
 
-@lru_cache(maxsize=_KEPT_QUESTIONS)
 def week_date(text: str) -> date | None:
     """The date in `text`; None where Python has no such date.
 
@@ -108,7 +105,7 @@ class AggregateRow:
         )
 
 
-def row_as_json(row: AggregateRow) -> JsonRow:
+def row_as_json(row: AggregateRow) -> dict[str, str | int | float | None]:
     """The eight columns of a row with the types that PostgREST gives them."""
     return {
         "question_id": str(row.question_id),

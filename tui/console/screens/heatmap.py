@@ -199,17 +199,14 @@ class HeatmapScreen(ConsoleScreen):
 
     async def _build(self) -> None:
         """Build what is wanted, one grid at a time, until nothing else is."""
-        built: tuple[SampleTaken, GridSpec] | None = None
         try:
-            while self.shown is not None:
-                shown, spec = self.shown, self.spec
-                if built is not None and built[0] is shown and built[1] is spec:
-                    return
-                grid = await asyncio.to_thread(build_grid, shown.rows, spec)
-                built = (shown, spec)
+            while (sample := self.shown) is not None:
+                spec = self.spec
+                grid = await asyncio.to_thread(build_grid, sample.rows, spec)
                 # Another project may have been opened, or a key pressed, meanwhile.
-                if shown is self.shown and spec is self.spec:
+                if sample is self.shown and spec is self.spec:
                     self._put(grid)
+                    return
         finally:
             self._building = False
 

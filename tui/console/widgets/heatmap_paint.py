@@ -11,14 +11,13 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip, get_line_length
 
 from tui.heatmap.axes import ColumnAxis, Metric
-from tui.heatmap.formatting import day_label, fit, month_line, topic_lines
-from tui.heatmap.grid import FADED, ZERO
+from tui.heatmap.formatting import fit
+from tui.heatmap.grid import FADED, ZERO, column_labels
 from tui.heatmap.palette import (
     FIGURE_FROM_WIDTH,
     NO_DATA_HATCH,
@@ -274,9 +273,8 @@ class Painter:
         self._palette = palette
         self._console = widget.app.console
         self._inks = inks = Inks(*map(finish, styles))
-        fills = [(Color.from_rgb(*ink), Color.from_rgb(*fill)) for fill, ink in palette.paints]
-        self._filled = [finish(Style(color=ink, bgcolor=fill)) for ink, fill in fills]
-        self._chips = [finish(widget.rich_style + Style(color=fill)) for _, fill in fills]
+        self._filled = [finish(each.style) for each in palette.paints]
+        self._chips = [finish(widget.rich_style + each.chip) for each in palette.paints]
         self._look_of = _LOOKS[grid.metric]
         self._figured: dict[Hashable, Strip] = {}
         columns = layout.columns
@@ -448,8 +446,8 @@ class Painter:
 
     def _corner(self, line: int, shown: slice) -> Segment:
         """What stands above the row labels: how many rows, which columns."""
-        layout, spec, count = self._layout, self._grid.spec, len(self._grid.rows)
-        text, total = f"{count:,} {spec.axis.heading if count == 1 else spec.axis.plural}", ""
+        layout, spec = self._layout, self._grid.spec
+        text, total = spec.axis.counted(len(self._grid.rows)), ""
         if line:
             text, total = "", "all " if layout.total_width else " "
             if layout.columns.shown < layout.columns.count:
@@ -459,17 +457,12 @@ class Painter:
         return self._segment(f"{fit(text, room)} {total}", self._inks.header)
 
     def _column_labels(self, line: int, shown: slice, here: int) -> Iterable[Segment]:
-        inks, width, columns = self._inks, self._layout.columns.size, self._grid.columns[shown]
-        weeks = [column.week for column in columns if column.week is not None]
-        if weeks and line == 0:
-            yield self._segment(month_line(weeks, width), inks.header)
-            return
-        for place, column in enumerate(columns, shown.start):
-            if column.week is None:
-                text = topic_lines(column.label, width)[line]
-            else:
-                text = day_label(column.week, width, crowded=place % 2 != here % 2)
-            yield self._segment(text, inks.here if place == here else inks.header)
+        columns, width = self._grid.columns[shown], self._layout.columns.size
+        labels = column_labels(columns, width, line, here - shown.start)
+        are_months = line == 0 and self._grid.spec.columns is ColumnAxis.WEEK
+        for place, label in enumerate(labels, shown.start):
+            is_here = place == here and not are_months
+            yield self._segment(label, self._inks.here if is_here else self._inks.header)
 
     def _whole(self, whole: GridRow, shown: slice) -> Iterable[Segment]:
         """All rows together: the figure of each column, without colour."""
