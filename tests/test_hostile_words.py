@@ -22,7 +22,7 @@ from tests.console.screens.test_end_to_end import console
 from tests.secrets_plugin import leaks, watch_for
 from tui import redact as module
 from tui.cli.main import main
-from tui.console.widgets.heatmap_grid import HeatmapGrid
+from tui.console.widgets.heatmap import HeatmapGrid
 from tui.crash import report_crash
 from tui.redact import MASK, remember
 

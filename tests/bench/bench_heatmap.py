@@ -27,7 +27,7 @@ from tests.bench.figures import Line, Options, Table, Target, in_pairs, say
 from tests.console.fakes import FakeSession, make_app, settle, until
 from tests.heatmap.samples import many_rows
 from tui.cli.commands import spare_what_is_loaded
-from tui.console.widgets.heatmap_grid import HeatmapGrid
+from tui.console.widgets.heatmap import HeatmapGrid
 from tui.heatmap.axes import GridSpec, RowAxis
 from tui.heatmap.grid import build_grid
 from tui.heatmap.palette import SHADES

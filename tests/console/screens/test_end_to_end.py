@@ -11,7 +11,7 @@ from tests.console.fakes import settle, text_of, until
 from tests.verify.conftest import contents, open_session
 from tui.console.app import HeatmapApp
 from tui.console.state import View
-from tui.console.widgets.heatmap_grid import HeatmapGrid
+from tui.console.widgets.heatmap import HeatmapGrid
 from tui.verify.session import ConnectStage
 
 if TYPE_CHECKING:

@@ -29,8 +29,7 @@ from tui.console.dialogs.base import TextDialog
 from tui.console.screens.evidence import EvidenceScreen
 from tui.console.screens.heatmap import HeatmapScreen
 from tui.console.state import View
-from tui.console.widgets.heatmap_aside import HeatmapLegend
-from tui.console.widgets.heatmap_grid import HeatmapGrid
+from tui.console.widgets.heatmap import HeatmapGrid, HeatmapLegend
 from tui.evidence.report import report
 from tui.heatmap.axes import LEAST_CHOICES, ColumnAxis, Metric, Order, Origin, RowAxis, Scale
 from tui.heatmap.grid import FADED, wilson_lower
@@ -203,7 +202,7 @@ async def test_what_is_saved_is_what_is_shown_and_says_so(tmp_path: Path) -> Non
         assert "matching-burn" in picture.name
 
 
-@pytest.mark.parametrize(("where", "key"), [("heatmap_aside.beside", "h"), ("export_name", "w")])
+@pytest.mark.parametrize(("where", "key"), [("heatmap.beside", "h"), ("export_name", "w")])
 async def test_a_defect_beside_the_screens_is_shown_and_the_console_lives_on(
     monkeypatch: pytest.MonkeyPatch, where: str, key: str
 ) -> None:

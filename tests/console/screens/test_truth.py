@@ -30,8 +30,7 @@ from tui.console.screens.evidence import EvidenceScreen
 from tui.console.screens.heatmap import HeatmapScreen
 from tui.console.state import StepState, View
 from tui.console.widgets.banner import Banner
-from tui.console.widgets.heatmap_aside import HeatmapLegend
-from tui.console.widgets.heatmap_grid import HeatmapGrid
+from tui.console.widgets.heatmap import HeatmapGrid, HeatmapLegend
 from tui.errors import ExitCode
 from tui.project import ProjectError
 from tui.verify.events import Stage, StageStarted

@@ -18,8 +18,7 @@ from textual.widgets import Input
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
 from tui.console.theme import ASCII
-from tui.console.widgets.heatmap_aside import HeatmapCharts, HeatmapLegend
-from tui.console.widgets.heatmap_grid import HeatmapGrid
+from tui.console.widgets.heatmap import HeatmapCharts, HeatmapGrid, HeatmapLegend
 from tui.console.widgets.text import Block
 from tui.console.words import duration
 from tui.errors import ConfigurationError

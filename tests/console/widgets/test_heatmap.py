@@ -12,8 +12,7 @@ from textual.app import App, ComposeResult
 from textual.strip import Strip
 
 from tests.heatmap.samples import many_rows, row
-from tui.console.widgets.heatmap_aside import HeatmapLegend
-from tui.console.widgets.heatmap_grid import HeatmapGrid
+from tui.console.widgets.heatmap import HeatmapGrid, HeatmapLegend
 from tui.console.widgets.heatmap_paint import lay_out
 from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, Order, RowAxis, Scale
 from tui.heatmap.grid import Grid, build_grid
