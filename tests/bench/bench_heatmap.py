@@ -28,8 +28,7 @@ from tests.console.fakes import FakeSession, make_app, settle, until
 from tests.heatmap.samples import many_rows
 from tui.cli.commands import spare_what_is_loaded
 from tui.console.widgets.heatmap import HeatmapGrid
-from tui.heatmap.axes import GridSpec, RowAxis
-from tui.heatmap.grid import build_grid
+from tui.heatmap.grid import GridSpec, RowAxis, build_grid
 from tui.heatmap.palette import SHADES
 from tui.heatmap.rows import AggregateRow
 from tui.project import READER

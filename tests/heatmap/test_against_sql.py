@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from tests.sandbox.helpers import options
 from tests.verify.conftest import open_session
-from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, Origin, RowAxis
-from tui.heatmap.grid import build_grid
+from tui.heatmap.grid import ColumnAxis, GridSpec, Metric, Origin, RowAxis, build_grid
 from tui.sandbox import Sandbox, start_sandbox_sync
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tests.heatmap.samples import many_rows, row
-from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, RowAxis
 from tui.heatmap.charts import (
     Room,
     bar_chart,
@@ -19,7 +18,7 @@ from tui.heatmap.charts import (
     row_points,
     trend_chart,
 )
-from tui.heatmap.grid import build_grid
+from tui.heatmap.grid import ColumnAxis, GridSpec, Metric, RowAxis, build_grid
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tests.heatmap.samples import row
-from tui.heatmap.axes import Metric
 from tui.heatmap.formatting import (
     ascii_only,
     clean_label,
@@ -23,7 +22,7 @@ from tui.heatmap.formatting import (
     short_count,
     utc_iso,
 )
-from tui.heatmap.grid import Cell, cell_of
+from tui.heatmap.grid import Cell, Metric, cell_of
 
 
 def cell(attempts: int, correct: int, median: Decimal | None, exact: bool) -> Cell:

@@ -11,8 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.heatmap.samples import aggregate_rows, row
-from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, Order, Origin, RowAxis, Scale
-from tui.heatmap.grid import FADED, LEVELS, ZERO, build_grid, position, wilson_lower
+from tui.heatmap.grid import (
+    FADED,
+    LEVELS,
+    ZERO,
+    ColumnAxis,
+    GridSpec,
+    Metric,
+    Order,
+    Origin,
+    RowAxis,
+    Scale,
+    build_grid,
+    position,
+    wilson_lower,
+)
 from tui.heatmap.rows import AggregateRow
 
 

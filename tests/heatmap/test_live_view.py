@@ -11,8 +11,7 @@ import psycopg
 
 from tests.cli.test_main import command, project
 from tests.verify.conftest import finish, open_session
-from tui.heatmap.axes import GridSpec, RowAxis
-from tui.heatmap.grid import build_grid
+from tui.heatmap.grid import GridSpec, RowAxis, build_grid
 from tui.verify.events import SampleTaken
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ import pytest
 from rich.color import Color, ColorSystem
 
 from tests.heatmap.samples import contrast, luminance
-from tui.heatmap.axes import Scale
-from tui.heatmap.grid import FADED, LEVELS, ZERO
+from tui.heatmap.grid import FADED, LEVELS, ZERO, Scale
 from tui.heatmap.palette import (
     ASCII_SHADES,
     BLACK,

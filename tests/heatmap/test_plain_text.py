@@ -8,8 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from tests.heatmap.samples import many_rows, row
-from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, Order, RowAxis, Scale
-from tui.heatmap.grid import build_grid
+from tui.heatmap.grid import ColumnAxis, GridSpec, Metric, Order, RowAxis, Scale, build_grid
 from tui.heatmap.palette import ASCII_SHADES, SHADES, Depth, palette_for
 from tui.heatmap.plain_text import MOST_ROWS, legend_text, print_heatmap, rows_as_text
 

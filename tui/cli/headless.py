@@ -170,8 +170,7 @@ def _drawn(sample: SampleTaken, *, colour: bool) -> str:
 
     from rich.console import Console as RichConsole
 
-    from tui.heatmap.axes import GridSpec
-    from tui.heatmap.grid import build_grid
+    from tui.heatmap.grid import GridSpec, build_grid
     from tui.heatmap.palette import ASCII_SHADES, SHADES, Depth, depth_of
     from tui.heatmap.plain_text import print_heatmap
 

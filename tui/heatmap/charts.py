@@ -17,9 +17,9 @@ from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
-from tui.heatmap.axes import ColumnAxis, Metric
 from tui.heatmap.formatting import ascii_only as in_ascii
 from tui.heatmap.formatting import clean_label, fit
+from tui.heatmap.grid import ColumnAxis, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

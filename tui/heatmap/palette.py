@@ -14,9 +14,8 @@ from typing import NamedTuple
 from rich.color import Color
 from rich.style import Style
 
-from tui.heatmap.axes import Scale
 from tui.heatmap.formatting import ascii_only
-from tui.heatmap.grid import FADED, LEVELS, ZERO
+from tui.heatmap.grid import FADED, LEVELS, ZERO, Scale
 
 Rgb = tuple[int, int, int]
 

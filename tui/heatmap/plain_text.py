@@ -10,14 +10,22 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from tui.heatmap.axes import NO_LESION, NO_TOPIC, ColumnAxis, Metric, Scale, tag_label
 from tui.heatmap.formatting import (
     fit,
     plain,
     plural,
     refreshed_at,
 )
-from tui.heatmap.grid import column_labels, position
+from tui.heatmap.grid import (
+    NO_LESION,
+    NO_TOPIC,
+    ColumnAxis,
+    Metric,
+    Scale,
+    column_labels,
+    position,
+    tag_label,
+)
 from tui.heatmap.palette import (
     SHADES,
     Depth,

@@ -30,7 +30,7 @@ from tui.console.keys import commands
 from tui.console.screens.heatmap import HeatmapScreen
 from tui.console.state import View
 from tui.errors import ConfigurationError
-from tui.heatmap.axes import Metric
+from tui.heatmap.grid import Metric
 from tui.verify.events import Notice
 
 if TYPE_CHECKING:

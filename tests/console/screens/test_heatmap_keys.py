@@ -8,7 +8,7 @@ from tests.console.fakes import FakeSession, make_app, settle, until
 from tests.heatmap.samples import many_rows
 from tui.console.screens.heatmap import HeatmapScreen
 from tui.console.widgets.heatmap import HeatmapGrid
-from tui.heatmap.axes import RowAxis
+from tui.heatmap.grid import RowAxis
 from tui.verify.events import SampleTaken
 
 

@@ -31,8 +31,17 @@ from tui.console.screens.heatmap import HeatmapScreen
 from tui.console.state import View
 from tui.console.widgets.heatmap import HeatmapGrid, HeatmapLegend
 from tui.evidence.report import report
-from tui.heatmap.axes import LEAST_CHOICES, ColumnAxis, Metric, Order, Origin, RowAxis, Scale
-from tui.heatmap.grid import FADED, wilson_lower
+from tui.heatmap.grid import (
+    FADED,
+    LEAST_CHOICES,
+    ColumnAxis,
+    Metric,
+    Order,
+    Origin,
+    RowAxis,
+    Scale,
+    wilson_lower,
+)
 from tui.heatmap.palette import SHADES
 
 if TYPE_CHECKING:

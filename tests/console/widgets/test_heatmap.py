@@ -14,8 +14,7 @@ from textual.strip import Strip
 from tests.heatmap.samples import many_rows, row
 from tui.console.widgets.heatmap import HeatmapGrid, HeatmapLegend
 from tui.console.widgets.heatmap_paint import lay_out
-from tui.heatmap.axes import ColumnAxis, GridSpec, Metric, Order, RowAxis, Scale
-from tui.heatmap.grid import Grid, build_grid
+from tui.heatmap.grid import ColumnAxis, Grid, GridSpec, Metric, Order, RowAxis, Scale, build_grid
 from tui.heatmap.palette import (
     ASCII_SHADES,
     NO_DATA_HATCH,

@@ -24,9 +24,9 @@ from tui.errors import OperatorError
 from tui.evidence.archive import Archive
 from tui.evidence.comparison import compare
 from tui.evidence.report import comparison_line, report
-from tui.heatmap.axes import Metric
 from tui.heatmap.charts import Room, trend_chart
 from tui.heatmap.formatting import plural
+from tui.heatmap.grid import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

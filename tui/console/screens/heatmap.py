@@ -23,9 +23,17 @@ from tui.console.widgets.text import Block
 from tui.console.words import duration
 from tui.errors import ConfigurationError
 from tui.files import save_text
-from tui.heatmap.axes import LEAST_CHOICES, GridSpec, Origin, RowAxis, Scale, row_filter
 from tui.heatmap.formatting import ascii_only, plural, refreshed_at
-from tui.heatmap.grid import Grid, build_grid
+from tui.heatmap.grid import (
+    LEAST_CHOICES,
+    Grid,
+    GridSpec,
+    Origin,
+    RowAxis,
+    Scale,
+    build_grid,
+    row_filter,
+)
 from tui.heatmap.palette import ASCII_SHADES, SHADES
 from tui.heatmap.plain_text import rows_as_text
 from tui.heatmap.rows import write_rows

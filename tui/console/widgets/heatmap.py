@@ -16,9 +16,8 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.console.widgets.heatmap_paint import STYLES, Layout, Marks, Painter, lay_out, palette_of
-from tui.heatmap.axes import ColumnAxis, GridSpec
 from tui.heatmap.charts import Room, beside
-from tui.heatmap.grid import Grid
+from tui.heatmap.grid import ColumnAxis, Grid, GridSpec
 from tui.heatmap.plain_text import legend_text
 
 if TYPE_CHECKING:

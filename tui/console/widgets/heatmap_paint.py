@@ -15,9 +15,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip, get_line_length
 
-from tui.heatmap.axes import ColumnAxis, Metric
 from tui.heatmap.formatting import fit
-from tui.heatmap.grid import FADED, ZERO, column_labels
+from tui.heatmap.grid import FADED, ZERO, ColumnAxis, Metric, column_labels
 from tui.heatmap.palette import (
     FIGURE_FROM_WIDTH,
     NO_DATA_HATCH,
