@@ -8,12 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from rich.color import ColorSystem
+from rich.console import COLOR_SYSTEMS
 from rich.segment import Segment
 from rich.style import Style
-from textual.strip import Strip, get_line_length
+from textual.strip import Strip
 
 from tui.heatmap.formatting import fit
 from tui.heatmap.grid import FADED, ZERO, ColumnAxis, Metric, column_labels
@@ -30,6 +33,7 @@ from tui.heatmap.palette import (
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
+    from rich.console import Console
     from textual.app import App
     from textual.widget import Widget
 
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
 
 LABEL_LINES = 2
 _KEPT_LINES = 2_048
-_KEPT_CELLS = 8_192
+_KEPT_CELLS = 50_000
 _LABEL_GAP = 2
 _PLAIN = Style.null()
 _UNDERLINED = Style(underline=True)
@@ -214,6 +218,31 @@ class Marks(NamedTuple):
     thumb: bool
 
 
+class Part(NamedTuple):
+    """A piece of a line: its segments, and what is sent to the terminal for them."""
+
+    segments: tuple[Segment, ...]
+    drawn: str
+
+
+class Line(Strip):
+    """A line that is sent to the terminal as its parts are.
+
+    Textual turns each segment of each new line into terminal sequences, which takes as long as all
+    else in showing a page of cells. Few cells of a page look different from each other.
+    """
+
+    __slots__ = ("_drawn",)
+
+    def __init__(self, parts: list[Part], width: int) -> None:
+        segments, drawn = zip(*parts, strict=True)
+        super().__init__(chain.from_iterable(segments), width)
+        self._drawn = "".join(drawn)
+
+    def render(self, console: Console) -> str:
+        return self._drawn
+
+
 class Inks(NamedTuple):
     """Styles that come from the theme: each but the first has a component class of its own.
 
@@ -249,12 +278,7 @@ def palette_of(widget: Widget, grid: Grid, glyphs: Glyphs) -> Palette:
 
 
 class Painter:
-    """Turns one grid in one layout into lines; `widget` has the classes `STYLES`.
-
-    A line is joined from pieces that are rendered already: what Textual would send for each of
-    their segments, again for every new line, takes as long as all else in showing a page of cells.
-    Few cells of a page look different from each other.
-    """
+    """Turns one grid in one layout into lines; `widget` has the classes `STYLES`."""
 
     def __init__(self, widget: Widget, grid: Grid, layout: Layout, palette: Palette) -> None:
         filters, ground = widget.get_line_filters(), widget.background_colors[1]
@@ -270,31 +294,34 @@ class Painter:
         self._grid = grid
         self._layout = layout
         self._palette = palette
-        self._console = widget.app.console
+        self._colours = COLOR_SYSTEMS.get(
+            widget.app.console.color_system or "", ColorSystem.TRUECOLOR
+        )
         self._inks = inks = Inks(*map(finish, styles))
         self._filled = [finish(each.style) for each in palette.paints]
         self._chips = [finish(widget.rich_style + each.chip) for each in palette.paints]
         self._look_of = _LOOKS[grid.metric]
-        self._figured: dict[Hashable, Strip] = {}
+        self._figured: dict[Hashable, Part] = {}
         columns = layout.columns
         self._taken = columns.start + columns.shown * columns.size
         rest = Segment(" " * (columns.end - self._taken), inks.base)
         bars = [Segment(sign * layout.scrolls, inks.bar) for sign in (" ", palette.glyphs.thumb)]
-        self._ends = [self._piece(*(each for each in (rest, bar) if each.text)) for bar in bars]
-        self._no_gutter = self._piece(Segment(" " * columns.start, inks.base))
+        self._ends = [self._part(*(each for each in (rest, bar) if each.text)) for bar in bars]
+        self._no_gutter = self._part(Segment(" " * columns.start, inks.base))
         self.blank = Strip.blank(columns.end + layout.scrolls, inks.base)
         self.row = lru_cache(_KEPT_LINES)(self._row)
         self.header = lru_cache(_KEPT_LINES)(self._header)
         self._cell = lru_cache(_KEPT_CELLS)(self._made_cell)
         self._gutter = lru_cache(_KEPT_CELLS)(self._made_gutter)
 
-    def _piece(self, *segments: Segment) -> Strip:
-        """Part of a line, measured and rendered once: lines joined from it keep both."""
-        piece = Strip(segments, get_line_length(segments))
-        piece.render(self._console)
-        return piece
+    def _part(self, *segments: Segment) -> Part:
+        drawn = [
+            text if style is None else Strip.render_style(style, text, self._colours)
+            for text, style, _ in segments
+        ]
+        return Part(segments, "".join(drawn))
 
-    def _line(self, pieces: list[Strip], *, thumb: bool = False) -> Strip:
+    def _line(self, parts: list[Part], *, thumb: bool = False) -> Strip:
         """A line of gutter and cells, and its part of the scroll bar.
 
         The bar is part of the lines: Textual's own is made anew at each scroll, line by line, which
@@ -302,8 +329,8 @@ class Painter:
         """
         width = self._layout.columns.end
         if self._taken > width:
-            pieces = [Strip.join(pieces).crop(0, width)]
-        return Strip.join([*pieces, self._ends[thumb]])
+            parts = [self._part(*Line(parts, self._taken).crop(0, width))]
+        return Line([*parts, self._ends[thumb]], width + self._layout.scrolls)
 
     # Rows.
 
@@ -315,25 +342,24 @@ class Painter:
         height = self._layout.rows.size
         middle = subline == (height - 1) // 2
         if middle and width >= FIGURE_FROM_WIDTH:
-            pieces = [self._with_figure(*each) for each in zip(cells, levels, strict=True)]
+            parts = [self._with_figure(*each) for each in zip(cells, levels, strict=True)]
         else:
-            pieces = [self._cell(level) for level in levels]
+            parts = [self._cell(level) for level in levels]
         for place in {marks.near, marks.column}:
             at = place - first
-            if 0 <= at < len(pieces):
+            if 0 <= at < len(parts):
                 mark = Mark.NEAR if place == marks.near else Mark.CROSS
                 if marks.on_row and place == marks.column:
                     mark = Mark.HERE
                 figure = self._figure(cells[at], mark) if middle else ""
-                pieces[at] = self._cell(levels[at], figure, mark)
+                parts[at] = self._cell(levels[at], figure, mark)
         if marks.on_row and subline == height - 1:
-            pieces = [
-                self._piece(*Segment.apply_style(each, post_style=_UNDERLINED)) for each in pieces
-            ]
+            inside = chain.from_iterable(part.segments for part in parts)
+            parts = [self._part(*Segment.apply_style(inside, post_style=_UNDERLINED))]
         gutter = self._gutter(row, here=marks.on_row) if middle else self._no_gutter
-        return self._line([gutter, *pieces], thumb=marks.thumb)
+        return self._line([gutter, *parts], thumb=marks.thumb)
 
-    def _with_figure(self, cell: Cell | None, level: int) -> Strip:
+    def _with_figure(self, cell: Cell | None, level: int) -> Part:
         """A cell with its figure, made once for all that look the same."""
         if cell is None:
             return self._cell(0)
@@ -354,7 +380,7 @@ class Painter:
             cell.short(metric, room - 1) or cell.short(metric, room) or ""
         )
 
-    def _made_cell(self, level: int, figure: str = "", mark: Mark = Mark.NONE) -> Strip:
+    def _made_cell(self, level: int, figure: str = "", mark: Mark = Mark.NONE) -> Part:
         """One line of a cell, two narrower where a mark stands on either side."""
         inks, colourless = self._inks, self._palette.depth is Depth.NONE
         framed = mark in _FRAMED
@@ -372,7 +398,7 @@ class Painter:
             cell = self._framed(cell, here=mark is Mark.HERE)
         elif mark is Mark.CROSS:
             cell = self._crossed(cell)
-        return self._piece(*cell)
+        return self._part(*cell)
 
     def _framed(self, inside: list[Segment], *, here: bool) -> list[Segment]:
         style = inside[0].style or _PLAIN
@@ -397,7 +423,7 @@ class Painter:
 
     # The gutter.
 
-    def _made_gutter(self, row: int, *, here: bool) -> Strip:
+    def _made_gutter(self, row: int, *, here: bool) -> Part:
         """What stands left of a row: its label, its sparkline and its total."""
         layout, inks = self._layout, self._inks
         this = self._grid.rows[row]
@@ -408,7 +434,7 @@ class Painter:
             style = inks.here if here else inks.repeat if repeats else inks.label
             gap = " " * (_LABEL_GAP if at + 1 < len(this.labels) else 0)
             segments.append(self._segment(fit(part, width) + gap, style))
-        return self._piece(*segments, *self._figures(this, inks.here if here else inks.total))
+        return self._part(*segments, *self._figures(this, inks.here if here else inks.total))
 
     def _segment(self, text: str, style: Style) -> Segment:
         return Segment(self._palette.glyphs.own(text), style)
@@ -441,7 +467,7 @@ class Painter:
             segments = [self._corner(line, shown), *self._column_labels(line, shown, here)]
         else:
             segments = [*self._whole(self._grid.whole, shown)]
-        return self._line([self._piece(*segments)])
+        return self._line([self._part(*segments)])
 
     def _corner(self, line: int, shown: slice) -> Segment:
         """What stands above the row labels: how many rows, which columns."""
