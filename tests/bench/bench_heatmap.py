@@ -135,7 +135,7 @@ class Shown(App[None]):
 
     def compose(self) -> Iterable[Widget]:
         """The heatmap."""
-        yield HeatmapGrid(glyphs=SHADES)
+        yield HeatmapGrid(SHADES)
 
     def on_mount(self) -> None:
         """Show the grid."""

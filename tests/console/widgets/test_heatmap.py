@@ -49,8 +49,8 @@ class Harness(App[None]):
         self.console = Console(color_system=colours, force_terminal=True, file=io.StringIO())  # type: ignore[arg-type]
 
     def compose(self) -> ComposeResult:
-        yield HeatmapGrid(glyphs=self._glyphs)
-        yield HeatmapLegend(glyphs=self._glyphs)
+        yield HeatmapGrid(self._glyphs)
+        yield HeatmapLegend(self._glyphs)
 
     def on_mount(self) -> None:
         self.heatmap.grid = self.query_one(HeatmapLegend).grid = self._grid

@@ -109,12 +109,12 @@ class HeatmapScreen(ConsoleScreen):
     def body(self) -> Iterable[Widget]:
         shades = ASCII_SHADES if self.glyphs is ASCII else SHADES
         yield Block("heatmap-lead")
-        yield HeatmapLegend(glyphs=shades, id="legend")
+        yield HeatmapLegend(shades)
         with Horizontal(id="heatmap-frame"):
             with Vertical(id="heatmap-main"):
-                yield HeatmapGrid(glyphs=shades, id="grid")
+                yield HeatmapGrid(shades)
                 yield Block("heatmap-empty")
-            yield HeatmapCharts(self.controller.work, ascii_only=self.glyphs is ASCII, id="charts")
+            yield HeatmapCharts(self.controller.work, ascii_only=self.glyphs is ASCII)
         yield Block("heatmap-detail")
         yield Input(id="heatmap-filter", placeholder="words a row's label must hold", compact=True)
 

@@ -125,8 +125,8 @@ class HeatmapGrid(ScrollView, can_focus=True):
     class CellSelected(CellHighlighted):
         """Enter was pressed on a cell, or the cell under the cursor was clicked."""
 
-    def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - Textual's
-        super().__init__(id=id)
+    def __init__(self, glyphs: Glyphs) -> None:
+        super().__init__()
         self._glyphs = glyphs
         self._layout = Layout()
         self._painter: Painter | None = None
@@ -300,8 +300,8 @@ class HeatmapLegend(Widget):
     grid: reactive[Grid] = reactive(lambda: Grid(GridSpec()), init=False)
     value: reactive[float | None] = reactive(None, init=False)
 
-    def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - Textual's
-        super().__init__(id=id)
+    def __init__(self, glyphs: Glyphs) -> None:
+        super().__init__()
         self._glyphs = glyphs
 
     def notify_style_update(self) -> None:
@@ -324,14 +324,8 @@ class HeatmapCharts(Vertical):
     _grid: Grid | None = None
     _row = 0
 
-    def __init__(
-        self,
-        work: Callable[..., None],
-        *,
-        ascii_only: bool = False,
-        id: str | None = None,  # noqa: A002 - Textual's own name
-    ) -> None:
-        super().__init__(id=id)
+    def __init__(self, work: Callable[..., None], *, ascii_only: bool) -> None:
+        super().__init__()
         self._work = work
         self._ascii_only = ascii_only
 
@@ -342,20 +336,19 @@ class HeatmapCharts(Vertical):
     def follow(self, grid: Grid, row: int) -> None:
         """Show the charts for a row of a grid."""
         self._grid, self._row = grid, row
-        if self.display and self.size:
-            self._draw()
+        self._draw()
 
     def clear(self) -> None:
         self._grid = None
         for chart in self.query(Static):
             chart.update("")
 
-    def on_resize(self, _: events.Resize) -> None:
-        if self._grid is not None:
-            self._draw()
+    def on_resize(self) -> None:
+        self._draw()
 
     def _draw(self) -> None:
-        self._work("heatmap-charts", self._draw_at_rest, exclusive=True)
+        if self._grid is not None and self.display and self.size:
+            self._work("heatmap-charts", self._draw_at_rest, exclusive=True)
 
     async def _draw_at_rest(self) -> None:
         await asyncio.sleep(REST_S)
