@@ -441,8 +441,7 @@ class Painter:
 
     def _figures(self, row: GridRow, style: Style) -> Iterable[Segment]:
         layout = self._layout
-        if layout.spark_width:
-            yield Segment(f" {self._spark(row)}", self._inks.total)
+        yield Segment(f" {self._spark(row)}" if layout.spark_width else "", self._inks.total)
         figure = ""
         if layout.total_width:
             figure = row.total.short(self._grid.metric, layout.total_width - 1) or "-"
