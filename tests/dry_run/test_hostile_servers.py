@@ -10,8 +10,7 @@ from aiohttp import web
 from tests.dry_run.contexts import OPAQUE, context_on
 from tui.dry_run.authentication import misspelt
 from tui.dry_run.facts import Preflight, UnansweredError
-from tui.dry_run.registry import PROBES
-from tui.dry_run.runner import run_one, run_probes, verdict_of
+from tui.dry_run.runner import PROBES, run_one, run_probes, verdict_of
 from tui.project import RetryPolicy
 from tui.verify.events import ProbeFinished, ProbeStatus
 

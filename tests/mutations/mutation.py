@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from tui.dry_run.registry import PROBES
+from tui.dry_run.runner import PROBES
 from tui.guard.target import classify
 from tui.redact import Secret
 from tui.settings import Settings, Volume
