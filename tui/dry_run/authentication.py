@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import string
 from typing import Final
 
 from tui.dry_run.facts import ONE_USER, Facts, is_anon
@@ -51,6 +52,9 @@ _MEND: Final = (
     + "; mend them: update auth.users set "
     + ", ".join(f"{column} = coalesce({column}, {value})" for column, value in _MENDED.items())
 )
+
+_SIGNS: Final = string.ascii_letters + string.digits
+_SHIFTED: Final = str.maketrans(_SIGNS, _SIGNS[1:] + _SIGNS[0])
 
 PROBES: Final = Probes()
 
@@ -188,11 +192,4 @@ def misspelt(key: str) -> str:
         prefix = re.match(r"sb_[a-z]+_", key)
         head, secret = (prefix[0], key[prefix.end() :]) if prefix else ("", key)
     # Not the last character alone: of a base64 ending, some bits carry nothing.
-    return head + dot + secret.translate(_SHIFT)
-
-
-_SHIFT: Final = {
-    ord(char): ord(alphabet[(at + 1) % len(alphabet)])
-    for alphabet in ("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789")
-    for at, char in enumerate(alphabet)
-}
+    return head + dot + secret.translate(_SHIFTED)

@@ -73,12 +73,9 @@ async def _duration(facts: Facts) -> Finding:
     if past is None or past.runs < 1 or past.rows_per_s <= 0:
         return passed("no earlier run is on record; this one will set the measure")
     seconds = facts.context.settings.volume.responses / past.rows_per_s
-    seen = f"about {_spoken(seconds)}, going by {past.runs} earlier run{'s'[: past.runs > 1]}"
+    spoken = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    seen = f"about {spoken}, going by {past.runs} earlier run{'s'[: past.runs > 1]}"
     return passed(seen) if seconds <= _LONG_S else warned(seen)
-
-
-def _spoken(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 @PROBES.add(
