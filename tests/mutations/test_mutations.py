@@ -13,8 +13,7 @@ import httpx
 import pytest
 
 from tests.mutations.bench import ALLOWED
-from tests.mutations.catalogue import MUTATIONS
-from tests.mutations.choice import SERVERS, chosen
+from tests.mutations.catalogue import MUTATIONS, SERVERS, chosen
 from tests.mutations.mutation import Repair
 from tui.dry_run.runner import PROBES, READY, probe_of
 
