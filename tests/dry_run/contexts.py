@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from tui.dry_run.facts import DryRunContext
+from tui.dry_run.runner import run_one, run_probes
 from tui.guard.target import classify
 from tui.project import Project, RetryPolicy
 from tui.redact import Secret
 from tui.settings import Settings, Volume
+from tui.verify.events import ProbeResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from tui.sandbox import Sandbox
+    from tui.verify.events import DryRunFinished, Event
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -78,3 +81,17 @@ async def context_on(
             )
     finally:
         await runner.cleanup()
+
+
+async def ask(context: DryRunContext, probe_id: str) -> ProbeResult:
+    """What one probe answers."""
+    return await run_one(context, probe_id, lambda _: None)
+
+
+async def ask_all(context: DryRunContext) -> tuple[DryRunFinished, dict[str, ProbeResult]]:
+    """The verdict of a dry run, and what each probe answers, by its id."""
+    events: list[Event] = []
+    verdict = await run_probes(context, events.append)
+    return verdict, {
+        event.id: event for event in events if isinstance(event, ProbeResult) and event.status
+    }

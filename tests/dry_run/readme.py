@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tui.dry_run.registry import PROBES
+from tui.dry_run.runner import PROBES
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:

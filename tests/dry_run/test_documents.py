@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from tests.dry_run.contexts import context_on
-from tui.dry_run.runner import run_one
+from tests.dry_run.contexts import ask, context_on
 
 if TYPE_CHECKING:
     from tui.verify.events import ProbeResult
@@ -20,7 +19,7 @@ NO_VIEW = {
 }
 
 
-async def ask(probe: str, **document: Any) -> ProbeResult:
+async def judged(probe: str, **document: Any) -> ProbeResult:
     async def handler(request: web.Request) -> web.Response:
         if request.path.endswith("/analytics_heatmap_preflight"):
             return web.json_response({"schema": 1, **document})
@@ -30,7 +29,7 @@ async def ask(probe: str, **document: Any) -> ProbeResult:
         return web.json_response({})
 
     async with context_on(handler) as context:
-        return await run_one(context, probe, lambda _: None)
+        return await ask(context, probe)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,7 @@ async def ask(probe: str, **document: Any) -> ProbeResult:
     ],
 )
 async def test_what_the_guard_takes_for_production_the_probe_does(word: Any, status: str) -> None:
-    answer = await ask("target.declared", declared_environment=word)
+    answer = await judged("target.declared", declared_environment=word)
     assert answer.status == status, answer.detail
 
 
@@ -58,11 +57,11 @@ async def test_what_the_guard_takes_for_production_the_probe_does(word: Any, sta
 async def test_a_lint_says_nothing_of_what_is_not_there(
     probe: str, document: dict[str, Any]
 ) -> None:
-    answer = await ask(probe, **document)
+    answer = await judged(probe, **document)
     assert answer.status == "skip", answer.detail
 
 
 async def test_a_lint_fails_where_one_table_is_bare() -> None:
     tables = {name: {"rls": name != "questions"} for name in NO_TABLES}
-    answer = await ask("permissions.lint_0013", tables=tables)
+    answer = await judged("permissions.lint_0013", tables=tables)
     assert answer.status == "fail", answer

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from aiohttp import web
 
-from tests.dry_run.contexts import OPAQUE, QUICK, context_on, settings_for
-from tui.dry_run.runner import end_of, run_one, run_probes
+from tests.dry_run.contexts import OPAQUE, QUICK, ask, ask_all, context_on, settings_for
+from tui.dry_run.runner import end_of
 from tui.errors import ExitCode
 from tui.guard.target import classify
 from tui.project import Project
@@ -25,7 +25,7 @@ from tui.verify.result import Result
 if TYPE_CHECKING:
     from tests.dry_run.contexts import Handler
     from tui.sandbox import Sandbox
-    from tui.verify.events import DryRunFinished, Event
+    from tui.verify.events import DryRunFinished
 
 HTML: Final = {"Content-Type": "text/html"}
 JSON: Final = {"Content-Type": "application/json"}
@@ -84,12 +84,8 @@ def always(status: int, headers: dict[str, str], body: str) -> Handler:
 
 
 async def asked_of(handler: Handler) -> tuple[DryRunFinished, dict[str, ProbeResult]]:
-    events: list[Event] = []
     async with context_on(handler) as context:
-        verdict = await run_probes(context, events.append)
-    return verdict, {
-        event.id: event for event in events if isinstance(event, ProbeResult) and event.status
-    }
+        return await ask_all(context)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -145,7 +141,7 @@ async def test_a_statement_timeout_is_no_permission() -> None:
         anon = replace(
             context, anon=context.project, settings=settings_for(context.target.url, OPAQUE, ANON)
         )
-        answer = await run_one(anon, "permissions.anon_view", lambda _: None)
+        answer = await ask(anon, "permissions.anon_view")
     assert answer.status is ProbeStatus.SKIP
     assert "statement timeout" in answer.detail
 
@@ -272,7 +268,6 @@ async def asked_of_sandbox(
     sandbox: Sandbox, handler: Handler
 ) -> tuple[DryRunFinished, dict[str, ProbeResult]]:
     """A dry run with both keys of a sandbox, through a handler before it."""
-    events: list[Event] = []
     async with (
         context_on(handler, sandbox.service_role_key) as context,
         Project(context.target.url, Secret(sandbox.anon_key), policy=QUICK) as anon,
@@ -284,10 +279,7 @@ async def asked_of_sandbox(
             target=classify(url, key),
             settings=settings_for(url, key, sandbox.anon_key),
         )
-        verdict = await run_probes(whole, events.append)
-    return verdict, {
-        event.id: event for event in events if isinstance(event, ProbeResult) and event.status
-    }
+        return await ask_all(whole)
 
 
 Key = tuple[str, str]

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from aiohttp import web
 
-from tests.dry_run.contexts import OPAQUE, context_on
+from tests.dry_run.contexts import OPAQUE, ask, ask_all, context_on
 from tui.dry_run.authentication import misspelt
 from tui.dry_run.facts import Preflight, UnansweredError
-from tui.dry_run.registry import PROBES
-from tui.dry_run.runner import run_one, run_probes, verdict_of
+from tui.dry_run.runner import PROBES, verdict_of
 from tui.project import ProjectError, RetryPolicy
-from tui.verify.events import ProbeResult, ProbeStatus
-
-if TYPE_CHECKING:
-    from tui.dry_run.facts import DryRunContext
-    from tui.verify.events import Event
+from tui.verify.events import ProbeStatus
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw"
 
 
 # As much of a description as tells that PostgREST answers.
 ROOT = {"swagger": "2.0"}
-
-
-async def ask(context: DryRunContext, probe_id: str) -> ProbeResult:
-    return await run_one(context, probe_id, lambda _: None)
 
 
 async def everything_goes(request: web.Request) -> web.Response:
@@ -81,14 +70,12 @@ async def test_no_reply_makes_a_probe_crash(body: str, status: int) -> None:
     async def handler(_: web.Request) -> web.Response:
         return web.Response(text=body, status=status, content_type="application/json")
 
-    events: list[Event] = []
     async with context_on(handler) as context:
-        verdict = await run_probes(context, events.append)
+        verdict, answers = await ask_all(context)
 
-    finished = [event for event in events if isinstance(event, ProbeResult) and event.status]
-    assert len(finished) == len(PROBES)
+    assert len(answers) == len(PROBES)
     assert not verdict.ready
-    assert [f.id for f in finished if "internal error" in f.detail] == []
+    assert [f.id for f in answers.values() if "internal error" in f.detail] == []
 
 
 async def test_responses_too_many_to_count_block_nothing() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.dry_run.readme import PATH, page
-from tui.dry_run.registry import PROBES
+from tui.dry_run.runner import PROBES
 
 
 def test_the_page_is_as_the_registry_makes_it() -> None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.dry_run.contexts import OPAQUE, context_on, settings_for
+from tests.dry_run.contexts import OPAQUE, QUICK, ask, context_on, settings_for
 from tui.dry_run import target
-from tui.dry_run.runner import run_one
 from tui.guard.target import classify
+from tui.project import Project
+from tui.redact import Secret
 from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
@@ -21,16 +22,11 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from tui.dry_run.facts import DryRunContext
     from tui.verify.events import ProbeResult
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-
-
-async def ask(context: DryRunContext, probe_id: str) -> ProbeResult:
-    return await run_one(context, probe_id, lambda _: None)
 
 
 async def nobody(_: web.Request) -> web.StreamResponse:
@@ -155,10 +151,6 @@ async def test_nothing_listening_is_told_once_and_skips_the_rest() -> None:
         pass
     url = context.target.url
     context = replace(context, target=classify(url, OPAQUE), settings=settings_for(url, OPAQUE))
-    from tests.dry_run.contexts import QUICK
-    from tui.project import Project
-    from tui.redact import Secret
-
     async with Project(url, Secret(OPAQUE), policy=QUICK) as project:
         context = replace(context, project=project)
         reachable = await ask(context, "target.reachable")

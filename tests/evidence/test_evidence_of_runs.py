@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from tests.verify.conftest import QUICK, finish, open_session
-from tui.dry_run.registry import PROBES
+from tui.dry_run.runner import PROBES
 from tui.evidence.archive import Archive
 from tui.evidence.report import document_beside, report, save
 from tui.guard.target import classify

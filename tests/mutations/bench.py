@@ -69,7 +69,7 @@ class Bench:
     def __init__(self, postgres_bin: Path | None) -> None:
         self.sandbox = start_sandbox_sync(options(postgres_bin=postgres_bin))
         quiet(self.sandbox)
-        self.setup = Setup.intact(self.sandbox)
+        self.setup = Setup.of(self.sandbox, self.sandbox.service_role_key, self.sandbox.anon_key)
         with psycopg.connect(self.sandbox.db_url) as connection:
             self.version = connection.info.server_version // 10_000
 

@@ -9,6 +9,7 @@ from tests.mutations.rebuilt import (
     DESCRIBE,
     GATE,
     INDEX,
+    IS_ADMIN,
     NULL_ROLE_HOLE,
     PREFLIGHT,
     READER,
@@ -285,12 +286,7 @@ GATES = [
         """,
         APPLY,
         fails=["permissions.null_role", "permissions.learner_gate", "permissions.admin"],
-        undo="""
-        create or replace function public.is_admin() returns boolean language sql stable
-        security definer set search_path = pg_catalog, pg_temp as
-          $$ select exists (select from public.app_users u
-             where u.id = auth.uid() and u.role = 'admin') $$
-        """,
+        undo=IS_ADMIN,
     ),
     Mutation(
         "is-admin-fails-for-itself",
@@ -298,12 +294,7 @@ GATES = [
         create or replace function public.is_admin() returns boolean language plpgsql stable as
           $$ begin return (select true from roles_of_people where person = auth.uid()); end $$
         """,
-        """
-        create or replace function public.is_admin() returns boolean language sql stable
-        security definer set search_path = pg_catalog, pg_temp as
-          $$ select exists (select from public.app_users u
-             where u.id = auth.uid() and u.role = 'admin') $$
-        """,
+        IS_ADMIN,
         hint="repair is_admin()",
         fails=["permissions.null_role", "permissions.learner_gate"],
         follow=1,

@@ -85,9 +85,9 @@ LIMITS = [
 ]
 
 
-def foreign_key(sandbox: Sandbox, _: Setup) -> Setup:
-    key = sign({"iss": "supabase-demo", "role": "service_role", "exp": far()}, "another" * 8)
-    return Setup.of(sandbox, key, sandbox.anon_key)
+def signed_elsewhere(role: str) -> str:
+    claims = {"iss": "supabase-demo", "role": role, "exp": int(time.time()) + 10**8}
+    return sign(claims, "another" * 8)
 
 
 def expired_key(sandbox: Sandbox, _: Setup) -> Setup:
@@ -95,19 +95,10 @@ def expired_key(sandbox: Sandbox, _: Setup) -> Setup:
     return Setup.of(sandbox, sign(claims, sandbox.jwt_secret), sandbox.anon_key)
 
 
-def foreign_anon_key(sandbox: Sandbox, _: Setup) -> Setup:
-    key = sign({"iss": "supabase-demo", "role": "anon", "exp": far()}, "another" * 8)
-    return Setup.of(sandbox, sandbox.service_role_key, key)
-
-
 def mismatched_refs(_: Sandbox, setup: Setup) -> Setup:
     key = replace(setup.target.key, ref="bbbbbbbbbbbbbbbbbbbb")
     target = replace(setup.target, host="aaaaaaaaaaaaaaaaaaaa.supabase.co", key=key)
     return replace(setup, target=replace(target, url="https://aaaaaaaaaaaaaaaaaaaa.supabase.co"))
-
-
-def far() -> int:
-    return int(time.time()) + 10**8
 
 
 KEYS = [
@@ -128,7 +119,7 @@ KEYS = [
     ),
     Mutation(
         "another-projects-key",
-        setup=foreign_key,
+        setup=lambda s, _: Setup.of(s, signed_elsewhere("service_role"), s.anon_key),
         hint="key of this very project",
         fails=["authentication.key"],
         skips_rest=True,
@@ -162,7 +153,7 @@ KEYS = [
     ),
     Mutation(
         "another-projects-anon-key",
-        setup=foreign_anon_key,
+        setup=lambda s, _: Setup.of(s, s.service_role_key, signed_elsewhere("anon")),
         hint="SUPABASE_ANON_KEY",
         fails=["authentication.anon_key"],
         follow=3,

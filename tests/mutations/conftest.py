@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.mutations.bench import Bench
-from tests.mutations.choice import SERVERS, chosen
+from tests.mutations.catalogue import SERVERS, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from tui.dry_run.registry import PROBES
+from tests.dry_run.contexts import settings_for
+from tui.dry_run.runner import PROBES
 from tui.guard.target import classify
-from tui.redact import Secret
 from tui.settings import Settings, Volume
 
 if TYPE_CHECKING:
@@ -38,27 +38,12 @@ class Setup:
     timeout_s: float = 10.0
 
     @classmethod
-    def intact(cls, sandbox: Sandbox) -> Setup:
-        key, anon = sandbox.service_role_key, sandbox.anon_key
-        return cls.of(sandbox, key, anon)
-
-    @classmethod
     def of(cls, sandbox: Sandbox, key: str, anon: str | None) -> Setup:
-        state = sandbox.directory / "state"
         return cls(
             service_key=key,
             anon_key=anon,
             target=classify(sandbox.url, key, sandbox=True),
-            settings=Settings(
-                url=sandbox.url,
-                service_role_key=Secret(key),
-                anon_key=Secret(anon) if anon else None,
-                volume=Volume(),
-                prod_hosts=(),
-                non_prod_hosts=(),
-                state_dir=state,
-                deployment_log=state / "deployment-log.jsonl",
-            ),
+            settings=settings_for(sandbox.url, key, anon),
         )
 
     def sized(self, **volume: int) -> Setup:

@@ -44,6 +44,13 @@ def new_gate(condition: str) -> str:
     """
 
 
+IS_ADMIN = """
+    create or replace function public.is_admin() returns boolean language sql stable
+    security definer set search_path = pg_catalog, pg_temp as
+      $$ select exists (select from public.app_users u
+         where u.id = auth.uid() and u.role = 'admin') $$
+"""
+
 NULL_ROLE_HOLE = """
     if not public.is_admin() and auth.role() <> 'service_role' then return false; end if;
     return true;

@@ -13,11 +13,9 @@ import httpx
 import pytest
 
 from tests.mutations.bench import ALLOWED
-from tests.mutations.catalogue import MUTATIONS
-from tests.mutations.choice import SERVERS, chosen
+from tests.mutations.catalogue import MUTATIONS, SERVERS, chosen
 from tests.mutations.mutation import Repair
-from tui.dry_run.registry import PROBES, probe_of
-from tui.dry_run.runner import READY
+from tui.dry_run.runner import PROBES, READY, probe_of
 
 if TYPE_CHECKING:
     from tests.mutations.bench import Bench, Run

@@ -11,7 +11,7 @@ from tests.projects.state import changes, orphans
 from tests.projects.variant import sql_in, variants
 from tests.projects.zoo import first_line, hints
 from tests.sql.test_plan import OWN_TYPES, schema
-from tui.dry_run.registry import PROBES
+from tui.dry_run.runner import PROBES
 from tui.verify.events import Outcome
 
 if TYPE_CHECKING:

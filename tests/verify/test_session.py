@@ -12,7 +12,7 @@ from aiohttp import web
 
 from tests.dry_run.contexts import OPAQUE, context_on
 from tests.verify.conftest import QUICK, finish, open_session
-from tui.dry_run.registry import PROBES
+from tui.dry_run.runner import PROBES
 from tui.errors import ExitCode, GuardRefused
 from tui.evidence.archive import Archive
 from tui.guard.target import TargetKind, classify

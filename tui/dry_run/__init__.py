@@ -1,1 +1,1 @@
-"""The dry run's probes: one small function each, in one registry."""
+"""The dry run's probes: one small function each, listed by the runner."""

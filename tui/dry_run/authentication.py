@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import TYPE_CHECKING, Final
+import string
+from typing import Final
 
-from tui.dry_run.facts import ONE_USER, is_anon
-from tui.dry_run.probe import Finding, Probe, failed, passed, skipped, warned
+from tui.dry_run.facts import ONE_USER, Facts, is_anon
+from tui.dry_run.probe import Finding, Probes, failed, passed, skipped, warned
 from tui.errors import ConfigurationError
 from tui.project import (
     PREFLIGHT,
@@ -20,10 +21,6 @@ from tui.project import (
     ProjectUnreachable,
 )
 from tui.redact import Secret
-from tui.verify.events import ProbeStatus
-
-if TYPE_CHECKING:
-    from tui.dry_run.facts import Facts
 
 # What no key but the service role's may read.
 _VIEW: Final = f"/rest/v1/{VIEW}?select=question_id&limit=1"
@@ -56,17 +53,38 @@ _MEND: Final = (
     + ", ".join(f"{column} = coalesce({column}, {value})" for column, value in _MENDED.items())
 )
 
+_SIGNS: Final = string.ascii_letters + string.digits
+_SHIFTED: Final = str.maketrans(_SIGNS, _SIGNS[1:] + _SIGNS[0])
 
-async def key_accepted(facts: Facts) -> Finding:
-    """Does the project accept the key?"""
+PROBES: Final = Probes()
+
+
+@PROBES.add(
+    "authentication.key",
+    "the project accepts the key",
+    f"GET /rest/v1/ and {PREFLIGHT}() with the service key",
+    "the key is of another project, revoked, expired or mistyped",
+    "copy the service-role (secret) key of this very project anew",
+    vital=True,
+    needs=("target.reachable",),
+)
+async def _key_accepted(facts: Facts) -> Finding:
     refusal = await facts.trouble()
     if isinstance(refusal, KeyRefused):
         return failed(refusal.message, refusal.hint)
     return passed("the key is accepted")
 
 
-async def admin(facts: Facts) -> Finding:
-    """Does the auth server's admin API list users as a run and a purge list them?"""
+@PROBES.add(
+    "authentication.admin",
+    "the auth admin API answers to the key",
+    f"users by the tag in their address, as a purge asks; GET {ONE_USER}",
+    "it refuses the key, or does not answer; it cannot list everybody (warns)",
+    "use the service-role key; where the auth server is self-hosted, check its JWT secret",
+    vital=True,
+    needs=("authentication.key", "target.key"),
+)
+async def _admin(facts: Facts) -> Finding:
     listed, reply = await asyncio.gather(
         facts.users(),
         facts.project.get_json(ONE_USER, "listing users"),
@@ -89,8 +107,15 @@ async def admin(facts: Facts) -> Finding:
     return passed("the admin API lists users")
 
 
-async def wrong_key(facts: Facts) -> Finding:
-    """Is a key refused that nobody has been given?"""
+@PROBES.add(
+    "authentication.wrong_key",
+    "a wrong key is refused",
+    f"one row of {VIEW}, and of users, with a key of the same shape",
+    "either is answered: then no key protects the data; it counts as anon (warns)",
+    "put a gateway that checks keys in front, and give PostgREST its own JWT secret",
+    needs=("authentication.key",),
+)
+async def _wrong_key(facts: Facts) -> Finding:
     wrong = Secret(misspelt(facts.project.key.reveal()))
     let_in, as_anon, untold = [], [], []
     paths = (_VIEW, ONE_USER)
@@ -131,7 +156,15 @@ def _code(text: str) -> str | None:
     return str(body["code"]) if isinstance(body, dict) and "code" in body else None
 
 
-async def anon_key(facts: Facts) -> Finding:
+@PROBES.add(
+    "authentication.anon_key",
+    "the anon key is one",
+    "one row of questions with the anon key",
+    "it is a service-role key, or the project refuses it; skipped when none is set",
+    "set SUPABASE_ANON_KEY to the project's anon (publishable) key",
+    needs=("target.reachable",),
+)
+async def _anon_key(facts: Facts) -> Finding:
     """Is the anon key one, so that the negative probes mean something?"""
     try:
         key = facts.anon_facts()
@@ -159,58 +192,4 @@ def misspelt(key: str) -> str:
         prefix = re.match(r"sb_[a-z]+_", key)
         head, secret = (prefix[0], key[prefix.end() :]) if prefix else ("", key)
     # Not the last character alone: of a base64 ending, some bits carry nothing.
-    return head + dot + secret.translate(_SHIFT)
-
-
-_SHIFT: Final = {
-    ord(char): ord(alphabet[(at + 1) % len(alphabet)])
-    for alphabet in ("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789")
-    for at, char in enumerate(alphabet)
-}
-
-_FAIL: Final = ProbeStatus.FAIL
-
-PROBES: Final = (
-    Probe(
-        "authentication.key",
-        "the project accepts the key",
-        f"GET /rest/v1/ and {PREFLIGHT}() with the service key",
-        "the key is of another project, revoked, expired or mistyped",
-        "copy the service-role (secret) key of this very project anew",
-        _FAIL,
-        key_accepted,
-        vital=True,
-        needs=("target.reachable",),
-    ),
-    Probe(
-        "authentication.admin",
-        "the auth admin API answers to the key",
-        f"users by the tag in their address, as a purge asks; GET {ONE_USER}",
-        "it refuses the key, or does not answer; it cannot list everybody (warns)",
-        "use the service-role key; where the auth server is self-hosted, check its JWT secret",
-        _FAIL,
-        admin,
-        vital=True,
-        needs=("authentication.key", "target.key"),
-    ),
-    Probe(
-        "authentication.wrong_key",
-        "a wrong key is refused",
-        f"one row of {VIEW}, and of users, with a key of the same shape",
-        "either is answered: then no key protects the data; it counts as anon (warns)",
-        "put a gateway that checks keys in front, and give PostgREST its own JWT secret",
-        _FAIL,
-        wrong_key,
-        needs=("authentication.key",),
-    ),
-    Probe(
-        "authentication.anon_key",
-        "the anon key is one",
-        "one row of questions with the anon key",
-        "it is a service-role key, or the project refuses it; skipped when none is set",
-        "set SUPABASE_ANON_KEY to the project's anon (publishable) key",
-        _FAIL,
-        anon_key,
-        needs=("target.reachable",),
-    ),
-)
+    return head + dot + secret.translate(_SHIFTED)

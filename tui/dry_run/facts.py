@@ -83,7 +83,7 @@ class DryRunContext:
         purge: The command line that removes what earlier runs left.
         run_id: The run whose rows the database is shown.
         known: The preflight document as it was last told; empty where none was.
-        timeout_s: Seconds a probe has when it sets no longer time itself.
+        timeout_s: Seconds a probe has.
     """
 
     project: Project

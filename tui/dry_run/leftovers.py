@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from tui.dry_run.probe import Finding, Probe, listed, passed, skipped, warned
+from tui.dry_run.probe import Finding, Probes, listed, passed, skipped, warned
 from tui.project import PREFLIGHT, REFRESH, VIEW
 from tui.verify.events import ProbeStatus
 from tui.verify.leftovers import may_be_under_way, questions_of, responses_to, server_time
@@ -17,9 +17,20 @@ if TYPE_CHECKING:
 
 _PURGE: Final = "heatmap-tui --purge removes them"
 
+PROBES: Final = Probes()
 
-async def questions(facts: Facts) -> Finding:
-    """Are there synthetic questions, and responses to them?"""
+
+@PROBES.add(
+    "leftovers.questions",
+    "no synthetic question is left",
+    "questions whose slug carries the tag, per run",
+    "an earlier run, of this console or of the script before it, was not cleaned up",
+    _PURGE,
+    severity=ProbeStatus.WARN,
+    vital=True,
+    needs=("schema.tables",),
+)
+async def _questions(facts: Facts) -> Finding:
     found = await questions_of(facts.project, None)
     left, under_way = _apart(found.values(), facts.context.alive)
     if not left:
@@ -29,8 +40,16 @@ async def questions(facts: Facts) -> Finding:
     return warned(seen, f"{facts.context.purge} removes them")
 
 
-async def users(facts: Facts) -> Finding:
-    """Are there synthetic users?"""
+@PROBES.add(
+    "leftovers.users",
+    "no synthetic user is left",
+    "auth users whose email carries the tag, per run",
+    "an earlier run, of this console or of the script before it, was not cleaned up",
+    _PURGE,
+    severity=ProbeStatus.WARN,
+    needs=("authentication.admin",),
+)
+async def _users(facts: Facts) -> Finding:
     found, begun = await facts.users()
     left, under_way = _apart(found.values(), facts.context.alive)
     if not left:
@@ -44,8 +63,16 @@ async def users(facts: Facts) -> Finding:
     return warned(seen, f"{facts.context.purge} removes them")
 
 
-async def view(facts: Facts) -> Finding:
-    """Does the view still show questions that are gone?"""
+@PROBES.add(
+    "leftovers.view",
+    "the view shows no question that is gone",
+    f"{PREFLIGHT}(): rows of {VIEW} without their question",
+    "a run died between deleting and refreshing, or questions were deleted since",
+    f"refresh the view: select public.{REFRESH}()",
+    severity=ProbeStatus.WARN,
+    needs=("schema.preflight", "schema.populated"),
+)
+async def _view(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     stale = preflight.at("view", "stale")
     if stale is None:
@@ -69,38 +96,3 @@ def _apart(runs: Iterable[str], alive: frozenset[str]) -> tuple[Counter[str], st
 def _per_run(runs: Counter[str], what: str) -> str:
     of = listed([f"{run}: {count:,}" for run, count in runs.most_common()], most=4)
     return f"{runs.total():,} {what} of {len(runs)} other run{'s'[: len(runs) > 1]} ({of})"
-
-
-PROBES: Final = (
-    Probe(
-        "leftovers.questions",
-        "no synthetic question is left",
-        "questions whose slug carries the tag, per run",
-        "an earlier run, of this console or of the script before it, was not cleaned up",
-        _PURGE,
-        ProbeStatus.WARN,
-        questions,
-        vital=True,
-        needs=("schema.tables",),
-    ),
-    Probe(
-        "leftovers.users",
-        "no synthetic user is left",
-        "auth users whose email carries the tag, per run",
-        "an earlier run, of this console or of the script before it, was not cleaned up",
-        _PURGE,
-        ProbeStatus.WARN,
-        users,
-        needs=("authentication.admin",),
-    ),
-    Probe(
-        "leftovers.view",
-        "the view shows no question that is gone",
-        f"{PREFLIGHT}(): rows of {VIEW} without their question",
-        "a run died between deleting and refreshing, or questions were deleted since",
-        f"refresh the view: select public.{REFRESH}()",
-        ProbeStatus.WARN,
-        view,
-        needs=("schema.preflight", "schema.populated"),
-    ),
-)

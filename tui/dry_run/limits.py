@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from tui.dry_run.facts import UnansweredError
-from tui.dry_run.probe import Finding, Probe, failed, passed, warned
+from tui.dry_run.facts import Facts, UnansweredError
+from tui.dry_run.probe import Finding, Probes, failed, passed, warned
 from tui.guard.target import TargetKind
 from tui.project import IDS_PER_REQUEST, PAGE, REFRESH, Filter, ProjectError, one_of
 from tui.verify.events import ProbeStatus
 from tui.verify.leftovers import ANY_SLUG
-
-if TYPE_CHECKING:
-    from tui.dry_run.facts import Facts
 
 # What the hosted platform gives a request; less than this is somebody's own setting.
 _USUAL_TIMEOUT_MS: Final = 8_000
 _SHORTEST_REQUEST_MS: Final = 2_000
 # A refresh grows with the responses, and a busy database doubles it.
 _MARGIN: Final = 3.0
-# One synthetic response as JSON, measured: 243 to 258 bytes.
 # Half a megabyte of JSON: beyond, no time is won.
 _MOST_ROWS: Final = 2_000
+# One synthetic response as JSON, measured: 243 to 258 bytes.
 _ROW_BYTES: Final = 260
 # What gateways say of a URL, or of a reply that repeats it in a header, that is too long for them.
 _OF_LENGTH: Final = frozenset({400, 413, 414, 431, 502, 520})
 # Gateways give up sooner than a refresh may take: Envoy after 30 s, nginx after 60 s.
 _GATEWAY_MS: Final = 30_000
 
+PROBES: Final = Probes()
 
-async def max_rows(facts: Facts) -> Finding:
-    """How many rows does a reply hold at most?"""
+
+@PROBES.add(
+    "limits.max_rows",
+    "a reply holds enough rows",
+    f"{PAGE:,} rows of responses, and how many there are",
+    f"fewer than {PAGE:,} come although there are more: reading takes more requests",
+    f"raise max-rows in the project's API settings to {PAGE:,}",
+    severity=ProbeStatus.WARN,
+    needs=("schema.tables",),
+)
+async def _max_rows(facts: Facts) -> Finding:
     first = await facts.table("responses")
     # Where they cannot be counted, there are more than a page.
     total, got = PAGE if first.total is None else first.total, len(first.rows)
@@ -43,8 +50,16 @@ async def max_rows(facts: Facts) -> Finding:
     return warned(f"max-rows is {got:,}: reading this run's aggregates takes {pages:,} pages")
 
 
-async def refresh_timeout(facts: Facts) -> Finding:
-    """Has the refresh the time it needs?"""
+@PROBES.add(
+    "limits.refresh_timeout",
+    "the refresh has the time it needs",
+    "the preflight function: the refresh's timeout, the last refresh",
+    "the last refresh took longer than the timeout (fails); the timeout is under three times "
+    "that, or under 8 s; the refresh takes longer than gateways wait (warns)",
+    "alter function public.analytics_refresh_heatmap() set statement_timeout = '5min'",
+    needs=("schema.preflight",),
+)
+async def _refresh_timeout(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     if not preflight.at("functions", REFRESH, "exists"):
         raise UnansweredError("there is no refresh", cause="schema.functions")
@@ -55,32 +70,37 @@ async def refresh_timeout(facts: Facts) -> Finding:
     known = [float(last["server_ms"])] if last else []
     if past is not None and past.refresh_ms is not None:
         known.append(past.refresh_ms)
-    longest = max(known, default=None)
-    took = f"a refresh took {longest:,.0f} ms" if longest is not None else "no refresh is on record"
-    if not limit:
-        return await _within_the_gateways_patience(facts, longest) or passed(
-            f"no statement timeout; {took}"
+    longest = max(known, default=0.0)
+    took = f"a refresh took {longest:,.0f} ms" if known else "no refresh is on record"
+    seen = f"no statement timeout; {took}"
+    if limit:
+        whose = "role" if own is None else "function"
+        seen = f"statement timeout {limit:,} ms ({whose}); {took}"
+        if limit <= longest:
+            return failed(seen)
+        if limit < max(_USUAL_TIMEOUT_MS, _MARGIN * longest):
+            return warned(seen)
+    if longest >= _GATEWAY_MS and facts.context.target.kind is not TargetKind.LOCAL:
+        return warned(
+            f"{took}, and a gateway may give up after {_GATEWAY_MS:,} ms; the refresh goes on, "
+            "and a run looks at when the view was refreshed",
+            "raise the gateway's limit (nginx: proxy_read_timeout 600s; Envoy: the route's "
+            "timeout)",
         )
-    seen = f"statement timeout {limit:,} ms ({'function' if own is not None else 'role'}); {took}"
-    if longest is not None and limit <= longest:
-        return failed(seen)
-    if limit < _USUAL_TIMEOUT_MS or (longest is not None and limit < _MARGIN * longest):
-        return warned(seen)
-    return await _within_the_gateways_patience(facts, longest) or passed(seen)
+    return passed(seen)
 
 
-async def _within_the_gateways_patience(facts: Facts, longest: float | None) -> Finding | None:
-    if longest is None or longest < _GATEWAY_MS or facts.context.target.kind is TargetKind.LOCAL:
-        return None
-    return warned(
-        f"a refresh took {longest:,.0f} ms, and a gateway may give up after {_GATEWAY_MS:,} ms; "
-        "the refresh goes on, and a run looks at when the view was refreshed",
-        "raise the gateway's limit (nginx: proxy_read_timeout 600s; Envoy: the route's timeout)",
-    )
-
-
-async def request_timeout(facts: Facts) -> Finding:
-    """Has a request the time that a batch or a page takes?"""
+@PROBES.add(
+    "limits.request_timeout",
+    "a request has the time it needs",
+    "the preflight function: the statement timeout of its own request",
+    f"it is under {_SHORTEST_REQUEST_MS:,} ms: a batch may be cut off",
+    "alter role authenticator set statement_timeout = '8s'; the same for service_role if it "
+    "has one of its own",
+    severity=ProbeStatus.WARN,
+    needs=("schema.preflight",),
+)
+async def _request_timeout(facts: Facts) -> Finding:
     limit = (await facts.preflight()).at("caller", "statement_timeout_ms")
     if not limit:
         return passed("requests of the service role have no statement timeout")
@@ -88,8 +108,17 @@ async def request_timeout(facts: Facts) -> Finding:
     return passed(seen) if limit >= _SHORTEST_REQUEST_MS else warned(seen)
 
 
-async def url_length(facts: Facts) -> Finding:
-    """Do our longest requests get through?"""
+@PROBES.add(
+    "limits.url_length",
+    "our longest URL gets through",
+    f"questions by {IDS_PER_REQUEST} ids that do not exist, and by the tag",
+    "a gateway refuses it, or the reply that repeats it in a header",
+    "nginx: proxy_buffer_size 16k; proxy_buffers 8 16k; large_client_header_buffers 4 16k; "
+    "elsewhere: let the gateway take URLs and headers of 8 KB",
+    vital=True,
+    needs=("schema.tables",),
+)
+async def _url_length(facts: Facts) -> Finding:
     ids = [uuid.UUID(int=number, version=4) for number in range(IDS_PER_REQUEST)]
     longest = [one_of("id", ids), Filter("slug", "match", ANY_SLUG)]
     try:
@@ -102,70 +131,18 @@ async def url_length(facts: Facts) -> Finding:
     return passed(f"a URL of {IDS_PER_REQUEST} ids, about 3.4 KB, gets through")
 
 
-async def batch(facts: Facts) -> Finding:
-    """Is a batch of a size that gateways take?"""
+@PROBES.add(
+    "limits.batch",
+    "a batch is of a bearable size",
+    "HEATMAP_VERIFY_BATCH",
+    f"it is over {_MOST_ROWS:,} rows, which wins no time and may meet a body limit",
+    "set HEATMAP_VERIFY_BATCH to 500",
+    severity=ProbeStatus.WARN,
+)
+async def _batch(facts: Facts) -> Finding:
     volume = facts.context.settings.volume
     seen = (
         f"{volume.batch:,} rows a batch, about {volume.batch * _ROW_BYTES / 1e6:.1f} MB; "
         f"{volume.concurrency} in flight"
     )
     return passed(seen) if volume.batch <= _MOST_ROWS else warned(seen)
-
-
-_FAIL, _WARN = ProbeStatus.FAIL, ProbeStatus.WARN
-
-PROBES: Final = (
-    Probe(
-        "limits.max_rows",
-        "a reply holds enough rows",
-        f"{PAGE:,} rows of responses, and how many there are",
-        f"fewer than {PAGE:,} come although there are more: reading takes more requests",
-        f"raise max-rows in the project's API settings to {PAGE:,}",
-        _WARN,
-        max_rows,
-        needs=("schema.tables",),
-    ),
-    Probe(
-        "limits.refresh_timeout",
-        "the refresh has the time it needs",
-        "the preflight function: the refresh's timeout, the last refresh",
-        "the last refresh took longer than the timeout (fails); the timeout is under three times "
-        "that, or under 8 s; the refresh takes longer than gateways wait (warns)",
-        "alter function public.analytics_refresh_heatmap() set statement_timeout = '5min'",
-        _FAIL,
-        refresh_timeout,
-        needs=("schema.preflight",),
-    ),
-    Probe(
-        "limits.request_timeout",
-        "a request has the time it needs",
-        "the preflight function: the statement timeout of its own request",
-        f"it is under {_SHORTEST_REQUEST_MS:,} ms: a batch may be cut off",
-        "alter role authenticator set statement_timeout = '8s'; the same for service_role if it "
-        "has one of its own",
-        _WARN,
-        request_timeout,
-        needs=("schema.preflight",),
-    ),
-    Probe(
-        "limits.url_length",
-        "our longest URL gets through",
-        f"questions by {IDS_PER_REQUEST} ids that do not exist, and by the tag",
-        "a gateway refuses it, or the reply that repeats it in a header",
-        "nginx: proxy_buffer_size 16k; proxy_buffers 8 16k; large_client_header_buffers 4 16k; "
-        "elsewhere: let the gateway take URLs and headers of 8 KB",
-        _FAIL,
-        url_length,
-        vital=True,
-        needs=("schema.tables",),
-    ),
-    Probe(
-        "limits.batch",
-        "a batch is of a bearable size",
-        "HEATMAP_VERIFY_BATCH",
-        f"it is over {_MOST_ROWS:,} rows, which wins no time and may meet a body limit",
-        "set HEATMAP_VERIFY_BATCH to 500",
-        _WARN,
-        batch,
-    ),
-)

@@ -9,10 +9,11 @@ The lints are those of the platform's Security Advisor, by its numbers.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.dry_run.facts import AMBIGUOUS, UnansweredError, is_broken
-from tui.dry_run.probe import APPLY, Finding, Probe, failed, listed, passed, skipped, warned
+from tui.dry_run.facts import AMBIGUOUS, READ, Facts, Preflight, UnansweredError, is_broken
+from tui.dry_run.probe import APPLY, Finding, Probes, failed, listed, passed, skipped, warned
 from tui.project import (
     APPLY_PREFLIGHT,
     ENVIRONMENT,
@@ -25,12 +26,9 @@ from tui.project import (
     ProjectUnreachable,
 )
 from tui.verify.causes import quoted
-from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
-
-    from tui.dry_run.facts import Facts, Preflight
 
 # Our functions that the API shows, and where the document says who may execute them.
 EXECUTE: Final = {
@@ -39,15 +37,16 @@ EXECUTE: Final = {
     PREFLIGHT: "preflight_execute",
     ENVIRONMENT: "environment_execute",
 }
-REVOKE: Final = f"revoke it from public, anon, authenticated: {APPLY}"
-_TABLES: Final = ("questions", "responses", "app_users")
+_REVOKE: Final = f"revoke it from public, anon, authenticated: {APPLY}"
 # Made by hand, these refuse as well as 42501 does: an error of the function's own, no such user, a
 # status of its own choosing.
 _REFUSING: Final = frozenset({"P0001", "28000", "PT401", "PT403"})
 _DENIED: Final = "42501"
-# The view was never filled: whoever gets this has passed the check.
-_UNPOPULATED: Final = "55000"
-_LET_IN: Final = frozenset({"00000", "25006"})
+# What PostgreSQL says when a materialized view has never been filled (object not in prerequisite
+# state: who gets this has passed the caller check), and when a read-only transaction is to write.
+UNPOPULATED: Final = "55000"
+READ_ONLY: Final = "25006"
+_LET_IN: Final = frozenset({"00000", READ_ONLY})
 _REPAIR_IS_ADMIN: Final = f"repair is_admin(), which the caller check asks: {APPLY}, which says how"
 _NEEDED: Final = {
     "questions": ("select", "insert", "delete"),
@@ -55,20 +54,43 @@ _NEEDED: Final = {
     "app_users": ("select",),
 }
 
+PROBES: Final = Probes()
 
-async def anon_view(facts: Facts) -> Finding:
-    """Is anon kept from the view?"""
+
+@PROBES.add(
+    "permissions.anon_view",
+    "anon cannot read the view",
+    f"one row of {VIEW} with the anon key",
+    "it answers; skipped without an anon key",
+    _REVOKE,
+    needs=("authentication.anon_key",),
+)
+async def _anon_view(facts: Facts) -> Finding:
     return await _judge_anon(VIEW, "schema.view", facts.anon.page(VIEW, ["question_id"], limit=1))
 
 
-async def anon_reader(facts: Facts) -> Finding:
-    """Is anon kept from the reader?"""
+@PROBES.add(
+    "permissions.anon_reader",
+    "anon cannot call the reader",
+    f"{READER}() by GET with the anon key",
+    "it answers; skipped without an anon key",
+    _REVOKE,
+    needs=("authentication.anon_key",),
+)
+async def _anon_reader(facts: Facts) -> Finding:
     asked = facts.anon.call_read_only(READER, limit=1)
     return await _judge_anon(f"{READER}()", "schema.functions", asked)
 
 
-async def anon_refresh(facts: Facts) -> Finding:
-    """Is anon kept from the refresh?"""
+@PROBES.add(
+    "permissions.anon_refresh",
+    "anon cannot call the refresh",
+    f"{REFRESH}() by GET with the anon key: a read-only transaction",
+    "it answers; skipped without an anon key",
+    _REVOKE,
+    needs=("authentication.anon_key",),
+)
+async def _anon_refresh(facts: Facts) -> Finding:
     asked = facts.anon.call_read_only(REFRESH)
     return await _judge_anon(f"{REFRESH}()", "schema.functions", asked)
 
@@ -92,8 +114,15 @@ async def _judge_anon(what: str, told_by: str, asked: Awaitable[Any]) -> Finding
     return failed(f"{what} answers anon")
 
 
-async def learner_view(facts: Facts) -> Finding:
-    """Is a signed-in user kept from the view itself?"""
+@PROBES.add(
+    "permissions.learner_view",
+    "a learner cannot read the view",
+    f"{PREFLIGHT}(): SELECT on the view for authenticated",
+    "authenticated, or PUBLIC, holds SELECT on the view",
+    _REVOKE,
+    needs=("schema.preflight",),
+)
+async def _learner_view(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     may = preflight.at("privileges", "view_select", "authenticated")
     if may is None:
@@ -103,13 +132,27 @@ async def learner_view(facts: Facts) -> Finding:
     return passed("authenticated may not read the view")
 
 
-async def learner_gate(facts: Facts) -> Finding:
-    """Are the functions shut for a signed-in user who is no administrator?"""
+@PROBES.add(
+    "permissions.learner_gate",
+    "a learner cannot use the functions",
+    f"{PREFLIGHT}(): what both functions answer to a learner's claims",
+    "a function lets a non-admin user in, or fails; it refuses otherwise than by 42501 (warns)",
+    APPLY,
+    needs=("schema.preflight",),
+)
+async def _learner_gate(facts: Facts) -> Finding:
     return _judge_gate(await facts.preflight(), "learner", "a learner who is no administrator")
 
 
-async def null_role(facts: Facts) -> Finding:
-    """Are the functions shut for claims that name no role?"""
+@PROBES.add(
+    "permissions.null_role",
+    "a caller without a role is refused",
+    f"{PREFLIGHT}(): what both functions answer to claims without a role",
+    "the caller check compares with NULL and lets it pass",
+    APPLY,
+    needs=("schema.preflight",),
+)
+async def _null_role(facts: Facts) -> Finding:
     return _judge_gate(await facts.preflight(), "no_role", "a caller without a role")
 
 
@@ -120,7 +163,7 @@ def _judge_gate(preflight: Preflight, who: str, spoken: str) -> Finding:
         return failed("; ".join(f"the {name} lets in {spoken}" for name in let_in))
     odd = {name: code for name, code in answers.items() if code not in {_DENIED, *_REFUSING}}
     if odd:
-        if not all(preflight.at("tables", name, "exists") for name in _TABLES):
+        if not all(preflight.at("tables", name, "exists") for name in READ):
             raise UnansweredError("the functions find no tables", cause="schema.tables")
         told = " and ".join(f"the {name} fails with {code}" for name, code in odd.items())
         told += f" instead of refusing {spoken} ({_DENIED})"
@@ -146,14 +189,23 @@ def _answers(preflight: Preflight, who: str) -> dict[str, str]:
     return answers
 
 
-async def admin(facts: Facts) -> Finding:
-    """Can an administrator, who is `authenticated` too, call the functions?"""
+@PROBES.add(
+    "permissions.admin",
+    "administrators can use the functions",
+    f"{PREFLIGHT}(): what both functions answer to an administrator's claims, and EXECUTE for "
+    "authenticated",
+    "the caller check does not let an administrator in, as where is_admin() fails inside it "
+    "(fails); authenticated lacks EXECUTE: the administrators' page stays empty (warns)",
+    _REPAIR_IS_ADMIN,
+    needs=("schema.preflight",),
+)
+async def _admin(facts: Facts) -> Finding:
     preflight = await facts.preflight()
-    may = {
-        name: preflight.at("privileges", EXECUTE[name], "authenticated")
+    closed = [
+        f"{name}()"
         for name in (READER, REFRESH)
-    }
-    closed = [f"{name}()" for name, held in may.items() if held is False]
+        if preflight.at("privileges", EXECUTE[name], "authenticated") is False
+    ]
     if closed:
         return warned(f"administrators may not call {' and '.join(closed)}")
     learner = _answers(preflight, "learner")
@@ -173,38 +225,39 @@ async def admin(facts: Facts) -> Finding:
         f"the {name} ({code})"
         for name, code in answers.items()
         # Another error than a learner's is met behind the caller check: schema.reader reports it.
-        if code not in {*_LET_IN, _UNPOPULATED} and code in {_DENIED, learner.get(name)}
+        if code not in {*_LET_IN, UNPOPULATED} and code in {_DENIED, learner.get(name)}
     ]
     if locked:
         return failed(f"administrators are locked out of {' and '.join(locked)}")
     return passed(f"{' and '.join(answers)} let in an administrator")
 
 
-def _sent(preflight: Preflight, table: str) -> list[str]:
-    """Columns that a run writes; none of a table that it does not."""
-    samples = {} if preflight.dataset is None else preflight.dataset.samples()
-    return list(samples[table].rows[0]) if table in samples else []
-
-
 def _besides(preflight: Preflight, table: str, sent: Sequence[str]) -> list[str]:
     """Rights on schemas, sequences and functions without which no row can be written."""
-    found: dict[str, None] = {}
-    if sent:
-        for column in preflight.many("tables", table, "columns"):
-            lacks = column.get("lacks") or {}
-            found |= dict.fromkeys(
-                lacks.get("value" if column["name"] in sent else "default") or ()
-            )
-    return list(found)
+    columns = preflight.many("tables", table, "columns") if sent else []
+    lacks = (
+        (each.get("lacks") or {}).get("value" if each["name"] in sent else "default") or ()
+        for each in columns
+    )
+    return list(dict.fromkeys(chain.from_iterable(lacks)))
 
 
-async def service_role(facts: Facts) -> Finding:
-    """Has the service role every privilege that a run needs?"""
+@PROBES.add(
+    "permissions.service_role",
+    "the service role can do all a run needs",
+    f"{PREFLIGHT}(): its privileges on tables, view and functions",
+    "a privilege is missing",
+    f"grant it to service_role: {APPLY}",
+    needs=("schema.preflight",),
+)
+async def _service_role(facts: Facts) -> Finding:
     preflight = await facts.preflight()
+    samples = {} if preflight.dataset is None else preflight.dataset.samples()
     lacking, grants = [], []
     for table, needed in _NEEDED.items():
         held = preflight.at("tables", table, "service_role")
-        sent = _sent(preflight, table)
+        # A run writes nothing to the table that a trigger fills.
+        sent = list(samples[table].rows[0]) if table in samples else []
         missing = [] if held is None else [each for each in needed if not held[each]]
         if "insert" in missing and (closed := held.get("no_insert")) is not None and sent:
             # Granted column by column, it may do as well.
@@ -230,8 +283,16 @@ async def service_role(facts: Facts) -> Finding:
     return passed("service_role holds every privilege that a run needs")
 
 
-async def nobody_else(facts: Facts) -> Finding:
-    """Does no other role hold anything on the heatmap's objects?"""
+@PROBES.add(
+    "permissions.nobody_else",
+    "nobody else holds anything",
+    f"{PREFLIGHT}(): other privileges and other roles on the heatmap's objects",
+    "anon or authenticated may refresh (MAINTAIN), write or use the private schema (fails); "
+    "another role was granted something by name (warns)",
+    f"revoke what is not meant: {APPLY}",
+    needs=("schema.preflight",),
+)
+async def _nobody_else(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     problems, others = [], []
     for privilege, what in (
@@ -239,8 +300,7 @@ async def nobody_else(facts: Facts) -> Finding:
         ("view_write", "holds a privilege to write on the view"),
         ("private_schema_usage", "may use schema analytics_private"),
     ):
-        roles = holders(preflight, privilege)
-        problems += [f"{role} {what}" for role in roles]
+        problems += [f"{role} {what}" for role in _holders(preflight, privilege)]
     for privilege in preflight.at("privileges"):
         others += preflight.at("privileges", privilege, "others")
     if problems:
@@ -250,7 +310,16 @@ async def nobody_else(facts: Facts) -> Finding:
     return passed("nobody beside the owner and the API's roles was granted anything")
 
 
-async def lint_0011(facts: Facts) -> Finding:
+@PROBES.add(
+    "permissions.lint_0011",
+    "search_path is pinned (lint 0011)",
+    f"{PREFLIGHT}(): settings of our functions",
+    "a function runs with the caller's search_path, or with the caller's temporary schema "
+    "before others on it",
+    APPLY,
+    needs=("schema.preflight",),
+)
+async def _lint_0011(facts: Facts) -> Finding:
     """Security Advisor 0011, function_search_path_mutable."""
     preflight = await facts.preflight()
     names = [
@@ -273,11 +342,18 @@ async def lint_0011(facts: Facts) -> Finding:
     return passed(f"search_path is pinned in all {len(names)} functions, pg_temp last")
 
 
-async def lint_0013(facts: Facts) -> Finding:
+@PROBES.add(
+    "permissions.lint_0013",
+    "row level security is on (lint 0013)",
+    f"{PREFLIGHT}(): questions, responses, app_users",
+    "it is off on a table: everybody may read it through the API",
+    "alter table ... enable row level security",
+    needs=("schema.tables", "schema.preflight"),
+)
+async def _lint_0013(facts: Facts) -> Finding:
     """Security Advisor 0013, rls_disabled_in_public."""
     preflight = await facts.preflight()
-    secured = {name: preflight.at("tables", name, "rls") for name in _TABLES}
-    bare = [name for name, state in secured.items() if state is False]
+    bare = [name for name in READ if preflight.at("tables", name, "rls") is False]
     if bare:
         return failed(
             f"row level security is off on {listed(bare)}",
@@ -286,12 +362,20 @@ async def lint_0013(facts: Facts) -> Finding:
     return passed("row level security is on")
 
 
-async def lint_0016(facts: Facts) -> Finding:
+@PROBES.add(
+    "permissions.lint_0016",
+    "the view is not in the API (lint 0016)",
+    f"{PREFLIGHT}(): SELECT on the view for anon and authenticated",
+    "either may select from it",
+    _REVOKE,
+    needs=("schema.preflight",),
+)
+async def _lint_0016(facts: Facts) -> Finding:
     """Security Advisor 0016, materialized_view_in_api."""
     preflight = await facts.preflight()
     if not preflight.at("view", "exists"):
         raise UnansweredError("there is no view", cause="schema.view")
-    roles = holders(preflight, "view_select")
+    roles = _holders(preflight, "view_select")
     if roles:
         return failed(
             f"the view is in the API for {' and '.join(roles)}",
@@ -300,12 +384,28 @@ async def lint_0016(facts: Facts) -> Finding:
     return passed("the view is in the API for the service role alone")
 
 
-async def lint_0028(facts: Facts) -> Finding:
+@PROBES.add(
+    "permissions.lint_0028",
+    "anon can call no function of ours (lint 0028)",
+    f"{PREFLIGHT}(): EXECUTE for anon and PUBLIC",
+    "anon may call a SECURITY DEFINER function",
+    _REVOKE,
+    needs=("schema.preflight",),
+)
+async def _lint_0028(facts: Facts) -> Finding:
     """Security Advisor 0028, anon_security_definer_function_executable."""
     return _judge_definers(await facts.preflight(), "anon", list(EXECUTE))
 
 
-async def lint_0029(facts: Facts) -> Finding:
+@PROBES.add(
+    "permissions.lint_0029",
+    "users can call only the checked ones (lint 0029)",
+    f"{PREFLIGHT}(): EXECUTE on it and on {ENVIRONMENT}() for authenticated",
+    "authenticated may call either; reader and refresh are flagged by design, their check decides",
+    APPLY_PREFLIGHT,
+    needs=("schema.preflight",),
+)
+async def _lint_0029(facts: Facts) -> Finding:
     """Security Advisor 0029, authenticated_security_definer_function_executable.
 
     Reader and refresh are for administrators, who are `authenticated`: they are flagged by design,
@@ -325,7 +425,7 @@ def _judge_definers(preflight: Preflight, role: str, names: Sequence[str]) -> Fi
     return passed(f"{role} may call none of {listed([f'{name}()' for name in names])}")
 
 
-def holders(preflight: Preflight, privilege: str) -> list[str]:
+def _holders(preflight: Preflight, privilege: str) -> list[str]:
     """Which of anon and authenticated hold a privilege, directly or not."""
     return [
         role for role in ("anon", "authenticated") if preflight.at("privileges", privilege, role)
@@ -335,154 +435,3 @@ def holders(preflight: Preflight, privilege: str) -> list[str]:
 def _repair(functions: Sequence[str]) -> str:
     preflight_only = all(PREFLIGHT in name for name in functions)
     return APPLY_PREFLIGHT if preflight_only else APPLY
-
-
-_FAIL, _WARN = ProbeStatus.FAIL, ProbeStatus.WARN
-
-PROBES: Final = (
-    Probe(
-        "permissions.anon_view",
-        "anon cannot read the view",
-        f"one row of {VIEW} with the anon key",
-        "it answers; skipped without an anon key",
-        REVOKE,
-        _FAIL,
-        anon_view,
-        needs=("authentication.anon_key",),
-    ),
-    Probe(
-        "permissions.anon_reader",
-        "anon cannot call the reader",
-        f"{READER}() by GET with the anon key",
-        "it answers; skipped without an anon key",
-        REVOKE,
-        _FAIL,
-        anon_reader,
-        needs=("authentication.anon_key",),
-    ),
-    Probe(
-        "permissions.anon_refresh",
-        "anon cannot call the refresh",
-        f"{REFRESH}() by GET with the anon key: a read-only transaction",
-        "it answers; skipped without an anon key",
-        REVOKE,
-        _FAIL,
-        anon_refresh,
-        needs=("authentication.anon_key",),
-    ),
-    Probe(
-        "permissions.learner_view",
-        "a learner cannot read the view",
-        f"{PREFLIGHT}(): SELECT on the view for authenticated",
-        "authenticated, or PUBLIC, holds SELECT on the view",
-        REVOKE,
-        _FAIL,
-        learner_view,
-        needs=("schema.preflight",),
-    ),
-    Probe(
-        "permissions.learner_gate",
-        "a learner cannot use the functions",
-        f"{PREFLIGHT}(): what both functions answer to a learner's claims",
-        "a function lets a non-admin user in, or fails; it refuses otherwise than by 42501 (warns)",
-        APPLY,
-        _FAIL,
-        learner_gate,
-        needs=("schema.preflight",),
-    ),
-    Probe(
-        "permissions.null_role",
-        "a caller without a role is refused",
-        f"{PREFLIGHT}(): what both functions answer to claims without a role",
-        "the caller check compares with NULL and lets it pass",
-        APPLY,
-        _FAIL,
-        null_role,
-        needs=("schema.preflight",),
-    ),
-    Probe(
-        "permissions.admin",
-        "administrators can use the functions",
-        f"{PREFLIGHT}(): what both functions answer to an administrator's claims, and EXECUTE for "
-        "authenticated",
-        "the caller check does not let an administrator in, as where is_admin() fails inside it "
-        "(fails); authenticated lacks EXECUTE: the administrators' page stays empty (warns)",
-        _REPAIR_IS_ADMIN,
-        _FAIL,
-        admin,
-        needs=("schema.preflight",),
-    ),
-    Probe(
-        "permissions.service_role",
-        "the service role can do all a run needs",
-        f"{PREFLIGHT}(): its privileges on tables, view and functions",
-        "a privilege is missing",
-        f"grant it to service_role: {APPLY}",
-        _FAIL,
-        service_role,
-        needs=("schema.preflight",),
-    ),
-    Probe(
-        "permissions.nobody_else",
-        "nobody else holds anything",
-        f"{PREFLIGHT}(): other privileges and other roles on the heatmap's objects",
-        "anon or authenticated may refresh (MAINTAIN), write or use the private schema (fails); "
-        "another role was granted something by name (warns)",
-        f"revoke what is not meant: {APPLY}",
-        _FAIL,
-        nobody_else,
-        needs=("schema.preflight",),
-    ),
-    Probe(
-        "permissions.lint_0011",
-        "search_path is pinned (lint 0011)",
-        f"{PREFLIGHT}(): settings of our functions",
-        "a function runs with the caller's search_path, or with the caller's temporary schema "
-        "before others on it",
-        APPLY,
-        _FAIL,
-        lint_0011,
-        needs=("schema.preflight",),
-    ),
-    Probe(
-        "permissions.lint_0013",
-        "row level security is on (lint 0013)",
-        f"{PREFLIGHT}(): questions, responses, app_users",
-        "it is off on a table: everybody may read it through the API",
-        "alter table ... enable row level security",
-        _FAIL,
-        lint_0013,
-        needs=("schema.tables", "schema.preflight"),
-    ),
-    Probe(
-        "permissions.lint_0016",
-        "the view is not in the API (lint 0016)",
-        f"{PREFLIGHT}(): SELECT on the view for anon and authenticated",
-        "either may select from it",
-        REVOKE,
-        _FAIL,
-        lint_0016,
-        needs=("schema.preflight",),
-    ),
-    Probe(
-        "permissions.lint_0028",
-        "anon can call no function of ours (lint 0028)",
-        f"{PREFLIGHT}(): EXECUTE for anon and PUBLIC",
-        "anon may call a SECURITY DEFINER function",
-        REVOKE,
-        _FAIL,
-        lint_0028,
-        needs=("schema.preflight",),
-    ),
-    Probe(
-        "permissions.lint_0029",
-        "users can call only the checked ones (lint 0029)",
-        f"{PREFLIGHT}(): EXECUTE on it and on {ENVIRONMENT}() for authenticated",
-        "authenticated may call either; reader and refresh are flagged by design, their check "
-        "decides",
-        APPLY_PREFLIGHT,
-        _FAIL,
-        lint_0029,
-        needs=("schema.preflight",),
-    ),
-)

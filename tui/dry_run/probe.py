@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from tui.dry_run.facts import Facts
 
+    Ask = Callable[[Facts], Awaitable["Finding"]]
+
 APPLY: Final = "apply sql/analytics_heatmap.sql"
 
 
@@ -62,7 +64,6 @@ class Probe:
         vital: A run cannot do without what is asked here: it blocks the run where it was skipped.
         needs: Probes without whose answer this one means nothing; where one of them failed or was
             skipped, this one is skipped, and counted under what caused that.
-        timeout_s: Seconds until it is given up; None takes the dry run's usual time.
     """
 
     id: str
@@ -71,15 +72,40 @@ class Probe:
     fails_when: str
     repair: str
     severity: ProbeStatus
-    ask: Callable[[Facts], Awaitable[Finding]]
+    ask: Ask
     vital: bool = False
     needs: tuple[str, ...] = ()
-    timeout_s: float | None = None
 
     @property
     def group(self) -> str:
         """Heading it stands under."""
         return self.id.partition(".")[0]
+
+
+class Probes(list[Probe]):
+    """The probes of a group, in the order of display."""
+
+    def add(
+        self,
+        probe_id: str,
+        title: str,
+        asked: str,
+        fails_when: str,
+        repair: str,
+        *,
+        severity: ProbeStatus = ProbeStatus.FAIL,
+        vital: bool = False,
+        needs: tuple[str, ...] = (),
+    ) -> Callable[[Ask], Ask]:
+        """Add a probe that is asked by the function below; for the rest see `Probe`."""
+
+        def add(ask: Ask) -> Ask:
+            self.append(
+                Probe(probe_id, title, asked, fails_when, repair, severity, ask, vital, needs)
+            )
+            return ask
+
+        return add
 
 
 def listed(words: Iterable[str], *, most: int = 6) -> str:

@@ -1,4 +1,4 @@
-"""The dry run: every probe at once, each with its own time.
+"""The dry run: its probes, all asked at once, each with its own time.
 
 Nothing here or below writes: requests are GET and HEAD, and functions are called by GET, which
 PostgREST runs in a read-only transaction.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
+from tui.dry_run import authentication, leftovers, limits, permissions, schema, target, volume
 from tui.dry_run.facts import Facts, Preflight, UnansweredError
 from tui.dry_run.probe import failed, skipped
-from tui.dry_run.registry import PROBES, probe_of
 from tui.project import Denied, ProjectError
 from tui.redact import redact
 from tui.verify.events import (
@@ -25,19 +26,33 @@ from tui.verify.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tui.dry_run.facts import DryRunContext
     from tui.dry_run.probe import Finding, Probe
     from tui.verify.events import Event
     from tui.verify.result import Result
 
-# The probe without which no other says anything about the project.
-_REACHABLE: Final = "target.reachable"
+# In the order of display, which puts causes before what follows from them.
+PROBES: Final[tuple[Probe, ...]] = (
+    *target.PROBES,
+    *authentication.PROBES,
+    *schema.PROBES,
+    *permissions.PROBES,
+    *limits.PROBES,
+    *leftovers.PROBES,
+    *volume.PROBES,
+)
+_BY_ID: Final = {probe.id: probe for probe in PROBES}
 READY: Final = "ready to write synthetic data"
 _LONGEST: Final = 400
 # A hint may be SQL to paste, which is of no use when it is cut.
 _LONGEST_HINT: Final = 2_000
+
+
+def probe_of(probe_id: str) -> Probe:
+    """The probe of this id."""
+    return _BY_ID[probe_id]
 
 
 async def run_probes(context: DryRunContext, emit: Callable[[Event], None]) -> DryRunFinished:
@@ -46,17 +61,11 @@ async def run_probes(context: DryRunContext, emit: Callable[[Event], None]) -> D
     `emit` is called with each probe as it starts, in the order of display, and as it finishes, and
     with the verdict at last. A probe's failure is part of the verdict and never raised.
     """
-    facts = Facts(context)
-    facts.begin()
-    try:
-        asking = _Asking(facts, emit)
-        async with asyncio.TaskGroup() as group:
-            for probe in PROBES:
-                asking.begin(probe, group)
+    async with aclosing(Facts(context)) as facts:
+        facts.begin()
+        answers = await _Asking(facts, emit).answers(PROBES)
         emit(facts.described())
-    finally:
-        await facts.aclose()
-    verdict = verdict_of([task.result() for task in asking.answers.values()])
+    verdict = verdict_of(list(answers.values()))
     emit(verdict)
     return verdict
 
@@ -74,21 +83,14 @@ async def run_one(
     while missing:
         wanted |= missing
         missing = {need for each in missing for need in probe_of(each).needs} - wanted
-    facts = Facts(context)
 
     def only(event: Event) -> None:
         if isinstance(event, ProbeResult) and event.id == probe_id:
             emit(event)
 
-    try:
-        asking = _Asking(facts, only)
-        async with asyncio.TaskGroup() as group:
-            for probe in PROBES:
-                if probe.id in wanted:
-                    asking.begin(probe, group)
-    finally:
-        await facts.aclose()
-    return asking.answers[probe_id].result()
+    async with aclosing(Facts(context)) as facts:
+        answers = await _Asking(facts, only).answers(each for each in PROBES if each.id in wanted)
+    return answers[probe_id]
 
 
 def verdict_of(finished: Sequence[ProbeResult]) -> DryRunFinished:
@@ -98,26 +100,20 @@ def verdict_of(finished: Sequence[ProbeResult]) -> DryRunFinished:
     do without.
     """
     counts = Counter(each.status for each in finished)
-    order = {probe.id: place for place, probe in enumerate(PROBES)}
-    # The order of display puts causes before what follows from them.
-    failures = sorted(
-        (each for each in finished if each.status is ProbeStatus.FAIL),
-        key=lambda each: order.get(each.id, len(order)),
-    )
-    reasons = [f"{each.id}: {each.detail}" for each in failures]
-    untold = [
-        each for each in finished if each.status is ProbeStatus.SKIP and probe_of(each.id).vital
-    ]
-    lacking = order.keys() - {each.id for each in finished}
+    by_id = {each.id: each for each in finished}
+    told = [(probe, by_id[probe.id]) for probe in PROBES if probe.id in by_id]
+    failures = [each for _, each in told if each.status is ProbeStatus.FAIL]
+    untold = [each for probe, each in told if probe.vital and each.status is ProbeStatus.SKIP]
+    reasons = [f"{each.id}: {each.detail}" for each in failures or untold]
+    lacking = len(PROBES) - len(told)
     verdict = READY
     if failures:
-        verdict = f"not ready: {len(failures)} of {len(finished)} probes failed"
+        verdict = f"not ready: {len(failures)} of {len(told)} probes failed"
     elif untold:
-        verdict = f"not ready: {len(untold)} of {len(finished)} probes could not tell"
-        reasons += [f"{each.id}: {each.detail}" for each in untold]
+        verdict = f"not ready: {len(untold)} of {len(told)} probes could not tell"
     elif lacking:
-        verdict = f"not ready: {len(lacking)} of {len(PROBES)} probes were not asked"
-        reasons.append("only a whole dry run says that a project is ready")
+        verdict = f"not ready: {lacking} of {len(PROBES)} probes were not asked"
+        reasons = ["only a whole dry run says that a project is ready"]
     return DryRunFinished(
         ready=not reasons,
         counts={status: counts[status] for status in ProbeStatus},
@@ -130,7 +126,7 @@ def verdict_of(finished: Sequence[ProbeResult]) -> DryRunFinished:
 def end_of(verdict: DryRunFinished, result: Result) -> RunFinished:
     """How a run ends that comes to the verdict and no further."""
     outcome = Outcome.READY if verdict.ready else Outcome.NOT_READY
-    reachable = result.probes.get(_REACHABLE)
+    reachable = result.probes.get("target.reachable")
     if reachable is not None and reachable.status is ProbeStatus.FAIL:
         outcome = Outcome.UNREACHABLE
     return RunFinished(outcome, verdict.verdict, problems=verdict.reasons)
@@ -140,14 +136,17 @@ class _Asking:
     """Probes under way, by id; the answers of those that others need are shared."""
 
     def __init__(self, facts: Facts, emit: Callable[[Event], None]) -> None:
-        self.answers: dict[str, asyncio.Task[ProbeResult]] = {}
         self._facts = facts
         self._emit = emit
+        self._begun: dict[str, asyncio.Task[ProbeResult]] = {}
 
-    def begin(self, probe: Probe, group: asyncio.TaskGroup) -> None:
-        """Ask a probe; what it needs was begun before."""
-        self._emit(ProbeResult(probe.id, probe.group, probe.title))
-        self.answers[probe.id] = group.create_task(self._run(probe))
+    async def answers(self, probes: Iterable[Probe]) -> dict[str, ProbeResult]:
+        """Ask probes; what one of them needs is among them."""
+        async with asyncio.TaskGroup() as group:
+            for probe in probes:
+                self._emit(ProbeResult(probe.id, probe.group, probe.title))
+                self._begun[probe.id] = group.create_task(self._run(probe))
+        return {probe_id: task.result() for probe_id, task in self._begun.items()}
 
     async def _run(self, probe: Probe) -> ProbeResult:
         started = time.perf_counter()
@@ -183,7 +182,7 @@ class _Asking:
             if asking is not None:
                 asking.cancel()
                 await asyncio.wait({asking})
-        if finding.cause is None or finding.cause not in self.answers:
+        if finding.cause is None or finding.cause not in self._begun:
             return finding
         root = None if finding.cause == probe.id else await self._cause((finding.cause,))
         if root is None:
@@ -193,13 +192,13 @@ class _Asking:
     async def _cause(self, needs: Sequence[str]) -> str | None:
         """The probe that is to blame where one of these failed or was skipped."""
         for needed in needs:
-            answer = await self.answers[needed]
+            answer = await self._begun[needed]
             if answer.status in {ProbeStatus.FAIL, ProbeStatus.SKIP}:
                 return answer.cause or needed
         return None
 
     async def _ask(self, probe: Probe) -> Finding:
-        timeout_s = probe.timeout_s or self._facts.context.timeout_s
+        timeout_s = self._facts.context.timeout_s
         try:
             async with asyncio.timeout(timeout_s):
                 return await probe.ask(self._facts)

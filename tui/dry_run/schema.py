@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tui.dry_run import tables
-from tui.dry_run.facts import (
-    AMBIGUOUS,
-    Preflight,
-    UnansweredError,
-    is_broken,
-)
-from tui.dry_run.probe import APPLY, Finding, Probe, failed, listed, passed, skipped, warned
+from tui.dry_run.facts import AMBIGUOUS, Facts, Preflight, UnansweredError, is_broken
+from tui.dry_run.permissions import EXECUTE, READ_ONLY, UNPOPULATED
+from tui.dry_run.probe import APPLY, Finding, Probes, failed, listed, passed, skipped, warned
 from tui.heatmap.formatting import utc_iso
 from tui.heatmap.rows import COLUMNS
 from tui.project import (
@@ -33,9 +29,6 @@ from tui.verify.events import ProbeStatus
 from tui.verify.leftovers import ANY_SLUG, count_run, id_of
 from tui.verify.view import ORDER, sample, within
 
-if TYPE_CHECKING:
-    from tui.dry_run.facts import Facts
-
 # Type of each column without its modifier.
 _TYPES: Final = dict(
     zip(
@@ -47,18 +40,23 @@ _TYPES: Final = dict(
 _INDEX: Final = "analytics_heatmap_agg_idx"
 _INDEX_COLUMNS: Final = ["week_start", "question_id"]
 
-# What PostgreSQL says when a materialized view has never been filled (object not in
-# prerequisite state), and when a write is asked of a read-only transaction.
-_UNPOPULATED: Final = "55000"
-_READ_ONLY: Final = "25006"
 # A run that never was: of a day before this console.
 _NO_RUN: Final = "20000101-00000000"
 # PostgREST's own words on a request: it cannot read it, or finds no such thing in its schema cache.
 _NOT_SERVED: Final = ("PGRST1", "PGRST2")
 
+PROBES: Final = Probes()
 
-async def preflight(facts: Facts) -> Finding:
-    """Does the database describe itself?"""
+
+@PROBES.add(
+    "schema.preflight",
+    "the database describes itself",
+    f"{PREFLIGHT}(), by GET",
+    "the function fails or is of another version; skipped where it is not installed",
+    APPLY_PREFLIGHT,
+    needs=("target.key", "authentication.key"),
+)
+async def _preflight(facts: Facts) -> Finding:
     reply = await facts.preflight_reply()
     if isinstance(reply, Preflight):
         return passed(f"document of version {reply.at('schema')}")
@@ -75,8 +73,18 @@ async def preflight(facts: Facts) -> Finding:
     raise reply
 
 
-async def view(facts: Facts) -> Finding:
-    """Has the view exactly the documented columns?"""
+PROBES.extend(tables.PROBES)
+
+
+@PROBES.add(
+    "schema.view",
+    "the view is exactly as documented",
+    f"the preflight function, else GET /rest/v1/: columns of {VIEW}",
+    "it is missing, or a column is missing, renamed, extra, moved or of another type",
+    APPLY,
+    needs=("schema.tables",),
+)
+async def _view(facts: Facts) -> Finding:
     preflight = await facts.preflight_reply()
     told = isinstance(preflight, Preflight)
     found = await facts.columns(VIEW)
@@ -105,8 +113,15 @@ async def view(facts: Facts) -> Finding:
     return passed(f"{len(COLUMNS)} columns, as documented")
 
 
-async def owner(facts: Facts) -> Finding:
-    """Does the view count every response?"""
+@PROBES.add(
+    "schema.owner",
+    "the view counts every response",
+    f"{PREFLIGHT}(): owner of the view",
+    "its owner is subject to row level security, so that it silently counts too little",
+    "apply sql/analytics_heatmap.sql as the project's owner, which has BYPASSRLS",
+    needs=("schema.view", "schema.preflight"),
+)
+async def _owner(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     name = preflight.at("view", "owner")
     if not preflight.at("view", "owner_bypasses_rls"):
@@ -114,8 +129,16 @@ async def owner(facts: Facts) -> Finding:
     return passed(f"its owner {name} bypasses row level security")
 
 
-async def populated(facts: Facts) -> Finding:
-    """Has the view been filled, and can it be read?"""
+@PROBES.add(
+    "schema.populated",
+    "the view has been filled",
+    f"one row of {VIEW}, and how many there are",
+    "it was never refreshed, or the service role may not read it",
+    APPLY,
+    vital=True,
+    needs=("schema.view",),
+)
+async def _populated(facts: Facts) -> Finding:
     try:
         page = await facts.project.page(VIEW, ["question_id"], limit=1, count=True)
     except Denied as error:
@@ -123,10 +146,10 @@ async def populated(facts: Facts) -> Finding:
             raise
         return failed(error.message, f"grant select on public.{VIEW} to service_role")
     except ProjectError as error:
-        if error.code == _UNPOPULATED:
+        if error.code == UNPOPULATED:
             return failed("the view has never been filled")
         if is_broken(error.code):
-            return failed(error.message, APPLY)
+            return failed(error.message)
         raise
     return passed(f"{page.total or 0:,} rows{await _last_refresh(facts)}")
 
@@ -142,14 +165,22 @@ async def _last_refresh(facts: Facts) -> str:
     return f", refreshed {when} UTC in {float(last['server_ms']):,.0f} ms"
 
 
-async def index(facts: Facts) -> Finding:
-    """Is there the index that a concurrent refresh and pages by key need?"""
+@PROBES.add(
+    "schema.index",
+    "a concurrent refresh is possible",
+    f"{PREFLIGHT}(): {_INDEX}",
+    "the index is missing, not unique, not valid, partial, or on other columns; where another "
+    "unique index does for the refresh (warns)",
+    APPLY,
+    needs=("schema.view", "schema.preflight"),
+)
+async def _index(facts: Facts) -> Finding:
+    """Looks at the index that a concurrent refresh needs, and pages by key."""
     preflight = await facts.preflight()
-    problems = []
     if not preflight.at("index", "exists") or not preflight.at("index", "on_view"):
-        problems.append(f"there is no {_INDEX} on the view")
+        problems = [f"there is no {_INDEX} on the view"]
     else:
-        problems += [
+        problems = [
             f"{_INDEX} {words}"
             for fact, words in (
                 ("unique", "is not unique"),
@@ -173,8 +204,15 @@ async def index(facts: Facts) -> Finding:
     return failed(f"{'; '.join(problems)}: no concurrent refresh is possible")
 
 
-async def functions(facts: Facts) -> Finding:
-    """Are the functions defined as they have to be?"""
+@PROBES.add(
+    "schema.functions",
+    "the functions are defined as they must be",
+    f"{PREFLIGHT}(): definition of both functions",
+    "one is missing, there twice or not SECURITY DEFINER; the refresh is not VOLATILE",
+    APPLY,
+    needs=("schema.tables", "schema.preflight"),
+)
+async def _functions(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     problems = []
     for name in (READER, REFRESH):
@@ -192,8 +230,16 @@ async def functions(facts: Facts) -> Finding:
     return passed(f"{READER}() and {REFRESH}() are there, once each, as SECURITY DEFINER")
 
 
-async def reader(facts: Facts) -> Finding:
-    """Does the reader answer, with the documented columns?"""
+@PROBES.add(
+    "schema.reader",
+    "the reader works for us",
+    f"{READER}(), by GET",
+    "it is missing, denied, fails when called, or returns other columns",
+    APPLY,
+    vital=True,
+    needs=("schema.populated",),
+)
+async def _reader(facts: Facts) -> Finding:
     try:
         rows, _ = await facts.project.call_read_only(READER, limit=1)
     except ProjectError as error:
@@ -207,12 +253,20 @@ async def reader(facts: Facts) -> Finding:
     return passed("it answers, with the documented columns")
 
 
-async def refresh(facts: Facts) -> Finding:
-    """May we refresh? Asked in a read-only transaction, which cannot."""
+@PROBES.add(
+    "schema.refresh",
+    "we may refresh the view",
+    f"{REFRESH}(), by GET: a read-only transaction",
+    "it is missing, denied (42501), or fails otherwise than by 25006",
+    APPLY,
+    vital=True,
+    needs=("schema.view",),
+)
+async def _refresh(facts: Facts) -> Finding:
     try:
         answer, _ = await facts.project.call_read_only(REFRESH)
     except ProjectError as error:
-        if error.code == _READ_ONLY:
+        if error.code == READ_ONLY:
             return passed("it lets us in, and stops at the read-only transaction (25006)")
         return await _judge_refusal(facts, REFRESH, error)
     if not isinstance(answer, dict) or "status" not in answer:
@@ -232,8 +286,7 @@ async def _judge_refusal(facts: Facts, function: str, error: ProjectError) -> Fi
         told = preflight.at("functions", function)
         if not told["exists"] or told["overloads"] != 1 or not told["security_definer"]:
             raise UnansweredError(error.message, cause="schema.functions") from None
-        execute = "reader_execute" if function == READER else "refresh_execute"
-        if not preflight.at("privileges", execute, "service_role"):
+        if not preflight.at("privileges", EXECUTE[function], "service_role"):
             raise UnansweredError(error.message, cause="permissions.service_role") from None
     if isinstance(error, Denied):
         return failed(error.message, f"grant execute to service_role: {APPLY}")
@@ -244,11 +297,17 @@ async def _judge_refusal(facts: Facts, function: str, error: ProjectError) -> Fi
     raise error
 
 
-async def requests(facts: Facts) -> Finding:
-    """Are a run's reads answered, in the very shape in which it sends them?
-
-    With the ids of a run that never was, and by the functions that a run reads by.
-    """
+@PROBES.add(
+    "schema.requests",
+    "a run's reads are answered",
+    "each kind of read of a run, with ids that do not exist",
+    "PostgREST or the database refuses one: a run would stop at it",
+    "look at the message; PostgREST's settings and the columns' types decide",
+    vital=True,
+    needs=("schema.columns", "schema.reader", "authentication.admin"),
+)
+async def _requests(facts: Facts) -> Finding:
+    """Sends them in the very shape in which a run does, by the functions that a run reads by."""
     project = facts.project
     ids = [id_of(_NO_RUN, "question", number) for number in range(2)]
     try:
@@ -267,105 +326,3 @@ async def requests(facts: Facts) -> Finding:
             return failed(f"a read that every run sends is refused: {error.message}", error.hint)
         raise
     return passed("every kind of read that a run sends is answered")
-
-
-_FAIL: Final = ProbeStatus.FAIL
-
-PROBES: Final = (
-    Probe(
-        "schema.preflight",
-        "the database describes itself",
-        f"{PREFLIGHT}(), by GET",
-        "the function fails or is of another version; skipped where it is not installed",
-        APPLY_PREFLIGHT,
-        _FAIL,
-        preflight,
-        needs=("target.key", "authentication.key"),
-    ),
-    *tables.PROBES,
-    Probe(
-        "schema.view",
-        "the view is exactly as documented",
-        f"the preflight function, else GET /rest/v1/: columns of {VIEW}",
-        "it is missing, or a column is missing, renamed, extra, moved or of another type",
-        APPLY,
-        _FAIL,
-        view,
-        needs=("schema.tables",),
-    ),
-    Probe(
-        "schema.owner",
-        "the view counts every response",
-        f"{PREFLIGHT}(): owner of the view",
-        "its owner is subject to row level security, so that it silently counts too little",
-        "apply sql/analytics_heatmap.sql as the project's owner, which has BYPASSRLS",
-        _FAIL,
-        owner,
-        needs=("schema.view", "schema.preflight"),
-    ),
-    Probe(
-        "schema.populated",
-        "the view has been filled",
-        f"one row of {VIEW}, and how many there are",
-        "it was never refreshed, or the service role may not read it",
-        APPLY,
-        _FAIL,
-        populated,
-        vital=True,
-        needs=("schema.view",),
-    ),
-    Probe(
-        "schema.index",
-        "a concurrent refresh is possible",
-        f"{PREFLIGHT}(): {_INDEX}",
-        "the index is missing, not unique, not valid, partial, or on other columns; where another "
-        "unique index does for the refresh (warns)",
-        APPLY,
-        _FAIL,
-        index,
-        needs=("schema.view", "schema.preflight"),
-    ),
-    Probe(
-        "schema.functions",
-        "the functions are defined as they must be",
-        f"{PREFLIGHT}(): definition of both functions",
-        "one is missing, there twice or not SECURITY DEFINER; the refresh is not VOLATILE",
-        APPLY,
-        _FAIL,
-        functions,
-        needs=("schema.tables", "schema.preflight"),
-    ),
-    Probe(
-        "schema.reader",
-        "the reader works for us",
-        f"{READER}(), by GET",
-        "it is missing, denied, fails when called, or returns other columns",
-        APPLY,
-        _FAIL,
-        reader,
-        vital=True,
-        needs=("schema.populated",),
-    ),
-    Probe(
-        "schema.refresh",
-        "we may refresh the view",
-        f"{REFRESH}(), by GET: a read-only transaction",
-        "it is missing, denied (42501), or fails otherwise than by 25006",
-        APPLY,
-        _FAIL,
-        refresh,
-        vital=True,
-        needs=("schema.view",),
-    ),
-    Probe(
-        "schema.requests",
-        "a run's reads are answered",
-        "each kind of read of a run, with ids that do not exist",
-        "PostgREST or the database refuses one: a run would stop at it",
-        "look at the message; PostgREST's settings and the columns' types decide",
-        _FAIL,
-        requests,
-        vital=True,
-        needs=("schema.columns", "schema.reader", "authentication.admin"),
-    ),
-)

@@ -10,8 +10,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from tui.dry_run.facts import Preflight, UnansweredError, may_be_service
-from tui.dry_run.probe import Finding, Probe, failed, passed, warned
+from tui.dry_run.facts import Facts, Preflight, UnansweredError, may_be_service
+from tui.dry_run.probe import Finding, Probes, failed, passed, warned
 from tui.guard.hosts import is_loopback, project_ref
 from tui.guard.target import declared_by_database
 from tui.project import APPLY_PREFLIGHT, PREFLIGHT, ProjectError, ProjectUnreachable
@@ -21,16 +21,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tui.dry_run.facts import Facts
-
 _SLOW_MS: Final = 300.0
 _SOON: Final = timedelta(days=14)
 _OLDEST_POSTGRES: Final = 150_000
 _OLDEST_POSTGREST: Final = 12
 
+PROBES: Final = Probes()
 
-async def reachable(facts: Facts) -> Finding:
-    """Does anything usable answer at the URL?"""
+
+@PROBES.add(
+    "target.reachable",
+    "the project answers",
+    f"GET /rest/v1/, and {PREFLIGHT}() by GET",
+    "neither is answered by PostgREST: name, network, TLS, a gateway's page (a paused or "
+    "restricted project's, a firewall's), or nothing in time",
+    "check SUPABASE_URL, the network and any proxy; a paused project has to be resumed",
+    vital=True,
+)
+async def _reachable(facts: Facts) -> Finding:
     trouble = await facts.trouble()
     if isinstance(trouble, ProjectUnreachable):
         return failed(trouble.message, trouble.hint)
@@ -38,8 +46,14 @@ async def reachable(facts: Facts) -> Finding:
     return passed(f"{facts.context.target.url} answered in {milliseconds:.0f} ms")
 
 
-async def tls(facts: Facts) -> Finding:
-    """Is the connection private, and will its certificate last?"""
+@PROBES.add(
+    "target.tls",
+    "the key travels encrypted",
+    "the certificate of the connection",
+    "plain HTTP to another machine of this network, or a certificate with under 14 days left",
+    "use https://, and renew the certificate",
+)
+async def _tls(facts: Facts) -> Finding:
     target = facts.context.target
     if target.url.startswith("http:"):
         if is_loopback(target.host):
@@ -51,9 +65,8 @@ async def tls(facts: Facts) -> Finding:
     response = await facts.project.get("/auth/v1/health")
     stream = response.extensions.get("network_stream")
     tunnel = stream.get_extra_info("ssl_object") if stream is not None else None
-    if not isinstance(tunnel, ssl.SSLObject | ssl.SSLSocket):
-        return passed("the certificate is valid for this host")
-    return judge_certificate(tunnel.getpeercert() or {}, datetime.now(UTC))
+    certificate = tunnel.getpeercert() if isinstance(tunnel, ssl.SSLObject) else None
+    return judge_certificate(certificate or {}, datetime.now(UTC))
 
 
 def judge_certificate(certificate: Mapping[str, object], now: datetime) -> Finding:
@@ -66,15 +79,30 @@ def judge_certificate(certificate: Mapping[str, object], now: datetime) -> Findi
     return passed(seen) if ends - now > _SOON else warned(seen)
 
 
-async def latency(facts: Facts) -> Finding:
-    """How long does every request wait?"""
+@PROBES.add(
+    "target.latency",
+    "requests are answered quickly",
+    "GET /auth/v1/health, three times",
+    f"even the fastest takes more than {_SLOW_MS:.0f} ms: a run will be slow",
+    "run from nearer to the project",
+    severity=ProbeStatus.WARN,
+    needs=("target.reachable",),
+)
+async def _latency(facts: Facts) -> Finding:
     health = await facts.health()
     seen = f"{health.fastest_ms:.0f} ms, the fastest of three"
     return passed(seen) if health.fastest_ms <= _SLOW_MS else warned(seen)
 
 
-async def versions(facts: Facts) -> Finding:
-    """Are the servers as new as the SQL and this console need?"""
+@PROBES.add(
+    "target.versions",
+    "the servers are new enough",
+    "the API description, GET /auth/v1/health, the preflight function",
+    "PostgreSQL older than 15 (fails) or PostgREST older than 12 (warns)",
+    "upgrade the project",
+    needs=("authentication.key",),
+)
+async def _versions(facts: Facts) -> Finding:
     info = ((await facts.description()).document or {}).get("info")
     rest = str(info.get("version", "")).split(" ")[0] if isinstance(info, dict) else ""
     preflight = await facts.preflight_reply()
@@ -102,8 +130,15 @@ def judge_versions(postgres: int | None, postgrest: str, seen: str) -> Finding:
     return passed(seen)
 
 
-async def writable(facts: Facts) -> Finding:
-    """Does the database take writes at all?"""
+@PROBES.add(
+    "target.writable",
+    "the database takes writes",
+    f"{PREFLIGHT}(): read-only by default, in recovery",
+    "it is a replica, recovers, or was made read-only (a full disk)",
+    "have the database take writes again",
+    needs=("schema.preflight",),
+)
+async def _writable(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     if preflight.at("server", "in_recovery"):
         return failed(
@@ -129,15 +164,27 @@ async def writable(facts: Facts) -> Finding:
     return passed("the database takes writes")
 
 
-async def key_role(facts: Facts) -> Finding:
-    """Is it a key that may act as the service role?"""
+@PROBES.add(
+    "target.key",
+    "the key may act as the service role",
+    "the key's own form and claims",
+    "it is an anon, publishable or other key",
+    "set SUPABASE_SERVICE_ROLE_KEY to the project's service_role or secret key",
+)
+async def _key_role(facts: Facts) -> Finding:
     key = facts.context.target.key
     said = key.kind.value + (f", role {key.role}" if key.role else "")
     return passed(said) if may_be_service(key) else failed(said)
 
 
-async def key_project(facts: Facts) -> Finding:
-    """Does the key belong to the project in the URL?"""
+@PROBES.add(
+    "target.key_project",
+    "key and URL belong to one project",
+    "the project ref in URL and key",
+    "they name different projects",
+    "take URL and key from the same project's API settings",
+)
+async def _key_project(facts: Facts) -> Finding:
     target = facts.context.target
     in_url, in_key = project_ref(target.host), target.key.ref
     if in_key is None:
@@ -149,8 +196,14 @@ async def key_project(facts: Facts) -> Finding:
     return passed(f"project {in_key}, in the URL and in the key")
 
 
-async def expiry(facts: Facts) -> Finding:
-    """Will the key live through the run?"""
+@PROBES.add(
+    "target.expiry",
+    "the key is valid for long enough",
+    "the key's exp claim",
+    "it has expired (fails) or has under 14 days left (warns)",
+    "make a new key in the project's API settings and set SUPABASE_SERVICE_ROLE_KEY",
+)
+async def _expiry(facts: Facts) -> Finding:
     ends = facts.context.target.key.expires_at
     if ends is None:
         return passed("the key does not expire")
@@ -161,8 +214,16 @@ async def expiry(facts: Facts) -> Finding:
     return passed(seen) if left > _SOON else warned(seen)
 
 
-async def declared(facts: Facts) -> Finding:
-    """Does the database agree about what it is?"""
+@PROBES.add(
+    "target.declared",
+    "the database agrees about what it is",
+    "declared_environment of the preflight function",
+    "it declares itself production, or by a word that is not known to be harmless, and the "
+    "console takes it for something else",
+    "point SUPABASE_URL elsewhere, or add the host to HEATMAP_VERIFY_PROD_HOSTS",
+    needs=("schema.preflight",),
+)
+async def _declared(facts: Facts) -> Finding:
     target = facts.context.target
     word = (await facts.preflight()).at("declared_environment")
     if word is not None and not isinstance(word, str):
@@ -174,8 +235,14 @@ async def declared(facts: Facts) -> Finding:
     return passed(f"the database {said}; taken for {target.kind.value}: {target.reason}")
 
 
-async def env_file(facts: Facts) -> Finding:
-    """Is the file with the key readable for us alone?"""
+@PROBES.add(
+    "target.env_file",
+    "the file with the keys is private",
+    "mode of the environment file; git ls-files, git check-ignore",
+    "it is committed to git (fails); others may read it, or git does not ignore it (warns)",
+    "chmod 600 the file and add it to .gitignore",
+)
+async def _env_file(facts: Facts) -> Finding:
     path = facts.context.settings.env_file
     if path is None:
         return passed("no environment file is in use")
@@ -218,106 +285,3 @@ def _git(path: Path, *command: str) -> int | None:
         ).returncode
     except (OSError, subprocess.TimeoutExpired):
         return None
-
-
-_FAIL, _WARN = ProbeStatus.FAIL, ProbeStatus.WARN
-
-PROBES: Final = (
-    Probe(
-        "target.reachable",
-        "the project answers",
-        f"GET /rest/v1/, and {PREFLIGHT}() by GET",
-        "neither is answered by PostgREST: name, network, TLS, a gateway's page (a paused or "
-        "restricted project's, a firewall's), or nothing in time",
-        "check SUPABASE_URL, the network and any proxy; a paused project has to be resumed",
-        _FAIL,
-        reachable,
-        vital=True,
-    ),
-    Probe(
-        "target.tls",
-        "the key travels encrypted",
-        "the certificate of the connection",
-        "plain HTTP to another machine of this network, or a certificate with under 14 days left",
-        "use https://, and renew the certificate",
-        _FAIL,
-        tls,
-    ),
-    Probe(
-        "target.latency",
-        "requests are answered quickly",
-        "GET /auth/v1/health, three times",
-        f"even the fastest takes more than {_SLOW_MS:.0f} ms: a run will be slow",
-        "run from nearer to the project",
-        _WARN,
-        latency,
-        needs=("target.reachable",),
-    ),
-    Probe(
-        "target.versions",
-        "the servers are new enough",
-        "the API description, GET /auth/v1/health, the preflight function",
-        "PostgreSQL older than 15 (fails) or PostgREST older than 12 (warns)",
-        "upgrade the project",
-        _FAIL,
-        versions,
-        needs=("authentication.key",),
-    ),
-    Probe(
-        "target.writable",
-        "the database takes writes",
-        f"{PREFLIGHT}(): read-only by default, in recovery",
-        "it is a replica, recovers, or was made read-only (a full disk)",
-        "have the database take writes again",
-        _FAIL,
-        writable,
-        needs=("schema.preflight",),
-    ),
-    Probe(
-        "target.key",
-        "the key may act as the service role",
-        "the key's own form and claims",
-        "it is an anon, publishable or other key",
-        "set SUPABASE_SERVICE_ROLE_KEY to the project's service_role or secret key",
-        _FAIL,
-        key_role,
-    ),
-    Probe(
-        "target.key_project",
-        "key and URL belong to one project",
-        "the project ref in URL and key",
-        "they name different projects",
-        "take URL and key from the same project's API settings",
-        _FAIL,
-        key_project,
-    ),
-    Probe(
-        "target.expiry",
-        "the key is valid for long enough",
-        "the key's exp claim",
-        "it has expired (fails) or has under 14 days left (warns)",
-        "make a new key in the project's API settings and set SUPABASE_SERVICE_ROLE_KEY",
-        _FAIL,
-        expiry,
-    ),
-    Probe(
-        "target.declared",
-        "the database agrees about what it is",
-        "declared_environment of the preflight function",
-        "it declares itself production, or by a word that is not known to be harmless, and the "
-        "console takes it for something else",
-        "point SUPABASE_URL elsewhere, or add the host to HEATMAP_VERIFY_PROD_HOSTS",
-        _FAIL,
-        declared,
-        needs=("schema.preflight",),
-    ),
-    Probe(
-        "target.env_file",
-        "the file with the keys is private",
-        "mode of the environment file; git ls-files, git check-ignore",
-        "it is committed to git (fails); others may read it, or git does not ignore it (warns)",
-        "chmod 600 the file and add it to .gitignore",
-        _FAIL,
-        env_file,
-    ),
-)

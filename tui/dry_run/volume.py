@@ -6,8 +6,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.dry_run.facts import READ
-from tui.dry_run.probe import Finding, Probe, failed, listed, passed, warned
+from tui.dry_run.facts import READ, Facts
+from tui.dry_run.probe import Finding, Probes, failed, listed, passed, warned
 from tui.heatmap.formatting import utc_iso
 from tui.project import VIEW, outside
 from tui.settings import WEEKS
@@ -15,8 +15,6 @@ from tui.verify.events import ProbeStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from tui.dry_run.facts import Facts
 
 # Beyond this many times what is there, the planner's picture of the tables is a different one.
 _OVERWHELMING: Final = 100
@@ -27,9 +25,20 @@ _EARLIEST: Final = "2000-01-01"
 _AHEAD: Final = timedelta(days=366)
 _NAMED: Final = 3
 
+PROBES: Final = Probes()
 
-async def rows(facts: Facts) -> Finding:
-    """What is there before, and what will be added?"""
+
+@PROBES.add(
+    "volume.rows",
+    "the volume suits the project",
+    "exact counts of responses, questions and app_users",
+    f"fewer than {WEEKS} users are planned, or over {_OVERWHELMING} times the responses there "
+    f"where there are {_SOME:,} or more",
+    "lower HEATMAP_VERIFY_USERS or HEATMAP_VERIFY_QUESTIONS",
+    severity=ProbeStatus.WARN,
+    needs=("schema.tables",),
+)
+async def _rows(facts: Facts) -> Finding:
     pages = await asyncio.gather(*map(facts.table, READ))
     counts = {name: page.total for name, page in zip(READ, pages, strict=True)}
     there = counts["responses"]
@@ -51,22 +60,36 @@ async def rows(facts: Facts) -> Finding:
     return passed(seen)
 
 
-async def duration(facts: Facts) -> Finding:
-    """How long will a run take?"""
+@PROBES.add(
+    "volume.duration",
+    "a run will not take long",
+    "earlier runs against this target, as recorded here",
+    f"it is expected to take over {_LONG_S / 60:.0f} minutes",
+    "lower HEATMAP_VERIFY_USERS or HEATMAP_VERIFY_QUESTIONS",
+    severity=ProbeStatus.WARN,
+)
+async def _duration(facts: Facts) -> Finding:
     past = facts.context.past
     if past is None or past.runs < 1 or past.rows_per_s <= 0:
         return passed("no earlier run is on record; this one will set the measure")
     seconds = facts.context.settings.volume.responses / past.rows_per_s
-    seen = f"about {_spoken(seconds)}, going by {past.runs} earlier run{'s'[: past.runs > 1]}"
+    spoken = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    seen = f"about {spoken}, going by {past.runs} earlier run{'s'[: past.runs > 1]}"
     return passed(seen) if seconds <= _LONG_S else warned(seen)
 
 
-def _spoken(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-async def dates(facts: Facts) -> Finding:
-    """Are all answers of a time when there were learners?"""
+@PROBES.add(
+    "volume.dates",
+    "no answer is of an impossible date",
+    f"rows of {VIEW} before {_EARLIEST}, or more than a year ahead",
+    "there are such weeks, as milliseconds make that were sent as seconds: the heatmap leaves "
+    "out what no calendar holds",
+    "correct the responses where created_at not between '2000-01-01' and now() + "
+    "interval '1 year', and refresh",
+    severity=ProbeStatus.WARN,
+    needs=("schema.populated",),
+)
+async def _dates(facts: Facts) -> Finding:
     latest = datetime.now(UTC).date() + _AHEAD
     strange = outside("week_start", _EARLIEST, latest)
     page = await facts.project.page(
@@ -85,8 +108,16 @@ def _held(lock: Mapping[str, Any]) -> str:
     return f"process {lock['pid']} ({state}) holds {lock['modes']} on {lock['relation']}"
 
 
-async def jobs(facts: Facts) -> Finding:
-    """Does anything else refresh or read the view at the same time?"""
+@PROBES.add(
+    "volume.jobs",
+    "nothing else is refreshing the view",
+    "the preflight function: locks on the view and the tables, pg_cron jobs that name the view",
+    "an idle transaction holds a lock that a run waits for (fails); a refresh is running, or a "
+    "job may start one: times are then not the run's own",
+    "pause the job for the run: select cron.alter_job(<id>, active := false)",
+    needs=("schema.preflight",),
+)
+async def _jobs(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     active = [job for job in preflight.at("jobs", "scheduled") if job["active"]]
     named = [f"{job['name'] or 'unnamed'} ({job['schedule']})" for job in active]
@@ -103,52 +134,3 @@ async def jobs(facts: Facts) -> Finding:
         return warned(f"scheduled jobs use the view: {listed(named)}")
     scheduler = "" if preflight.at("jobs", "pg_cron") else "; pg_cron is not installed"
     return passed(f"no scheduled job uses the view, and no refresh is running{scheduler}")
-
-
-_WARN: Final = ProbeStatus.WARN
-
-PROBES: Final = (
-    Probe(
-        "volume.rows",
-        "the volume suits the project",
-        "exact counts of responses, questions and app_users",
-        f"fewer than {WEEKS} users are planned, or over {_OVERWHELMING} times the responses there "
-        f"where there are {_SOME:,} or more",
-        "lower HEATMAP_VERIFY_USERS or HEATMAP_VERIFY_QUESTIONS",
-        _WARN,
-        rows,
-        needs=("schema.tables",),
-    ),
-    Probe(
-        "volume.duration",
-        "a run will not take long",
-        "earlier runs against this target, as recorded here",
-        f"it is expected to take over {_LONG_S / 60:.0f} minutes",
-        "lower HEATMAP_VERIFY_USERS or HEATMAP_VERIFY_QUESTIONS",
-        _WARN,
-        duration,
-    ),
-    Probe(
-        "volume.dates",
-        "no answer is of an impossible date",
-        f"rows of {VIEW} before {_EARLIEST}, or more than a year ahead",
-        "there are such weeks, as milliseconds make that were sent as seconds: the heatmap leaves "
-        "out what no calendar holds",
-        "correct the responses where created_at not between '2000-01-01' and now() + "
-        "interval '1 year', and refresh",
-        _WARN,
-        dates,
-        needs=("schema.populated",),
-    ),
-    Probe(
-        "volume.jobs",
-        "nothing else is refreshing the view",
-        "the preflight function: locks on the view and the tables, pg_cron jobs that name the view",
-        "an idle transaction holds a lock that a run waits for (fails); a refresh is running, or a "
-        "job may start one: times are then not the run's own",
-        "pause the job for the run: select cron.alter_job(<id>, active := false)",
-        ProbeStatus.FAIL,
-        jobs,
-        needs=("schema.preflight",),
-    ),
-)

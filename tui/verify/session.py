@@ -16,8 +16,7 @@ from tui.dry_run.facts import (
     ask_declaration,
     fills_of,
 )
-from tui.dry_run.registry import probe_of
-from tui.dry_run.runner import end_of, run_one, run_probes, verdict_of
+from tui.dry_run.runner import end_of, probe_of, run_one, run_probes, verdict_of
 from tui.dry_run.tables import judge_rows
 from tui.files import why
 from tui.guard import break_glass
