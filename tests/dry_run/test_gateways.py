@@ -109,7 +109,7 @@ async def test_a_page_is_told_once_and_everything_else_is_folded_under_it(name: 
     result = Result(Mode.DRY_RUN)
     for answer in answers.values():
         result.apply(answer)
-    assert end_of(verdict, result, 1.0).exit_code is ExitCode.UNREACHABLE
+    assert end_of(verdict, result).exit_code is ExitCode.UNREACHABLE
 
 
 async def test_one_gateway_of_two_that_is_away_is_no_unreachable_project(sandbox: Sandbox) -> None:

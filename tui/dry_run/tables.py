@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.dry_run.facts import READ, Preflight, UnansweredError
-from tui.dry_run.probe import Finding, Probe, failed, listed, passed, skipped, warned
+from tui.dry_run.probe import Finding, Probes, failed, listed, passed, skipped, warned
 from tui.project import APPLY_PREFLIGHT, PREFLIGHT, Denied, Missing, ProjectError
 from tui.verify.causes import quoted
 from tui.verify.events import ProbeStatus
@@ -50,7 +50,19 @@ _USERS: Final = "auth.users"
 # Functions by which triggers tell somebody outside the database.
 _OUTWARD: Final = ("http_request", "http_post", "net.http", "pg_notify", "dblink")
 
+PROBES: Final = Probes()
 
+
+@PROBES.add(
+    "schema.tables",
+    "these are the tables that a run is made for",
+    "rows of questions, responses, app_users, and how many there are",
+    "a table is missing, not exposed, or not readable for the service role; most columns are "
+    "missing: this is another application's schema",
+    "apply the platform's migrations, expose schema public, grant select to service_role",
+    vital=True,
+    needs=("target.key", "authentication.key"),
+)
 async def tables(facts: Facts) -> Finding:
     """Are these the tables that a run is made for, and can they be read?"""
     seen = await asyncio.gather(*(facts.table(name) for name in READ), return_exceptions=True)
@@ -98,8 +110,15 @@ async def _lacking(facts: Facts, missing: list[str]) -> Finding | None:
     )
 
 
-async def columns(facts: Facts) -> Finding:
-    """Are the columns there that a run writes, of types that take it?"""
+@PROBES.add(
+    "schema.columns",
+    "the columns we write are there",
+    f"{PREFLIGHT}(), else GET /rest/v1/: columns and types of the three tables",
+    "a column is missing or renamed, of another type, or status knows no 'published'",
+    "bring the project to the schema that this console is made for",
+    needs=("schema.tables",),
+)
+async def _columns(facts: Facts) -> Finding:
     problems, repairs, unknown = [], [], []
     for table, needed in FILLED.items():
         found = await facts.columns(table) or {}
@@ -136,8 +155,17 @@ async def _has_id(facts: Facts) -> bool:
     return not isinstance(reply, Preflight) or reply.dataset is None or reply.dataset.plan.has_id
 
 
-async def required(facts: Facts) -> Finding:
-    """Can every required column be filled?"""
+@PROBES.add(
+    "schema.required",
+    "we fill every required column",
+    f"{PREFLIGHT}(), else GET /rest/v1/: NOT NULL columns without a default",
+    "a required column needs what a run would have to invent: a row of another table that is "
+    "not there, or that belongs to somebody else's question; responses have no unique key by "
+    "which a request that is sent twice writes once",
+    "what would do is said of each column; a run invents nothing else",
+    needs=("schema.columns",),
+)
+async def _required(facts: Facts) -> Finding:
     reply = await facts.preflight_reply()
     if isinstance(reply, Preflight) and reply.dataset is not None:
         plan = reply.dataset.plan
@@ -169,6 +197,15 @@ async def required(facts: Facts) -> Finding:
     return passed("every column without a default is one that a run fills")
 
 
+@PROBES.add(
+    "schema.keys",
+    "the keys we rely on hold",
+    f"{PREFLIGHT}(): primary and foreign keys, unique indexes",
+    "questions has no unique key on id; a foreign key is missing or does not cascade; a run's "
+    "rows would collide on a unique index",
+    "restore the key, on delete cascade, which clean-up relies on",
+    needs=("schema.tables", "schema.preflight"),
+)
 async def keys(facts: Facts) -> Finding:
     """Do the keys hold that writing twice and cleaning up rely on?"""
     preflight = await facts.preflight()
@@ -291,8 +328,16 @@ def judge_rows(preflight: Preflight) -> Judgement:
     return Judgement(met, tuple(refusals), tuple(excused), tuple(untold))
 
 
-async def rows(facts: Facts) -> Finding:
-    """Does the database take the rows that a run will write?"""
+@PROBES.add(
+    "schema.rows",
+    "the database takes a run's rows",
+    f"{PREFLIGHT}(), shown rows that stand for all: constraint by constraint, read-only",
+    "a constraint refuses a value; where a trigger may change it first (warns); skipped where "
+    "a constraint cannot be evaluated read-only",
+    "look at the constraint: a run has nothing else that it takes",
+    needs=("schema.required", "schema.keys"),
+)
+async def _rows(facts: Facts) -> Finding:
     judged = judge_rows(await facts.preflight())
     if judged.refused:
         return failed("; ".join(judged.refused))
@@ -325,8 +370,15 @@ def _may_fill(preflight: Preflight, table: str, refusal: Mapping[str, Any]) -> l
     ]
 
 
-async def references(facts: Facts) -> Finding:
-    """Does a foreign key of another table hold on to what clean-up has to delete?"""
+@PROBES.add(
+    "schema.references",
+    "clean-up can delete what a run writes",
+    f"{PREFLIGHT}(): foreign keys of other tables to ours and to auth.users",
+    "a key that neither cascades nor can set null belongs to a table that a trigger fills",
+    "have the key cascade",
+    needs=("schema.tables", "schema.preflight"),
+)
+async def _references(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     held = preflight.many("held")
     filled = [key for key in held if key["filled_by"]]
@@ -343,7 +395,7 @@ async def references(facts: Facts) -> Finding:
     return passed(f"no foreign key of another table holds on to what a run writes{idle}")
 
 
-def _triggers(
+def _triggers_on(
     preflight: Preflight, names: Iterable[str]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Enabled triggers that fire when a run writes or deletes, by table."""
@@ -357,14 +409,19 @@ def _name(table: str, trigger: Mapping[str, Any]) -> str:
     return f"{trigger['name']} on {table} ({trigger['timing']}, {trigger['function']}())"
 
 
-async def triggers(facts: Facts) -> Finding:
-    """What else a write to the three tables runs, and whether it calls out.
-
-    By the name of the trigger's function: what a function of the project's own does inside is not
-    looked at.
-    """
+@PROBES.add(
+    "schema.triggers",
+    "no known webhook is sent what we write",
+    f"{PREFLIGHT}(): names of the trigger functions on the three tables and auth.users",
+    "a trigger runs a webhook, pg_notify or dblink; what the project's own functions do "
+    "inside is not looked at",
+    "disable the webhook for the run, or have its receiver ignore synthetic rows",
+    severity=ProbeStatus.WARN,
+    needs=("schema.tables", "schema.preflight"),
+)
+async def _triggers(facts: Facts) -> Finding:
     preflight = await facts.preflight()
-    found = list(_triggers(preflight, (*FILLED, _USERS)))
+    found = list(_triggers_on(preflight, (*FILLED, _USERS)))
     outward = [
         (table, each)
         for table, each in found
@@ -394,7 +451,18 @@ _TRACES: Final = {
 }
 
 
-async def interference(facts: Facts) -> Finding:
+@PROBES.add(
+    "schema.interference",
+    "nothing changes, swallows or keeps what we write",
+    f"{PREFLIGHT}(): BEFORE and INSTEAD OF triggers on the three tables and auth.users, rules; "
+    "tables that their triggers write to",
+    "one is enabled for INSERT or DELETE; a trigger writes to a table from which nothing is "
+    "deleted, as an audit trail, or keeps rows that would go with a run's; a rule on INSERT or "
+    "UPDATE refuses every write (fails)",
+    "look at what it does; a run notices and says so",
+    needs=("schema.tables", "schema.preflight"),
+)
+async def _interference(facts: Facts) -> Finding:
     """May a trigger or a rule change or swallow what a run writes or deletes?"""
     preflight = await facts.preflight()
     rules = [(table, rule) for table in FILLED for rule in preflight.many("tables", table, "rules")]
@@ -412,7 +480,7 @@ async def interference(facts: Facts) -> Finding:
         )
     found = [
         (table, each)
-        for table, each in _triggers(preflight, (*FILLED, _USERS))
+        for table, each in _triggers_on(preflight, (*FILLED, _USERS))
         if each["timing"] in {"before", "instead of"} and each["level"] == "row"
     ]
     instead = [
@@ -445,10 +513,20 @@ async def interference(facts: Facts) -> Finding:
     )
 
 
-async def signup(facts: Facts) -> Finding:
+@PROBES.add(
+    "schema.signup",
+    "creating a user runs triggers that can work",
+    f"{PREFLIGHT}(): triggers on auth.users and their functions' search_path",
+    "a function sets no search_path: it runs with the auth server's; no trigger makes the rows "
+    "of app_users",
+    "alter function ... set search_path = public",
+    severity=ProbeStatus.WARN,
+    needs=("schema.preflight",),
+)
+async def _signup(facts: Facts) -> Finding:
     """Can the triggers work that creating and deleting a user runs?"""
     preflight = await facts.preflight()
-    found = list(_triggers(preflight, [_USERS]))
+    found = list(_triggers_on(preflight, [_USERS]))
     loose = [(table, each) for table, each in found if each["search_path"] is None]
     if loose:
         functions = [str(each["function"]) for _, each in loose]
@@ -466,8 +544,16 @@ async def signup(facts: Facts) -> Finding:
     return passed(f"creating a user runs {listed(_name(*each) for each in found)}")
 
 
-async def publications(facts: Facts) -> Finding:
-    """Who is sent what a run writes?"""
+@PROBES.add(
+    "schema.publications",
+    "no subscriber is sent what we write",
+    f"{PREFLIGHT}(): publications that carry the tables or auth.users",
+    "realtime subscribers or a warehouse get every synthetic row; it has the table refuse "
+    "deletes (fails)",
+    "drop the tables from the publication for the run, or have subscribers ignore them",
+    needs=("schema.preflight",),
+)
+async def _publications(facts: Facts) -> Finding:
     preflight = await facts.preflight()
     found = preflight.many("publications")
     if refusing := [each for each in found if each["refusing"]]:
@@ -499,121 +585,3 @@ def _drops(publications: Iterable[Mapping[str, Any]], which: str) -> list[str]:
         for each in publications
         if each["by_name"]
     ]
-
-
-_FAIL, _WARN = ProbeStatus.FAIL, ProbeStatus.WARN
-
-PROBES: Final = (
-    Probe(
-        "schema.tables",
-        "these are the tables that a run is made for",
-        "rows of questions, responses, app_users, and how many there are",
-        "a table is missing, not exposed, or not readable for the service role; most columns are "
-        "missing: this is another application's schema",
-        "apply the platform's migrations, expose schema public, grant select to service_role",
-        _FAIL,
-        tables,
-        vital=True,
-        needs=("target.key", "authentication.key"),
-    ),
-    Probe(
-        "schema.columns",
-        "the columns we write are there",
-        f"{PREFLIGHT}(), else GET /rest/v1/: columns and types of the three tables",
-        "a column is missing or renamed, of another type, or status knows no 'published'",
-        "bring the project to the schema that this console is made for",
-        _FAIL,
-        columns,
-        needs=("schema.tables",),
-    ),
-    Probe(
-        "schema.required",
-        "we fill every required column",
-        f"{PREFLIGHT}(), else GET /rest/v1/: NOT NULL columns without a default",
-        "a required column needs what a run would have to invent: a row of another table that is "
-        "not there, or that belongs to somebody else's question; responses have no unique key by "
-        "which a request that is sent twice writes once",
-        "what would do is said of each column; a run invents nothing else",
-        _FAIL,
-        required,
-        needs=("schema.columns",),
-    ),
-    Probe(
-        "schema.keys",
-        "the keys we rely on hold",
-        f"{PREFLIGHT}(): primary and foreign keys, unique indexes",
-        "questions has no unique key on id; a foreign key is missing or does not cascade; a run's "
-        "rows would collide on a unique index",
-        "restore the key, on delete cascade, which clean-up relies on",
-        _FAIL,
-        keys,
-        needs=("schema.tables", "schema.preflight"),
-    ),
-    Probe(
-        "schema.rows",
-        "the database takes a run's rows",
-        f"{PREFLIGHT}(), shown rows that stand for all: constraint by constraint, read-only",
-        "a constraint refuses a value; where a trigger may change it first (warns); skipped where "
-        "a constraint cannot be evaluated read-only",
-        "look at the constraint: a run has nothing else that it takes",
-        _FAIL,
-        rows,
-        needs=("schema.required", "schema.keys"),
-    ),
-    Probe(
-        "schema.references",
-        "clean-up can delete what a run writes",
-        f"{PREFLIGHT}(): foreign keys of other tables to ours and to auth.users",
-        "a key that neither cascades nor can set null belongs to a table that a trigger fills",
-        "have the key cascade",
-        _FAIL,
-        references,
-        needs=("schema.tables", "schema.preflight"),
-    ),
-    Probe(
-        "schema.triggers",
-        "no known webhook is sent what we write",
-        f"{PREFLIGHT}(): names of the trigger functions on the three tables and auth.users",
-        "a trigger runs a webhook, pg_notify or dblink; what the project's own functions do "
-        "inside is not looked at",
-        "disable the webhook for the run, or have its receiver ignore synthetic rows",
-        _WARN,
-        triggers,
-        needs=("schema.tables", "schema.preflight"),
-    ),
-    Probe(
-        "schema.interference",
-        "nothing changes, swallows or keeps what we write",
-        f"{PREFLIGHT}(): BEFORE and INSTEAD OF triggers on the three tables and auth.users, rules; "
-        "tables that their triggers write to",
-        "one is enabled for INSERT or DELETE; a trigger writes to a table from which nothing is "
-        "deleted, as an audit trail, or keeps rows that would go with a run's; a rule on INSERT or "
-        "UPDATE refuses every write (fails)",
-        "look at what it does; a run notices and says so",
-        _FAIL,
-        interference,
-        needs=("schema.tables", "schema.preflight"),
-    ),
-    Probe(
-        "schema.signup",
-        "creating a user runs triggers that can work",
-        f"{PREFLIGHT}(): triggers on auth.users and their functions' search_path",
-        "a function sets no search_path: it runs with the auth server's; no trigger makes the rows "
-        "of app_users",
-        "alter function ... set search_path = public",
-        _WARN,
-        signup,
-        needs=("schema.preflight",),
-    ),
-    Probe(
-        "schema.publications",
-        "no subscriber is sent what we write",
-        f"{PREFLIGHT}(): publications that carry the tables or auth.users",
-        "realtime subscribers or a warehouse get every synthetic row; it has the table refuse "
-        "deletes (fails)",
-        "drop the tables from the publication for the run, or have subscribers ignore them",
-        _FAIL,
-        publications,
-        needs=("schema.preflight",),
-    ),
-)
