@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tui.evidence.deployment_log import Record
-    from tui.sandbox import Sandbox, SandboxOptions
+    from tui.sandbox import Sandbox
     from tui.settings import Settings
     from tui.verify.session import ConnectStage, Session
 
@@ -101,7 +101,7 @@ async def connect(
     check_declarations(settings.prod_hosts, settings.non_prod_hosts)
     async with contextlib.AsyncExitStack() as undo:
         if sandbox:
-            running = await _start_sandbox(sandbox_options(settings, faults), on_stage)
+            running = await _start_sandbox(settings, faults, on_stage)
             undo.push_async_callback(running.stop)
             settings = replace(
                 settings,
@@ -134,11 +134,11 @@ async def connect(
     return session
 
 
-def sandbox_options(settings: Settings, faults: str | None) -> SandboxOptions:
-    """How the settings want the sandbox started."""
-    from tui.sandbox import SandboxOptions
+async def _start_sandbox(settings: Settings, faults: str | None, on_stage: OnStage) -> Sandbox:
+    from tui.sandbox import SandboxOptions, start_sandbox
+    from tui.verify.session import ConnectStage
 
-    return SandboxOptions(
+    options = SandboxOptions(
         postgrest=settings.sandbox_postgrest,
         postgres_bin=settings.sandbox_postgres,
         auth=settings.sandbox_auth,
@@ -146,12 +146,6 @@ def sandbox_options(settings: Settings, faults: str | None) -> SandboxOptions:
         port=settings.sandbox_port,
         faults=faults,
     )
-
-
-async def _start_sandbox(options: SandboxOptions, on_stage: OnStage) -> Sandbox:
-    from tui.sandbox import start_sandbox
-    from tui.verify.session import ConnectStage
-
     return await start_sandbox(
         options, lambda stage: on_stage(ConnectStage(stage.title, stage.seconds, stage.detail))
     )
@@ -218,19 +212,19 @@ async def serve(settings: Settings, faults: str | None) -> ExitCode:
 
     console = Console()
     stopped = asyncio.Event()
-    unlisten = listen(lambda _: stopped.set())
-    starting = asyncio.ensure_future(
-        _start_sandbox(
-            sandbox_options(settings, faults),
-            lambda stage: console.stage(stage.title, stage.seconds, stage.detail),
-        )
-    )
-    waiting = asyncio.ensure_future(stopped.wait())
-    try:
+    async with contextlib.AsyncExitStack() as undo:
+        undo.callback(listen(lambda _: stopped.set()))
+        starting = asyncio.create_task(_start_sandbox(settings, faults, console.stage))
+        waiting = asyncio.create_task(stopped.wait())
+        undo.callback(waiting.cancel)
         await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await starting
             return ExitCode.INTERRUPTED
         sandbox = await starting
+        undo.push_async_callback(sandbox.stop)
         if sys.stdout is not None:
             _make_private(sys.stdout.fileno())
         # These keys open a database that holds nothing and dies with this process.
@@ -253,15 +247,6 @@ async def serve(settings: Settings, faults: str | None) -> ExitCode:
             if sandbox.failure:
                 raise SandboxError(sandbox.failure, hint="start it again")
         return ExitCode.VERIFIED
-    finally:
-        waiting.cancel()
-        if not starting.done():
-            starting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await starting
-        elif starting.exception() is None:
-            await starting.result().stop()
-        unlisten()
 
 
 def _make_private(number: int) -> None:
@@ -284,21 +269,18 @@ def _make_private(number: int) -> None:
 def show_log(settings: Settings) -> ExitCode:
     """Print the deployment log, checked against history and reports."""
     from tui.cli.output import Console
-    from tui.evidence.deployment_log import DeploymentLog
-    from tui.evidence.history import HistoryFile
-    from tui.evidence.report import anchors
+    from tui.evidence.archive import Archive
 
     console = Console()
     path = settings.deployment_log
-    history = HistoryFile(settings.state_dir / "history.jsonl").read()
-    vouching = [*history.anchors(path), *anchors(settings.state_dir / "reports", path)]
-    log = DeploymentLog(path).check(vouching)
+    archive = Archive.configured(settings, is_sandbox=False)
+    log = archive.log.check(archive.anchors())
     for record in log.records:
         console.result(_line(record))
     for remark in log.remarks:
         console.say(f"note: {remark}")
-    others = {each.log for each in history.entries if each.log_head} - {str(path.absolute())}
-    for other in sorted(filter(None, others)):
+    recorded = {each.log for each in archive.history.read().entries if each.log_head}
+    for other in sorted(filter(None, recorded - {str(path.absolute())})):
         console.say(f"note: runs in the history were recorded in another log, {other}")
     for problem in log.problems:
         console.say(f"PROBLEM: {problem}")

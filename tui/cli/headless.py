@@ -70,7 +70,7 @@ async def _run(
         sandbox=sandbox,
         allow_prod=options.allow_prod,
         faults=options.sandbox_faults,
-        on_stage=lambda stage: console.stage(stage.title, stage.seconds, stage.detail),
+        on_stage=console.stage,
     )
     async with session:
         if not (options.dry_run or options.heatmap):

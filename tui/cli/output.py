@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tui.errors import OperatorError
     from tui.verify.events import Mode
+    from tui.verify.session import ConnectStage
 
 
 class Console:
@@ -37,10 +38,11 @@ class Console:
         """Narrate."""
         _write(redact(text), self._err)
 
-    def stage(self, title: str, seconds: float | None, detail: str | None) -> None:
+    def stage(self, stage: ConnectStage) -> None:
         """Narrate a step on the way to a project, once it is done."""
-        if seconds is not None:
-            self.say(f"  {title}" + (f": {detail}" if detail else "") + f" ({seconds:.2f} s)")
+        if stage.seconds is not None:
+            detail = f": {stage.detail}" if stage.detail else ""
+            self.say(f"  {stage.title}{detail} ({stage.seconds:.2f} s)")
 
     def result(self, text: str) -> None:
         self.plain(redact_known(text))
