@@ -70,7 +70,8 @@ class Comparison:
         """How much slower the median is."""
         if self.verdict is Verdict.NOT_JUDGED or not self.before or not self.after:
             return None
-        return _percent(self.before.median, self.after.median)
+        before = self.before.median
+        return (self.after.median / before - 1) * 100 if before > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,3 @@ def _regression(comparison: Comparison | None, limit: float) -> Threshold:
 
 def _exceeds(low: float, high: float, percent: float) -> bool:
     return high - low > max(NOISE_MS, low * percent / 100)
-
-
-def _percent(before: float, after: float) -> float | None:
-    return (after / before - 1) * 100 if before > 0 else None

@@ -15,17 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui import __version__
 from tui.errors import OperatorError
-from tui.evidence.comparison import (
-    JUDGED_FROM,
-    NOISE_PERCENT,
-    Comparison,
-    Verdict,
-    compare,
-)
+from tui.evidence.comparison import JUDGED_FROM, NOISE_PERCENT, Comparison, Verdict, compare
 from tui.evidence.deployment_log import Anchor
 from tui.files import append_line, decode, locked, read_locked, why
 from tui.redact import redact
-from tui.verify.events import Mode, Outcome, ServerVersions
+from tui.verify.events import Mode, Outcome, ProjectDescribed, ServerVersions
 from tui.verify.result import Pace
 
 if TYPE_CHECKING:
@@ -123,10 +117,6 @@ class History:
     def entry(self, run_id: str) -> Entry | None:
         return next((each for each in reversed(self.entries) if each.run_id == run_id), None)
 
-    def timed(self, series: Series) -> list[Entry]:
-        """Runs of a series that timed a refresh, newest last: the trend."""
-        return [each for each in self.entries if each.series == series and each.refresh_runs_ms]
-
     def baseline(self, series: Series) -> Entry | None:
         """The run marked as the baseline of a series.
 
@@ -160,8 +150,9 @@ class History:
             marked, reason = None, None
             comparable = [
                 each
-                for each in self.timed(run.series)
+                for each in self.entries
                 if each.verified
+                and each.refresh_runs_ms
                 and each.run_id != run.run_id
                 and why_not_comparable(each, run) is None
             ]
@@ -264,8 +255,8 @@ def entry_of(
     target, volume, finished = result.target, result.volume, result.finished
     if target is None or volume is None or finished is None or result.run_id is None:
         return None
-    described = result.described
-    versions = described.versions if described else ServerVersions()
+    described = result.described or ProjectDescribed(ServerVersions())
+    versions = {name: _short(text) for name, text in asdict(described.versions).items()}
     return Entry(
         run_id=result.run_id,
         at=at.astimezone(UTC).replace(microsecond=0),
@@ -276,16 +267,14 @@ def entry_of(
         host=target.host,
         kind=str(target.kind),
         tool_version=__version__,
-        versions=ServerVersions(
-            _short(versions.postgres), _short(versions.postgrest), _short(versions.auth)
-        ),
-        fingerprint=_short(described.fingerprint if described else None),
+        versions=ServerVersions(**versions),
+        fingerprint=_short(described.fingerprint),
         refresh_runs_ms=tuple(round(ms, 3) for ms in result.refresh_runs_ms),
         final_refresh_ms=result.final_refresh_ms,
         total_seconds=round(finished.seconds, 6),
         log=log,
         log_head=log_head,
-        tables=described.schema if described else None,
+        tables=described.schema,
     )
 
 
