@@ -68,12 +68,12 @@ def _is_interactive(options: argparse.Namespace, environ: Mapping[str, str]) -> 
         or options.json
         or mode_of(options) != CYCLE
         or environ.get("TERM") in {"dumb", "unknown"}
-        or not _is_terminal(sys.stdout)
-        or not _is_terminal(sys.stdin)
+        or not is_terminal(sys.stdout)
+        or not is_terminal(sys.stdin)
     )
 
 
-def _is_terminal(stream: TextIO | None) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
     """Whether a terminal is there; a stream that the shell closed is None."""
     return stream is not None and stream.isatty()
 
@@ -162,6 +162,7 @@ def _open_console(
     sandbox: bool,
     opening: str,
 ) -> int:
+    from tui.cli.output import knows_all
     from tui.console.app import HeatmapApp
     from tui.console.state import Environments
 
@@ -185,12 +186,11 @@ def _open_console(
         return await open_session(chosen, on_stage, sandbox=False)
 
     spare_what_is_loaded()
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     app = HeatmapApp(
         partial(open_session, settings, sandbox=sandbox),
         allow_prod=options.allow_prod,
         opening=opening,
-        ascii_only=encoding != "utf8",
+        ascii_only=not knows_all(sys.stdout),
         state_dir=settings.state_dir,
         environments=lambda: Environments(lambda: environments(directory, environ), open_file),
     )

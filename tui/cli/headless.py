@@ -9,8 +9,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Self
 
-from tui.cli.commands import connect
-from tui.cli.output import Console
+from tui.cli.commands import connect, is_terminal
+from tui.cli.output import Console, knows_all
 from tui.errors import ConfigurationError, ExitCode, GuardRefused, Interrupted
 from tui.evidence.archive import Archive
 from tui.evidence.comparison import JUDGED_FROM
@@ -186,15 +186,11 @@ def _drawn(sample: SampleTaken, *, colour: bool) -> str:
     from tui.heatmap.palette import ASCII_SHADES, SHADES, Depth, depth_of
     from tui.heatmap.plain_text import print_heatmap
 
-    stdout = sys.stdout
-    encoding = "" if stdout is None else (stdout.encoding or "").lower().replace("-", "")
     return print_heatmap(
         build_grid(sample.rows, GridSpec(synthetic=sample.synthetic, names=sample.names)),
         shutil.get_terminal_size((100, 24)).columns,
-        depth_of(RichConsole().color_system)
-        if colour and stdout is not None and stdout.isatty()
-        else Depth.NONE,
-        glyphs=SHADES if encoding == "utf8" else ASCII_SHADES,
+        depth_of(RichConsole().color_system) if colour and is_terminal(sys.stdout) else Depth.NONE,
+        glyphs=SHADES if knows_all(sys.stdout) else ASCII_SHADES,
         total=sample.total,
         refreshed_at=sample.refreshed_at,
     )
@@ -314,7 +310,7 @@ async def break_glass(
 
 def _is_at_terminal() -> bool:
     """Whether somebody can be asked; then no variable answers for them."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
 def _forget_typed() -> None:

@@ -49,9 +49,7 @@ class Console:
 
     def document(self, document: dict[str, Any]) -> None:
         """Print the one JSON document of a run."""
-        self.plain(
-            json.dumps(_redacted(document), indent=2, ensure_ascii=not _knows_all(self._out))
-        )
+        self.plain(json.dumps(_redacted(document), indent=2, ensure_ascii=not knows_all(self._out)))
 
     def plain(self, text: str) -> None:
         """Print a result that is meant to hold what elsewhere is secret."""
@@ -84,7 +82,7 @@ def _encoding(stream: TextIO | None) -> str:
     return getattr(stream, "encoding", None) or "utf-8"
 
 
-def _knows_all(stream: TextIO | None) -> bool:
+def knows_all(stream: TextIO | None) -> bool:
     """Whether every character can be written to it."""
     return _encoding(stream).lower().replace("-", "") == "utf8"
 

@@ -126,10 +126,6 @@ class Announcement:
     is_open: bool = True
 
     @property
-    def run_id(self) -> str:
-        return self.record.run_id
-
-    @property
     def target_identity(self) -> str:
         return self.record.target.get("identity") or ""
 
@@ -209,7 +205,7 @@ class DeploymentLog:
     ) -> Record:
         """Record how an announced run ended, on disk when this returns."""
         if not announcement.is_open:
-            raise ValueError(f"run {announcement.run_id} has its outcome already")
+            raise ValueError(f"run {announcement.record.run_id} has its outcome already")
         end = replace(
             announcement.record,
             event=OUTCOME,
@@ -222,7 +218,7 @@ class DeploymentLog:
                 record = self._add(number, check_log(read_all(number)), end)
         except OSError as error:
             raise OperatorError(
-                f"how run {announcement.run_id} ended ({end.outcome}) could not be recorded in "
+                f"how run {end.run_id} ended ({end.outcome}) could not be recorded in "
                 f"{self.path}: {why(error)}",
                 hint="make the log writable; keep this output as the record until then",
             ) from error

@@ -369,9 +369,10 @@ def _refresh(evidence: RunEvidence) -> str:
         timing = Timing.of([each.ms for each in some])
         inside = Timing.of([each.server_ms for each in some if each.server_ms is not None])
         if timing is not None:
-            around = (timing.spread, timing.minimum, timing.maximum, inside and inside.median)
+            server = inside.median if inside else None
+            others = (timing.spread, timing.minimum, timing.maximum, server)
             median = f"**{milliseconds(timing.median)}**"
-            rows.append([name, str(timing.n), median, *(_ms(each) for each in around)])
+            rows.append([name, str(timing.n), median, *(_ms(each) for each in others)])
     if not rows:
         return "## Refresh\n\nNo refresh was timed."
     head = ["Refresh", "n", "median", "±", "fastest", "slowest", "in the server"]
