@@ -88,26 +88,14 @@ async def _run(
             # What a run found outranks where its report was to go.
             if problems and options.report is not None:
                 code = code or ExitCode.USAGE
-        _show(result, code, problems, options, console, colour=settings.colour)
+        if options.json:
+            document = document_of(result)
+            document["exit_code"] = int(code)
+            document["problems"] += problems
+            console.document(document)
+        elif options.heatmap and result.sample is not None:
+            console.result(_drawn(result.sample, colour=settings.colour))
         return ExitCode(console.verdict(code))
-
-
-def _show(
-    result: Result,
-    code: ExitCode,
-    problems: list[str],
-    options: argparse.Namespace,
-    console: Console,
-    *,
-    colour: bool,
-) -> None:
-    if options.json:
-        document = document_of(result)
-        document["exit_code"] = int(code)
-        document["problems"] = [*document.get("problems", ()), *problems]
-        console.document(document)
-    elif options.heatmap and result.sample is not None:
-        console.result(_drawn(result.sample, colour=colour))
 
 
 def _run_of(session: Session, options: argparse.Namespace, console: Console) -> Run:
