@@ -1,11 +1,12 @@
-"""Private files that survive a crash, do not mix two writers' lines, and are read by type.
+"""Private files that survive a crash and do not mix two writers' lines.
 
 Files are created with mode 0600 in directories with mode 0700; one that exists keeps the mode and
 group that it has. Only plain files are opened. A write has reached the disk when its function
 returns, the directory entry included. Every error is an `OSError` for the caller to explain;
 waiting for another holder of a lock longer than `LOCK_SECONDS` is a `TimeoutError`.
 
-Waiting for a lock blocks: on an event loop, call through `in_thread`.
+Waiting for a lock blocks: on an event loop, call through `in_thread`. What was read from a file of
+ours as JSON, `decode` gives the types of a dataclass.
 """
 
 from __future__ import annotations
