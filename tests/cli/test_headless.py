@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tui.cli.output import Console, Interruptions, follow, report_error
+from tui.cli.headless import Interruptions, follow
+from tui.cli.output import Console, report_error
 from tui.errors import Interrupted
 from tui.verify.events import Mode, Notice, Outcome, RunFinished, Stage, StageStarted
 from tui.verify.result import Result

@@ -18,15 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tui import __version__, files
-from tui.errors import ExitCode, GuardRefused
+from tui.errors import ConfigurationError, ExitCode, GuardRefused, OperatorError
 from tui.evidence.deployment_log import (
     GENESIS,
     Anchor,
     Announcement,
     DeploymentLog,
     LogCheck,
-    LogUnreadable,
-    OutcomeNotRecorded,
     Record,
     check_log,
 )
@@ -459,7 +457,7 @@ def test_what_cannot_hold_a_log_refuses_the_run_at_once(tmp_path: Path, name: st
     refused(log, CANNOT)
     with pytest.raises(GuardRefused, match=CANNOT):
         log.require_writable()
-    with pytest.raises(LogUnreadable, match="cannot be read") as caught:
+    with pytest.raises(ConfigurationError, match="cannot be read") as caught:
         log.check()
     assert caught.value.exit_code is ExitCode.USAGE, "a variable that names the wrong file"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["directory", "fifo", "file"]
@@ -518,7 +516,7 @@ def test_a_full_disk_refuses_the_run_and_keeps_the_log_whole(
     try:
         with pytest.raises(GuardRefused, match=CANNOT):
             announce(log, "run2")
-        with pytest.raises(OutcomeNotRecorded, match=r"run1 ended \(verified\)") as caught:
+        with pytest.raises(OperatorError, match=r"run1 ended \(verified\)") as caught:
             log.close(entry, outcome="verified")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tui.evidence.deployment_log import Record
-    from tui.sandbox import Sandbox, SandboxOptions
+    from tui.sandbox import Sandbox
     from tui.settings import Settings
     from tui.verify.session import ConnectStage, Session
 
@@ -67,12 +67,12 @@ def _is_interactive(options: argparse.Namespace, environ: Mapping[str, str]) -> 
         or options.json
         or mode_of(options) != CYCLE
         or environ.get("TERM") in {"dumb", "unknown"}
-        or not _is_terminal(sys.stdout)
-        or not _is_terminal(sys.stdin)
+        or not is_terminal(sys.stdout)
+        or not is_terminal(sys.stdin)
     )
 
 
-def _is_terminal(stream: TextIO | None) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
     """Whether a terminal is there; a stream that the shell closed is None."""
     return stream is not None and stream.isatty()
 
@@ -100,7 +100,7 @@ async def connect(
     check_declarations(settings.prod_hosts, settings.non_prod_hosts)
     async with contextlib.AsyncExitStack() as undo:
         if sandbox:
-            running = await _start_sandbox(sandbox_options(settings, faults), on_stage)
+            running = await _start_sandbox(settings, faults, on_stage)
             undo.push_async_callback(running.stop)
             settings = replace(
                 settings,
@@ -133,11 +133,11 @@ async def connect(
     return session
 
 
-def sandbox_options(settings: Settings, faults: str | None) -> SandboxOptions:
-    """How the settings want the sandbox started."""
-    from tui.sandbox import SandboxOptions
+async def _start_sandbox(settings: Settings, faults: str | None, on_stage: OnStage) -> Sandbox:
+    from tui.sandbox import SandboxOptions, start_sandbox
+    from tui.verify.session import ConnectStage
 
-    return SandboxOptions(
+    options = SandboxOptions(
         postgrest=settings.sandbox_postgrest,
         postgres_bin=settings.sandbox_postgres,
         auth=settings.sandbox_auth,
@@ -145,12 +145,6 @@ def sandbox_options(settings: Settings, faults: str | None) -> SandboxOptions:
         port=settings.sandbox_port,
         faults=faults,
     )
-
-
-async def _start_sandbox(options: SandboxOptions, on_stage: OnStage) -> Sandbox:
-    from tui.sandbox import start_sandbox
-    from tui.verify.session import ConnectStage
-
     return await start_sandbox(
         options, lambda stage: on_stage(ConnectStage(stage.title, stage.seconds, stage.detail))
     )
@@ -167,6 +161,7 @@ def _open_console(
     sandbox: bool,
     opening: str,
 ) -> int:
+    from tui.cli.output import knows_all
     from tui.console.app import HeatmapApp
     from tui.console.state import Environments
 
@@ -190,12 +185,11 @@ def _open_console(
         return await open_session(chosen, on_stage, sandbox=False)
 
     spare_what_is_loaded()
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     app = HeatmapApp(
         partial(open_session, settings, sandbox=sandbox),
         allow_prod=options.allow_prod,
         opening=opening,
-        ascii_only=encoding != "utf8",
+        ascii_only=not knows_all(sys.stdout),
         state_dir=settings.state_dir,
         environments=lambda: Environments(lambda: environments(directory, environ), open_file),
     )
@@ -217,19 +211,19 @@ async def serve(settings: Settings, faults: str | None) -> ExitCode:
 
     console = Console()
     stopped = asyncio.Event()
-    unlisten = listen(lambda _: stopped.set())
-    starting = asyncio.ensure_future(
-        _start_sandbox(
-            sandbox_options(settings, faults),
-            lambda stage: console.stage(stage.title, stage.seconds, stage.detail),
-        )
-    )
-    waiting = asyncio.ensure_future(stopped.wait())
-    try:
+    async with contextlib.AsyncExitStack() as undo:
+        undo.callback(listen(lambda _: stopped.set()))
+        starting = asyncio.create_task(_start_sandbox(settings, faults, console.stage))
+        waiting = asyncio.create_task(stopped.wait())
+        undo.callback(waiting.cancel)
         await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await starting
             return ExitCode.INTERRUPTED
         sandbox = await starting
+        undo.push_async_callback(sandbox.stop)
         if sys.stdout is not None:
             _make_private(sys.stdout.fileno())
         # These keys open a database that holds nothing and dies with this process.
@@ -252,15 +246,6 @@ async def serve(settings: Settings, faults: str | None) -> ExitCode:
             if sandbox.failure:
                 raise SandboxError(sandbox.failure, hint="start it again")
         return ExitCode.VERIFIED
-    finally:
-        waiting.cancel()
-        if not starting.done():
-            starting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await starting
-        elif starting.exception() is None:
-            await starting.result().stop()
-        unlisten()
 
 
 def _make_private(number: int) -> None:
@@ -283,21 +268,18 @@ def _make_private(number: int) -> None:
 def show_log(settings: Settings) -> ExitCode:
     """Print the deployment log, checked against history and reports."""
     from tui.cli.output import Console
-    from tui.evidence.deployment_log import DeploymentLog
-    from tui.evidence.history import HistoryFile
-    from tui.evidence.report import anchors
+    from tui.evidence.archive import Archive
 
     console = Console()
     path = settings.deployment_log
-    history = HistoryFile(settings.state_dir / "history.jsonl").read()
-    vouching = [*history.anchors(path), *anchors(settings.state_dir / "reports", path)]
-    log = DeploymentLog(path).check(vouching)
+    archive = Archive.configured(settings, is_sandbox=False)
+    log = archive.log.check(archive.anchors())
     for record in log.records:
         console.result(_line(record))
     for remark in log.remarks:
         console.say(f"note: {remark}")
-    others = {each.log for each in history.entries if each.log_head} - {str(path.absolute())}
-    for other in sorted(filter(None, others)):
+    recorded = {each.log for each in archive.history.read().entries if each.log_head}
+    for other in sorted(filter(None, recorded - {str(path.absolute())})):
         console.say(f"note: runs in the history were recorded in another log, {other}")
     for problem in log.problems:
         console.say(f"PROBLEM: {problem}")

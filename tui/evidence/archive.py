@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -16,11 +16,12 @@ from tui.files import in_thread
 from tui.verify.events import Mode, Notice, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from tui.evidence.comparison import Threshold
     from tui.evidence.deployment_log import Anchor, Record
+    from tui.evidence.history import Against
     from tui.guard.break_glass import Approval, Intent
     from tui.guard.target import Target
     from tui.settings import Settings
@@ -34,8 +35,6 @@ T = TypeVar("T")
 
 SANDBOX: Final = "sandbox"
 """The series of all runs in sandboxes."""
-
-_TABLES: Final = ("users", "questions", "responses")
 
 
 class Archive:
@@ -127,45 +126,33 @@ class Archive:
         """Judge a run's thresholds, record its outcome, and keep its evidence."""
         try:
             past = await self._history(emit)
-            finished = self._judged(result, finished, past)
+            ended = result.ended(finished)
+            entry = self._entry(ended)
+            against: Against | None = None
+            thresholds: tuple[Threshold, ...] = ()
+            if entry is not None and ended.mode is Mode.CYCLE:
+                percent = self._limits.max_regression_percent or NOISE_PERCENT
+                against = past.against(entry, percent)
+                comparison = against.comparison if against else None
+                thresholds = judge(entry.refresh_runs_ms, self._limits, comparison)
+            finished = _judged(finished, thresholds)
             if isinstance(intent, Announcement) and intent.is_open:
                 finished = await self._record(result, finished, intent, emit)
-            await self._keep(result.ended(finished), past, emit)
+            await self._keep(result.ended(finished), past, against, thresholds, emit)
         except Exception as defect:  # noqa: BLE001 - the run is over, and its verdict must be shown
             words = report_crash(defect, self._crashes)
             text = f"an internal error kept the run's evidence from being made; {words}"
             emit(Notice(text, warning=True))
         return finished
 
-    def _judged(self, result: Result, finished: RunFinished, past: History) -> RunFinished:
-        broken = [
-            each for each in self._thresholds(result.ended(finished), past) if each.is_met is False
-        ]
-        if not broken or finished.exit_code:
-            return finished
-        words = "; ".join(f"{each.name} broken: {each.detail}" for each in broken)
-        return replace(
-            finished,
-            outcome=Outcome.FAILED,
-            message=f"the numbers are right, but {words}",
-            hint="compare with earlier runs in the report; repeat with --refresh-runs 5 to be sure",
-            problems=(*finished.problems, *(each.detail for each in broken)),
-        )
-
-    def _thresholds(self, ended: Result, past: History) -> tuple[Threshold, ...]:
-        entry = self._entry(ended)
-        if entry is None or ended.mode is not Mode.CYCLE:
-            return ()
-        against = past.against(entry, self._percent)
-        return judge(entry.refresh_runs_ms, self._limits, against.comparison if against else None)
-
     async def _record(
         self, result: Result, finished: RunFinished, intent: Announcement, emit: Emit
     ) -> RunFinished:
         """Record the outcome; a verified run that cannot be recorded has failed."""
-        final = {f"{name}_written": getattr(result.rows, name) for name in _TABLES}
+        final = {f"{name}_written": count for name, count in asdict(result.rows).items()}
         if result.audit is not None:
-            final |= {f"{name}_left": getattr(result.audit.leftovers, name) for name in _TABLES}
+            left = asdict(result.audit.leftovers)
+            final |= {f"{name}_left": count for name, count in left.items()}
 
         def close() -> Record:
             return self.log.close(
@@ -176,38 +163,41 @@ class Archive:
             await self._at(self.log.path, close, emit)
         except OperatorError as error:
             emit(Notice(error.message, warning=True))
-            problems = (*finished.problems, error.message)
+            unrecorded = replace(finished, problems=(*finished.problems, error.message))
             if finished.exit_code:
-                return replace(finished, problems=problems)
+                return unrecorded
             return replace(
-                finished,
+                unrecorded,
                 outcome=Outcome.FAILED,
                 message=f"{finished.message}, but that is not on record: {error.message}",
                 hint=error.hint,
-                problems=problems,
             )
         return finished
 
-    async def _keep(self, ended: Result, past: History, emit: Emit) -> None:
+    async def _keep(
+        self,
+        ended: Result,
+        past: History,
+        against: Against | None,
+        thresholds: tuple[Threshold, ...],
+        emit: Emit,
+    ) -> None:
         try:
             records = await self._at(self.log.path, self.log.read, emit)
         except OperatorError:
             # A run that needed the log was refused for it; no other has anything to do with it.
             records = ()
-        at, head = self._now(), records[-1].hash if records else None
-        entry = self._entry(ended, at, head)
-        against = None
-        if entry is not None and ended.mode is Mode.CYCLE:
-            against = past.against(entry, self._percent)
+        head = records[-1].hash if records else None
+        entry = self._entry(ended, head)
         self.evidence = RunEvidence(
             result=ended,
-            at=at,
+            at=entry.at if entry else self._now(),
             entry=entry,
             log=str(self.log.path.absolute()),
             log_head=head,
             justification_recorded=_justified(ended, records),
             against=against,
-            thresholds=self._thresholds(ended, past),
+            thresholds=thresholds,
         )
         if entry is None:
             return
@@ -220,19 +210,11 @@ class Archive:
         except OperatorError as error:
             emit(Notice(error.message, warning=True))
 
-    def _entry(
-        self, ended: Result, at: datetime | None = None, head: str | None = None
-    ) -> Entry | None:
+    def _entry(self, ended: Result, head: str | None = None) -> Entry | None:
         if ended.target is None:
             return None
-        log = str(self.log.path.absolute())
-        place = self._place(ended.target)
-        return entry_of(ended, at=at or self._now(), place=place, log=log, log_head=head)
-
-    @property
-    def _percent(self) -> float:
-        given = self._limits.max_regression_percent
-        return NOISE_PERCENT if given is None else given
+        log, place = str(self.log.path.absolute()), self._place(ended.target)
+        return entry_of(ended, at=self._now(), place=place, log=log, log_head=head)
 
     def _place(self, target: Target) -> str:
         return SANDBOX if self._is_sandbox else target.place
@@ -247,6 +229,21 @@ class Archive:
     @staticmethod
     async def _at(path: Path, work: Callable[[], T], emit: Emit) -> T:
         return await in_thread(path, work, lambda words: emit(Notice(words)))
+
+
+def _judged(finished: RunFinished, thresholds: Iterable[Threshold]) -> RunFinished:
+    """The end of a run, failed where a threshold was broken."""
+    broken = [each for each in thresholds if each.is_met is False]
+    if not broken or finished.exit_code:
+        return finished
+    words = "; ".join(f"{each.name} broken: {each.detail}" for each in broken)
+    return replace(
+        finished,
+        outcome=Outcome.FAILED,
+        message=f"the numbers are right, but {words}",
+        hint="compare with earlier runs in the report; repeat with --refresh-runs 5 to be sure",
+        problems=(*finished.problems, *(each.detail for each in broken)),
+    )
 
 
 def _justified(ended: Result, records: tuple[Record, ...]) -> bool | None:

@@ -24,9 +24,6 @@ JUDGED_FROM: Final = 5
 NOISE_MS: Final = 25.0
 NOISE_PERCENT: Final = 50.0
 
-MAX_REFRESH: Final = "max-refresh-ms"
-MAX_REGRESSION: Final = "max-regression"
-
 
 class Verdict(StrEnum):
     """What a comparison says."""
@@ -70,7 +67,8 @@ class Comparison:
         """How much slower the median is."""
         if self.verdict is Verdict.NOT_JUDGED or not self.before or not self.after:
             return None
-        return _percent(self.before.median, self.after.median)
+        before = self.before.median
+        return (self.after.median / before - 1) * 100 if before > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +117,10 @@ def judge(
 ) -> tuple[Threshold, ...]:
     """Judge the thresholds that were given; times in milliseconds."""
     found = []
-    if limits.max_refresh_ms is not None:
-        found.append(_absolute(times, limits.max_refresh_ms))
-    if limits.max_regression_percent is not None:
-        found.append(_regression(comparison, limits.max_regression_percent))
+    if (limit := limits.max_refresh_ms) is not None:
+        found.append(Threshold("max-refresh-ms", limit, *_absolute(times, limit)))
+    if (limit := limits.max_regression_percent) is not None:
+        found.append(Threshold("max-regression", limit, *_regression(comparison, limit)))
     return tuple(found)
 
 
@@ -131,32 +129,28 @@ def milliseconds(ms: float) -> str:
     return f"{ms:,.1f} ms" if ms < 100 else f"{ms:,.0f} ms"
 
 
-def _absolute(times: Sequence[float], limit: float) -> Threshold:
+def _absolute(times: Sequence[float], limit: float) -> tuple[bool | None, str]:
     if not times:
-        return Threshold(MAX_REFRESH, limit, None, "no refresh was timed")
+        return None, "no refresh was timed"
     middle = median(times)
     is_met = middle <= limit
-    detail = f"median refresh {middle:,.1f} ms, {'within' if is_met else 'over'} {limit:,g} ms"
-    return Threshold(MAX_REFRESH, limit, is_met, detail)
+    within = "within" if is_met else "over"
+    return is_met, f"median refresh {middle:,.1f} ms, {within} {limit:,g} ms"
 
 
-def _regression(comparison: Comparison | None, limit: float) -> Threshold:
+def _regression(comparison: Comparison | None, limit: float) -> tuple[bool | None, str]:
     if comparison is None:
-        return Threshold(MAX_REGRESSION, limit, None, "no comparable run is on record yet")
+        return None, "no comparable run is on record yet"
     before, after, change = comparison.before, comparison.after, comparison.change_percent
     if before is None or after is None or comparison.verdict is Verdict.NOT_JUDGED:
-        return Threshold(MAX_REGRESSION, limit, None, comparison.reason or "")
+        return None, comparison.reason or ""
     detail = f"median refresh {milliseconds(after.median)}, {milliseconds(before.median)} before"
     detail += f" ({'' if change is None else f'{change:+.0f} %; '}limit +{limit:g} %)"
     is_met = comparison.verdict is not Verdict.SLOWER
     if is_met and after.median > before.median * (1 + limit / 100):
         detail += f", but under {NOISE_MS:g} ms is noise"
-    return Threshold(MAX_REGRESSION, limit, is_met, detail)
+    return is_met, detail
 
 
 def _exceeds(low: float, high: float, percent: float) -> bool:
     return high - low > max(NOISE_MS, low * percent / 100)
-
-
-def _percent(before: float, after: float) -> float | None:
-    return (after / before - 1) * 100 if before > 0 else None

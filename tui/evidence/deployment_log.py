@@ -24,14 +24,14 @@ import os
 import platform
 import re
 import sys
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from tui import __version__
-from tui.errors import ConfigurationError, ExitCode, GuardRefused, OperatorError
-from tui.files import append_line, locked, read_all, read_locked, require_writable, why
+from tui.errors import ConfigurationError, GuardRefused, OperatorError
+from tui.files import append_line, decode, locked, read_all, read_locked, require_writable, why
 from tui.guard.break_glass import tidy
 from tui.redact import redact
 
@@ -51,17 +51,7 @@ _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BEGINNING: Final = b'{"action":"'
 
 
-class LogUnreadable(ConfigurationError):
-    """The deployment log exists but cannot be read."""
-
-
-class OutcomeNotRecorded(OperatorError):
-    """The deployment log could not take a run's outcome."""
-
-    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One line of the deployment log; an intent and its outcome share a run id.
 
@@ -73,27 +63,30 @@ class Record:
         previous: Hash of the record before, `GENESIS` for the first.
     """
 
-    seq: int
+    seq: int = 0
     event: str
-    time: str
+    time: str = ""
     user: str
     host: str
     version: str
-    target: Mapping[str, str | None]
+    target: dict[str, str | None]
     run_id: str
     action: str
     justification: str | None
     ticket: str | None
-    planned: Mapping[str, int]
-    final: Mapping[str, int] | None
-    outcome: str | None
-    detail: str | None
-    previous: str
+    planned: dict[str, int]
+    final: dict[str, int] | None = None
+    outcome: str | None = None
+    detail: str | None = None
+    previous: str = GENESIS
     hash: str = ""
-    schema: int = field(default=SCHEMA)
+    schema: int = SCHEMA
 
     def sealed(self) -> Record:
-        return replace(self, hash=_hash(asdict(self)))
+        """The record with its hash."""
+        content = asdict(self)
+        del content["hash"]
+        return replace(self, hash=hashlib.sha256(_canonical(content)).hexdigest())
 
     def line(self) -> bytes:
         return _canonical(asdict(self)) + b"\n"
@@ -133,10 +126,6 @@ class Announcement:
     is_open: bool = True
 
     @property
-    def run_id(self) -> str:
-        return self.record.run_id
-
-    @property
     def target_identity(self) -> str:
         return self.record.target.get("identity") or ""
 
@@ -171,23 +160,18 @@ class DeploymentLog:
         """
         if _RUN_ID.fullmatch(run_id) is None:
             raise ValueError(f"{run_id!r} is no run id")
+        described = ("identity", "host", "ref", "kind", "reason")
         intent = Record(
-            seq=0,
             event=INTENT,
-            time="",
             user=_clean(_user()) or "unknown",
             host=_clean(platform.node()) or "unknown",
             version=__version__,
-            target={name: _clean(value) for name, value in _described(target).items()},
+            target={name: _clean(getattr(target, name)) for name in described},
             run_id=run_id,
             action=_clean(action) or "",
             justification=_clean(justification),
             ticket=_clean(ticket),
             planned=dict(planned),
-            final=None,
-            outcome=None,
-            detail=None,
-            previous="",
         )
         try:
             with locked(self.path) as number:
@@ -206,7 +190,7 @@ class DeploymentLog:
         """Refuse a run whose intent could not be recorded; makes nothing."""
         try:
             require_writable(self.path)
-            data = read_locked(self.path) if self.path.exists() else b""
+            data = read_locked(self.path)
         except OSError as error:
             raise self._unwritable(error) from error
         self._require_whole(check_log(data))
@@ -221,7 +205,7 @@ class DeploymentLog:
     ) -> Record:
         """Record how an announced run ended, on disk when this returns."""
         if not announcement.is_open:
-            raise ValueError(f"run {announcement.run_id} has its outcome already")
+            raise ValueError(f"run {announcement.record.run_id} has its outcome already")
         end = replace(
             announcement.record,
             event=OUTCOME,
@@ -233,8 +217,8 @@ class DeploymentLog:
             with locked(self.path) as number:
                 record = self._add(number, check_log(read_all(number)), end)
         except OSError as error:
-            raise OutcomeNotRecorded(
-                f"how run {announcement.run_id} ended ({end.outcome}) could not be recorded in "
+            raise OperatorError(
+                f"how run {end.run_id} ended ({end.outcome}) could not be recorded in "
                 f"{self.path}: {why(error)}",
                 hint="make the log writable; keep this output as the record until then",
             ) from error
@@ -248,10 +232,8 @@ class DeploymentLog:
         """
         try:
             data = read_locked(self.path)
-        except FileNotFoundError:
-            data = b""
         except OSError as error:
-            raise LogUnreadable(
+            raise ConfigurationError(
                 f"the deployment log {self.path} cannot be read: {why(error)}",
                 hint="make it readable for you, or name another log in HEATMAP_DEPLOYMENT_LOG",
             ) from error
@@ -315,7 +297,7 @@ def check_log(data: bytes, anchors: Iterable[Anchor] = ()) -> LogCheck:
         else:
             problems.append(f"line {number} is not a record of this log")
     problems += _pairing(records)
-    remarks += [*_open_intents(records), *_clock_steps(records)]
+    remarks += _remarks(records)
     places = {record.hash: record.seq for record in records}
     anchored = 0
     for anchor in anchors:
@@ -332,7 +314,7 @@ def check_log(data: bytes, anchors: Iterable[Anchor] = ()) -> LogCheck:
 def _faults(record: Record, line: bytes, before: Sequence[Record]) -> list[str]:
     expected, previous = (before[-1].seq + 1, before[-1].hash) if before else (1, GENESIS)
     found = []
-    if record.hash != _hash(asdict(record)) or record.line() != line + b"\n":
+    if record.sealed().line() != line + b"\n":
         found.append(f"record {record.seq} was altered: its hash does not fit its content")
     if record.seq != expected:
         found.append(f"record {record.seq} stands where {expected} belongs: reordered or removed")
@@ -343,40 +325,33 @@ def _faults(record: Record, line: bytes, before: Sequence[Record]) -> list[str]:
 
 def _pairing(records: Sequence[Record]) -> list[str]:
     problems = []
-    intents: set[str] = set()
-    outcomes: set[str] = set()
-    for record in records:
-        if record.event == INTENT:
-            if record.run_id in intents:
-                problems.append(f"record {record.seq} announces run {record.run_id} again")
-            intents.add(record.run_id)
-        else:
-            if record.run_id not in intents:
-                problems.append(f"record {record.seq} ends run {record.run_id}, never announced")
-            if record.run_id in outcomes:
-                problems.append(f"record {record.seq} ends run {record.run_id} again")
-            outcomes.add(record.run_id)
+    seen: set[tuple[str, str]] = set()
+    for each in records:
+        if (each.event, each.run_id) in seen:
+            does = "announces" if each.event == INTENT else "ends"
+            problems.append(f"record {each.seq} {does} run {each.run_id} again")
+        if each.event == OUTCOME and (INTENT, each.run_id) not in seen:
+            problems.append(f"record {each.seq} ends run {each.run_id}, never announced")
+        seen.add((each.event, each.run_id))
     return problems
 
 
-def _open_intents(records: Sequence[Record]) -> list[str]:
+def _remarks(records: Sequence[Record]) -> list[str]:
     ended = {record.run_id for record in records if record.event == OUTCOME}
-    return [
+    unended = [
         f"run {each.run_id} (record {each.seq}, {each.user}@{each.host} on "
         f"{each.target.get('identity')}) has no outcome: it goes on, or it ended without one; "
         "look for what it left with --dry-run"
         for each in records
-        if each.event == INTENT and each.run_id not in ended
+        if each.run_id not in ended
     ]
-
-
-def _clock_steps(records: Sequence[Record]) -> list[str]:
-    return [
+    clock_steps = [
         f"record {later.seq} is dated before record {earlier.seq}: a clock was set back, or two "
         "machines disagree"
         for earlier, later in pairwise(records)
         if datetime.fromisoformat(later.time) < datetime.fromisoformat(earlier.time)
     ]
+    return [*unended, *clock_steps]
 
 
 def _is_cut_short(line: bytes, *, is_first: bool) -> bool:
@@ -395,62 +370,19 @@ def _is_cut_short(line: bytes, *, is_first: bool) -> bool:
 def _parse(line: bytes) -> Record | None:
     try:
         content = json.loads(line)
-    except (ValueError, RecursionError):
+        record: Record = decode(Record, content)
+        decode(datetime, record.time)
+    except (TypeError, ValueError, OverflowError, RecursionError):
         return None
-    if not isinstance(content, dict) or set(content) != {f.name for f in fields(Record)}:
-        return None
-    return Record(**content) if _is_sound(content) else None
-
-
-def _is_sound(content: Mapping[str, object]) -> bool:
-    words = ("event", "user", "host", "version", "run_id", "action", "previous", "hash")
-    maybe = ("justification", "ticket", "outcome", "detail")
-    seq, final = content["seq"], content["final"]
-    return (
-        type(seq) is int
-        and content["schema"] == SCHEMA
-        and content["event"] in {INTENT, OUTCOME}
-        and _is_instant(content["time"])
-        and all(isinstance(content[name], str) for name in words)
-        and all(isinstance(content[name], str | None) for name in maybe)
-        and _is_map_of(content["target"], str | None)
-        and _is_map_of(content["planned"], int)
-        and (final is None or _is_map_of(final, int))
-    )
-
-
-def _is_instant(value: object) -> bool:
-    try:
-        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
-    except ValueError:
-        return False
-
-
-def _is_map_of(value: object, kind: object) -> bool:
-    if not isinstance(value, dict):
-        return False
-    return all(isinstance(item, kind) for item in value.values())  # type: ignore[arg-type]
+    is_whole = set(content) == {each.name for each in fields(Record)}
+    is_ours = record.schema == SCHEMA and record.event in {INTENT, OUTCOME}
+    return record if is_whole and is_ours else None
 
 
 def _canonical(content: Mapping[str, object]) -> bytes:
     return json.dumps(
         content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     ).encode("ascii")
-
-
-def _hash(content: Mapping[str, object]) -> str:
-    bare = {name: value for name, value in content.items() if name != "hash"}
-    return hashlib.sha256(_canonical(bare)).hexdigest()
-
-
-def _described(target: Target) -> dict[str, str | None]:
-    return {
-        "identity": target.identity,
-        "host": target.host,
-        "ref": target.ref,
-        "kind": str(target.kind),
-        "reason": target.reason,
-    }
 
 
 def _clean(text: str | None) -> str | None:

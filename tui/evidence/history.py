@@ -7,7 +7,6 @@ Whatever is not one of our lines, or only part of one, is passed over and counte
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -16,17 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui import __version__
 from tui.errors import OperatorError
-from tui.evidence.comparison import (
-    JUDGED_FROM,
-    NOISE_PERCENT,
-    Comparison,
-    Verdict,
-    compare,
-)
+from tui.evidence.comparison import JUDGED_FROM, NOISE_PERCENT, Comparison, Verdict, compare
 from tui.evidence.deployment_log import Anchor
-from tui.files import append_line, locked, read_locked, why
+from tui.files import append_line, decode, locked, read_locked, why
 from tui.redact import redact
-from tui.verify.events import Mode, Outcome, ServerVersions
+from tui.verify.events import Mode, Outcome, ProjectDescribed, ServerVersions
 from tui.verify.result import Pace
 
 if TYPE_CHECKING:
@@ -43,14 +36,6 @@ _BASELINE: Final = "baseline"
 _MAJOR: Final = re.compile(r"\d+")
 _LONGEST_TEXT: Final = 200
 _RUNS_TOGETHER: Final = 5
-
-
-class HistoryUnwritable(OperatorError):
-    """A run, or a baseline, could not be added to the history."""
-
-
-class HistoryUnreadable(OperatorError):
-    """The history exists but cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +117,6 @@ class History:
     def entry(self, run_id: str) -> Entry | None:
         return next((each for each in reversed(self.entries) if each.run_id == run_id), None)
 
-    def timed(self, series: Series) -> list[Entry]:
-        """Runs of a series that timed a refresh, newest last: the trend."""
-        return [each for each in self.entries if each.series == series and each.refresh_runs_ms]
-
     def baseline(self, series: Series) -> Entry | None:
         """The run marked as the baseline of a series.
 
@@ -169,8 +150,9 @@ class History:
             marked, reason = None, None
             comparable = [
                 each
-                for each in self.timed(run.series)
+                for each in self.entries
                 if each.verified
+                and each.refresh_runs_ms
                 and each.run_id != run.run_id
                 and why_not_comparable(each, run) is None
             ]
@@ -227,7 +209,7 @@ class HistoryFile:
     def mark_baseline(self, entry: Entry, *, at: datetime) -> None:
         """Make a run the one that later runs of its series are compared with."""
         if not entry.refresh_runs_ms:
-            raise HistoryUnwritable(
+            raise OperatorError(
                 f"run {entry.run_id} timed no refresh, so it cannot be a baseline",
                 hint="mark a run that got as far as the refresh",
             )
@@ -244,10 +226,8 @@ class HistoryFile:
         """Everything in the file; an empty history where there is none."""
         try:
             data = read_locked(self.path)
-        except FileNotFoundError:
-            return History()
         except OSError as error:
-            raise HistoryUnreadable(
+            raise OperatorError(
                 f"the history {self.path} cannot be read: {why(error)}",
                 hint="make it readable for you, or move it away to begin a new one",
             ) from error
@@ -259,7 +239,7 @@ class HistoryFile:
             with locked(self.path) as number:
                 append_line(number, line)
         except OSError as error:
-            raise HistoryUnwritable(
+            raise OperatorError(
                 f"{what} could not be added to the history {self.path}: {why(error)}",
                 hint="make it writable for you; trend and comparison miss this run until then",
             ) from error
@@ -275,8 +255,8 @@ def entry_of(
     target, volume, finished = result.target, result.volume, result.finished
     if target is None or volume is None or finished is None or result.run_id is None:
         return None
-    described = result.described
-    versions = described.versions if described else ServerVersions()
+    described = result.described or ProjectDescribed(ServerVersions())
+    versions = {name: _short(text) for name, text in asdict(described.versions).items()}
     return Entry(
         run_id=result.run_id,
         at=at.astimezone(UTC).replace(microsecond=0),
@@ -287,16 +267,14 @@ def entry_of(
         host=target.host,
         kind=str(target.kind),
         tool_version=__version__,
-        versions=ServerVersions(
-            _short(versions.postgres), _short(versions.postgrest), _short(versions.auth)
-        ),
-        fingerprint=_short(described.fingerprint if described else None),
+        versions=ServerVersions(**versions),
+        fingerprint=_short(described.fingerprint),
         refresh_runs_ms=tuple(round(ms, 3) for ms in result.refresh_runs_ms),
         final_refresh_ms=result.final_refresh_ms,
         total_seconds=round(finished.seconds, 6),
         log=log,
         log_head=log_head,
-        tables=described.schema if described else None,
+        tables=described.schema,
     )
 
 
@@ -351,83 +329,12 @@ def _short(text: str | None) -> str | None:
 def _read_line(line: bytes) -> Entry | tuple[Series, str] | None:
     """A run, or a baseline's series and run, or None for what is neither."""
     try:
-        content = json.loads(line, parse_constant=_refuse)
+        content = json.loads(line)
         if not isinstance(content, dict) or content.get("schema") != SCHEMA:
             return None
         if content.get("line") == _BASELINE:
-            return _series(content["series"]), _text(content["run_id"])
-        return _entry(content) if content.get("line") == _RUN else None
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+            return decode(Series, content["series"]), decode(str, content["run_id"])
+        return decode(Entry, content) if content.get("line") == _RUN else None
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         # Another program's line, or an edited one: passing it over is what the reader promises.
         return None
-
-
-def _entry(content: Mapping[str, Any]) -> Entry:
-    versions = content["versions"]
-    return Entry(
-        run_id=_text(content["run_id"]),
-        at=_instant(content["at"]),
-        mode=_text(content["mode"]),
-        outcome=_text(content["outcome"]),
-        exit_code=_count(content["exit_code"]),
-        series=_series(content["series"]),
-        host=_text(content["host"]),
-        kind=_text(content["kind"]),
-        tool_version=_text(content["tool_version"]),
-        versions=ServerVersions(
-            *(_text_or_none(versions[name]) for name in ("postgres", "postgrest", "auth"))
-        ),
-        fingerprint=_text_or_none(content["fingerprint"]),
-        refresh_runs_ms=tuple(_figure(ms) for ms in content["refresh_runs_ms"]),
-        final_refresh_ms=_figure_or_none(content["final_refresh_ms"]),
-        total_seconds=_figure(content["total_seconds"]),
-        log=_text_or_none(content.get("log")),
-        log_head=_text_or_none(content.get("log_head")),
-        tables=_text_or_none(content.get("tables")),
-    )
-
-
-def _series(content: Mapping[str, Any]) -> Series:
-    return Series(
-        _text(content["identity"]), _count(content["users"]), _count(content["questions"])
-    )
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
-
-
-def _text_or_none(value: object) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _count(value: object) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError("not a count")
-    return value
-
-
-def _figure(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError("not a figure")
-    figure = float(value)
-    if not math.isfinite(figure) or figure < 0:
-        raise ValueError("not a figure that was measured")
-    return figure
-
-
-def _figure_or_none(value: object) -> float | None:
-    return None if value is None else _figure(value)
-
-
-def _instant(value: object) -> datetime:
-    at = datetime.fromisoformat(_text(value))
-    if at.tzinfo is None:
-        raise ValueError("not an instant")
-    return at.astimezone(UTC)
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no figure")

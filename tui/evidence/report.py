@@ -22,17 +22,17 @@ from tui.files import require_writable, save_text, why
 from tui.heatmap.formatting import ELLIPSIS, clean_label
 from tui.heatmap.rows import row_as_json
 from tui.redact import redact, redact_known
-from tui.verify.events import Mode, Outcome, ProbeStatus, RefreshTimed, ServerVersions, Tally
+from tui.verify.events import Mode, Outcome, ProbeStatus, ProjectDescribed, ServerVersions, Tally
 from tui.verify.result import document, result_of_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tui.errors import OperatorError
     from tui.evidence.comparison import Threshold
     from tui.evidence.history import Against, Entry
-    from tui.verify.events import Deviation, Difference, ProbeResult
+    from tui.verify.events import Difference, ProbeResult
     from tui.verify.result import Result
 
 LONGEST: Final = 400
@@ -42,8 +42,8 @@ DIFFERENCES_SHOWN: Final = 50
 
 _UNKNOWN: Final = "unknown"
 _DASH: Final = "–"
+_NOT_DESCRIBED: Final = ProjectDescribed(ServerVersions())
 _MODES: Final = {Mode.DRY_RUN: "dry run", Mode.PURGE: "purge"}
-_TABLES: Final = ("users", "questions", "responses")
 _BEFORE_WRITING: Final = frozenset(
     {Outcome.REFUSED, Outcome.NOT_READY, Outcome.UNREACHABLE, Outcome.UNUSABLE}
 )
@@ -119,29 +119,31 @@ def report(evidence: RunEvidence) -> str:
 
 def document_beside(evidence: RunEvidence) -> dict[str, Any]:
     """The run's JSON document, with what it was compared with under "evidence"."""
-    described = evidence.result.described
-    timed = evidence.result.refreshes
+    result = evidence.result
+    described = result.described or _NOT_DESCRIBED
+    differences = result.check.differences if result.check else ()
+    deviations = result.check.deviations if result.check else ()
     more = {
         "finished_at": _iso(evidence.at),
         "tool_version": __version__,
-        "versions": asdict(described.versions if described else ServerVersions()),
-        "fingerprint": described.fingerprint if described else None,
+        "versions": asdict(described.versions),
+        "fingerprint": described.fingerprint,
         "log": evidence.log,
         "log_head": evidence.log_head,
         "justification_recorded": evidence.justification_recorded,
-        "server_ms": [each.server_ms for each in timed if not each.final],
-        "final_server_ms": next((each.server_ms for each in timed if each.final), None),
+        "server_ms": [each.server_ms for each in result.refreshes if not each.final],
+        "final_server_ms": next((each.server_ms for each in result.refreshes if each.final), None),
         "thresholds": [
             {"name": each.name, "limit": each.limit, "met": each.is_met, "detail": each.detail}
             for each in evidence.thresholds
         ],
         "against": _against_json(evidence.against),
-        "judged_by": "stored" if _deviations(evidence.result) else "sent",
-        "deviations": [asdict(each) for each in _deviations(evidence.result)],
+        "judged_by": "stored" if deviations else "sent",
+        "deviations": [asdict(each) for each in deviations],
     }
-    cleaned: dict[str, Any] = json_value({**document(evidence.result), "evidence": more})
-    differences = [_difference_json(each) for each in _all_differences(evidence.result)]
-    cleaned["evidence"]["differences"] = json_value(differences, data=True)
+    cleaned: dict[str, Any] = json_value({**document(result), "evidence": more})
+    listed = [_difference_json(each) for each in differences]
+    cleaned["evidence"]["differences"] = json_value(listed, data=True)
     return cleaned
 
 
@@ -225,7 +227,7 @@ def _verdict(result: Result) -> str:
     if finished is None:
         return ""
     lines = [f"**{_sentence(finished.message)}**"]
-    said = set(_parts(finished.message))
+    said = {finished.message, finished.message.partition(": ")[2]}
     problems = [each for each in finished.problems if each not in said]
     listed = [f"- {markdown(each)}" for each in problems[:PROBLEMS_SHOWN]]
     if len(problems) > PROBLEMS_SHOWN:
@@ -235,11 +237,6 @@ def _verdict(result: Result) -> str:
     if finished.hint:
         lines.append(f"**What to do:** {markdown(finished.hint)}")
     return "\n\n".join(lines)
-
-
-def _parts(message: str) -> list[str]:
-    """The message, and what follows the word for the outcome."""
-    return [message, message.partition(": ")[2]]
 
 
 def _sentence(message: str) -> str:
@@ -252,19 +249,25 @@ def _sentence(message: str) -> str:
 
 def _facts(evidence: RunEvidence) -> str:
     result = evidence.result
-    rows = [*_target_rows(evidence)]
+    rows = []
+    if result.target is not None:
+        target = result.target
+        place = evidence.entry.series.identity if evidence.entry else target.place
+        at = f" at {code(target.host)}" if target.ref else ""
+        name = f"{code(target.ref or place)}{at}, **{target.kind}**"
+        rows.append(["Project", f"{name}: {markdown(target.reason)}"])
     if result.volume is not None and result.mode is not Mode.PURGE:
         volume = result.volume
         planned = f"{volume.users:,} users × {volume.questions:,} questions"
         planned += f" = {volume.responses:,} responses"
-        if result.mode is Mode.CYCLE and _wrote(result) and not _wrote_all(result):
+        whole = Tally(volume.users, volume.questions, volume.responses)
+        if result.mode is Mode.CYCLE and _wrote(result) and result.rows != whole:
             planned += f"; written: {_counts(result.rows)}"
         rows.append(["Volume", planned])
     if result.mode is Mode.CYCLE and _wrote(result):
         rows += [["Refresh", _refresh_line(evidence)], ["Numbers", _check_line(result)]]
-        rows += [
-            ["Stored otherwise than sent", markdown(str(each))] for each in _deviations(result)
-        ]
+        deviations = result.check.deviations if result.check else ()
+        rows += [["Stored otherwise than sent", markdown(str(each))] for each in deviations]
     if result.canary is not None:
         rows.append(["Canary", markdown(str(result.canary))])
     if result.mode in {Mode.CYCLE, Mode.PURGE}:
@@ -284,17 +287,6 @@ def _facts(evidence: RunEvidence) -> str:
     return table(["", ""], [[f"**{name}**", seen] for name, seen in rows])
 
 
-def _target_rows(evidence: RunEvidence) -> list[list[str]]:
-    target = evidence.result.target
-    if target is None:
-        return []
-    place = evidence.entry.series.identity if evidence.entry else target.place
-    name = code(target.ref or place)
-    if target.ref:
-        name += f" at {code(target.host)}"
-    return [["Project", f"{name}, **{target.kind}**: {markdown(target.reason)}"]]
-
-
 def _refresh_line(evidence: RunEvidence) -> str:
     timing = Timing.of(evidence.result.refresh_runs_ms)
     if timing is None:
@@ -312,14 +304,6 @@ def _refresh_line(evidence: RunEvidence) -> str:
     if comparison.before is None:
         return f"{said}; not comparable with {which}"
     return f"{said}; {_side(comparison.before)} in {which}"
-
-
-def _all_differences(result: Result) -> tuple[Difference, ...]:
-    return result.check.differences if result.check else ()
-
-
-def _deviations(result: Result) -> tuple[Deviation, ...]:
-    return result.check.deviations if result.check else ()
 
 
 def _differences(result: Result) -> str:
@@ -383,8 +367,12 @@ def _refresh(evidence: RunEvidence) -> str:
         ("after clean-up", [each for each in timed if each.final]),
     ):
         timing = Timing.of([each.ms for each in some])
+        inside = Timing.of([each.server_ms for each in some if each.server_ms is not None])
         if timing is not None:
-            rows.append([name, *_figures(timing), _inside(some)])
+            server = inside.median if inside else None
+            others = (timing.spread, timing.minimum, timing.maximum, server)
+            median = f"**{milliseconds(timing.median)}**"
+            rows.append([name, str(timing.n), median, *(_ms(each) for each in others)])
     if not rows:
         return "## Refresh\n\nNo refresh was timed."
     head = ["Refresh", "n", "median", "±", "fastest", "slowest", "in the server"]
@@ -401,19 +389,8 @@ def _refresh(evidence: RunEvidence) -> str:
     return f"## Refresh\n\n{shown}\n\n{note}\n\n" + "\n".join(lines)
 
 
-def _figures(timing: Timing) -> Sequence[str]:
-    return (
-        str(timing.n),
-        f"**{milliseconds(timing.median)}**",
-        _DASH if timing.spread is None else milliseconds(timing.spread),
-        milliseconds(timing.minimum),
-        milliseconds(timing.maximum),
-    )
-
-
-def _inside(timed: Iterable[RefreshTimed]) -> str:
-    timing = Timing.of([each.server_ms for each in timed if each.server_ms is not None])
-    return milliseconds(timing.median) if timing else _DASH
+def _ms(value: float | None) -> str:
+    return _DASH if value is None else milliseconds(value)
 
 
 def _against_line(against: Against | None) -> str:
@@ -459,14 +436,14 @@ def _stages(result: Result) -> str:
 
 
 def _versions(evidence: RunEvidence) -> str:
-    described = evidence.result.described
-    versions = described.versions if described else ServerVersions()
+    described = evidence.result.described or _NOT_DESCRIBED
+    versions = described.versions
     rows = [
         ["heatmap-tui", code(__version__)],
         ["PostgreSQL", _version(versions.postgres)],
         ["PostgREST", _version(versions.postgrest)],
         ["Auth", _version(versions.auth)],
-        ["SQL objects, at this run", _version(described.fingerprint if described else None)],
+        ["SQL objects, at this run", _version(described.fingerprint)],
         ["Last hash of the deployment log", _version(evidence.log_head, "no record")],
     ]
     return _folded("Versions", table(["", ""], rows))
@@ -495,15 +472,6 @@ def _wrote(result: Result) -> bool:
     """Whether the run came as far as writing."""
     ended = result.finished is not None and result.finished.outcome in _BEFORE_WRITING
     return result.may_have_written or not ended
-
-
-def _wrote_all(result: Result) -> bool:
-    rows, plan = result.rows, result.volume
-    return plan is not None and (rows.users, rows.questions, rows.responses) == (
-        plan.users,
-        plan.questions,
-        plan.responses,
-    )
 
 
 def _check_line(result: Result) -> str:
@@ -538,8 +506,8 @@ def _leftovers_line(result: Result) -> str:
 
 
 def _counts(rows: Tally) -> str:
-    counts = [(getattr(rows, name), name) for name in _TABLES]
-    return ", ".join(f"{count:,} {name}" for count, name in counts if count) or "nothing"
+    counts = asdict(rows).items()
+    return ", ".join(f"{count:,} {name}" for name, count in counts if count) or "nothing"
 
 
 def _against_json(against: Against | None) -> dict[str, Any] | None:
