@@ -33,10 +33,10 @@ from tui.console.figures import (
     spans,
     tiles,
 )
+from tui.console.screens.run import verdict_band
 from tui.console.state import CHECKLIST, Rates, State, StepState, View
 from tui.console.theme import ASCII, UNICODE
-from tui.console.widgets.banner import BannerText, banner_of
-from tui.console.widgets.run_board import verdict_band
+from tui.console.widgets.frame import BannerText, banner_of
 from tui.errors import ConfigurationError, ExitCode
 from tui.verify.events import (
     AuditFinished,

@@ -24,12 +24,11 @@ from tests.console.fakes import (
     until,
 )
 from tui.console.app import HeatmapApp
-from tui.console.dialogs.base import Question, TextDialog
-from tui.console.dialogs.break_glass import BreakGlass
+from tui.console.dialogs import BreakGlass, Question, TextDialog
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import StepState, View
-from tui.console.widgets.banner import Banner
-from tui.console.widgets.probe_list import ProbeList
+from tui.console.widgets.frame import Banner
+from tui.console.widgets.lists import ProbeList
 from tui.errors import ConfigurationError, ExitCode
 from tui.verify.events import Cancelling, Outcome, Stage, StageProgress
 

@@ -21,7 +21,7 @@ from tests.console.fakes import (
 )
 from tests.console.test_navigation import held_cycle, start_held_run
 from tui.console.app import HeatmapApp
-from tui.console.dialogs.base import Dialog, Question, TextDialog
+from tui.console.dialogs import Dialog, Question, TextDialog
 from tui.console.state import View
 from tui.errors import ExitCode
 from tui.verify.events import Cancelling, Outcome, RunFinished

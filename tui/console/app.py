@@ -19,7 +19,7 @@ from textual.app import App
 from tui.console import preferences
 from tui.console import theme as themes
 from tui.console.controller import Controller
-from tui.console.dialogs.base import Dialog
+from tui.console.dialogs import Dialog
 from tui.console.figures import verdict_words
 from tui.console.keys import EVERYWHERE, commands
 from tui.console.screens.base import ConsoleScreen

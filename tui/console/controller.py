@@ -12,13 +12,11 @@ import pydoc
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from tui.console.dialogs import questions
-from tui.console.dialogs.base import Dialog, Question, TextDialog
-from tui.console.dialogs.break_glass import BreakGlass
-from tui.console.dialogs.environments import ChooseEnvironment
+from tui.console import dialogs
+from tui.console.dialogs import BreakGlass, ChooseEnvironment, Dialog, Question, TextDialog
 from tui.console.figures import Onward, headless_command, onward
 from tui.console.state import CHECKLIST, View
-from tui.console.widgets.banner import BannerText, banner_of
+from tui.console.widgets.frame import BannerText, banner_of
 from tui.errors import OperatorError
 from tui.guard.break_glass import effects_of_cycle, effects_of_purge
 from tui.redact import redact, redact_known
@@ -371,23 +369,22 @@ class Controller:
             self.work("ask", partial(self._purge, session))
 
     async def _purge(self, session: Session) -> None:
-        if await self.ask(questions.purge(self, session)) != "purge":
+        if await self.ask(dialogs.ask_to_purge(self, session)) != "purge":
             return
         unexplained: int | None = None
         runs: tuple[str, ...] = ()
         while (ended := await self._remove(session, unexplained, runs)) is not None:
-            if ended.unexplained is not None and await self._agrees(
-                questions.purge_unexplained(self, ended.message)
-            ):
+            if ended.unexplained is not None:
+                question = dialogs.ask_to_purge_unexplained(self, ended.message)
                 # Exactly so many were shown: should there be more by now, it is asked again.
                 unexplained = ended.unexplained
-            elif ended.spared and await self._agrees(questions.purge_spared(self, ended.spared)):
+            elif ended.spared:
+                question = dialogs.ask_to_purge_spared(self, ended.spared)
                 runs = (*runs, *ended.spared)
             else:
                 return
-
-    async def _agrees(self, question: Question) -> bool:
-        return await self.ask(question) == "purge"
+            if await self.ask(question) != "purge":
+                return
 
     async def _remove(
         self, session: Session, unexplained: int | None, runs: tuple[str, ...]
@@ -474,11 +471,11 @@ class Controller:
             self.work("ask", self._ask_to_abandon)
 
     async def _ask_to_leave(self) -> None:
-        if await self.ask(questions.leave(self)) == "leave":
+        if await self.ask(dialogs.ask_to_leave(self)) == "leave":
             self._exit()
 
     async def _stop_and_leave(self) -> None:
-        if await self.ask(questions.stop_and_leave(self)) == "stop":
+        if await self.ask(dialogs.ask_to_stop(self)) == "stop":
             self._state.cancel("the operator leaves")
             self.switch(View.RUN)
             await self._leave_after_the_run()
@@ -486,7 +483,7 @@ class Controller:
     async def _ask_to_abandon(self) -> None:
         session = self._state.session
         command = session.purge_command() if session else ""
-        if await self.ask(questions.abandon(self, command)) == "abandon":
+        if await self.ask(dialogs.ask_to_abandon(self, command)) == "abandon":
             self._state.abandon()
             await self._leave_after_the_run()
 

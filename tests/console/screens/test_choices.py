@@ -24,7 +24,7 @@ from tests.console.fakes import (
     text_of,
     until,
 )
-from tui.console.dialogs.base import Question
+from tui.console.dialogs import Question
 from tui.console.state import StepState
 from tui.errors import ExitCode
 from tui.verify.events import (

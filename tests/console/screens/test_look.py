@@ -34,9 +34,9 @@ from tests.heatmap.samples import contrast
 from tui.console import theme
 from tui.console.state import View
 from tui.console.theme import ASCII, UNICODE
+from tui.console.widgets.frame import KeyBar
 from tui.console.widgets.heatmap_aside import HeatmapCharts
 from tui.console.widgets.heatmap_grid import HeatmapGrid
-from tui.console.widgets.key_bar import KeyBar
 from tui.verify.events import (
     Retrying,
     Stage,

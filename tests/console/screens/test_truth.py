@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.widgets import Static
 
-from tests.console.dialogs.test_environments import Files
 from tests.console.fakes import (
     PRODUCTION,
     Clock,
@@ -24,12 +23,13 @@ from tests.console.fakes import (
     text_of,
     until,
 )
+from tests.console.test_environments import Files
 from tui.console.app import HeatmapApp
-from tui.console.dialogs.base import TextDialog
+from tui.console.dialogs import TextDialog
 from tui.console.screens.evidence import EvidenceScreen
 from tui.console.screens.heatmap import HeatmapScreen
 from tui.console.state import StepState, View
-from tui.console.widgets.banner import Banner
+from tui.console.widgets.frame import Banner
 from tui.console.widgets.heatmap_aside import HeatmapLegend
 from tui.console.widgets.heatmap_grid import HeatmapGrid
 from tui.errors import ExitCode

@@ -12,9 +12,7 @@ from textual.worker import Worker, WorkerState
 
 from tui.console.figures import onward
 from tui.console.state import View
-from tui.console.widgets.banner import Banner
-from tui.console.widgets.key_bar import KeyBar
-from tui.console.widgets.rail import Rail
+from tui.console.widgets.frame import Banner, KeyBar, Rail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,9 +13,8 @@ from textual.widgets import OptionList
 from tui.console.figures import ProbeGroup, elapsed, restart_command
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
-from tui.console.widgets.probe_list import STATUS_STYLES, ProbeList, status_mark
-from tui.console.widgets.run_board import bar
-from tui.console.widgets.text import Facts, Prose
+from tui.console.widgets.lists import STATUS_STYLES, ProbeList, status_mark
+from tui.console.widgets.text import Facts, Prose, bar
 from tui.console.words import duration, milliseconds
 from tui.evidence.report import withheld
 from tui.heatmap.formatting import clean_label, plural

@@ -18,7 +18,7 @@ from textual.widgets import ContentSwitcher, OptionList, Static
 from tui.console.figures import runs_here
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
-from tui.console.widgets.runs import RunList
+from tui.console.widgets.lists import RunList
 from tui.console.widgets.text import Block, Prose
 from tui.errors import OperatorError
 from tui.evidence.archive import Archive

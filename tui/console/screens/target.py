@@ -8,11 +8,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 
-from tui.console.dialogs.environments import environment_rows
+from tui.console.dialogs import environment_rows
 from tui.console.figures import expected_duration, runs_here
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
-from tui.console.widgets.runs import run_rows
+from tui.console.widgets.lists import run_rows
 from tui.console.widgets.text import Block, Facts, Prose
 from tui.console.words import duration
 from tui.heatmap.formatting import plural

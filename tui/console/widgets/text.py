@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from textual.geometry import Size
 
+    from tui.console.theme import Glyphs
+
 Pair = tuple[str, "str | Content"]
 
 # A command is to be copied: its words stay on one line where they fit on one.
@@ -194,3 +196,12 @@ def _parts(place: int, piece: str, width: int) -> Iterator[tuple[int, str]]:
 
 def _is_wide(text: str) -> bool:
     return cell_len(text) != len(text)
+
+
+def bar(fraction: float, width: int, signs: Glyphs, style: str) -> Content:
+    """A bar of `width` cells, filled by half cells."""
+    full, half = divmod(round(max(0.0, min(1.0, fraction)) * width * 2), 2)
+    return Content.assemble(
+        (signs.bar_full * full + signs.bar_half * half, style),
+        (signs.bar_empty * (width - full - half), "$line"),
+    )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.screen import Screen
 
-from tests.console.dialogs.test_environments import Files
 from tests.console.fakes import (
     FakeSession,
     Held,
@@ -23,9 +22,10 @@ from tests.console.fakes import (
     text_of,
     until,
 )
+from tests.console.test_environments import Files
 from tests.console.test_navigation import held_cycle, start_held_run
 from tui.console.app import HeatmapApp
-from tui.console.dialogs.base import Question
+from tui.console.dialogs import Question
 from tui.console.keys import commands
 from tui.console.screens.heatmap import HeatmapScreen
 from tui.console.state import View

@@ -19,7 +19,7 @@ from tests.console.fakes import (
     text_of,
     until,
 )
-from tui.console.dialogs.environments import ChooseEnvironment, environment_rows
+from tui.console.dialogs import ChooseEnvironment, environment_rows
 from tui.console.state import Environments, View
 from tui.evidence.history import History
 

@@ -1,0 +1,409 @@
+"""Dialogs: text to read, questions with a few answers, break-glass, a choice of project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, TypeAlias, TypeVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from tui.console.widgets.frame import Banner
+from tui.console.widgets.text import Prose, table
+from tui.errors import GuardRefused
+from tui.heatmap.formatting import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from textual.widget import Widget
+
+    from tui.console.theme import Glyphs
+    from tui.console.widgets.frame import BannerText
+    from tui.guard.break_glass import Approval
+    from tui.verify.session import Session
+
+    MaybeApproval: TypeAlias = "Approval | None"
+    from pathlib import Path
+
+    from textual.content import Content
+
+    from tui.console.state import EnvironmentFile
+    from tui.evidence.history import History
+
+
+T = TypeVar("T")
+
+
+class Surroundings(Protocol):
+    """What a dialog needs of the console around it."""
+
+    glyphs: Glyphs
+
+    @property
+    def banner(self) -> BannerText:
+        """What stands on top of every screen and dialog."""
+
+    def copy(self, text: str, what: str) -> None:
+        """Put text on the clipboard."""
+
+
+class Dialog(ModalScreen[T], Generic[T]):
+    """A dialog in front of a screen, with the banner still on top of it."""
+
+    # The first button is the safe choice.
+    AUTO_FOCUS = "Button"
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Close", id="dialog.close", tooltip="Close without choosing"),
+        Binding("up,k", "scroll(-1)", show=False, id="dialog.up", tooltip="Scroll up"),
+        Binding("down,j", "scroll(1)", show=False, id="dialog.down", tooltip="Scroll down"),
+        Binding("left", "app.focus_previous", show=False, id="dialog.left", tooltip="Button left"),
+        Binding("right", "app.focus_next", show=False, id="dialog.right", tooltip="Button right"),
+    ]
+
+    def __init__(self, around: Surroundings, title: str) -> None:
+        super().__init__()
+        self.around = around
+        self._title = title
+
+    def compose(self) -> Iterable[Widget]:
+        yield Banner(self.around.glyphs)
+        with Vertical(classes="dialog"):
+            yield Static(self._title, classes="dialog-title", markup=False)
+            yield from self.body()
+            with Horizontal(classes="buttons"):
+                yield from self.buttons()
+
+    def on_mount(self) -> None:
+        self.paint_banner()
+
+    def paint_banner(self) -> None:
+        """Show what project this is now."""
+        for banner in self.query(Banner):
+            banner.tell(self.around.banner)
+
+    def body(self) -> Iterable[Widget]:
+        """What stands between title and buttons."""
+        raise NotImplementedError
+
+    def words(self, text: str) -> Widget:
+        """Text that scrolls where it does not fit. Never read as markup."""
+        prose = Prose()
+        prose.show(text)
+        return VerticalScroll(prose, classes="dialog-text", can_focus=False)
+
+    def action_scroll(self, lines: int) -> None:
+        for text in self.query(VerticalScroll):
+            text.scroll_relative(y=lines, animate=False)
+
+    def buttons(self) -> Iterable[Widget]:
+        """The buttons, the safe choice first: the first is focused."""
+        yield Button("Close", id="close", compact=True)
+
+    @on(Button.Pressed, "#close")
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+
+class TextDialog(Dialog[None]):
+    """Text to read, scroll and copy. Never read as markup."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "copy", "Copy", id="dialog.copy", tooltip="Copy the text"),
+    ]
+
+    def __init__(
+        self, around: Surroundings, title: str, text: str, *, failed: bool = False
+    ) -> None:
+        super().__init__(around, title)
+        self._text = text
+        self.set_class(failed, "-failed")
+
+    def body(self) -> Iterable[Widget]:
+        yield self.words(self._text)
+
+    def buttons(self) -> Iterable[Widget]:
+        yield Button("Close", id="close", compact=True)
+        yield Button("Copy (c)", id="copy", compact=True)
+
+    @on(Button.Pressed, "#copy")
+    def action_copy(self) -> None:
+        self.around.copy(self._text, "the text")
+
+
+class Question(Dialog[str | None]):
+    """A question with a few answers; the first is the safe one and is focused.
+
+    Args:
+        text: What each answer means.
+        answers: Name and label of each, the safe one first. Closing answers None.
+        interrupt: The answer that ctrl+c stands for while this is open, None for none.
+        keys: Keys that stand for an answer.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        title: str,
+        text: str,
+        answers: Sequence[tuple[str, str]],
+        *,
+        interrupt: str | None = None,
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(around, title)
+        for key, name in (keys or {}).items():
+            self._bindings.key_to_bindings[key] = [
+                Binding(
+                    key,
+                    f"answer('{name}')",
+                    show=False,
+                    id=f"dialog.answer-{name}",
+                    tooltip=dict(answers)[name],
+                )
+            ]
+        self._text = text
+        self._answers = answers
+        self.interrupt = interrupt
+
+    def body(self) -> Iterable[Widget]:
+        yield self.words(self._text)
+
+    def buttons(self) -> Iterable[Widget]:
+        for name, label in self._answers:
+            yield Button(label, id=f"answer-{name}", compact=True)
+
+    def action_answer(self, name: str) -> None:
+        self.dismiss(name)
+
+    @on(Button.Pressed)
+    def _answered(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.dismiss((event.button.id or "").removeprefix("answer-"))
+
+
+# A refusal names what was typed into one of these; the first is asked for first.
+_FIELDS: Final = ("justification", "ticket")
+
+
+class BreakGlass(Dialog["MaybeApproval"]):
+    """Spells out what will happen; returns the approval of one run, or None."""
+
+    AUTO_FOCUS = "Input"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "down", "app.focus_next", show=False, id="break-glass.next", tooltip="The next field"
+        ),
+        Binding(
+            "up",
+            "app.focus_previous",
+            show=False,
+            id="break-glass.previous",
+            tooltip="The previous field",
+        ),
+    ]
+
+    def __init__(
+        self, around: Surroundings, session: Session, action: str, effects: Iterable[str]
+    ) -> None:
+        super().__init__(around, f"Break-glass: {action} on production")
+        self._session = session
+        self._effects = list(effects)
+        self.add_class("-production")
+
+    def body(self) -> Iterable[Widget]:
+        identity = self._session.target.identity
+        yield Static("\n".join(self._effects), classes="dialog-text", markup=False)
+        yield Label(f"Type the project's name, {identity}", markup=False)
+        yield Input(id="confirmation", compact=True)
+        yield Label("Why must it be written to now? (goes on record)", markup=False)
+        yield Input(id="justification", compact=True)
+        yield Label("Ticket (optional)", markup=False)
+        yield Input(id="ticket", compact=True)
+        yield Static("", id="refusal", markup=False)
+
+    def buttons(self) -> Iterable[Widget]:
+        yield Button("Back", id="close", compact=True)
+        yield Button("Write to production", id="grant", compact=True)
+
+    @on(Input.Submitted)
+    def _next_field(self, event: Input.Submitted) -> None:
+        if event.input.id == "ticket":
+            # Past the last field comes the safe button, never the one that writes.
+            self.query_one("#close", Button).focus()
+        else:
+            self.focus_next()
+
+    @on(Button.Pressed, "#grant")
+    def _grant(self) -> None:
+        try:
+            approval = self._session.grant(
+                confirmation=self._typed("confirmation"),
+                justification=self._typed("justification"),
+                ticket=self._typed("ticket") or None,
+            )
+        except GuardRefused as refused:
+            hint = f"\n{refused.hint}" if refused.hint else ""
+            self.query_one("#refusal", Static).update(f"{refused.message}{hint}")
+            self.query_one(f"#{self._wrong_field(refused)}", Input).focus()
+            return
+        self.dismiss(approval)
+
+    def _wrong_field(self, refused: GuardRefused) -> str:
+        if self._typed("confirmation").strip() != self._session.target.identity:
+            return "confirmation"
+        return next((each for each in _FIELDS if each in refused.message), "justification")
+
+    def _typed(self, field: str) -> str:
+        return self.query_one(f"#{field}", Input).value
+
+
+def environment_rows(
+    files: Sequence[EnvironmentFile], current: Path | None, history: History | None
+) -> list[Content]:
+    """One line a file: name, host, kind, last verdict and when; * is in use."""
+    rows = [_row(each, each.path == current, history) for each in files]
+    return [line.rstrip() for line in table(rows, ("bold", "", "", "", "$muted"))]
+
+
+def _row(file: EnvironmentFile, in_use: bool, history: History | None) -> tuple[str, ...]:
+    name = f"{'*' if in_use else ' '} {file.path.name}"
+    target = file.target
+    if target is None:
+        return name, file.problem or "cannot be read", "", "", ""
+    past = history.entries if history else ()
+    last = next((each for each in reversed(past) if each.series.identity == target.place), None)
+    if last is None:
+        return name, target.host, target.kind.value, "no run yet", ""
+    return name, target.host, target.kind.value, last.outcome, f"{last.at:%Y-%m-%d %H:%M}"
+
+
+class ChooseEnvironment(Dialog["Path | None"]):
+    """The environment files there are; the one in use is chosen first."""
+
+    AUTO_FOCUS = "OptionList"
+
+    def __init__(
+        self,
+        around: Surroundings,
+        files: Sequence[EnvironmentFile],
+        current: Path | None,
+        history: History | None,
+    ) -> None:
+        super().__init__(around, "Which project?")
+        self._files = list(files)
+        self._current = current
+        self._history = history
+        self.add_class("-broad")
+
+    def body(self) -> Iterable[Widget]:
+        yield Static("enter opens one and closes this project; esc stays. * is in use.")
+        options = [
+            Option(line, id=str(place))
+            for place, line in enumerate(
+                environment_rows(self._files, self._current, self._history)
+            )
+        ]
+        choice = OptionList(*options, markup=False, compact=True, id="files")
+        paths = [each.path for each in self._files]
+        choice.highlighted = paths.index(self._current) if self._current in paths else 0
+        yield choice
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        path = self._files[event.option_index].path
+        self.dismiss(None if path == self._current else path)
+
+
+RUNS_LISTED: Final = 5
+"""Runs named in a question; the rest is counted."""
+
+
+def ask_to_leave(around: Surroundings) -> Question:
+    """Whether to leave while nothing is under way: `stay` or `leave`."""
+    return Question(
+        around,
+        "Leave the console?",
+        "Nothing is under way.",
+        [("stay", "Stay"), ("leave", "Leave")],
+        interrupt="leave",
+    )
+
+
+def ask_to_stop(around: Surroundings) -> Question:
+    """Whether to stop the run, let it clean up, and leave: `stay` or `stop`."""
+    return Question(
+        around,
+        "A run is under way",
+        "Leaving stops it. What it wrote is deleted first; that takes a moment.",
+        [("stay", "Keep running"), ("stop", "Stop, clean up and leave")],
+        interrupt="stop",
+    )
+
+
+def ask_to_abandon(around: Surroundings, command: str) -> Question:
+    """Whether to leave in the middle of a clean-up: `wait` or `abandon`.
+
+    `command` removes the rows that are left then.
+    """
+    return Question(
+        around,
+        "Clean-up is under way",
+        "Waiting is safe. Leaving now leaves synthetic rows in the project. The next start offers "
+        f"to remove them; so does this command:\n\n{command}",
+        [("wait", "Wait for the clean-up"), ("abandon", "Leave now")],
+        interrupt="abandon",
+    )
+
+
+def ask_to_purge(around: Surroundings, session: Session) -> Question:
+    """Whether to delete what earlier runs left: `keep` or `purge`."""
+    target = session.target
+    records = session.journals
+    lines = [
+        f"{record.run_id}, begun {record.started_at[:16].replace('T', ' ')}, stopped at "
+        f"{record.stage}: up to {record.users:,} users, {record.questions:,} questions, "
+        f"{record.responses:,} responses"
+        for record in records[:RUNS_LISTED]
+    ]
+    if len(records) > RUNS_LISTED:
+        lines.append(f"and {plural(len(records) - RUNS_LISTED, 'more run')}")
+    known = "\n\nRuns of this machine that did not close:\n" + "\n".join(lines) if lines else ""
+    return Question(
+        around,
+        f"Remove leftovers from {target.identity} ({target.kind.value})?",
+        "Deletes every user, question and response that carries the tag of a verification run, "
+        "and refreshes the view. Runs under way elsewhere are left alone, and asked about then. "
+        "Rows of real learners carry no tag and are left alone." + known,
+        [("keep", "Keep them"), ("purge", "Remove them")],
+    )
+
+
+def ask_to_purge_unexplained(around: Surroundings, found: str) -> Question:
+    """Whether to delete tagged rows that the tag does not explain."""
+    return Question(
+        around,
+        "There is more than the tag explains",
+        f"{found}\n\nNothing was deleted. Answers of real learners may be among them: look at "
+        "them in the database first. Removing deletes every tagged user and question with all "
+        "their answers.",
+        [("keep", "Keep them"), ("purge", "Remove them all")],
+    )
+
+
+def ask_to_purge_spared(around: Surroundings, runs: Sequence[str]) -> Question:
+    """Whether to delete the rows of runs that are under way elsewhere."""
+    listed = "\n".join(runs[:RUNS_LISTED])
+    more = f"\nand {plural(len(runs) - RUNS_LISTED, 'more run')}" if len(runs) > RUNS_LISTED else ""
+    return Question(
+        around,
+        "A run is under way elsewhere",
+        "The rows of these runs changed while they were watched, and they are not of this "
+        f"machine. They were left alone: the runs would lose them.\n\n{listed}{more}",
+        [("keep", "Keep them"), ("purge", "Remove them too")],
+    )
