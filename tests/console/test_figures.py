@@ -19,7 +19,8 @@ from tests.console.fakes import (
     make_target,
     probes,
 )
-from tui.console import preferences, theme
+from tui.console import theme
+from tui.console.app import Preferences
 from tui.console.figures import (
     Onward,
     balance,
@@ -292,11 +293,11 @@ def test_the_banner_names_place_kind_and_reason() -> None:
 
 
 def test_choices_are_remembered_and_nonsense_is_not_taken(tmp_path: Path) -> None:
-    assert preferences.load(tmp_path) == preferences.Preferences()
-    chosen = preferences.Preferences(theme.LIGHT_NAME, tells_of_the_end=False)
-    assert preferences.save(tmp_path, chosen) is None
-    assert preferences.load(tmp_path) == chosen
+    assert Preferences.load(tmp_path) == Preferences()
+    chosen = Preferences(theme.LIGHT_NAME, tells_of_the_end=False)
+    assert chosen.save(tmp_path) is None
+    assert Preferences.load(tmp_path) == chosen
     (tmp_path / "preferences.json").write_text('{"theme": "dracula", "tells_of_the_end": 1}')
-    assert preferences.load(tmp_path) == preferences.Preferences()
+    assert Preferences.load(tmp_path) == Preferences()
     (tmp_path / "preferences.json").write_text("[]")
-    assert preferences.load(tmp_path) == preferences.Preferences()
+    assert Preferences.load(tmp_path) == Preferences()

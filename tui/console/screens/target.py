@@ -54,7 +54,11 @@ class TargetScreen(ConsoleScreen):
         ),
         Binding("p", "app.purge", "Purge", id="target.purge", tooltip="Remove leftovers"),
         Binding(
-            "o", "other_project", "Other project", id="target.other", tooltip="Open another file"
+            "o",
+            "app.other_project",
+            "Other project",
+            id="target.other",
+            tooltip="Open another file",
         ),
         Binding("k,up", "scroll(-1)", show=False, id="target.up", tooltip="Scroll up"),
         Binding("j,down", "scroll(1)", show=False, id="target.down", tooltip="Scroll down"),
@@ -84,15 +88,10 @@ class TargetScreen(ConsoleScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "retry":
             return self.state.connect_error is not None
-        if action == "other_project":
-            return self.controller.environments is not None
         return super().check_action(action, parameters)
 
     def action_retry(self) -> None:
         self.controller.connect()
-
-    def action_other_project(self) -> None:
-        self.controller.choose_project()
 
     def paint_body(self) -> None:
         session = self.state.session

@@ -303,7 +303,7 @@ class KeyBar(Fitted):
 
     def _item(self, binding: Binding, *, dim: bool) -> Content:
         key = self.app.get_key_display(binding)
-        click = Style.from_meta({"@click": f"app.press('{binding.key}')"})
+        click = Style.from_meta({"@click": f"app.simulate_key('{binding.key}')"})
         text = Content.assemble(
             (key, "$muted" if dim else "$focus bold"),
             (f" {self._label(binding)}", "$muted" if dim else "$ink"),
