@@ -198,7 +198,7 @@ def _open_console(
         opening=opening,
         ascii_only=encoding != "utf8",
         state_dir=settings.state_dir,
-        environments=lambda: Environments(lambda: environments(directory, environ), open_file),
+        environments=Environments(lambda: environments(directory, environ), open_file),
     )
     return app.run() or 0
 

@@ -31,6 +31,7 @@ from tui.console.screens.review import ReviewScreen
 from tui.console.screens.run import RunScreen
 from tui.console.screens.target import TargetScreen
 from tui.console.state import State, View
+from tui.console.widgets.frame import Banner
 from tui.crash import report_crash
 from tui.errors import ExitCode, OperatorError
 from tui.files import write_private
@@ -38,7 +39,7 @@ from tui.redact import redact
 from tui.signals import HUNG_UP, REASONS, listen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
     from textual.binding import BindingType
@@ -159,7 +160,7 @@ class HeatmapApp(App[int]):
         ascii_only: bool = False,
         theme_name: str | None = None,
         state_dir: Path | None = None,
-        environments: Callable[[], Environments] | None = None,
+        environments: Environments | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         super().__init__()
@@ -318,7 +319,7 @@ class HeatmapApp(App[int]):
             return
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Dialog):
-                screen.paint_banner()
+                screen.query_one(Banner).paint()
             elif isinstance(screen, ConsoleScreen):
                 screen.paint()
                 return

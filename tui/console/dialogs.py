@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from tui.console.theme import Glyphs
-    from tui.console.widgets.frame import BannerText
     from tui.guard.break_glass import Approval
     from tui.verify.session import Session
 
@@ -31,8 +30,9 @@ if TYPE_CHECKING:
 
     from textual.content import Content
 
-    from tui.console.state import EnvironmentFile
+    from tui.console.state import State
     from tui.evidence.history import History
+    from tui.guard.environments import Environment
 
 
 T = TypeVar("T")
@@ -42,10 +42,7 @@ class Surroundings(Protocol):
     """What a dialog needs of the console around it."""
 
     glyphs: Glyphs
-
-    @property
-    def banner(self) -> BannerText:
-        """What stands on top of every screen and dialog."""
+    state: State
 
     def copy(self, text: str, what: str) -> None:
         """Put text on the clipboard."""
@@ -72,20 +69,12 @@ class Dialog(ModalScreen[T], Generic[T]):
         self._title = title
 
     def compose(self) -> Iterable[Widget]:
-        yield Banner(self.around.glyphs)
+        yield Banner(self.around.state, self.around.glyphs)
         with Vertical(classes="dialog"):
             yield Static(self._title, classes="dialog-title", markup=False)
             yield from self.body()
             with Horizontal(classes="buttons"):
                 yield from self.buttons()
-
-    def on_mount(self) -> None:
-        self.paint_banner()
-
-    def paint_banner(self) -> None:
-        """Show what project this is now."""
-        for banner in self.query(Banner):
-            banner.tell(self.around.banner)
 
     def body(self) -> Iterable[Widget]:
         """What stands between title and buttons."""
@@ -264,14 +253,14 @@ class BreakGlass(Dialog["MaybeApproval"]):
 
 
 def environment_rows(
-    files: Sequence[EnvironmentFile], current: Path | None, history: History | None
+    files: Sequence[Environment], current: Path | None, history: History | None
 ) -> list[Content]:
     """One line a file: name, host, kind, last verdict and when; * is in use."""
     rows = [_row(each, each.path == current, history) for each in files]
     return [line.rstrip() for line in table(rows, ("bold", "", "", "", "$muted"))]
 
 
-def _row(file: EnvironmentFile, in_use: bool, history: History | None) -> tuple[str, ...]:
+def _row(file: Environment, in_use: bool, history: History | None) -> tuple[str, ...]:
     name = f"{'*' if in_use else ' '} {file.path.name}"
     target = file.target
     if target is None:
@@ -291,7 +280,7 @@ class ChooseEnvironment(Dialog["Path | None"]):
     def __init__(
         self,
         around: Surroundings,
-        files: Sequence[EnvironmentFile],
+        files: Sequence[Environment],
         current: Path | None,
         history: History | None,
     ) -> None:

@@ -10,7 +10,7 @@ import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from tui.console.words import duration
 from tui.errors import ExitCode, OperatorError
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from tui.evidence.history import History
     from tui.evidence.report import RunEvidence
-    from tui.guard.target import Target
-    from tui.verify.events import Event, SampleTaken
+    from tui.guard.environments import Environment
+    from tui.verify.events import SampleTaken
     from tui.verify.result import Pace, Result
     from tui.verify.session import ConnectStage, Run, Session
 
@@ -94,25 +94,11 @@ class OpeningStage:
     detail: str | None = None
 
 
-class EnvironmentFile(Protocol):
-    """An environment file and the project it describes."""
-
-    @property
-    def path(self) -> Path: ...
-
-    @property
-    def target(self) -> Target | None: ...
-
-    @property
-    def problem(self) -> str | None:
-        """Why the file's project cannot be classified."""
-
-
 @dataclass(frozen=True, slots=True)
 class Environments:
     """How the console comes from one project to another; it does no I/O."""
 
-    files: Callable[[], Sequence[EnvironmentFile]]
+    files: Callable[[], Sequence[Environment]]
     open: Callable[[Path, OnStage], Awaitable[Session]]
 
 
@@ -166,36 +152,37 @@ class State:
         self, clock: Clock, on_change: Callable[[], None], *, allow_prod: bool, place: str
     ) -> None:
         self.clock = clock
+        self.changed = on_change
         self.allow_prod = allow_prod
         self.place = place
+        self.files: Sequence[Environment] | None = None
+        self.rates = Rates(0.0)
+        self.live_read_at = 0.0
+        self.times_refresh_often: bool | None = None
+        self.stop_asked = False
+        self._writing: Run | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin with no project, and nothing known of any."""
         self.session: Session | None = None
-        self.opening: list[OpeningStage] = []
+        self.opening: dict[str, OpeningStage] = {}
+        self.connect_began = self.clock()
         self.connect_error: OperatorError | None = None
-        self.connect_began = clock()
         self.dry_run: Result | None = None
         self.run: Result | None = None
-        self.rates = Rates(0.0)
         self.dry_evidence: RunEvidence | None = None
         self.run_evidence: RunEvidence | None = None
         self.report_path: Path | None = None
         self.sample: SampleTaken | None = None
         self.live: SampleTaken | None = None
-        self.live_read_at = 0.0
         self.reading_since: float | None = None
         self.read_problem: str | None = None
         self.counts: Mapping[str, int | None] | None = None
         self.unclosed = 0
         self.history: History | None = None
         self.pace: Pace | None = None
-        self.files: Sequence[EnvironmentFile] | None = None
         self.exit_code = ExitCode.VERIFIED
-        self.times_refresh_often: bool | None = None
-        self.stop_asked = False
-        self._changed = on_change
-        self._writing: Run | None = None
-
-    def changed(self) -> None:
-        self._changed()
 
     @property
     def is_connecting(self) -> bool:
@@ -325,23 +312,13 @@ class State:
         for step in self.steps():
             if step.view is view and step.state is StepState.LOCKED:
                 return step.why
-        if view is View.HEATMAP and self.session is None:
-            return _WAITING
-        if view is View.EVIDENCE and self.session is None:
-            return _WAITING
-        return None
+        return _WAITING if self.session is None and view not in CHECKLIST else None
 
     async def close(self) -> None:
         """Forget the project and all that was shown of it, to open another."""
-        session, self.session = self.session, None
-        self.dry_run = self.run = None
-        self.dry_evidence = self.run_evidence = self.report_path = None
-        self.sample = self.live = self.reading_since = self.read_problem = None
-        self.history = self.pace = self.counts = None
-        self.connect_error, self.unclosed, self.exit_code = None, 0, ExitCode.VERIFIED
-        self.opening.clear()
-        self.connect_began = self.clock()
-        self._changed()
+        session = self.session
+        self._forget()
+        self.changed()
         if session is not None:
             await session.aclose()
 
@@ -352,7 +329,7 @@ class State:
         self.opening.clear()
         self.connect_error = None
         self.connect_began = self.clock()
-        self._changed()
+        self.changed()
         try:
             self.session = await connect(self._opening_stage)
             self.unclosed = len(self.session.journals)
@@ -362,19 +339,16 @@ class State:
             self._not_connected(OperatorError(f"internal error: {type(defect).__name__}"))
             raise
         finally:
-            self._changed()
+            self.changed()
 
     def _not_connected(self, error: OperatorError) -> None:
         self.connect_error, self.exit_code = error, error.exit_code
 
     def _opening_stage(self, stage: ConnectStage) -> None:
-        known = next((each for each in self.opening if each.title == stage.title), None)
-        if known is None:
-            known = OpeningStage(stage.title, self.clock())
-            self.opening.append(known)
+        known = self.opening.setdefault(stage.title, OpeningStage(stage.title, self.clock()))
         known.seconds = stage.seconds
         known.detail = stage.detail or known.detail
-        self._changed()
+        self.changed()
 
     async def read_history(self) -> None:
         """Read what earlier runs have left."""
@@ -385,7 +359,7 @@ class State:
         pace = await session.archive.pace(session.target)
         if session is self.session:
             self.history, self.pace = history, pace
-            self._changed()
+            self.changed()
 
     async def count_rows(self) -> None:
         session = self.session
@@ -394,7 +368,7 @@ class State:
         counts = await session.count_rows()
         if session is self.session:
             self.counts = counts
-            self._changed()
+            self.changed()
 
     async def probe(self) -> None:
         """Do the dry run, unless one or a run that writes is under way."""
@@ -411,11 +385,11 @@ class State:
     async def _ask(self, run: Run) -> None:
         result = self.dry_run = run.result
         before = self._archived()
-        self._changed()
+        self.changed()
         try:
             async with aclosing(run.events()) as events:
                 async for _ in events:
-                    self._changed()
+                    self.changed()
         finally:
             if result.running:
                 words = "the dry run broke off without a verdict"
@@ -423,16 +397,13 @@ class State:
                 result.apply(RunFinished(Outcome.FAILED, ExitCode.FAILED, words, None, seconds))
             if result.finished is not None and self.run is None:
                 self.exit_code = result.finished.exit_code
-            self.dry_evidence = self._new_evidence(before)
-            self._changed()
+            self.dry_evidence = self._archived(before)
+            self.changed()
 
-    def _new_evidence(self, before: RunEvidence | None) -> RunEvidence | None:
-        """The report the session has made since `before`."""
-        evidence = self._archived()
+    def _archived(self, before: RunEvidence | None = None) -> RunEvidence | None:
+        """The report the session made last; None where that is the one from before."""
+        evidence = Archive.of(self.session).evidence if self.session else None
         return evidence if evidence is not before else None
-
-    def _archived(self) -> RunEvidence | None:
-        return Archive.of(self.session).evidence if self.session else None
 
     async def read_live(self) -> None:
         """Read the live view; why it cannot be read is kept in `read_problem`.
@@ -443,7 +414,7 @@ class State:
         if session is None or self.reading_since is not None:
             return
         self.reading_since, self.read_problem = self.clock(), None
-        self._changed()
+        self.changed()
         live, problem = None, None
         try:
             live = await session.read_heatmap()
@@ -457,7 +428,7 @@ class State:
             if session is self.session:
                 self.live, self.read_problem = live, problem
                 self.live_read_at, self.reading_since = self.clock(), None
-                self._changed()
+                self.changed()
 
     async def write(self, run: Run) -> None:
         """Follow a run that writes to its end; cancelled, wait for its clean-up."""
@@ -467,11 +438,15 @@ class State:
         result = self.run = run.result
         self.rates = Rates(self.clock())
         before = self._archived()
-        self._changed()
+        self.changed()
         try:
             async with aclosing(run.events()) as events:
                 async for event in events:
-                    self._seen(event, result)
+                    if isinstance(event, StageProgress):
+                        self.rates.add(event, self.clock())
+                    # To be looked at while the run goes on.
+                    self.sample = result.sample or self.sample
+                    self.changed()
         finally:
             self._writing, self.stop_asked = None, False
             if self.session is not None:
@@ -480,18 +455,11 @@ class State:
                 self._broke_off(run)
             if result.finished is not None:
                 self.exit_code = result.finished.exit_code
-            self.run_evidence = self._new_evidence(before)
+            self.run_evidence = self._archived(before)
             if run.mode is Mode.PURGE:
                 # What it removed is what the dry run counted: the verdict is out of date.
                 self.dry_run = self.dry_evidence = None
-            self._changed()
-
-    def _seen(self, event: Event, result: Result) -> None:
-        if isinstance(event, StageProgress):
-            self.rates.add(event, self.clock())
-        # To be looked at while the run goes on.
-        self.sample = result.sample or self.sample
-        self._changed()
+            self.changed()
 
     def _broke_off(self, run: Run) -> None:
         """Put an end to a run that came to none: it neither goes on nor was verified."""
@@ -514,7 +482,7 @@ class State:
             self.stop_asked = False
             if self.run is not None and self.run.cancelling is None:
                 self.run.cancelling = reason
-            self._changed()
+            self.changed()
 
     def abandon(self) -> None:
         """Leave the run under way without its clean-up; its journal stays open."""

@@ -58,7 +58,7 @@ class ConsoleScreen(Screen[None]):
         self._composed = False
 
     def compose(self) -> Iterable[Widget]:
-        yield Banner(self.glyphs)
+        yield Banner(self.state, self.glyphs)
         with Horizontal(id="frame"):
             yield Rail(self.glyphs)
             with Vertical(id="body"):
@@ -107,7 +107,7 @@ class ConsoleScreen(Screen[None]):
         # On the way out the widgets go before the screen does.
         if not self._composed or not self.is_attached or not self.query(Banner):
             return
-        self.query_one(Banner).tell(self.controller.banner)
+        self.query_one(Banner).paint()
         steps = self.state.steps()
         self.query_one(Rail).show(steps, self.VIEW, compact=self.size.width < WIDE)
         if steps != self._steps:

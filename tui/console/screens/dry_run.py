@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
@@ -130,7 +131,8 @@ class DryRunScreen(ConsoleScreen):
 
     def action_again(self) -> None:
         if self._probe is not None:
-            self.controller.ask_again(self._probe.id)
+            ask = partial(self.state.ask_again, self._probe.id)
+            self.controller.work("probe", ask)
 
     def action_copy(self) -> None:
         if self._probe is not None:

@@ -208,25 +208,22 @@ def plan_facts(state: State, session: Session, signs: Glyphs) -> list[Pair]:
 
 def opening_facts(state: State, signs: Glyphs) -> list[Pair]:
     """What connecting waits for, a line each; once it is over, in one line."""
+    stages = list(state.opening.values())
     if state.session is not None:
-        if not state.opening:
+        if not stages:
             return []
-        whole = sum(each.seconds or 0.0 for each in state.opening)
-        slowest = max(state.opening, key=lambda each: each.seconds or 0.0, default=None)
-        most = f", most of it to {slowest.title}" if slowest and len(state.opening) > 1 else ""
+        whole = sum(each.seconds or 0.0 for each in stages)
+        slowest = max(stages, key=lambda each: each.seconds or 0.0)
+        most = f", most of it to {slowest.title}" if len(stages) > 1 else ""
         return [("Start-up", Content.styled(f"{duration(whole)}{most}", "$muted"))]
     lines: list[Pair] = []
-    for stage in state.opening:
-        running = stage.seconds is None
-        mark = signs.busy if running else signs.done
-        waited = state.clock() - stage.began
-        took = f"for {duration(waited)}" if running else duration(stage.seconds)
-        lines.append(
-            (
-                f"{mark} {stage.title}",
-                Content.assemble(
-                    (took.ljust(12), "$focus" if running else "$ok"), (stage.detail or "", "$muted")
-                ),
-            )
+    for stage in stages:
+        waited = f"for {duration(state.clock() - stage.began)}"
+        mark, took, style = (
+            (signs.busy, waited, "$focus")
+            if stage.seconds is None
+            else (signs.done, duration(stage.seconds), "$ok")
         )
+        value = Content.assemble((took.ljust(12), style), (stage.detail or "", "$muted"))
+        lines.append((f"{mark} {stage.title}", value))
     return lines

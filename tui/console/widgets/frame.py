@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from textual import on
 from textual.containers import Container
@@ -14,7 +14,6 @@ from textual.widgets import Static
 
 from tui.console.figures import GOOD, elapsed
 from tui.console.state import CHECKLIST, Step, StepState, View
-from tui.console.theme import UNICODE, Glyphs
 from tui.console.widgets.text import Block, Fitted
 from tui.console.words import duration
 from tui.redact import redact
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from tui.console.state import State
+    from tui.console.theme import Glyphs
     from tui.verify.events import Outcome
 
 
@@ -67,13 +67,14 @@ def banner_of(state: State) -> BannerText:
         kind = SANDBOX
     place = target.host if target.port in {80, 443} else f"{target.host}:{target.port}"
     where = f"{target.ref} at {place}" if target.ref and target.ref not in place else place
+    last = state.run or state.dry_run
     return BannerText(
         kind,
         where,
         target.reason.removeprefix(f"host {target.host} "),
         target.key.role or target.key.kind.value,
         _busy(state),
-        _last_verdict(state),
+        last.finished.outcome if last is not None and last.finished is not None else None,
     )
 
 
@@ -87,26 +88,23 @@ def _busy(state: State) -> str:
     return ""
 
 
-def _last_verdict(state: State) -> Outcome | None:
-    last = state.run or state.dry_run
-    return last.finished.outcome if last is not None and last.finished is not None else None
-
-
 class Banner(Fitted):
     """One line on top of every screen: kind, place, reason, what is under way."""
 
-    KINDS: ClassVar = (OPENING, UNCONNECTED, SANDBOX, "local", "staging", PRODUCTION)
-
-    def __init__(self, glyphs: Glyphs = UNICODE) -> None:
+    def __init__(self, state: State, glyphs: Glyphs) -> None:
         super().__init__()
+        self._state = state
         self._glyphs = glyphs
         self.text = BannerText(OPENING)
 
-    def tell(self, text: BannerText) -> None:
-        """Show this, in the colours of the kind of target."""
-        self.text = text
-        for kind in self.KINDS:
-            self.set_class(kind == text.kind, f"-{kind.replace(' ', '-')}")
+    def on_mount(self) -> None:
+        self.paint()
+
+    def paint(self) -> None:
+        """Show what project this is now, in the colours of its kind."""
+        before, self.text = self.text, banner_of(self._state)
+        if self.text.kind != before.kind:
+            self.set_classes(f"-{self.text.kind.replace(' ', '-')}")
         self.draw()
 
     def made_for(self, width: int) -> Content:
@@ -144,12 +142,13 @@ class Banner(Fitted):
         return Content(f" {signs.sep} ").join(parts)
 
 
-STATE_STYLES: Final = {
-    StepState.DONE: "$ok",
-    StepState.NOW: "$focus bold",
-    StepState.BUSY: "$focus bold",
-    StepState.PROBLEM: "$bad bold",
-    StepState.LOCKED: "$muted",
+# The sign and the style of a step.
+_STEPS: Final = {
+    StepState.DONE: ("done", "$ok"),
+    StepState.NOW: ("now", "$focus bold"),
+    StepState.BUSY: ("busy", "$focus bold"),
+    StepState.PROBLEM: ("bad", "$bad bold"),
+    StepState.LOCKED: ("locked", "$muted"),
 }
 LOOKS: Final = ((View.HEATMAP, "h"), (View.EVIDENCE, "e"))
 
@@ -169,7 +168,7 @@ class RailItem(Block):
 class Rail(Container):
     """Four numbered steps with glyph and fact, then the two views."""
 
-    def __init__(self, glyphs: Glyphs = UNICODE) -> None:
+    def __init__(self, glyphs: Glyphs) -> None:
         super().__init__()
         self._glyphs = glyphs
 
@@ -183,58 +182,40 @@ class Rail(Container):
 
     def show(self, steps: Sequence[Step], here: View, *, compact: bool) -> None:
         """Show how the steps stand; compact is a single line."""
-        lines = self._lines(steps, here, compact=compact, terse=0)
-        for terse in range(1, len(steps) + 1) if compact else ():
+        lines: list[Content] = []
+        # On a single line steps that are done go without their fact, the first ones first.
+        for terse in range(len(steps) + 1 if compact else 1):
+            lines = [
+                self._step(number, step, here, compact=compact, terse=number <= terse)
+                for number, step in enumerate(steps, start=1)
+            ]
             # An item has a cell between it and the next.
             if sum(line.cell_length + 1 for line in lines) < self.size.width:
                 break
-            lines = self._lines(steps, here, compact=True, terse=terse)
         for step, line in zip(steps, lines, strict=True):
-            self._item(step.view, here).show(line)
+            self.query_one(f"#rail-{step.view.value}", RailItem).show(line)
         for view, key in LOOKS:
             style = "bold" if view is here else ""
             mark = self._glyphs.here if view is here else " "
-            self._item(view, here).show(
-                Content.assemble((mark, "$focus"), (f"{key} ", "$muted"), (view.heading, style))
-            )
+            line = Content.assemble((mark, "$focus"), (f"{key} ", "$muted"), (view.heading, style))
+            self.query_one(f"#rail-{view.value}", RailItem).show(line)
 
-    def _lines(
-        self, steps: Sequence[Step], here: View, *, compact: bool, terse: int
-    ) -> list[Content]:
-        """A line a step; so many of the first, where done, are without their fact."""
-        return [
-            self._step(number, step, here=step.view is here, compact=compact, terse=number <= terse)
-            for number, step in enumerate(steps, start=1)
-        ]
-
-    def _item(self, view: View, here: View) -> RailItem:
-        item = self.query_one(f"#rail-{view.value}", RailItem)
-        item.set_class(view is here, "-here")
-        return item
-
-    def _step(self, number: int, step: Step, *, here: bool, compact: bool, terse: bool) -> Content:
-        signs = self._glyphs
-        glyph = {
-            StepState.DONE: signs.done,
-            StepState.NOW: signs.now,
-            StepState.BUSY: signs.busy,
-            StepState.PROBLEM: signs.bad,
-            StepState.LOCKED: signs.locked,
-        }[step.state]
-        style = STATE_STYLES[step.state]
+    def _step(self, number: int, step: Step, here: View, *, compact: bool, terse: bool) -> Content:
+        glyph, style = _STEPS[step.state]
+        done = step.state is StepState.DONE
         title = "$muted" if step.state is StepState.LOCKED else ""
-        if here:
+        if step.view is here:
             title += " bold" + (" underline" if compact else "")
-        mark = (signs.here if here else " ", "$focus")
-        name = step.view.heading if compact else step.view.heading.ljust(8)
         # What came of a step says more than that it is done; the sign says that.
-        fact = step.fact or step.state.value
-        if terse and step.state is StepState.DONE:
-            fact = ""
+        fact = "" if terse and done else step.fact or step.state.value
         return Content.assemble(
-            mark, (f"{glyph} ", style), (f"{number} ", "$muted"), (name, title),
-            " " if fact else "", (fact, "$muted" if step.state is StepState.DONE else style),
-        )  # fmt: skip
+            (self._glyphs.here if step.view is here else " ", "$focus"),
+            (f"{getattr(self._glyphs, glyph)} ", style),
+            (f"{number} ", "$muted"),
+            (step.view.heading if compact else step.view.heading.ljust(8), title),
+            " " if fact else "",
+            (fact, "$muted" if done else style),
+        )
 
 
 GAP: Final = "  "
