@@ -31,10 +31,9 @@ from tui.console.figures import (
     probe_groups,
     progress,
     restart_command,
-    spans,
     tiles,
 )
-from tui.console.screens.run import verdict_band
+from tui.console.screens.run import verdict_band, waterfall
 from tui.console.state import CHECKLIST, Rates, State, StepState, View
 from tui.console.theme import ASCII, UNICODE
 from tui.console.widgets.frame import BannerText, banner_of
@@ -50,7 +49,7 @@ from tui.verify.events import (
     StageProgress,
     Tally,
 )
-from tui.verify.result import Result, StageState
+from tui.verify.result import Result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,16 +169,19 @@ def test_the_balance_adds_up_and_says_what_was_not_counted() -> None:
     assert balance(session, None)[0][1] == "..."  # type: ignore[arg-type]
 
 
-def test_spans_stand_where_the_stages_stood_in_time() -> None:
-    result = verified()
-    shown = {each.stage: each for each in spans(result, 0.0)}
-    users, responses = shown[Stage.USERS], shown[Stage.RESPONSES]
-    assert users.start is not None
-    assert responses.start is not None
-    assert users.seconds is not None
-    assert responses.start >= users.start + users.seconds - 0.05, "responses follow their users"
-    assert all(each.state is StageState.DONE for each in shown.values())
-    assert not any(each.stopped for each in shown.values())
+def stage_lines(result: Result) -> dict[Stage, str]:
+    """The lines of the stages as the screen of a run shows them."""
+    lines = waterfall(result, 0.0, UNICODE, 120).plain.split("\n")
+    return dict(zip(result.stages, lines, strict=True))
+
+
+def test_stages_stand_where_they_were_in_time() -> None:
+    lines = stage_lines(verified())
+    users, responses = lines[Stage.USERS], lines[Stage.RESPONSES]
+    begun = responses.index(UNICODE.bar_full)
+    assert begun >= users.rindex(UNICODE.bar_full), "responses follow their users"
+    assert all(line.startswith(UNICODE.done) for line in lines.values())
+    assert not any("stopped" in line for line in lines.values())
 
 
 def test_a_stage_that_a_stop_ended_is_told_as_stopped() -> None:
@@ -192,9 +194,10 @@ def test_a_stage_that_a_stop_ended_is_told_as_stopped() -> None:
     result = folded([*events[: middle + 1]], Mode.CYCLE)
     result.cancelling = "esc was pressed"
     result.apply(RunFinished(Outcome.INTERRUPTED, ExitCode.INTERRUPTED, "stopped", None, 1.0))
-    shown = {each.stage: each for each in spans(result, 0.0)}
-    assert shown[Stage.RESPONSES].stopped
-    assert shown[Stage.REFRESH].state is StageState.NOT_RUN
+    lines = stage_lines(result)
+    assert lines[Stage.RESPONSES].startswith(UNICODE.warn)
+    assert "stopped" in lines[Stage.RESPONSES]
+    assert "not run" in lines[Stage.REFRESH]
 
 
 def test_progress_grows_and_ends_whole() -> None:

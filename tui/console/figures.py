@@ -12,7 +12,7 @@ from tui.console.state import View
 from tui.console.words import duration, milliseconds
 from tui.heatmap.formatting import plural
 from tui.settings import ENVIRONMENT_FILE
-from tui.verify.events import CLEAN_UP, Mode, Outcome, ProbeStatus, Stage
+from tui.verify.events import Mode, Outcome, ProbeStatus, Stage
 from tui.verify.result import StageState
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tui.console.state import State
     from tui.evidence.history import Entry, History
-    from tui.verify.result import ProbeResult, Result
+    from tui.verify.result import ProbeResult, Result, StageResult
     from tui.verify.session import Session
 
 GOOD: Final = frozenset({Outcome.VERIFIED, Outcome.READY, Outcome.CLEAN, Outcome.READ})
@@ -28,34 +28,20 @@ SERIOUS: Final = frozenset(
     {Outcome.FAILED, Outcome.LEFTOVERS, Outcome.UNREACHABLE, Outcome.UNUSABLE, Outcome.NOT_READY}
 )
 REFRESHES_SHOWN: Final = 10
-STAGE_TITLES: Final = {
-    Stage.USERS: "Write users",
-    Stage.QUESTIONS: "Write questions",
-    Stage.RESPONSES: "Write responses",
-    Stage.REFRESH: "Refresh the view",
-    Stage.CHECK: "Check the numbers",
-    Stage.SAMPLE: "Read the heatmap",
-    Stage.CLEANUP_RESPONSES: "Delete responses",
-    Stage.CLEANUP_QUESTIONS: "Delete questions",
-    Stage.FINAL_REFRESH: "Refresh again",
-    Stage.CLEANUP_USERS: "Delete users",
-    Stage.AUDIT: "Audit what is left",
+STAGES: Final = {
+    Stage.USERS: ("Write users", 14),
+    Stage.QUESTIONS: ("Write questions", 3),
+    Stage.RESPONSES: ("Write responses", 34),
+    Stage.REFRESH: ("Refresh the view", 6),
+    Stage.CHECK: ("Check the numbers", 9),
+    Stage.SAMPLE: ("Read the heatmap", 7),
+    Stage.CLEANUP_RESPONSES: ("Delete responses", 9),
+    Stage.CLEANUP_QUESTIONS: ("Delete questions", 4),
+    Stage.FINAL_REFRESH: ("Refresh again", 3),
+    Stage.CLEANUP_USERS: ("Delete users", 9),
+    Stage.AUDIT: ("Audit what is left", 2),
 }
-"""Each stage's name as an operator reads it."""
-# What share of a run a stage takes, in percent: measured on the sandbox.
-_SHARES: Final = {
-    Stage.USERS: 14,
-    Stage.QUESTIONS: 3,
-    Stage.RESPONSES: 34,
-    Stage.REFRESH: 6,
-    Stage.CHECK: 9,
-    Stage.SAMPLE: 7,
-    Stage.CLEANUP_RESPONSES: 9,
-    Stage.CLEANUP_QUESTIONS: 4,
-    Stage.FINAL_REFRESH: 3,
-    Stage.CLEANUP_USERS: 9,
-    Stage.AUDIT: 2,
-}
+"""Each stage's name as an operator reads it, and its share of a run in percent, on the sandbox."""
 # Below this share of a run nothing can be said of the time it still needs.
 _TELLING: Final = 0.05
 
@@ -286,43 +272,6 @@ def expected_duration(state: State) -> str:
 # The run.
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A stage as the waterfall draws it; times in seconds from the run's start.
-
-    Attributes:
-        start: Seconds from the run's beginning to its own; None before it begins.
-        seconds: How long it took, or takes so far; None before it begins.
-        stopped: Whether it ended because the operator stopped the run.
-    """
-
-    stage: Stage
-    state: StageState
-    start: float | None
-    seconds: float | None
-    done: int
-    total: int | None
-    stopped: bool
-
-
-def spans(result: Result, now: float) -> list[Span]:
-    """The stages of a run, each where it stands in time."""
-    return [
-        Span(
-            stage,
-            line.state,
-            None if line.began is None else max(0.0, line.began - result.began),
-            line.elapsed(now),
-            line.done,
-            line.total,
-            line.state is StageState.FAILED
-            and result.cancelling is not None
-            and stage not in CLEAN_UP,
-        )
-        for stage, line in result.stages.items()
-    ]
-
-
 def elapsed(result: Result, now: float) -> float:
     """Seconds since a run began, or that it took."""
     if result.finished is not None:
@@ -336,8 +285,9 @@ def progress(result: Result, now: float) -> tuple[float, float | None]:
         return 1.0, None
     whole = done = 0.0
     for stage, line in result.stages.items():
-        whole += _SHARES[stage]
-        done += _SHARES[stage] * _fraction(line.state, line.fraction)
+        _, share = STAGES[stage]
+        whole += share
+        done += share * _fraction(line)
     fraction = done / whole if whole else 0.0
     if fraction < _TELLING:
         return fraction, None
@@ -345,14 +295,10 @@ def progress(result: Result, now: float) -> tuple[float, float | None]:
     return fraction, spent * (1 - fraction) / fraction
 
 
-def _fraction(state: StageState, fraction: float | None) -> float:
-    match state:
-        case StageState.DONE | StageState.NOT_RUN | StageState.FAILED:
-            return 1.0
-        case StageState.RUNNING:
-            return fraction or 0.0
-        case _:
-            return 0.0
+def _fraction(line: StageResult) -> float:
+    if line.state is StageState.RUNNING:
+        return line.fraction or 0.0
+    return 0.0 if line.state is StageState.WAITING else 1.0
 
 
 # Its end.

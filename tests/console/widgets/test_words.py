@@ -49,14 +49,14 @@ def test_plurals() -> None:
 
 
 def test_values_that_are_too_long_go_on_below_where_they_began() -> None:
-    table = columns([("Key", "one two three"), ("Longer", "[/x] as text")], 15)
-    assert [line.rstrip() for line in table.plain.split("\n")] == [
+    lines = columns([("Key", "one two three"), ("Longer", "[/x] as text")], 15)
+    assert [line.plain.rstrip() for line in lines] == [
         "Key     one two",
         "        three",
         "Longer  [/x] as",
         "        text",
     ]
-    assert all(Content(line).cell_length <= 15 for line in table.plain.split("\n"))
+    assert all(line.cell_length <= 15 for line in lines)
 
 
 @pytest.mark.parametrize(

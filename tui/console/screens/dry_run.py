@@ -14,7 +14,7 @@ from textual.widgets import OptionList
 from tui.console.figures import ProbeGroup, elapsed, restart_command
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
-from tui.console.widgets.lists import STATUS_STYLES, ProbeList, status_mark
+from tui.console.widgets.lists import PROBE_LOOKS, ProbeList, status_mark
 from tui.console.widgets.text import Facts, Prose, bar
 from tui.console.words import duration, milliseconds
 from tui.evidence.report import withheld
@@ -112,12 +112,12 @@ class DryRunScreen(ConsoleScreen):
         probe, group = self._probe, self.query_one(ProbeList).chosen_group
         if probe is not None:
             pairs, head = probe_facts(probe, self.glyphs)
-            detail.show_pairs(pairs, head=head)
+            detail.show(pairs, head=head)
         elif group is not None:
             pairs, head = group_facts(group)
-            detail.show_pairs(pairs, head=head)
+            detail.show(pairs, head=head)
         else:
-            detail.show_pairs(())
+            detail.show(())
         self.refresh_bindings()
 
     @on(OptionList.OptionSelected)
@@ -168,7 +168,7 @@ def verdict_lines(state: State, signs: Glyphs, next_line: Content) -> Content:
             (f"  {duration(elapsed(result, state.clock()))}", "$muted"),
         )
     counts = Content(", ").join(
-        Content.styled(f"{count} {status.value}", STATUS_STYLES[status])
+        Content.styled(f"{count} {status.value}", PROBE_LOOKS[status][1])
         for status in ProbeStatus
         if (count := verdict.counts.get(status, 0))
     )

@@ -158,10 +158,10 @@ class EvidenceScreen(ConsoleScreen):
         runs = self.query_one(RunList)
         runs.show_runs(self._entries(), marked.run_id if marked else None)
         words = Content("")
-        pair = runs.pair
-        if pair:
-            line = comparison_line(compare(pair[0].refresh_runs_ms, pair[1].refresh_runs_ms))
-            words = Content.assemble((f"{pair[0].run_id} and {pair[1].run_id}: ", "$muted"), line)
+        if runs.pair:
+            first, second = runs.pair
+            line = comparison_line(compare(first.refresh_runs_ms, second.refresh_runs_ms))
+            words = Content.assemble((f"{first.run_id} and {second.run_id}: ", "$muted"), line)
         self.query_one("#compared", Prose).show(words)
         self._draw()
 

@@ -106,10 +106,10 @@ class ReviewScreen(ConsoleScreen):
         pane = self.query_one("#balance-pane")
         pane.border_title = f"Rows of {session.target.identity} ({session.target.kind.value})"
         self.query_one("#balance", Block).show(balance_table(balance(session, self.state.counts)))
-        self.query_one("#plan", Facts).show_pairs(plan(self.state, session))
+        self.query_one("#plan", Facts).show(plan(self.state, session))
         filled = fills(session)
         self.query_one("#fills-pane").display = bool(filled)
-        self.query_one("#fills", Facts).show_pairs(filled)
+        self.query_one("#fills", Facts).show(filled)
 
     def action_go_on(self) -> None:
         if not self._is_careful:

@@ -2,51 +2,62 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.cells import cell_len
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 
 from tui.console.figures import (
     GOOD,
     SERIOUS,
-    STAGE_TITLES,
-    Span,
+    STAGES,
     Tile,
     elapsed,
     like_before,
     onward,
     progress,
-    spans,
     tiles,
     verdict_words,
 )
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
-from tui.console.theme import UNICODE, Glyphs
-from tui.console.widgets.text import Block, Fitted, Prose, bar
+from tui.console.widgets.text import Block, Fitted, Pane, Prose, bar
 from tui.console.words import duration, graph, rate, time_left
 from tui.heatmap.formatting import clean_label, plural
-from tui.verify.events import Mode, Outcome
+from tui.verify.events import CLEAN_UP, Mode, Outcome
 from tui.verify.result import StageState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from textual.widget import Widget
 
     from tui.console.state import State
     from tui.console.theme import Glyphs
-    from tui.evidence.history import Entry
-    from tui.verify.result import Result
+    from tui.verify.result import Result, StageResult
 
 
 NOTICES_SHOWN: Final = 3
 SHOWN: Final = 50
 """Differences listed one by one."""
 BANDS: Final = ("-good", "-serious", "-doubtful")
+# Cells of a stage's name, count and time, and of the shortest bar.
+NAME: Final = 18
+COUNT: Final = 14
+TIME: Final = 14
+SHORTEST: Final = 10
+TILES: Final = 4
+# The sign and the style of a stage.
+_STAGES: Final = {
+    StageState.WAITING: ("locked", "$muted"),
+    StageState.RUNNING: ("busy", "$focus bold"),
+    StageState.DONE: ("done", "$ok"),
+    StageState.FAILED: ("bad", "$bad bold"),
+    StageState.NOT_RUN: ("skip", "$muted"),
+}
 
 
 class RunScreen(ConsoleScreen):
@@ -74,66 +85,63 @@ class RunScreen(ConsoleScreen):
         with VerticalScroll(classes="page", can_focus=False):
             yield Prose("band")
             yield Prose("lead", classes="lead")
-            yield Tiles(self.glyphs)
-            yield Overall(self.glyphs)
+            yield Horizontal(
+                *(Block(f"tile-{number}", classes="tile") for number in range(TILES)), id="tiles"
+            )
+            yield Fitted("overall")
             yield Prose("notices", classes="facts")
             yield Prose("differences", classes="facts")
-            with Vertical(classes="pane", id="stages-pane"):
-                yield Waterfall(self.glyphs)
-            with Vertical(classes="pane", id="rates-pane"):
-                yield RateGraph(self.glyphs)
-
-    def on_mount(self) -> None:
-        self.query_one("#stages-pane").border_title = "Stages"
-        self.query_one("#rates-pane").border_title = "Rows a second"
-        super().on_mount()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "app.purge":
-            return not self.state.is_writing
-        return super().check_action(action, parameters)
+            yield Pane("Stages", Fitted("stages"), id="stages-pane")
+            yield Pane("Rows a second", Fitted("rates"), id="rates-pane")
 
     def paint_body(self) -> None:
-        result, now = self.state.run, self.state.clock()
-        if result is None:
-            self.query_one("#lead", Prose).show(Content.assemble("No run yet.  ", self.next_line()))
+        result, now, signs = self.state.run, self.state.clock(), self.glyphs
         over = result is not None and result.finished is not None
-        self.set_class(over, "-over")
-        self.query_one("#band").display = over
-        self.query_one("#lead").display = not over
-        self.query_one("#overall").display = result is not None and not over
-        self.query_one(Tiles).display = over
-        self.query_one("#stages-pane").display = result is not None
         # Once it is over, the stages are worth the rows where these are few.
         no_room = over and self.has_class("-short")
-        self.query_one("#rates-pane").display = result is not None and not no_room
+        for name, shown in (
+            ("band", over),
+            ("tiles", over),
+            ("lead", not over),
+            ("overall", result is not None and not over),
+            ("stages-pane", result is not None),
+            ("rates-pane", result is not None and not no_room),
+        ):
+            self.query_one(f"#{name}").display = shown
+        lead = self.query_one("#lead", Prose)
         if result is None:
+            lead.show(Content.assemble("No run yet.  ", self.next_line()))
             return
-        before = like_before(self.state.history, self.state.session)
         if over:
-            self._paint_end(result, before)
+            self._paint_end(result)
         else:
-            self.query_one("#lead", Prose).show(headline(self.state, result, self.glyphs))
-            self.query_one(Overall).show_run(result, now)
-        self.query_one(Waterfall).show_run(result, now)
+            lead.show(headline(self.state, result, signs))
+            self.query_one("#overall", Fitted).fit(partial(overall, result, now, signs))
+        self.query_one("#stages", Fitted).fit(partial(waterfall, result, now, signs))
         end = result.began + result.finished.seconds if result.finished else now
-        self.query_one(RateGraph).show_run(self.state, end)
+        rates = self.query_one("#rates", Fitted)
+        rates.fit(lambda width: rate_graph(self.state, end, signs, rates.size.height, width))
         for name, text in (
-            ("differences", differences(result, self.glyphs)),
-            ("notices", notices(result, self.glyphs)),
+            ("differences", differences(result, signs)),
+            ("notices", notices(result, signs)),
         ):
             block = self.query_one(f"#{name}", Prose)
             block.display = bool(text.plain)
             block.show(text)
 
-    def _paint_end(self, result: Result, before: list[Entry]) -> None:
+    def _paint_end(self, result: Result) -> None:
         band = self.query_one("#band", Prose)
         for name in BANDS:
             band.set_class(name == verdict_class(result), name)
         _, words = onward(self.state, View.RUN)
         more = "   h: heatmap   r: another run" if result.mode is Mode.CYCLE else ""
         band.show(verdict_band(result, self.glyphs, words + more))
-        self.query_one(Tiles).show_tiles(tiles(result, before))
+        shown = tiles(result, like_before(self.state.history, self.state.session))
+        for number, block in enumerate(self.query(".tile").results(Block)):
+            block.display = number < len(shown)
+            if block.display:
+                block.border_title = shown[number].title
+                block.show(tile_text(shown[number], self.glyphs))
 
 
 def headline(state: State, result: Result, signs: Glyphs) -> Content:
@@ -219,164 +227,102 @@ def notices(result: Result, signs: Glyphs) -> Content:
     return Content("\n").join(lines)
 
 
-NAME: Final = 18
-COUNT: Final = 14
-TIME: Final = 14
-SHORTEST: Final = 10
-TILES: Final = 4
-
-_STYLES: Final = {
-    StageState.WAITING: "$muted",
-    StageState.RUNNING: "$focus bold",
-    StageState.DONE: "$ok",
-    StageState.FAILED: "$bad bold",
-    StageState.NOT_RUN: "$muted",
-}
-
-
-class Overall(Fitted):
+def overall(result: Result, now: float, signs: Glyphs, width: int) -> Content:
     """How much of the run is done, its time so far and the time left."""
-
-    def __init__(self, glyphs: Glyphs = UNICODE) -> None:
-        super().__init__("overall")
-        self._glyphs = glyphs
-        self._words = (0.0, "", "")
-
-    def show_run(self, result: Result, now: float) -> None:
-        fraction, left = progress(result, now)
-        words = "" if left is None else f"about {time_left(left)} left"
-        self._words = (fraction, duration(elapsed(result, now)), words)
-        self.draw()
-
-    def made_for(self, width: int) -> Content:
-        fraction, spent, left = self._words
-        words = f"  {fraction:>4.0%}  {spent}  {left}"
-        room = max(SHORTEST, width - max(cell_len(words), 34))
-        return Content.assemble(bar(fraction, room, self._glyphs, "$focus"), (words, "$ink"))
+    fraction, left = progress(result, now)
+    words = f"  {fraction:>4.0%}  {duration(elapsed(result, now))}  "
+    if left is not None:
+        words += f"about {time_left(left)} left"
+    room = max(SHORTEST, width - max(cell_len(words), 34))
+    return Content.assemble(bar(fraction, room, signs, "$focus"), (words, "$ink"))
 
 
-class Waterfall(Fitted):
+def waterfall(result: Result, now: float, signs: Glyphs, width: int) -> Content:
     """A line for each stage: name, place in time, items and length."""
-
-    def __init__(self, glyphs: Glyphs = UNICODE) -> None:
-        super().__init__("stages")
-        self._glyphs = glyphs
-        self._spans: list[Span] = []
-        self._whole = 1.0
-        self._over = False
-
-    def show_run(self, result: Result, now: float) -> None:
-        self._spans = spans(result, now)
-        self._over = result.finished is not None
-        ends = [
-            each.start + (each.seconds or 0.0) for each in self._spans if each.start is not None
-        ]
-        self._whole = max(ends, default=0.0) or 1.0
-        self.draw()
-
-    def made_for(self, width: int) -> Content:
-        return Content("\n").join(self._line(each, width) for each in self._spans)
-
-    def _line(self, span: Span, width: int) -> Content:
-        stopped = span.stopped
-        style = "$warn bold" if stopped else _STYLES[span.state]
-        room = max(SHORTEST, width - (2 + NAME + 1 + COUNT + 1 + TIME))
-        quiet = span.state in {StageState.WAITING, StageState.NOT_RUN}
-        return Content.assemble(
-            (f"{self._glyph(span)} ", style),
-            (STAGE_TITLES[span.stage].ljust(NAME + 1), "$muted" if quiet else "$ink"),
-            self._bar(span, room, "$focus" if span.state is StageState.RUNNING else style),
-            (_count(span).rjust(COUNT), "$muted" if quiet else "$ink"), " ",
-            (_time(span).rjust(TIME), style if not quiet and span.state is not StageState.DONE
-             else "$muted"),
-        )  # fmt: skip
-
-    def _bar(self, span: Span, room: int, style: str) -> Content:
-        """Where the stage stands in the run; at least half a cell is seen."""
-        if span.start is None:
-            return Content(" " * room)
-        signs = self._glyphs
-        scale = 2 * room / self._whole
-        first = min(2 * room - 1, int(span.start * scale))
-        last = min(2 * room, max(first + 1, round((span.start + (span.seconds or 0.0)) * scale)))
-        cells = []
-        for cell in range(room):
-            left, right = first <= 2 * cell < last, first <= 2 * cell + 1 < last
-            cells.append(
-                signs.bar_full if left and right
-                else signs.bar_half if left else signs.bar_late if right else " "
-            )  # fmt: skip
-        return Content.styled("".join(cells), style)
-
-    def _glyph(self, span: Span) -> str:
-        signs = self._glyphs
-        if span.stopped:
-            return signs.warn
-        return {
-            StageState.WAITING: signs.locked,
-            StageState.RUNNING: signs.busy,
-            StageState.DONE: signs.done,
-            StageState.FAILED: signs.bad,
-            StageState.NOT_RUN: signs.skip,
-        }[span.state]
+    room = max(SHORTEST, width - (2 + NAME + 1 + COUNT + 1 + TIME))
+    spans = {
+        stage: (line.began - result.began, line.elapsed(now) or 0.0)
+        for stage, line in result.stages.items()
+        if line.began is not None
+    }
+    whole = max((start + seconds for start, seconds in spans.values()), default=0.0) or 1.0
+    lines = []
+    for stage, line in result.stages.items():
+        failed = line.state is StageState.FAILED
+        stopped = failed and result.cancelling is not None and stage not in CLEAN_UP
+        sign, style = ("warn", "$warn bold") if stopped else _STAGES[line.state]
+        ink = "$muted" if line.state in {StageState.WAITING, StageState.NOT_RUN} else "$ink"
+        time = _time(line, now, stopped=stopped).rjust(TIME)
+        lines.append(
+            Content.assemble(
+                (f"{getattr(signs, sign)} ", style),
+                (STAGES[stage][0].ljust(NAME + 1), ink),
+                (
+                    _place(*spans[stage], whole, room, signs) if stage in spans else " " * room,
+                    "$focus" if line.state is StageState.RUNNING else style,
+                ),
+                (_count(line).rjust(COUNT), ink),
+                " ",
+                (time, "$muted" if line.state is StageState.DONE else style),
+            )
+        )
+    return Content("\n").join(lines)
 
 
-def _count(span: Span) -> str:
-    if span.state in {StageState.WAITING, StageState.NOT_RUN}:
+def _place(start: float, seconds: float, whole: float, room: int, signs: Glyphs) -> str:
+    """Where a stage stands in the whole run; at least half a cell is seen."""
+    scale = 2 * room / whole
+    first = min(2 * room - 1, int(start * scale))
+    last = min(2 * room, max(first + 1, round((start + seconds) * scale)))
+    halves = [first <= half < last for half in range(2 * room)]
+    cells = {
+        (True, True): signs.bar_full,
+        (True, False): signs.bar_half,
+        (False, True): signs.bar_late,
+        (False, False): " ",
+    }
+    return "".join(cells[pair] for pair in zip(halves[::2], halves[1::2], strict=True))
+
+
+def _count(line: StageResult) -> str:
+    if line.state in {StageState.WAITING, StageState.NOT_RUN}:
         return ""
-    if span.state is StageState.DONE or span.total is None:
-        return f"{span.done:,}" if span.done else ""
-    return f"{span.done:,}/{span.total:,}"
+    if line.state is StageState.DONE or line.total is None:
+        return f"{line.done:,}" if line.done else ""
+    return f"{line.done:,}/{line.total:,}"
 
 
-def _time(span: Span) -> str:
-    match span.state:
-        case StageState.WAITING:
-            return "waiting"
-        case StageState.NOT_RUN:
-            return "not run"
-        case StageState.RUNNING:
-            return f"for {duration(span.seconds)}"
-        case StageState.FAILED:
-            return f"{'stopped' if span.stopped else 'failed'} {duration(span.seconds)}"
-        case StageState.DONE:
-            return duration(span.seconds)
+def _time(line: StageResult, now: float, *, stopped: bool) -> str:
+    took = duration(line.elapsed(now))
+    return {
+        StageState.WAITING: "waiting",
+        StageState.NOT_RUN: "not run",
+        StageState.RUNNING: f"for {took}",
+        StageState.FAILED: f"{'stopped' if stopped else 'failed'} {took}",
+        StageState.DONE: took,
+    }[line.state]
 
 
-class RateGraph(Fitted):
+def rate_graph(state: State, now: float, signs: Glyphs, height: int, width: int) -> Content:
     """Rows handled a second: over time, now, and at most."""
-
-    def __init__(self, glyphs: Glyphs = UNICODE) -> None:
-        super().__init__("rates")
-        self._glyphs = glyphs
-        self._rates: list[float] = []
-        self._words = ""
-
-    def show_run(self, state: State, now: float) -> None:
-        self._rates = state.rates.per_second(now)
-        volume = state.run.volume if state.run else None
-        words = []
-        if self._rates:
-            if state.is_writing:
-                words.append(f"{rate(self._rates[-1]) or '0/s'} now")
-            words.append(f"{rate(max(self._rates))} at most")
-        if state.rates.batch and state.is_writing:
-            words.append(f"last batch {state.rates.batch:,}")
-        if volume is not None and state.is_writing:
-            words.append(f"up to {volume.concurrency} in flight")
-        if state.run is not None and state.run.retries:
-            words.append(f"{state.run.retries} sent again")
-        self._words = f" {self._glyphs.sep} ".join(words)
-        self.draw()
-
-    def made_for(self, width: int) -> Content:
-        lines = max(1, min(6, self.size.height - 1))
-        head = Content.styled(self._words, "$muted").truncate(width, ellipsis=True)
-        if not self._rates:
-            return head
-        shown = _spread(self._rates, width)
-        bars = graph(shown, self._glyphs.levels, height=lines)
-        return Content("\n").join([head, *(Content.styled(line, "$focus") for line in bars)])
+    rates = state.rates.per_second(now)
+    volume = state.run.volume if state.run else None
+    words = []
+    if rates:
+        if state.is_writing:
+            words.append(f"{rate(rates[-1]) or '0/s'} now")
+        words.append(f"{rate(max(rates))} at most")
+    if state.rates.batch and state.is_writing:
+        words.append(f"last batch {state.rates.batch:,}")
+    if volume is not None and state.is_writing:
+        words.append(f"up to {volume.concurrency} in flight")
+    if state.run is not None and state.run.retries:
+        words.append(f"{state.run.retries} sent again")
+    head = Content.styled(f" {signs.sep} ".join(words), "$muted").truncate(width, ellipsis=True)
+    if not rates:
+        return head
+    bars = graph(_spread(rates, width), signs.levels, height=max(1, min(6, height - 1)))
+    return Content("\n").join([head, *(Content.styled(line, "$focus") for line in bars)])
 
 
 def _spread(values: Sequence[float], width: int) -> list[float]:
@@ -419,33 +365,12 @@ def verdict_class(result: Result) -> str:
     return "-serious" if outcome in SERIOUS else "-doubtful"
 
 
-class Tiles(Horizontal):
-    """The figures of a finished run, side by side."""
-
-    def __init__(self, glyphs: Glyphs = UNICODE) -> None:
-        super().__init__(id="tiles")
-        self._glyphs = glyphs
-
-    def compose(self) -> Iterator[Widget]:
-        for number in range(TILES):
-            yield Block(f"tile-{number}", classes="tile")
-
-    def show_tiles(self, tiles: Sequence[Tile]) -> None:
-        for number, block in enumerate(self.query(Block)):
-            block.display = number < len(tiles)
-            if number < len(tiles):
-                block.border_title = tiles[number].title
-                block.show(self._tile(tiles[number]))
-
-    def _tile(self, tile: Tile) -> Content:
-        signs = self._glyphs
-        mark, style = "", "bold"
-        if tile.good is not None:
-            mark, style = (signs.ok, "$ok bold") if tile.good else (signs.bad, "$bad bold")
-        past = ""
-        if len(tile.past) > 1:
-            past = graph(tile.past, signs.levels)[0]
-        return Content.assemble(
-            (f"{mark} " if mark else "", style), (tile.value, style),
-            ("  " + past if past else "", "$focus"), "\n", (tile.note, "$muted"),
-        )  # fmt: skip
+def tile_text(tile: Tile, signs: Glyphs) -> Content:
+    """One figure of a finished run, with its graph of earlier ones."""
+    mark, style = "", "bold"
+    if tile.good is not None:
+        mark, style = (f"{signs.ok} ", "$ok bold") if tile.good else (f"{signs.bad} ", "$bad bold")
+    past = f"  {graph(tile.past, signs.levels)[0]}" if len(tile.past) > 1 else ""
+    return Content.assemble(
+        (mark, style), (tile.value, style), (past, "$focus"), "\n", (tile.note, "$muted")
+    )

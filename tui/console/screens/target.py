@@ -98,11 +98,11 @@ class TargetScreen(ConsoleScreen):
         self.query_one("#lead", Prose).show(self._lead())
         self.query_one("#target-panes").display = session is not None
         if session is not None:
-            self.query_one("#facts", Facts).show_pairs(project_facts(session, self.glyphs))
-            self.query_one("#plan", Facts).show_pairs(plan_facts(self.state, session, self.glyphs))
+            self.query_one("#facts", Facts).show(project_facts(session, self.glyphs))
+            self.query_one("#plan", Facts).show(plan_facts(self.state, session, self.glyphs))
         self._paint_files()
         self._paint_runs()
-        self.query_one("#opening", Facts).show_pairs(opening_facts(self.state, self.glyphs))
+        self.query_one("#opening", Facts).show(opening_facts(self.state, self.glyphs))
 
     def _paint_files(self) -> None:
         files, session = self.state.files, self.state.session

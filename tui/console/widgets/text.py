@@ -6,18 +6,22 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
+from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from textual.geometry import Size
+    from textual.widget import Widget
 
     from tui.console.theme import Glyphs
 
 Pair = tuple[str, "str | Content"]
 
+GAP: Final = 2
+"""Cells between two columns."""
 # A command is to be copied: its words stay on one line where they fit on one.
 _PIECES: Final = re.compile(r"heatmap-tui(?: --?[\w-]+(?: [^\s-]\S*)?)*[.,;:]?\s*|\S+\s*|\s+")
 # Where a path, an address or a name may be broken.
@@ -27,14 +31,21 @@ _JOINTS: Final = re.compile(r"(?<=[/?&=,:_@.-])")
 class Fitted(Static):
     """Text that is made for the width there is, never read as markup; painted when it changes."""
 
+    _make: Callable[[int], Content] | None = None
+
     def __init__(self, id: str | None = None, *, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, classes=classes, markup=False)
         # What was made last, and for which width.
         self._made: tuple[int, Content] | None = None
 
+    def fit(self, make: Callable[[int], Content]) -> None:
+        """Show what `make` makes for so many cells."""
+        self._make = make
+        self.draw()
+
     def made_for(self, width: int) -> Content:
         """The text for so many cells."""
-        raise NotImplementedError
+        return self._make(width) if self._make else Content("")
 
     def draw(self) -> None:
         """Make the text anew. The screen is laid out anew only where its size changes."""
@@ -77,60 +88,57 @@ class Fitted(Static):
 class Block(Fitted):
     """Text that is the same for every width."""
 
-    _shown = Content("")
-
     def show(self, text: Content | str) -> None:
-        self._shown = text if isinstance(text, Content) else Content(text)
-        self.draw()
-
-    def made_for(self, width: int) -> Content:
-        return self._shown
+        shown = Content.from_text(text, markup=False)
+        self.fit(lambda _: shown)
 
 
-class Prose(Block):
+class Prose(Fitted):
     """Text wrapped for the width there is, without breaking a command."""
 
-    def made_for(self, width: int) -> Content:
-        return Content("\n").join(wrap(self._shown, width))
+    def show(self, text: Content | str) -> None:
+        shown = Content.from_text(text, markup=False)
+        self.fit(lambda width: Content("\n").join(wrap(shown, width)))
 
 
 class Facts(Fitted):
     """A table of facts. Whatever they hold, it is shown as text."""
 
-    def __init__(self, id: str, *, classes: str = "facts") -> None:  # noqa: A002 - Textual's name
-        super().__init__(id, classes=classes)
-        self._pairs: Sequence[Pair] = ()
-        self._head: Content | None = None
+    DEFAULT_CLASSES = "facts"
 
-    def show_pairs(self, pairs: Sequence[Pair], *, head: Content | None = None) -> None:
+    def show(self, pairs: Sequence[Pair], *, head: Content | None = None) -> None:
         """Show names and values; an empty name continues the one above."""
-        self._pairs, self._head = pairs, head
-        self.draw()
 
-    def made_for(self, width: int) -> Content:
-        table = columns(self._pairs, width)
-        if self._head is None:
-            return table
-        head = Content("\n").join(wrap(self._head, width))
-        return head + "\n" + table if self._pairs else head
+        def make(width: int) -> Content:
+            above = [] if head is None else wrap(head, width)
+            return Content("\n").join([*above, *columns(pairs, width)])
+
+        self.fit(make)
 
 
-def columns(rows: Iterable[Pair], width: int, *, gap: int = 2, key: str = "$muted") -> Content:
+class Pane(Vertical):
+    """Widgets under a title."""
+
+    def __init__(self, title: str, *inside: Widget, id: str) -> None:  # noqa: A002 - Textual's name
+        super().__init__(*inside, id=id, classes="pane")
+        self.border_title = title
+
+
+def columns(pairs: Sequence[Pair], width: int) -> list[Content]:
     """Names and values in two columns, one pair a line.
 
     An empty name continues the last; longer values go on below where they began. Nothing is read as
     markup.
     """
-    pairs = list(rows)
     longest = max((cell_len(name) for name, _ in pairs), default=0)
-    indent = longest + gap if longest else 0
-    lines: list[Content] = []
-    for name, value in pairs:
-        text = value if isinstance(value, Content) else Content(value)
-        wrapped = wrap(text, max(1, width - indent))
-        for number, piece in enumerate(wrapped or [Content("")]):
-            lines.append(Content.assemble((("" if number else name).ljust(indent), key), piece))
-    return Content("\n").join(lines)
+    indent = longest + GAP if longest else 0
+    return [
+        Content.assemble((("" if number else name).ljust(indent), "$muted"), piece)
+        for name, value in pairs
+        for number, piece in enumerate(
+            wrap(Content.from_text(value, markup=False), max(1, width - indent))
+        )
+    ]
 
 
 def table(
@@ -139,7 +147,7 @@ def table(
     *,
     head: bool = False,
     right: Collection[int] = (),
-    gap: int = 2,
+    gap: int = GAP,
 ) -> list[Content]:
     """Rows with their cells aligned, a line each; a head is muted."""
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
