@@ -9,7 +9,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList, Static
-from textual.widgets.option_list import Option
 
 from tui.console.widgets.frame import Banner
 from tui.console.widgets.text import Prose, table
@@ -49,9 +48,13 @@ class Surroundings(Protocol):
 
 
 class Dialog(ModalScreen[T], Generic[T]):
-    """A dialog in front of a screen, with the banner still on top of it."""
+    """A dialog in front of a screen, with the banner still on top of it.
 
-    # The first button is the safe choice.
+    Args:
+        inside: What stands between title and buttons.
+        buttons: Id and label of each, the safe choice first: the first is focused.
+    """
+
     AUTO_FOCUS = "Button"
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
 
@@ -63,44 +66,46 @@ class Dialog(ModalScreen[T], Generic[T]):
         Binding("right", "app.focus_next", show=False, id="dialog.right", tooltip="Button right"),
     ]
 
-    def __init__(self, around: Surroundings, title: str) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        title: str,
+        inside: Iterable[Widget],
+        buttons: Iterable[tuple[str, str]] = (("close", "Close"),),
+    ) -> None:
         super().__init__()
         self.around = around
         self._title = title
+        self._inside = inside
+        self._buttons = buttons
 
     def compose(self) -> Iterable[Widget]:
         yield Banner(self.around.state, self.around.glyphs)
         with Vertical(classes="dialog"):
             yield Static(self._title, classes="dialog-title", markup=False)
-            yield from self.body()
+            yield from self._inside
             with Horizontal(classes="buttons"):
-                yield from self.buttons()
-
-    def body(self) -> Iterable[Widget]:
-        """What stands between title and buttons."""
-        raise NotImplementedError
-
-    def words(self, text: str) -> Widget:
-        """Text that scrolls where it does not fit. Never read as markup."""
-        prose = Prose()
-        prose.show(text)
-        return VerticalScroll(prose, classes="dialog-text", can_focus=False)
+                for name, label in self._buttons:
+                    yield Button(label, id=name, compact=True)
 
     def action_scroll(self, lines: int) -> None:
         for text in self.query(VerticalScroll):
             text.scroll_relative(y=lines, animate=False)
-
-    def buttons(self) -> Iterable[Widget]:
-        """The buttons, the safe choice first: the first is focused."""
-        yield Button("Close", id="close", compact=True)
 
     @on(Button.Pressed, "#close")
     def action_close(self) -> None:
         self.dismiss(None)
 
 
+def _scrolled(text: str) -> Widget:
+    """Text that scrolls where it does not fit. Never read as markup."""
+    prose = Prose()
+    prose.show(text)
+    return VerticalScroll(prose, classes="dialog-text", can_focus=False)
+
+
 class TextDialog(Dialog[None]):
-    """Text to read, scroll and copy. Never read as markup."""
+    """Text to read, scroll and copy."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "copy", "Copy", id="dialog.copy", tooltip="Copy the text"),
@@ -109,16 +114,10 @@ class TextDialog(Dialog[None]):
     def __init__(
         self, around: Surroundings, title: str, text: str, *, failed: bool = False
     ) -> None:
-        super().__init__(around, title)
+        buttons = (("close", "Close"), ("copy", "Copy (c)"))
+        super().__init__(around, title, [_scrolled(text)], buttons)
         self._text = text
         self.set_class(failed, "-failed")
-
-    def body(self) -> Iterable[Widget]:
-        yield self.words(self._text)
-
-    def buttons(self) -> Iterable[Widget]:
-        yield Button("Close", id="close", compact=True)
-        yield Button("Copy (c)", id="copy", compact=True)
 
     @on(Button.Pressed, "#copy")
     def action_copy(self) -> None:
@@ -145,27 +144,15 @@ class Question(Dialog[str | None]):
         interrupt: str | None = None,
         keys: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(around, title)
-        for key, name in (keys or {}).items():
-            self._bindings.key_to_bindings[key] = [
-                Binding(
-                    key,
-                    f"answer('{name}')",
-                    show=False,
-                    id=f"dialog.answer-{name}",
-                    tooltip=dict(answers)[name],
-                )
-            ]
-        self._text = text
-        self._answers = answers
+        buttons = [(f"answer-{name}", label) for name, label in answers]
+        super().__init__(around, title, [_scrolled(text)], buttons)
         self.interrupt = interrupt
-
-    def body(self) -> Iterable[Widget]:
-        yield self.words(self._text)
-
-    def buttons(self) -> Iterable[Widget]:
-        for name, label in self._answers:
-            yield Button(label, id=f"answer-{name}", compact=True)
+        labels = dict(answers)
+        for key, name in (keys or {}).items():
+            action, known_as = f"answer('{name}')", f"dialog.answer-{name}"
+            self._bindings.key_to_bindings[key] = [
+                Binding(key, action, show=False, id=known_as, tooltip=labels[name])
+            ]
 
     def action_answer(self, name: str) -> None:
         self.dismiss(name)
@@ -176,49 +163,33 @@ class Question(Dialog[str | None]):
         self.dismiss((event.button.id or "").removeprefix("answer-"))
 
 
-# A refusal names what was typed into one of these; the first is asked for first.
-_FIELDS: Final = ("justification", "ticket")
-
-
 class BreakGlass(Dialog["MaybeApproval"]):
-    """Spells out what will happen; returns the approval of one run, or None."""
+    """What must be typed before production is written to; returns the approval of one run."""
 
     AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "down", "app.focus_next", show=False, id="break-glass.next", tooltip="The next field"
-        ),
-        Binding(
-            "up",
-            "app.focus_previous",
-            show=False,
-            id="break-glass.previous",
-            tooltip="The previous field",
-        ),
+        Binding("down", "app.focus_next", show=False, id="glass.next", tooltip="The next field"),
+        Binding("up", "app.focus_previous", show=False, id="glass.back", tooltip="The field above"),
     ]
 
     def __init__(
         self, around: Surroundings, session: Session, action: str, effects: Iterable[str]
     ) -> None:
-        super().__init__(around, f"Break-glass: {action} on production")
+        name = session.target.identity
+        inside = (
+            Static("\n".join(effects), classes="dialog-text", markup=False),
+            Label(f"Type the project's name, {name}", markup=False),
+            Input(id="confirmation", compact=True),
+            Label("Why must it be written to now? (goes on record)", markup=False),
+            Input(id="justification", compact=True),
+            Label("Ticket (optional)", markup=False),
+            Input(id="ticket", compact=True),
+            Static("", id="refusal", markup=False),
+        )
+        buttons = (("close", "Back"), ("grant", "Write to production"))
+        super().__init__(around, f"Break-glass: {action} on production", inside, buttons)
         self._session = session
-        self._effects = list(effects)
         self.add_class("-production")
-
-    def body(self) -> Iterable[Widget]:
-        identity = self._session.target.identity
-        yield Static("\n".join(self._effects), classes="dialog-text", markup=False)
-        yield Label(f"Type the project's name, {identity}", markup=False)
-        yield Input(id="confirmation", compact=True)
-        yield Label("Why must it be written to now? (goes on record)", markup=False)
-        yield Input(id="justification", compact=True)
-        yield Label("Ticket (optional)", markup=False)
-        yield Input(id="ticket", compact=True)
-        yield Static("", id="refusal", markup=False)
-
-    def buttons(self) -> Iterable[Widget]:
-        yield Button("Back", id="close", compact=True)
-        yield Button("Write to production", id="grant", compact=True)
 
     @on(Input.Submitted)
     def _next_field(self, event: Input.Submitted) -> None:
@@ -230,26 +201,24 @@ class BreakGlass(Dialog["MaybeApproval"]):
 
     @on(Button.Pressed, "#grant")
     def _grant(self) -> None:
+        typed = {each.id: each.value for each in self.query(Input)}
         try:
             approval = self._session.grant(
-                confirmation=self._typed("confirmation"),
-                justification=self._typed("justification"),
-                ticket=self._typed("ticket") or None,
+                confirmation=typed["confirmation"],
+                justification=typed["justification"],
+                ticket=typed["ticket"] or None,
             )
         except GuardRefused as refused:
             hint = f"\n{refused.hint}" if refused.hint else ""
             self.query_one("#refusal", Static).update(f"{refused.message}{hint}")
-            self.query_one(f"#{self._wrong_field(refused)}", Input).focus()
-            return
-        self.dismiss(approval)
-
-    def _wrong_field(self, refused: GuardRefused) -> str:
-        if self._typed("confirmation").strip() != self._session.target.identity:
-            return "confirmation"
-        return next((each for each in _FIELDS if each in refused.message), "justification")
-
-    def _typed(self, field: str) -> str:
-        return self.query_one(f"#{field}", Input).value
+            # A refusal names what is wrong; the justification is asked for before the ticket.
+            about_ticket = "ticket" in refused.message and "justification" not in refused.message
+            wrong = "ticket" if about_ticket else "justification"
+            if typed["confirmation"].strip() != self._session.target.identity:
+                wrong = "confirmation"
+            self.query_one(f"#{wrong}", Input).focus()
+        else:
+            self.dismiss(approval)
 
 
 def environment_rows(
@@ -284,28 +253,19 @@ class ChooseEnvironment(Dialog["Path | None"]):
         current: Path | None,
         history: History | None,
     ) -> None:
-        super().__init__(around, "Which project?")
-        self._files = list(files)
+        rows = environment_rows(files, current, history)
+        choice = OptionList(*rows, markup=False, compact=True, id="files")
+        paths = [each.path for each in files]
+        choice.highlighted = paths.index(current) if current in paths else 0
+        words = Static("enter opens one and closes this project; esc stays. * is in use.")
+        super().__init__(around, "Which project?", [words, choice])
+        self._paths = paths
         self._current = current
-        self._history = history
         self.add_class("-broad")
-
-    def body(self) -> Iterable[Widget]:
-        yield Static("enter opens one and closes this project; esc stays. * is in use.")
-        options = [
-            Option(line, id=str(place))
-            for place, line in enumerate(
-                environment_rows(self._files, self._current, self._history)
-            )
-        ]
-        choice = OptionList(*options, markup=False, compact=True, id="files")
-        paths = [each.path for each in self._files]
-        choice.highlighted = paths.index(self._current) if self._current in paths else 0
-        yield choice
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
-        path = self._files[event.option_index].path
+        path = self._paths[event.option_index]
         self.dismiss(None if path == self._current else path)
 
 
