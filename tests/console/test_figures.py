@@ -240,8 +240,8 @@ def test_earlier_runs_of_the_volume_tell_how_long_one_takes() -> None:
     session.remember(200, 220, 210)
     state.history = session.archive.history.read()
     assert "the last 3 of this volume" in expected_duration(state)
-    assert len(like_before(state.history, state.session)) == 3
-    refresh = tiles(verified(), like_before(state.history, state.session))[0]
+    assert len(like_before(state)) == 3
+    refresh = tiles(verified(), like_before(state))[0]
     assert len(refresh.past) == 4, "three earlier runs, and this one"
 
 

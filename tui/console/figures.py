@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tui.console.state import State
-    from tui.evidence.history import Entry, History
+    from tui.evidence.history import Entry
     from tui.verify.result import ProbeResult, Result, StageResult
     from tui.verify.session import Session
 
@@ -232,33 +232,34 @@ def balance(
     return rows
 
 
-def runs_here(history: History | None, session: Session | None) -> list[Entry]:
+def runs_here(state: State) -> list[Entry]:
     """Runs of the same project, newest last."""
-    if history is None or session is None:
+    session = state.session
+    if state.history is None or session is None:
         return []
     place = "sandbox" if session.is_sandbox else session.target.place
     return [
         each
-        for each in history.entries
+        for each in state.history.entries
         if each.mode == Mode.CYCLE and each.series.identity == place
     ]
 
 
-def like_before(history: History | None, session: Session | None) -> list[Entry]:
+def like_before(state: State) -> list[Entry]:
     """Verified runs of the same project and volume, newest last."""
-    volume = session.settings.volume if session else None
+    if state.session is None:
+        return []
+    users, questions = state.session.settings.volume.users, state.session.settings.volume.questions
     return [
         each
-        for each in runs_here(history, session)
-        if each.verified
-        and volume
-        and (each.series.users, each.series.questions) == (volume.users, volume.questions)
+        for each in runs_here(state)
+        if each.verified and (each.series.users, each.series.questions) == (users, questions)
     ]
 
 
 def expected_duration(state: State) -> str:
     """How long a run will take, judging by earlier ones."""
-    before = like_before(state.history, state.session)[-5:]
+    before = like_before(state)[-5:]
     if before:
         seconds = median(each.total_seconds for each in before)
         runs = "the last one" if len(before) == 1 else f"the last {len(before)} of this volume"
@@ -328,11 +329,13 @@ def tiles(result: Result, before: Sequence[Entry]) -> list[Tile]:
     audit = result.audit
     if audit is None:
         shown.append(Tile("Left behind", "not counted", "the audit did not end"))
+    elif not audit.leftovers.total:
+        shown.append(Tile("Left behind", "nothing", "by tag and id", good=True))
     else:
         left = audit.leftovers
-        words = f"{plural(left.total, 'row')}" if left.total else "nothing"
-        note = _left_words(result) if left.total else "by tag and id"
-        shown.append(Tile("Left behind", words, note, good=not left.total))
+        counts = ((left.users, "user"), (left.questions, "question"), (left.responses, "response"))
+        note = ", ".join(plural(count, noun) for count, noun in counts if count)
+        shown.append(Tile("Left behind", plural(left.total, "row"), note, good=False))
     if result.mode is Mode.CYCLE:
         restored = None if audit is None else audit.view_restored
         word = {True: "restored", False: "changed", None: "not judged"}[restored]
@@ -341,49 +344,33 @@ def tiles(result: Result, before: Sequence[Entry]) -> list[Tile]:
     return shown
 
 
-def _left_words(result: Result) -> str:
-    left = result.audit.leftovers if result.audit else None
-    if left is None:
-        return ""
-    counts = ((left.users, "user"), (left.questions, "question"), (left.responses, "response"))
-    return ", ".join(plural(count, noun) for count, noun in counts if count)
-
-
 def _refresh_tile(result: Result, before: Sequence[Entry]) -> Tile:
     if result.refresh_ms is None:
         return Tile("Refresh", "not timed")
     times = result.refresh_runs_ms
     past = [median(each.refresh_runs_ms) for each in before if each.refresh_runs_ms]
-    own = [each for each in before if each.run_id == result.run_id]
-    if not own:
+    if all(each.run_id != result.run_id for each in before):
         past.append(result.refresh_ms)
     note = f"median of {len(times)}" if len(times) > 1 else "one refresh"
     if result.final_refresh_ms is not None and len(times) == 1:
         note = f"{milliseconds(result.final_refresh_ms)} at end"
-    return Tile(
-        "Refresh", milliseconds(result.refresh_ms), note, past=tuple(past[-REFRESHES_SHOWN:])
-    )
+    shown = tuple(past[-REFRESHES_SHOWN:])
+    return Tile("Refresh", milliseconds(result.refresh_ms), note, past=shown)
 
 
 def _check_tile(result: Result) -> Tile:
     check = result.check
     if check is None:
         return Tile("Aggregates", "not compared")
-    wrong = [
-        f"{count:,} {word}"
-        for count, word in (
-            (check.mismatched, "differ"),
-            (check.missing, "missing"),
-            (check.unexpected, "unexpected"),
-        )
-        if count
-    ]
-    return Tile(
-        "Aggregates right",
-        f"{check.matched:,}/{check.expected:,}",
-        ", ".join(wrong) or ("as stored" if check.deviations else "all 8 columns"),
-        good=check.right,
+    counts = (
+        (check.mismatched, "differ"),
+        (check.missing, "missing"),
+        (check.unexpected, "unexpected"),
     )
+    note = ", ".join(f"{count:,} {word}" for count, word in counts if count)
+    note = note or ("as stored" if check.deviations else "all 8 columns")
+    matched = f"{check.matched:,}/{check.expected:,}"
+    return Tile("Aggregates right", matched, note, good=check.right)
 
 
 def verdict_words(result: Result) -> str:

@@ -7,6 +7,7 @@ screen is in front, and a second one cannot be started beside it. It knows no sc
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import Enum, StrEnum
@@ -261,17 +262,14 @@ class State:
         result = self.dry_run
         if result is None:
             return Step(View.DRY_RUN, StepState.NOW)
-        probes = result.probes.values()
-        answered = sum(each.status is not None for each in probes)
-        if result.running:
-            return Step(View.DRY_RUN, StepState.BUSY, f"{answered}/{len(probes)}")
+        asked, counts = len(result.probes), Counter(each.status for each in result.probes.values())
+        if result.finished is None:
+            return Step(View.DRY_RUN, StepState.BUSY, f"{asked - counts[None]}/{asked}")
         if result.ready:
-            passed = sum(each.status is ProbeStatus.PASS for each in probes)
-            took = f" {result.finished.seconds:.1f} s" if result.finished else ""
-            return Step(View.DRY_RUN, StepState.DONE, f"{passed}/{len(probes)}{took}")
-        failed = sum(each.status is ProbeStatus.FAIL for each in probes)
-        why = result.dry_run.verdict if result.dry_run else ""
-        why = why or (result.finished.message if result.finished else "")
+            fact = f"{counts[ProbeStatus.PASS]}/{asked} {result.finished.seconds:.1f} s"
+            return Step(View.DRY_RUN, StepState.DONE, fact)
+        failed = counts[ProbeStatus.FAIL]
+        why = result.dry_run.verdict if result.dry_run else result.finished.message
         return Step(View.DRY_RUN, StepState.PROBLEM, f"{failed} failed" if failed else "", why)
 
     def _review_step(self, dry_run: Step) -> Step:
@@ -285,27 +283,21 @@ class State:
         if self.write_problem:
             return Step(View.REVIEW, StepState.NOW, "refused", self.write_problem)
         if self.run is not None and (self.run.running or self.run.mode is Mode.CYCLE):
-            volume = self.run.volume
-            return Step(
-                View.REVIEW,
-                StepState.DONE,
-                plural(volume.responses, "row") if volume and self.run.mode is Mode.CYCLE else "",
-            )
+            volume = self.run.volume if self.run.mode is Mode.CYCLE else None
+            fact = plural(volume.responses, "row") if volume else ""
+            return Step(View.REVIEW, StepState.DONE, fact)
         return Step(View.REVIEW, StepState.NOW)
 
     def _run_step(self, dry_run: Step) -> Step:
         run = self.run
         if run is None:
-            if dry_run.state is StepState.DONE:
-                why = self.write_problem or "waits until the review is agreed to (step 3)"
-                return Step(View.RUN, StepState.LOCKED, why=why)
-            return Step(View.RUN, StepState.LOCKED, why=self._review_step(dry_run).why)
+            why = self._review_step(dry_run).why or "waits until the review is agreed to (step 3)"
+            return Step(View.RUN, StepState.LOCKED, why=why)
         if run.finished is None:
             return Step(View.RUN, StepState.BUSY, duration(self.clock() - run.began))
         if run.finished.outcome in {Outcome.VERIFIED, Outcome.CLEAN}:
             return Step(View.RUN, StepState.DONE, duration(run.finished.seconds))
-        fact = run.finished.outcome.value
-        return Step(View.RUN, StepState.PROBLEM, fact, run.finished.message)
+        return Step(View.RUN, StepState.PROBLEM, run.finished.outcome.value, run.finished.message)
 
     def why_locked(self, view: View) -> str | None:
         """Why one cannot go to `view` now."""

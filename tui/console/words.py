@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def duration(seconds: float | None, *, unknown: str = "") -> str:
+def duration(seconds: float | None) -> str:
     """Seconds as an operator reads them: `85 ms`, `4.2 s`, `3 min 05 s`."""
     if seconds is None:
-        return unknown
+        return ""
     if round(seconds * 1000) < 1000:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
@@ -26,15 +26,13 @@ def time_left(seconds: float) -> str:
     return f"{whole} s" if whole < 60 else _minutes(whole)
 
 
-def milliseconds(ms: float | None, *, unknown: str = "") -> str:
+def milliseconds(ms: float | None) -> str:
     """Milliseconds as an operator reads them."""
-    return unknown if ms is None else duration(ms / 1000)
+    return "" if ms is None else duration(ms / 1000)
 
 
-def rate(per_second: float | None) -> str:
+def rate(per_second: float) -> str:
     """Items a second: `950/s`, `12.4k/s`."""
-    if per_second is None:
-        return ""
     if per_second >= 10_000:
         return f"{per_second / 1000:.1f}k/s"
     return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"

@@ -111,11 +111,9 @@ class DryRunScreen(ConsoleScreen):
         detail = self.query_one("#detail", Facts)
         probe, group = self._probe, self.query_one(ProbeList).chosen_group
         if probe is not None:
-            pairs, head = probe_facts(probe, self.glyphs)
-            detail.show(pairs, head=head)
+            detail.show(*probe_facts(probe, self.glyphs))
         elif group is not None:
-            pairs, head = group_facts(group)
-            detail.show(pairs, head=head)
+            detail.show(*group_facts(group))
         else:
             detail.show(())
         self.refresh_bindings()
@@ -153,12 +151,7 @@ def verdict_lines(state: State, signs: Glyphs, next_line: Content) -> Content:
         if state.session is None:
             words = "The probes are asked as soon as the project is connected."
         return Content.assemble((words, "bold"), "  ", next_line)
-    verdict = result.dry_run
-    if result.finished is None or verdict is None:
-        if result.finished is not None:
-            return Content.assemble(
-                (f"{signs.bad} no verdict  ", "$bad bold"), result.finished.message, "\n", next_line
-            )
+    if result.finished is None:
         asked = len(result.probes)
         answered = sum(each.status is not None for each in result.probes.values())
         return Content.assemble(
@@ -167,28 +160,30 @@ def verdict_lines(state: State, signs: Glyphs, next_line: Content) -> Content:
             f"  {answered} of {plural(asked, 'probe')}",
             (f"  {duration(elapsed(result, state.clock()))}", "$muted"),
         )
+    verdict = result.dry_run
+    if verdict is None:
+        return Content.assemble(
+            (f"{signs.bad} no verdict  ", "$bad bold"), result.finished.message, "\n", next_line
+        )
     counts = Content(", ").join(
         Content.styled(f"{count} {status.value}", PROBE_LOOKS[status][1])
         for status in ProbeStatus
         if (count := verdict.counts.get(status, 0))
     )
+    lines = []
     if verdict.ready and state.write_problem and state.session is not None:
-        return Content.assemble(
-            (f"{signs.warn} ready, but writes are refused here", "$warn bold"), "  ", counts,
-            "\nTo write, restart with  ", (restart_command(state.session), "bold"),
-            "\n", next_line,
-        )  # fmt: skip
-    if verdict.ready:
-        return Content.assemble(
-            (f"{signs.done} {verdict.verdict}", "$ok bold"), "  ", counts, "\n", next_line
-        )
-    reasons = list(verdict.reasons[:REASONS_SHOWN])
-    more = len(verdict.reasons) - len(reasons)
-    lines = [Content.assemble((f"{signs.bad} {verdict.verdict}", "$bad bold"), "  ", counts)]
-    lines += [Content(f"  {signs.bullet} {clean_label(reason)}") for reason in reasons]
-    if more:
-        lines.append(Content.styled(f"  {signs.bullet} and {more} more, below", "$muted"))
-    return Content("\n").join([*lines, next_line])
+        head = (f"{signs.warn} ready, but writes are refused here", "$warn bold")
+        command = (restart_command(state.session), "bold")
+        lines.append(Content.assemble("To write, restart with  ", command))
+    elif verdict.ready:
+        head = (f"{signs.done} {verdict.verdict}", "$ok bold")
+    else:
+        head = (f"{signs.bad} {verdict.verdict}", "$bad bold")
+        shown, more = verdict.reasons[:REASONS_SHOWN], len(verdict.reasons) - REASONS_SHOWN
+        lines += [Content(f"  {signs.bullet} {clean_label(reason)}") for reason in shown]
+        if more > 0:
+            lines.append(Content.styled(f"  {signs.bullet} and {more} more, below", "$muted"))
+    return Content("\n").join([Content.assemble(head, "  ", counts), *lines, next_line])
 
 
 def probe_facts(probe: ProbeResult, signs: Glyphs) -> tuple[list[Pair], Content]:

@@ -146,7 +146,7 @@ class EvidenceScreen(ConsoleScreen):
 
     def _entries(self) -> Sequence[Entry]:
         """The last runs of this project."""
-        return runs_here(self.state.history, self.state.session)[-200:]
+        return runs_here(self.state)[-200:]
 
     def _baseline(self) -> Entry | None:
         history, entries = self.state.history, self._entries()

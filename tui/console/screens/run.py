@@ -136,7 +136,7 @@ class RunScreen(ConsoleScreen):
         _, words = onward(self.state, View.RUN)
         more = "   h: heatmap   r: another run" if result.mode is Mode.CYCLE else ""
         band.show(verdict_band(result, self.glyphs, words + more))
-        shown = tiles(result, like_before(self.state.history, self.state.session))
+        shown = tiles(result, like_before(self.state))
         for number, block in enumerate(self.query(".tile").results(Block)):
             block.display = number < len(shown)
             if block.display:
@@ -310,7 +310,7 @@ def rate_graph(state: State, now: float, signs: Glyphs, height: int, width: int)
     words = []
     if rates:
         if state.is_writing:
-            words.append(f"{rate(rates[-1]) or '0/s'} now")
+            words.append(f"{rate(rates[-1])} now")
         words.append(f"{rate(max(rates))} at most")
     if state.rates.batch and state.is_writing:
         words.append(f"last batch {state.rates.batch:,}")

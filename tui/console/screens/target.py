@@ -102,7 +102,7 @@ class TargetScreen(ConsoleScreen):
             rows = environment_rows(state.files, current, state.history)
             self.query_one("#files-list", Block).show(Content("\n").join(rows))
         # One more than is shown, which the oldest of them is compared with.
-        head, *newest_first = run_rows(runs_here(state.history, session)[-RUNS_SHOWN - 1 :])
+        head, *newest_first = run_rows(runs_here(state)[-RUNS_SHOWN - 1 :])
         lines = [head, *newest_first[:RUNS_SHOWN]]
         self.query_one("#runs-list", Block).show(Content("\n").join(lines))
         # They are shown where there are rows to spare.

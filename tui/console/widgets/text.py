@@ -106,7 +106,7 @@ class Facts(Fitted):
 
     DEFAULT_CLASSES = "facts"
 
-    def show(self, pairs: Sequence[Pair], *, head: Content | None = None) -> None:
+    def show(self, pairs: Sequence[Pair], head: Content | None = None) -> None:
         """Show names and values; an empty name continues the one above."""
 
         def make(width: int) -> Content:
