@@ -91,11 +91,11 @@ def test_enter_goes_on_from_step_to_step() -> None:
     state = state_of(FakeSession())
     assert onward(state, View.TARGET)[0] is Onward.PROBE
     state.dry_run = ready()
-    assert onward(state, View.TARGET)[0] is Onward.DRY_RUN
-    assert onward(state, View.DRY_RUN)[0] is Onward.REVIEW
+    assert onward(state, View.TARGET)[0] is View.DRY_RUN
+    assert onward(state, View.DRY_RUN)[0] is View.REVIEW
     assert onward(state, View.REVIEW)[0] is Onward.START
     state.run = verified()
-    assert onward(state, View.RUN)[0] is Onward.EVIDENCE
+    assert onward(state, View.RUN)[0] is View.EVIDENCE
 
 
 def test_enter_asks_again_what_was_not_ready_and_tries_again_what_did_not_connect() -> None:

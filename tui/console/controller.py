@@ -198,8 +198,8 @@ class Controller:
                 self.purge()
             case Onward.SAVE:
                 self.hand_out(copy=True)
-            case Onward.DRY_RUN | Onward.REVIEW | Onward.RUN | Onward.EVIDENCE:
-                self.go(View[what.name])
+            case View():
+                self.go(what)
 
     def _say_what_is_waited_for(self, view: View) -> None:
         if self.state.is_probing:
@@ -213,13 +213,8 @@ class Controller:
 
     def dry_run(self, *, again: bool = False) -> None:
         """Go to the dry run; begin it where there was none, or when asked again."""
-        state = self.state
-        if state.is_connecting:
-            self.go(View.DRY_RUN)
-            return
-        begins = again or self.view is View.DRY_RUN or state.dry_run is None
-        if begins and state.session is not None and not state.is_writing:
-            self.work("probe", state.probe)
+        if again or self.view is View.DRY_RUN or self.state.dry_run is None:
+            self.work("probe", self.state.probe)
         self.go(View.DRY_RUN)
 
     def review_or_run(self) -> None:
@@ -274,12 +269,10 @@ class Controller:
                 return self.view is View.TARGET
             case "app.purge" | "headless":
                 return state.session is None
-            case "dry_run":
-                return not state.is_connecting and state.why_locked(View.DRY_RUN) is not None
+            case "dry_run" | "go('heatmap')" | "go('evidence')":
+                return state.connect_error is not None
             case "review_or_run":
                 return state.run is None and state.why_locked(View.REVIEW) is not None
-            case "go('heatmap')" | "go('evidence')":
-                return not state.is_connecting and state.session is None
             case _:
                 return False
 
@@ -287,11 +280,11 @@ class Controller:
 
     def connect(self) -> None:
         """Open the project, at first or again after a failure."""
-        self.work("connect", partial(self._open, self._connect))
+        self.work("connect", self._open)
 
-    async def _open(self, connect: Connect) -> None:
+    async def _open(self) -> None:
         state = self.state
-        await state.connect(connect)
+        await state.connect(self._connect)
         wanted, self.wanted = self.wanted, None
         if state.session is None:
             return
@@ -509,7 +502,7 @@ class Controller:
         self._connect = partial(environments.open, path)
         self.switch(View.TARGET)
         await state.close()
-        await self._open(self._connect)
+        await self._open()
 
     # Evidence.
 

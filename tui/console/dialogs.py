@@ -273,6 +273,12 @@ RUNS_LISTED: Final = 5
 """Runs named in a question; the rest is counted."""
 
 
+def _listed(runs: Sequence[str]) -> str:
+    more = len(runs) - RUNS_LISTED
+    counted = [f"and {plural(more, 'more run')}"] if more > 0 else []
+    return "\n".join([*runs[:RUNS_LISTED], *counted])
+
+
 def ask_to_leave(around: Surroundings) -> Question:
     """Whether to leave while nothing is under way: `stay` or `leave`."""
     return Question(
@@ -313,16 +319,13 @@ def ask_to_abandon(around: Surroundings, command: str) -> Question:
 def ask_to_purge(around: Surroundings, session: Session) -> Question:
     """Whether to delete what earlier runs left: `keep` or `purge`."""
     target = session.target
-    records = session.journals
     lines = [
         f"{record.run_id}, begun {record.started_at[:16].replace('T', ' ')}, stopped at "
         f"{record.stage}: up to {record.users:,} users, {record.questions:,} questions, "
         f"{record.responses:,} responses"
-        for record in records[:RUNS_LISTED]
+        for record in session.journals
     ]
-    if len(records) > RUNS_LISTED:
-        lines.append(f"and {plural(len(records) - RUNS_LISTED, 'more run')}")
-    known = "\n\nRuns of this machine that did not close:\n" + "\n".join(lines) if lines else ""
+    known = f"\n\nRuns of this machine that did not close:\n{_listed(lines)}" if lines else ""
     return Question(
         around,
         f"Remove leftovers from {target.identity} ({target.kind.value})?",
@@ -347,12 +350,10 @@ def ask_to_purge_unexplained(around: Surroundings, found: str) -> Question:
 
 def ask_to_purge_spared(around: Surroundings, runs: Sequence[str]) -> Question:
     """Whether to delete the rows of runs that are under way elsewhere."""
-    listed = "\n".join(runs[:RUNS_LISTED])
-    more = f"\nand {plural(len(runs) - RUNS_LISTED, 'more run')}" if len(runs) > RUNS_LISTED else ""
     return Question(
         around,
         "A run is under way elsewhere",
         "The rows of these runs changed while they were watched, and they are not of this "
-        f"machine. They were left alone: the runs would lose them.\n\n{listed}{more}",
+        f"machine. They were left alone: the runs would lose them.\n\n{_listed(runs)}",
         [("keep", "Keep them"), ("purge", "Remove them too")],
     )

@@ -47,21 +47,17 @@ _TELLING: Final = 0.05
 
 
 class Onward(Enum):
-    """What `enter` does."""
+    """What `enter` does beside going to another screen."""
 
     WAIT = auto()
     CONNECT = auto()
     PROBE = auto()
-    DRY_RUN = auto()
-    REVIEW = auto()
     START = auto()
-    RUN = auto()
     PURGE = auto()
-    EVIDENCE = auto()
     SAVE = auto()
 
 
-def onward(state: State, view: View) -> tuple[Onward, str]:
+def onward(state: State, view: View) -> tuple[View | Onward, str]:
     """What `enter` does on a screen of the checklist, and the words for it."""
     match view:
         case View.TARGET:
@@ -78,19 +74,19 @@ def onward(state: State, view: View) -> tuple[Onward, str]:
             return Onward.WAIT, ""
 
 
-def _from_target(state: State) -> tuple[Onward, str]:
+def _from_target(state: State) -> tuple[View | Onward, str]:
     if state.connect_error is not None:
         return Onward.CONNECT, "try again to connect"
     if state.is_writing:
-        return Onward.RUN, "watch the run"
+        return View.RUN, "watch the run"
     if state.session is None:
         return Onward.PROBE, "the dry run, as soon as the project answers"
     if state.dry_run is None:
         return Onward.PROBE, "dry run; it writes nothing"
-    return Onward.DRY_RUN, "the dry run's answers"
+    return View.DRY_RUN, "the dry run's answers"
 
 
-def _from_dry_run(state: State) -> tuple[Onward, str]:
+def _from_dry_run(state: State) -> tuple[View | Onward, str]:
     if state.session is None or state.is_writing:
         return _from_target(state)
     if state.is_probing:
@@ -100,12 +96,12 @@ def _from_dry_run(state: State) -> tuple[Onward, str]:
     if not state.dry_run.ready:
         return Onward.PROBE, "ask them again, once it is repaired"
     refused = "read what a run would do; writes are refused here"
-    return Onward.REVIEW, refused if state.write_problem else "review what a run would write"
+    return View.REVIEW, refused if state.write_problem else "review what a run would write"
 
 
-def _from_review(state: State) -> tuple[Onward, str]:
+def _from_review(state: State) -> tuple[View | Onward, str]:
     if state.is_writing:
-        return Onward.RUN, "watch the run"
+        return View.RUN, "watch the run"
     if state.write_problem or not state.is_ready:
         return Onward.WAIT, ""
     if state.session is not None and state.session.target.is_production:
@@ -113,10 +109,10 @@ def _from_review(state: State) -> tuple[Onward, str]:
     return Onward.START, "write and verify"
 
 
-def _from_run(state: State) -> tuple[Onward, str]:
+def _from_run(state: State) -> tuple[View | Onward, str]:
     run = state.run
     if run is None:
-        return Onward.REVIEW, "review what a run would write"
+        return View.REVIEW, "review what a run would write"
     if run.finished is None:
         return Onward.WAIT, ""
     if run.finished.outcome is Outcome.LEFTOVERS:
@@ -124,8 +120,8 @@ def _from_run(state: State) -> tuple[Onward, str]:
     if run.mode is Mode.PURGE:
         return Onward.PROBE, "dry run; it writes nothing"
     if run.finished.outcome is Outcome.VERIFIED:
-        return Onward.EVIDENCE, "evidence for the pull request"
-    return Onward.EVIDENCE, "evidence, with all that is known"
+        return View.EVIDENCE, "evidence for the pull request"
+    return View.EVIDENCE, "evidence, with all that is known"
 
 
 # The dry run.

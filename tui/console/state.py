@@ -362,19 +362,15 @@ class State:
             self.counts = counts
             self.changed()
 
-    async def probe(self) -> None:
-        """Do the dry run, unless one or a run that writes is under way."""
-        if self.session is None or self.is_probing or self.is_writing:
-            return
-        await self._ask(self.session.dry_run())
+    async def probe(self, probe_id: str | None = None) -> None:
+        """Do the dry run, unless one or a run that writes is under way.
 
-    async def ask_again(self, probe_id: str) -> None:
-        """Ask one probe again; the others' answers stand."""
-        if self.session is None or self.dry_run is None or self.is_probing or self.is_writing:
+        With `probe_id` that probe alone is asked again; the others' answers stand.
+        """
+        session = self.session
+        if session is None or self.is_probing or self.is_writing:
             return
-        await self._ask(self.session.ask_again(probe_id))
-
-    async def _ask(self, run: Run) -> None:
+        run = session.dry_run() if probe_id is None else session.ask_again(probe_id)
         result = self.dry_run = run.result
         before = self._archived()
         self.changed()

@@ -40,15 +40,15 @@ def once_written(app: HeatmapApp, act: Callable[[], object]) -> None:
 
     Polling from outside may come too late: on a busy machine the whole run is over by then.
     """
-    desk, changed = app.state, app.state._changed
+    desk, changed = app.state, app.state.changed
 
     def note_change() -> None:
         changed()
         if desk.is_writing and desk.run and any(each.done for each in desk.run.stages.values()):
-            desk._changed = changed
+            desk.changed = changed
             act()
 
-    desk._changed = note_change
+    desk.changed = note_change
 
 
 async def test_from_start_to_heatmap_by_keys(sandbox: Sandbox) -> None:

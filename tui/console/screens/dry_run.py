@@ -129,7 +129,7 @@ class DryRunScreen(ConsoleScreen):
 
     def action_again(self) -> None:
         if self._probe is not None:
-            ask = partial(self.state.ask_again, self._probe.id)
+            ask = partial(self.state.probe, self._probe.id)
             self.controller.work("probe", ask)
 
     def action_copy(self) -> None:

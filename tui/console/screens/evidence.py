@@ -226,14 +226,14 @@ class EvidenceScreen(ConsoleScreen):
         if session is None:
             return
         archive = Archive.of(session)
-        path = archive.log.path
+        shown: Content | str
         try:
             vouching = await asyncio.to_thread(archive.anchors)
             checked = await asyncio.to_thread(archive.log.check, vouching)
+            shown = log_lines(str(archive.log.path), checked)
         except OperatorError as error:
-            self.query_one("#log", Prose).show(error.message)
-            return
-        self.query_one("#log", Prose).show(log_lines(str(path), checked))
+            shown = error.message
+        self.query_one("#log", Prose).show(shown)
 
     def action_baseline(self) -> None:
         self.controller.work("baseline", self._mark_baseline)

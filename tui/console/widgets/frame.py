@@ -255,8 +255,6 @@ class KeyBar(Fitted):
     def made_for(self, width: int) -> Content:
         local, shared = self._items()
         everywhere = Content(GAP).join(shared)
-        if not local:
-            return Content("\n").join(_lines(shared, width))
         here = Content(GAP).join(local)
         gap = width - here.cell_length - everywhere.cell_length
         if gap >= 2 * len(GAP) + 1:
