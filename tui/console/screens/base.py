@@ -8,7 +8,6 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
-from textual.worker import Worker, WorkerState
 
 from tui.console.figures import onward
 from tui.console.state import View
@@ -136,7 +135,3 @@ class ConsoleScreen(Screen[None]):
                 "better 80 x 24."
             )
         self.call_after_refresh(self.paint)
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        if event.state is WorkerState.ERROR and event.worker.error is not None:
-            self.controller.show_error(event.worker.error)

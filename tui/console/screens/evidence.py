@@ -57,13 +57,31 @@ class EvidenceScreen(ConsoleScreen):
         "it was changed."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c,enter", "copy", "Copy", id="evidence.copy", tooltip="Copy and save it"),
-        Binding("s", "save", "Save", id="evidence.save", tooltip="Save the evidence to a file"),
-        Binding("m", "source", "Markdown", id="evidence.source", tooltip="The Markdown itself"),
+        Binding(
+            "c,enter", "hand_out(True)", "Copy", id="evidence.copy", tooltip="Copy and save it"
+        ),
+        Binding(
+            "s",
+            "hand_out(False)",
+            "Save",
+            id="evidence.save",
+            tooltip="Save the evidence to a file",
+        ),
+        Binding(
+            "m", "page('source')", "Markdown", id="evidence.source", tooltip="The Markdown itself"
+        ),
         Binding("o", "open", "Open", id="evidence.open", tooltip="Open it in the pager"),
-        Binding("v", "runs", "Runs", id="evidence.runs", tooltip="Earlier runs and their trend"),
+        Binding(
+            "v", "page('runs')", "Runs", id="evidence.runs", tooltip="Earlier runs and their trend"
+        ),
         Binding("b", "baseline", "Baseline", id="evidence.baseline", tooltip="Mark as baseline"),
-        Binding("l", "log", "Log", id="evidence.log", tooltip="Read and check the deployment log"),
+        Binding(
+            "l",
+            "page('log')",
+            "Log",
+            id="evidence.log",
+            tooltip="Read and check the deployment log",
+        ),
         Binding("k,up", "scroll(-1)", show=False, id="evidence.up", tooltip="Scroll up"),
         Binding("j,down", "scroll(1)", show=False, id="evidence.down", tooltip="Scroll down"),
         Binding("pageup", "scroll(-12)", show=False, id="evidence.page-up", tooltip="A page up"),
@@ -94,7 +112,7 @@ class EvidenceScreen(ConsoleScreen):
                 yield Prose("log")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in {"copy", "save", "open", "source"}:
+        if action in {"hand_out", "open"} or parameters == ("source",):
             return True if self.state.evidence is not None else None
         if action == "baseline":
             return True if self._entry() else None
@@ -190,14 +208,18 @@ class EvidenceScreen(ConsoleScreen):
         )
         chart.update(drawn)
 
-    def _switch(self, page: str) -> None:
+    def action_page(self, name: str) -> None:
+        """Show a page, or the report again where that is shown already."""
         switch = self.query_one(ContentSwitcher)
+        page = f"{name}-page"
         switch.current = "report-page" if switch.current == page else page
         if switch.current == "runs-page":
             self.query_one(RunList).focus()
             self.call_after_refresh(self._draw)
         else:
             self.set_focus(None)
+        if switch.current == "log-page":
+            self.controller.work("log", self._read_log, exclusive=True)
         self.paint()
 
     @on(OptionList.OptionSelected, "#runs")
@@ -209,17 +231,6 @@ class EvidenceScreen(ConsoleScreen):
         page = self.query_one(ContentSwitcher).visible_content
         if page is not None:
             page.scroll_relative(y=lines, animate=False)
-
-    def action_source(self) -> None:
-        self._switch("source-page")
-
-    def action_runs(self) -> None:
-        self._switch("runs-page")
-
-    def action_log(self) -> None:
-        self._switch("log-page")
-        if self.query_one(ContentSwitcher).current == "log-page":
-            self.controller.work("log", self._read_log, exclusive=True)
 
     async def _read_log(self) -> None:
         session = self.state.session
@@ -255,11 +266,8 @@ class EvidenceScreen(ConsoleScreen):
         if self.state.evidence is not None:
             self.controller.page(self.text())
 
-    def action_copy(self) -> None:
-        self.controller.hand_out(copy=True)
-
-    def action_save(self) -> None:
-        self.controller.hand_out(copy=False)
+    def action_hand_out(self, copy: bool) -> None:
+        self.controller.hand_out(copy=copy)
 
 
 def as_rendered(markdown: str) -> str:

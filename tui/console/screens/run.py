@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 NOTICES_SHOWN: Final = 3
 SHOWN: Final = 50
 """Differences listed one by one."""
-BANDS: Final = ("-good", "-serious", "-doubtful")
 # Cells of a stage's name, count and time, and of the shortest bar.
 NAME: Final = 18
 COUNT: Final = 14
@@ -131,8 +130,9 @@ class RunScreen(ConsoleScreen):
 
     def _paint_end(self, result: Result) -> None:
         band = self.query_one("#band", Prose)
-        for name in BANDS:
-            band.set_class(name == verdict_class(result), name)
+        outcome = result.finished.outcome if result.finished else None
+        band.set_class(outcome in GOOD, "-good")
+        band.set_class(outcome in SERIOUS, "-serious")
         _, words = onward(self.state, View.RUN)
         more = "   h: heatmap   r: another run" if result.mode is Mode.CYCLE else ""
         band.show(verdict_band(result, self.glyphs, words + more))
@@ -355,14 +355,6 @@ def verdict_band(result: Result, signs: Glyphs, next_line: str) -> Content:
     if next_line:
         lines.append(Content.assemble(("  enter", "bold"), f": {next_line}"))
     return Content("\n").join(lines)
-
-
-def verdict_class(result: Result) -> str:
-    """The style class of the verdict's band."""
-    outcome = result.finished.outcome if result.finished else None
-    if outcome in GOOD:
-        return "-good"
-    return "-serious" if outcome in SERIOUS else "-doubtful"
 
 
 def tile_text(tile: Tile, signs: Glyphs) -> Content:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
@@ -168,7 +169,9 @@ def wrap(text: Content, width: int) -> list[Content]:
     begin = 0
     for line in text.plain.split("\n"):
         start = used = 0
-        for place, piece in _pieces(line, width):
+        # What it may be broken into: words, commands, parts of long ones.
+        pieces = (_parts(each.start(), each.group(), width) for each in _PIECES.finditer(line))
+        for place, piece in chain.from_iterable(pieces):
             if used and used + cell_len(piece.rstrip()) > width:
                 lines.append(text[begin + start : begin + place].rstrip())
                 start, used = place, 0
@@ -176,12 +179,6 @@ def wrap(text: Content, width: int) -> list[Content]:
         lines.append(text[begin + start : begin + len(line)].rstrip())
         begin += len(line) + 1
     return lines
-
-
-def _pieces(line: str, width: int) -> Iterator[tuple[int, str]]:
-    """What a line may be broken into: words, commands, parts of long ones."""
-    for found in _PIECES.finditer(line):
-        yield from _parts(found.start(), found.group(), width)
 
 
 def _parts(place: int, piece: str, width: int) -> Iterator[tuple[int, str]]:
@@ -192,18 +189,12 @@ def _parts(place: int, piece: str, width: int) -> Iterator[tuple[int, str]]:
     if len(parts) == 1:
         parts = [each for each in _JOINTS.split(piece) if each]
     if len(parts) == 1:
-        parts = (
-            [piece[: len(piece) // 2], piece[len(piece) // 2 :]]
-            if _is_wide(piece)
-            else [piece[:width], piece[width:]]
-        )
+        # Where characters are wider than a cell, it is halved until it fits.
+        place_of_break = width if cell_len(piece) == len(piece) else len(piece) // 2
+        parts = [piece[:place_of_break], piece[place_of_break:]]
     for part in parts:
         yield from _parts(place, part, width)
         place += len(part)
-
-
-def _is_wide(text: str) -> bool:
-    return cell_len(text) != len(text)
 
 
 def bar(fraction: float, width: int, signs: Glyphs, style: str) -> Content:
