@@ -23,7 +23,9 @@ from tui.console import theme
 from tui.console.app import Preferences
 from tui.console.figures import (
     Onward,
+    StepState,
     balance,
+    checklist,
     expected_duration,
     headless_command,
     like_before,
@@ -34,7 +36,7 @@ from tui.console.figures import (
     tiles,
 )
 from tui.console.screens.run import verdict_band, waterfall
-from tui.console.state import CHECKLIST, Rates, State, StepState, View
+from tui.console.state import CHECKLIST, Rates, State, View
 from tui.console.theme import ASCII, UNICODE
 from tui.console.widgets.frame import BannerText, banner_of
 from tui.errors import ConfigurationError, ExitCode
@@ -119,20 +121,20 @@ def test_some_step_is_always_the_one_to_look_at() -> None:
     now = {StepState.NOW, StepState.BUSY, StepState.PROBLEM}
     for target, allow in ((PRODUCTION, False), (PRODUCTION, True), (STAGING, False)):
         state = state_of(FakeSession(target, is_sandbox=False), allow_prod=allow)
-        assert any(step.state in now for step in state.steps())
+        assert any(step.state in now for step in checklist(state))
         state.dry_run = ready()
-        assert [step.view for step in state.steps() if step.state in now] == [View.REVIEW]
+        assert [step.view for step in checklist(state) if step.state in now] == [View.REVIEW]
     state = state_of()
-    assert any(step.state in now for step in state.steps())
+    assert any(step.state in now for step in checklist(state))
 
 
 def test_a_step_tells_its_fact() -> None:
     state = state_of(FakeSession())
     state.dry_run, state.run = ready(), verified()
-    facts = [step.fact for step in state.steps()]
+    facts = [step.fact for step in checklist(state)]
     assert facts[:3] == ["sandbox", f"{len(probes())}/{len(probes())} 0.4 s", "10,000 rows"]
     assert facts[3].endswith("s")
-    assert [step.view for step in state.steps()] == list(CHECKLIST)
+    assert [step.view for step in checklist(state)] == list(CHECKLIST)
 
 
 def test_production_says_how_it_would_be_opened_for_writing() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tui.console import dialogs
 from tui.console.dialogs import BreakGlass, ChooseEnvironment, Dialog, Question, TextDialog
-from tui.console.figures import Onward, headless_command, onward
+from tui.console.figures import Onward, headless_command, onward, why_locked
 from tui.console.state import CHECKLIST, View
 from tui.errors import OperatorError
 from tui.guard.break_glass import effects_of_cycle, effects_of_purge
@@ -155,7 +155,7 @@ class Controller:
 
     def go(self, view: View) -> None:
         """Go to a screen, or as soon as the project is connected."""
-        why = self.state.why_locked(view)
+        why = why_locked(self.state, view)
         if why is None:
             self.switch(view)
         elif self.state.is_connecting and view not in {View.REVIEW, View.RUN}:
@@ -257,7 +257,7 @@ class Controller:
         place = CHECKLIST.index(self._step)
         if self.view in CHECKLIST:
             place -= 1
-        while place > 0 and self.state.why_locked(CHECKLIST[place]) is not None:
+        while place > 0 and why_locked(self.state, CHECKLIST[place]) is not None:
             place -= 1
         return CHECKLIST[max(0, place)]
 
@@ -272,7 +272,7 @@ class Controller:
             case "dry_run" | "go('heatmap')" | "go('evidence')":
                 return state.connect_error is not None
             case "review_or_run":
-                return state.run is None and state.why_locked(View.REVIEW) is not None
+                return state.run is None and why_locked(state, View.REVIEW) is not None
             case _:
                 return False
 
@@ -327,7 +327,7 @@ class Controller:
             self.work("ask", self._cycle)
 
     def _why_not_to_write(self) -> str | None:
-        return self.state.write_problem or self.state.why_locked(View.REVIEW)
+        return self.state.write_problem or why_locked(self.state, View.REVIEW)
 
     async def _cycle(self) -> None:
         session = self.state.session

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import shlex
+from collections import Counter
 from dataclasses import dataclass
 from enum import Enum, auto
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from tui.console.state import View
-from tui.console.words import duration, milliseconds
+from tui.console.state import CHECKLIST, View
 from tui.heatmap.formatting import plural
 from tui.settings import ENVIRONMENT_FILE
 from tui.verify.events import Mode, Outcome, ProbeStatus, Stage
@@ -42,8 +43,105 @@ STAGES: Final = {
     Stage.AUDIT: ("Audit what is left", 2),
 }
 """Each stage's name as an operator reads it, and its share of a run in percent, on the sandbox."""
+_WAITING: Final = "waits until the project is connected"
 # Below this share of a run nothing can be said of the time it still needs.
 _TELLING: Final = 0.05
+
+
+# The checklist.
+
+
+class StepState(Enum):
+    """How a step of the checklist stands; the value is the word shown."""
+
+    DONE = "done"
+    NOW = "now"
+    BUSY = "busy"
+    PROBLEM = "stop"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the checklist.
+
+    Attributes:
+        fact: What came of it, in a few characters; empty for the word of its state.
+        why: Why it is locked, or what stops it; empty otherwise.
+    """
+
+    view: View
+    state: StepState
+    fact: str = ""
+    why: str = ""
+
+
+def checklist(state: State) -> tuple[Step, ...]:
+    """The checklist as it stands."""
+    error = state.connect_error
+    if state.session is None:
+        first = StepState.PROBLEM if error else StepState.BUSY
+        waiting = (Step(view, StepState.LOCKED, why=_WAITING) for view in CHECKLIST[1:])
+        return Step(View.TARGET, first, why=error.message if error else ""), *waiting
+    kind = "sandbox" if state.session.is_sandbox else state.session.target.kind.value
+    dry_run = _dry_run_step(state)
+    review = _review_step(state, dry_run)
+    return Step(View.TARGET, StepState.DONE, kind), dry_run, review, _run_step(state, review)
+
+
+def _dry_run_step(state: State) -> Step:
+    result = state.dry_run
+    if result is None:
+        return Step(View.DRY_RUN, StepState.NOW)
+    asked, counts = len(result.probes), Counter(each.status for each in result.probes.values())
+    if result.finished is None:
+        return Step(View.DRY_RUN, StepState.BUSY, f"{asked - counts[None]}/{asked}")
+    if result.ready:
+        fact = f"{counts[ProbeStatus.PASS]}/{asked} {result.finished.seconds:.1f} s"
+        return Step(View.DRY_RUN, StepState.DONE, fact)
+    failed = counts[ProbeStatus.FAIL]
+    why = result.dry_run.verdict if result.dry_run else result.finished.message
+    return Step(View.DRY_RUN, StepState.PROBLEM, f"{failed} failed" if failed else "", why)
+
+
+def _review_step(state: State, dry_run: Step) -> Step:
+    if dry_run.state is not StepState.DONE:
+        why = {
+            StepState.NOW: "waits for a dry run that ends ready (press d)",
+            StepState.BUSY: "waits for the dry run to finish",
+        }.get(dry_run.state, f"the dry run says: {dry_run.why}")
+        # What a run did stays to be read after the rows it was judged by have changed.
+        return Step(View.REVIEW, StepState.LOCKED, why=why)
+    if state.write_problem:
+        return Step(View.REVIEW, StepState.NOW, "refused", state.write_problem)
+    if state.run is not None and (state.run.running or state.run.mode is Mode.CYCLE):
+        volume = state.run.volume if state.run.mode is Mode.CYCLE else None
+        fact = plural(volume.responses, "row") if volume else ""
+        return Step(View.REVIEW, StepState.DONE, fact)
+    return Step(View.REVIEW, StepState.NOW)
+
+
+def _run_step(state: State, review: Step) -> Step:
+    run = state.run
+    if run is None:
+        why = review.why or "waits until the review is agreed to (step 3)"
+        return Step(View.RUN, StepState.LOCKED, why=why)
+    if run.finished is None:
+        return Step(View.RUN, StepState.BUSY, duration(state.clock() - run.began))
+    if run.finished.outcome in {Outcome.VERIFIED, Outcome.CLEAN}:
+        return Step(View.RUN, StepState.DONE, duration(run.finished.seconds))
+    return Step(View.RUN, StepState.PROBLEM, run.finished.outcome.value, run.finished.message)
+
+
+def why_locked(state: State, view: View) -> str | None:
+    """Why one cannot go to `view` now."""
+    for step in checklist(state):
+        if step.view is view and step.state is StepState.LOCKED:
+            return step.why
+    return _WAITING if state.session is None and view not in CHECKLIST else None
+
+
+# What enter does.
 
 
 class Onward(Enum):
@@ -374,3 +472,60 @@ def verdict_words(result: Result) -> str:
     if result.finished is None:
         return ""
     return result.finished.message.removeprefix(f"{result.finished.outcome.value}: ")
+
+
+# In words, and in small graphs.
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as an operator reads them: `85 ms`, `4.2 s`, `3 min 05 s`."""
+    if seconds is None:
+        return ""
+    if round(seconds * 1000) < 1000:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    return _minutes(round(seconds))
+
+
+def time_left(seconds: float) -> str:
+    """Seconds still to wait, no finer than can be known: `1 s`, `3 min 05 s`."""
+    whole = max(1, math.ceil(seconds))
+    return f"{whole} s" if whole < 60 else _minutes(whole)
+
+
+def milliseconds(ms: float | None) -> str:
+    """Milliseconds as an operator reads them."""
+    return "" if ms is None else duration(ms / 1000)
+
+
+def rate(per_second: float) -> str:
+    """Items a second: `950/s`, `12.4k/s`."""
+    if per_second >= 10_000:
+        return f"{per_second / 1000:.1f}k/s"
+    return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
+
+
+def graph(values: Sequence[float], levels: str, *, height: int = 1) -> list[str]:
+    """A bar for each value, the highest `height` lines high; top line first.
+
+    `levels` are the signs of a bar's last cell, lowest first; the last of them fills a cell.
+    """
+    top = max(values, default=0.0) or 1.0
+    steps = len(levels)
+    bars = [math.ceil(value / top * height * steps) for value in values]
+    return [
+        "".join(
+            " " if bar <= line * steps else levels[min(bar - line * steps, steps) - 1]
+            for bar in bars
+        )
+        for line in reversed(range(height))
+    ]
+
+
+def _minutes(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"

@@ -7,17 +7,14 @@ screen is in front, and a second one cannot be started beside it. It knows no sc
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from tui.console.words import duration
 from tui.errors import ExitCode, OperatorError
 from tui.evidence.archive import Archive
-from tui.heatmap.formatting import plural
-from tui.verify.events import Mode, Outcome, ProbeStatus, RunFinished, StageProgress
+from tui.verify.events import Mode, Outcome, RunFinished, StageProgress
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -39,7 +36,6 @@ REFRESH_OFTEN: Final = 5
 RATE_SPAN_S: Final = 0.25
 """Seconds over which the rate of a run is taken."""
 WRITES_REFUSED: Final = "this is production: nothing is written here without --allow-prod"
-_WAITING: Final = "waits until the project is connected"
 
 
 class View(StrEnum):
@@ -58,31 +54,6 @@ class View(StrEnum):
 
 
 CHECKLIST: Final = (View.TARGET, View.DRY_RUN, View.REVIEW, View.RUN)
-
-
-class StepState(Enum):
-    """How a step of the checklist stands; the value is the word shown."""
-
-    DONE = "done"
-    NOW = "now"
-    BUSY = "busy"
-    PROBLEM = "stop"
-    LOCKED = "locked"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the checklist.
-
-    Attributes:
-        fact: What came of it, in a few characters; empty for the word of its state.
-        why: Why it is locked, or what stops it; empty otherwise.
-    """
-
-    view: View
-    state: StepState
-    fact: str = ""
-    why: str = ""
 
 
 @dataclass(slots=True)
@@ -241,70 +212,6 @@ class State:
         if self.times_refresh_often is None:
             return configured
         return max(configured, REFRESH_OFTEN) if self.times_refresh_often else 1
-
-    def steps(self) -> tuple[Step, ...]:
-        """The checklist as it stands."""
-        error = self.connect_error
-        if self.session is None:
-            state = StepState.PROBLEM if error else StepState.BUSY
-            waiting = (Step(view, StepState.LOCKED, why=_WAITING) for view in CHECKLIST[1:])
-            return Step(View.TARGET, state, why=error.message if error else ""), *waiting
-        kind = "sandbox" if self.session.is_sandbox else self.session.target.kind.value
-        dry_run = self._dry_run_step()
-        return (
-            Step(View.TARGET, StepState.DONE, kind),
-            dry_run,
-            self._review_step(dry_run),
-            self._run_step(dry_run),
-        )
-
-    def _dry_run_step(self) -> Step:
-        result = self.dry_run
-        if result is None:
-            return Step(View.DRY_RUN, StepState.NOW)
-        asked, counts = len(result.probes), Counter(each.status for each in result.probes.values())
-        if result.finished is None:
-            return Step(View.DRY_RUN, StepState.BUSY, f"{asked - counts[None]}/{asked}")
-        if result.ready:
-            fact = f"{counts[ProbeStatus.PASS]}/{asked} {result.finished.seconds:.1f} s"
-            return Step(View.DRY_RUN, StepState.DONE, fact)
-        failed = counts[ProbeStatus.FAIL]
-        why = result.dry_run.verdict if result.dry_run else result.finished.message
-        return Step(View.DRY_RUN, StepState.PROBLEM, f"{failed} failed" if failed else "", why)
-
-    def _review_step(self, dry_run: Step) -> Step:
-        if dry_run.state is not StepState.DONE:
-            why = {
-                StepState.NOW: "waits for a dry run that ends ready (press d)",
-                StepState.BUSY: "waits for the dry run to finish",
-            }.get(dry_run.state, f"the dry run says: {dry_run.why}")
-            # What a run did stays to be read after the rows it was judged by have changed.
-            return Step(View.REVIEW, StepState.LOCKED, why=why)
-        if self.write_problem:
-            return Step(View.REVIEW, StepState.NOW, "refused", self.write_problem)
-        if self.run is not None and (self.run.running or self.run.mode is Mode.CYCLE):
-            volume = self.run.volume if self.run.mode is Mode.CYCLE else None
-            fact = plural(volume.responses, "row") if volume else ""
-            return Step(View.REVIEW, StepState.DONE, fact)
-        return Step(View.REVIEW, StepState.NOW)
-
-    def _run_step(self, dry_run: Step) -> Step:
-        run = self.run
-        if run is None:
-            why = self._review_step(dry_run).why or "waits until the review is agreed to (step 3)"
-            return Step(View.RUN, StepState.LOCKED, why=why)
-        if run.finished is None:
-            return Step(View.RUN, StepState.BUSY, duration(self.clock() - run.began))
-        if run.finished.outcome in {Outcome.VERIFIED, Outcome.CLEAN}:
-            return Step(View.RUN, StepState.DONE, duration(run.finished.seconds))
-        return Step(View.RUN, StepState.PROBLEM, run.finished.outcome.value, run.finished.message)
-
-    def why_locked(self, view: View) -> str | None:
-        """Why one cannot go to `view` now."""
-        for step in self.steps():
-            if step.view is view and step.state is StepState.LOCKED:
-                return step.why
-        return _WAITING if self.session is None and view not in CHECKLIST else None
 
     async def close(self) -> None:
         """Forget the project and all that was shown of it, to open another."""

@@ -10,6 +10,7 @@ import pytest
 from tests.console.fakes import settle, text_of, until
 from tests.verify.conftest import contents, open_session
 from tui.console.app import HeatmapApp
+from tui.console.figures import why_locked
 from tui.console.state import View
 from tui.console.widgets.heatmap_grid import HeatmapGrid
 from tui.verify.session import ConnectStage
@@ -55,7 +56,7 @@ async def test_from_start_to_heatmap_by_keys(sandbox: Sandbox) -> None:
     before = contents(sandbox)
     async with console(sandbox) as app, app.run_test(size=(100, 30)) as pilot:
         await until(pilot, lambda: app.state.session)
-        assert "waits" in (app.state.why_locked(View.RUN) or "")
+        assert "waits" in (why_locked(app.state, View.RUN) or "")
         await pilot.press("enter")
         await until(pilot, lambda: app.state.dry_run and app.state.dry_run.ready)
         await settle(pilot)

@@ -26,9 +26,10 @@ from tests.console.fakes import (
 from tests.console.test_environments import Files
 from tui.console.app import HeatmapApp
 from tui.console.dialogs import TextDialog
+from tui.console.figures import StepState, checklist
 from tui.console.screens.evidence import EvidenceScreen
 from tui.console.screens.heatmap import HeatmapScreen
-from tui.console.state import StepState, View
+from tui.console.state import View
 from tui.console.widgets.frame import Banner
 from tui.console.widgets.heatmap_aside import HeatmapLegend
 from tui.console.widgets.heatmap_grid import HeatmapGrid
@@ -80,7 +81,7 @@ async def test_a_run_that_a_defect_ended_is_over_and_has_failed(left: bool) -> N
         assert "broke off" in screen
         assert "running" not in screen
         assert "10 min" not in screen, "nothing is under way, and nothing is waited for"
-        assert app.state.steps()[3].state is StepState.PROBLEM
+        assert checklist(app.state)[3].state is StepState.PROBLEM
         await press(pilot, "q")
     assert app.return_value == (ExitCode.LEFTOVERS if left else ExitCode.FAILED)
 

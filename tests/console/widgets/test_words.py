@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.content import Content
 
+from tui.console.figures import duration, graph, milliseconds, rate, time_left
 from tui.console.widgets.text import columns, wrap
-from tui.console.words import duration, graph, milliseconds, rate, time_left
 from tui.heatmap.formatting import plural
 
 

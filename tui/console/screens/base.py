@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from tui.console.figures import onward
+from tui.console.figures import Step, checklist, onward
 from tui.console.state import View
 from tui.console.widgets.frame import Banner, KeyBar, Rail
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from tui.console.controller import Controller
-    from tui.console.state import State, Step
-
+    from tui.console.state import State
 WIDE: Final = 100
 """Columns from which the checklist stands beside the content rather than above it."""
 LEAST: Final = (60, 16)
@@ -107,7 +106,7 @@ class ConsoleScreen(Screen[None]):
         if not self._composed or not self.is_attached or not self.query(Banner):
             return
         self.query_one(Banner).paint()
-        steps = self.state.steps()
+        steps = checklist(self.state)
         self.query_one(Rail).show(steps, self.VIEW, compact=self.size.width < WIDE)
         if steps != self._steps:
             self._steps = steps

@@ -11,12 +11,11 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList
 
-from tui.console.figures import ProbeGroup, elapsed, restart_command
+from tui.console.figures import ProbeGroup, duration, elapsed, milliseconds, restart_command
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
 from tui.console.widgets.lists import PROBE_LOOKS, ProbeList, status_mark
 from tui.console.widgets.text import Facts, Prose, bar
-from tui.console.words import duration, milliseconds
 from tui.evidence.report import withheld
 from tui.heatmap.formatting import clean_label, plural
 from tui.verify.events import ProbeStatus

@@ -15,13 +15,13 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input
 
+from tui.console.figures import duration
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
 from tui.console.theme import ASCII
 from tui.console.widgets.heatmap_aside import HeatmapCharts, HeatmapLegend
 from tui.console.widgets.heatmap_grid import HeatmapGrid
 from tui.console.widgets.text import Block
-from tui.console.words import duration
 from tui.errors import ConfigurationError, OperatorError
 from tui.files import save_text
 from tui.heatmap.axes import LEAST_CHOICES, GridSpec, Origin, RowAxis, Scale, row_filter

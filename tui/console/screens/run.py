@@ -15,17 +15,20 @@ from tui.console.figures import (
     SERIOUS,
     STAGES,
     Tile,
+    duration,
     elapsed,
+    graph,
     like_before,
     onward,
     progress,
+    rate,
     tiles,
+    time_left,
     verdict_words,
 )
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
 from tui.console.widgets.text import Block, Fitted, Pane, Prose, bar
-from tui.console.words import duration, graph, rate, time_left
 from tui.heatmap.formatting import clean_label, plural
 from tui.verify.events import CLEAN_UP, Mode, Outcome
 from tui.verify.result import StageState

@@ -9,12 +9,11 @@ from textual.containers import Container, VerticalScroll
 from textual.content import Content
 
 from tui.console.dialogs import environment_rows
-from tui.console.figures import expected_duration, runs_here
+from tui.console.figures import duration, expected_duration, runs_here
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
 from tui.console.widgets.lists import run_rows
 from tui.console.widgets.text import Block, Facts, Pane, Prose
-from tui.console.words import duration
 from tui.heatmap.formatting import plural
 
 if TYPE_CHECKING:

@@ -12,10 +12,9 @@ from textual.events import Click
 from textual.style import Style
 from textual.widgets import Static
 
-from tui.console.figures import GOOD, elapsed
-from tui.console.state import CHECKLIST, Step, StepState, View
+from tui.console.figures import GOOD, Step, StepState, duration, elapsed
+from tui.console.state import CHECKLIST, View
 from tui.console.widgets.text import Block, Fitted
-from tui.console.words import duration
 from tui.redact import redact
 
 if TYPE_CHECKING:

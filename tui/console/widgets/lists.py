@@ -10,9 +10,8 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tui.console.figures import ProbeGroup, probe_groups
+from tui.console.figures import ProbeGroup, milliseconds, probe_groups
 from tui.console.widgets.text import table
-from tui.console.words import milliseconds
 from tui.evidence.comparison import Timing
 from tui.verify.events import ProbeStatus
 
