@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, TypeVar
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -17,21 +17,16 @@ from tui.heatmap.formatting import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from textual.widget import Widget
-
-    from tui.console.theme import Glyphs
-    from tui.guard.break_glass import Approval
-    from tui.verify.session import Session
-
-    MaybeApproval: TypeAlias = "Approval | None"
     from pathlib import Path
 
     from textual.content import Content
+    from textual.widget import Widget
 
     from tui.console.state import State
+    from tui.console.theme import Glyphs
     from tui.evidence.history import History
     from tui.guard.environments import Environment
+    from tui.verify.session import Session
 
 
 T = TypeVar("T")
@@ -163,7 +158,7 @@ class Question(Dialog[str | None]):
         self.dismiss((event.button.id or "").removeprefix("answer-"))
 
 
-class BreakGlass(Dialog["MaybeApproval"]):
+class BreakGlass(Dialog["Approval | None"]):
     """What must be typed before production is written to; returns the approval of one run."""
 
     AUTO_FOCUS = "Input"

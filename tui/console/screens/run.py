@@ -165,27 +165,17 @@ def headline(state: State, result: Result, signs: Glyphs) -> Content:
     elif result.mode is Mode.PURGE:
         word, about, stop = f"{signs.busy} purging", "removing leftovers", "esc: stop"
     else:
-        word, about = f"{signs.busy} running", _current(result)
+        running = [each.what for each in result.stages.values() if each.state is StageState.RUNNING]
+        word, about = f"{signs.busy} running", running[-1] if running else "starting"
         stop = "esc: stop and clean up"
+    retrying = ""
+    if retry := result.retry:
+        retrying = (
+            f"\n{signs.warn} retrying {retry.attempt} of {retry.attempts} in "
+            f"{duration(retry.wait_s)}: {clean_label(retry.reason)} ({retry.what})"
+        )
     return Content.assemble(
-        (f"{word}  ", style), about, (f"  {signs.sep} {stop}", "$muted"),
-        "\n" if result.retry else "", _retry(result, signs),
-    )  # fmt: skip
-
-
-def _current(result: Result) -> str:
-    running = [line for line in result.stages.values() if line.state is StageState.RUNNING]
-    return running[-1].what if running else "starting"
-
-
-def _retry(result: Result, signs: Glyphs) -> Content:
-    retry = result.retry
-    if retry is None:
-        return Content("")
-    return Content.styled(
-        f"{signs.warn} retrying {retry.attempt} of {retry.attempts} in "
-        f"{duration(retry.wait_s)}: {clean_label(retry.reason)} ({retry.what})",
-        "$warn",
+        (f"{word}  ", style), about, (f"  {signs.sep} {stop}", "$muted"), (retrying, "$warn")
     )
 
 
