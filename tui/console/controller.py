@@ -241,7 +241,7 @@ class Controller:
             self.switch(self._behind())
         elif state.is_cancelling:
             self.tell("It is stopping. ctrl+c asks whether to wait for the clean-up or leave now.")
-        elif state.has_written and not state.stop_asked:
+        elif state.run is not None and state.run.may_have_written and not state.stop_asked:
             state.stop_asked = True
             self._app.set_timer(CONFIRM_S, self._go_on_running)
             state.changed()

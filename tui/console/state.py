@@ -35,7 +35,6 @@ REFRESH_OFTEN: Final = 5
 """Timed refreshes enough to show a spread."""
 RATE_SPAN_S: Final = 0.25
 """Seconds over which the rate of a run is taken."""
-WRITES_REFUSED: Final = "this is production: nothing is written here without --allow-prod"
 
 
 class View(StrEnum):
@@ -170,11 +169,6 @@ class State:
         return self._writing is not None
 
     @property
-    def has_written(self) -> bool:
-        """Whether the run under way may have written something already."""
-        return self.is_writing and self.run is not None and self.run.may_have_written
-
-    @property
     def is_busy(self) -> bool:
         """Whether anything is under way that makes times on the screen grow."""
         return (
@@ -203,7 +197,7 @@ class State:
         """Why nothing may be written here."""
         if self.session is None or not self.session.target.is_production or self.allow_prod:
             return None
-        return WRITES_REFUSED
+        return "this is production: nothing is written here without --allow-prod"
 
     @property
     def refresh_runs(self) -> int:

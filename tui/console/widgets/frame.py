@@ -95,6 +95,7 @@ class Banner(Fitted):
         self._state = state
         self._glyphs = glyphs
         self.text = BannerText(OPENING)
+        self.fit(self._line)
 
     def on_mount(self) -> None:
         self.paint()
@@ -106,7 +107,7 @@ class Banner(Fitted):
             self.set_classes(f"-{self.text.kind.replace(' ', '-')}")
         self.draw()
 
-    def made_for(self, width: int) -> Content:
+    def _line(self, width: int) -> Content:
         """The line. Place and reason are shown as text, whatever they hold."""
         text, signs = self.text, self._glyphs
         other = signs.bad if text.kind == UNCONNECTED else signs.busy
@@ -243,6 +244,7 @@ class KeyBar(Fitted):
         self._spare = spare
         self._dims = dims
         self._label = label
+        self.fit(self._keys)
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
@@ -251,7 +253,7 @@ class KeyBar(Fitted):
         if screen is self.screen and screen.is_current:
             self.draw()
 
-    def made_for(self, width: int) -> Content:
+    def _keys(self, width: int) -> Content:
         local, shared = self._items()
         everywhere = Content(GAP).join(shared)
         here = Content(GAP).join(local)

@@ -32,10 +32,9 @@ _JOINTS: Final = re.compile(r"(?<=[/?&=,:_@.-])")
 class Fitted(Static):
     """Text that is made for the width there is, never read as markup; painted when it changes."""
 
-    _make: Callable[[int], Content] | None = None
-
     def __init__(self, id: str | None = None, *, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, classes=classes, markup=False)
+        self._make: Callable[[int], Content] = lambda _: Content("")
         # What was made last, and for which width.
         self._made: tuple[int, Content] | None = None
 
@@ -43,10 +42,6 @@ class Fitted(Static):
         """Show what `make` makes for so many cells."""
         self._make = make
         self.draw()
-
-    def made_for(self, width: int) -> Content:
-        """The text for so many cells."""
-        return self._make(width) if self._make else Content("")
 
     def draw(self) -> None:
         """Make the text anew. The screen is laid out anew only where its size changes."""
@@ -61,7 +56,7 @@ class Fitted(Static):
 
     def _text(self, width: int) -> Content:
         if self._made is None or self._made[0] != width:
-            self._made = width, self.made_for(width)
+            self._made = width, self._make(width)
         return self._made[1]
 
     def _extent(self, width: int, text: Content) -> tuple[int, int]:
