@@ -17,6 +17,7 @@ from tui.console.dialogs import BreakGlass, ChooseEnvironment, Dialog, Question,
 from tui.console.figures import Onward, headless_command, onward, why_locked
 from tui.console.state import CHECKLIST, View
 from tui.errors import OperatorError
+from tui.evidence.report import report, save
 from tui.guard.break_glass import effects_of_cycle, effects_of_purge
 from tui.redact import redact, redact_known
 
@@ -517,8 +518,6 @@ class Controller:
     async def _hand_out(self, evidence: RunEvidence, *, copy: bool) -> None:
         words, what = "", "the evidence"
         if copy:
-            from tui.evidence.report import report  # noqa: PLC0415
-
             # No terminal tells whether copying worked: it is saved as well.
             self._app.copy_to_clipboard(report(evidence))
             words, what = "Sent the evidence to the terminal's clipboard. ", "it"
@@ -530,9 +529,6 @@ class Controller:
         session = self.state.session
         if session is None:
             return None
-        # What reports need is part of no first paint.
-        from tui.evidence.report import save  # noqa: PLC0415
-
         path = session.settings.state_dir / "reports" / f"{evidence.run_id}.md"
         return (await asyncio.to_thread(save, path, evidence))[0]
 
