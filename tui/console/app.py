@@ -182,7 +182,13 @@ class HeatmapApp(App[int]):
         self.set_class(ascii_only, "-ascii")
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
-        self._begin_with(theme_name or self._chosen.theme)
+        begin_with = theme_name or self._chosen.theme
+        if begin_with == themes.DARK_NAME:
+            # As Textual began with a dark one, no style has to be read a second time for this.
+            self.set_reactive(App.theme, begin_with)
+            self.stylesheet.set_variables(self.get_css_variables())
+        else:
+            self.theme = begin_with
         # What keys, clicks and the palette call, beside the methods below.
         self.action_dry_run = self.controller.dry_run
         self.action_review_or_run = self.controller.review_or_run
@@ -195,14 +201,6 @@ class HeatmapApp(App[int]):
         self.action_other_project = self.controller.choose_project
         for kind in SCREENS:
             self.install_screen(kind(self.state, self.controller), kind.VIEW.value)
-
-    def _begin_with(self, theme_name: str) -> None:
-        if theme_name != themes.DARK_NAME:
-            self.theme = theme_name
-            return
-        # As Textual began with a dark one, no style has to be read a second time for this.
-        self.set_reactive(App.theme, theme_name)
-        self.stylesheet.set_variables(self.get_css_variables())
 
     # Life: from the first paint to the last word.
 

@@ -263,8 +263,7 @@ class EvidenceScreen(ConsoleScreen):
         await self.state.read_history()
 
     def action_open(self) -> None:
-        if self.state.evidence is not None:
-            self.controller.page(self.text())
+        self.controller.page(self.text())
 
     def action_hand_out(self, copy: bool) -> None:
         self.controller.hand_out(copy=copy)
