@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from tui.console.state import CHECKLIST, View
+from tui.evidence.archive import SANDBOX
 from tui.heatmap.formatting import plural
 from tui.settings import ENVIRONMENT_FILE
 from tui.verify.events import Mode, Outcome, ProbeStatus, Stage
@@ -326,12 +327,16 @@ def balance(
     return rows
 
 
+def _place(session: Session) -> str:
+    """What the history calls the project."""
+    return SANDBOX if session.is_sandbox else session.target.place
+
+
 def runs_here(state: State) -> list[Entry]:
     """Runs of the same project, newest last."""
-    session = state.session
-    if state.history is None or session is None:
+    if state.history is None or state.session is None:
         return []
-    place = "sandbox" if session.is_sandbox else session.target.place
+    place = _place(state.session)
     return [
         each
         for each in state.history.entries
@@ -358,10 +363,12 @@ def expected_duration(state: State) -> str:
         seconds = median(each.total_seconds for each in before)
         runs = "the last one" if len(before) == 1 else f"the last {len(before)} of this volume"
         return f"about {duration(seconds)}, as {runs} took here"
-    if state.pace is not None and state.session is not None:
-        seconds = state.session.settings.volume.responses / state.pace.rows_per_s
-        return f"about {duration(seconds)}, by the {plural(state.pace.runs, 'run')} on record here"
-    return "not known: no run of this project is on record"
+    session, history = state.session, state.history
+    pace = history.pace(_place(session)) if history and session else None
+    if pace is None or session is None:
+        return "not known: no run of this project is on record"
+    seconds = session.settings.volume.responses / pace.rows_per_s
+    return f"about {duration(seconds)}, by the {plural(pace.runs, 'run')} on record here"
 
 
 # The run.

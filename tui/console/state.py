@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tui.evidence.report import RunEvidence
     from tui.guard.environments import Environment
     from tui.verify.events import SampleTaken
-    from tui.verify.result import Pace, Result
+    from tui.verify.result import Result
     from tui.verify.session import ConnectStage, Run, Session
 
     OnStage = Callable[[ConnectStage], None]
@@ -114,7 +114,6 @@ class State:
         counts: Rows there are by table, None before they were counted; a table that cannot be
             counted is None.
         unclosed: Runs of this machine that began on this project and did not close.
-        pace: How fast earlier runs on this project were, None where there are none.
         times_refresh_often: Whether the operator chose several timed refreshes; None for no choice.
         stop_asked: Whether one key more stops the run.
     """
@@ -152,7 +151,6 @@ class State:
         self.counts: Mapping[str, int | None] | None = None
         self.unclosed = 0
         self.history: History | None = None
-        self.pace: Pace | None = None
         self.exit_code = ExitCode.VERIFIED
 
     @property
@@ -249,9 +247,8 @@ class State:
         if session is None:
             return
         history = await asyncio.to_thread(Archive.of(session).history.read)
-        pace = await session.archive.pace(session.target)
         if session is self.session:
-            self.history, self.pace = history, pace
+            self.history = history
             self.changed()
 
     async def count_rows(self) -> None:
