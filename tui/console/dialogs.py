@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tui.console.state import State
     from tui.console.theme import Glyphs
     from tui.evidence.history import History
+    from tui.guard.break_glass import Approval
     from tui.guard.environments import Environment
     from tui.verify.session import Session
 
@@ -198,7 +199,7 @@ class BreakGlass(Dialog["Approval | None"]):
     def _grant(self) -> None:
         typed = {each.id: each.value for each in self.query(Input)}
         try:
-            approval = self._session.grant(
+            approval: Approval = self._session.grant(
                 confirmation=typed["confirmation"],
                 justification=typed["justification"],
                 ticket=typed["ticket"] or None,
