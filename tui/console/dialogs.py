@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from tui.guard.environments import Environment
     from tui.verify.session import Session
 
-
 T = TypeVar("T")
 
 

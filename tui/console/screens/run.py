@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from tui.console.theme import Glyphs
     from tui.verify.result import Result, StageResult
 
-
 NOTICES_SHOWN: Final = 3
 SHOWN: Final = 50
 """Differences listed one by one."""

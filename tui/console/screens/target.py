@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tui.console.widgets.text import Pair
     from tui.verify.session import Session
 
-
 RUNS_SHOWN: Final = 8
 SANDBOX: Final = (
     "\nThis is the sandbox: PostgreSQL and PostgREST, here, gone when you leave. "

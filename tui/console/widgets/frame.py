@@ -28,11 +28,8 @@ if TYPE_CHECKING:
     from tui.console.theme import Glyphs
     from tui.verify.events import Outcome
 
-
 OPENING: Final = "opening"
 UNCONNECTED: Final = "not connected"
-SANDBOX: Final = "sandbox"
-PRODUCTION: Final = "production"
 # Cells a reason has to have left to be worth beginning.
 _LEAST_REASON: Final = 12
 
@@ -63,7 +60,7 @@ def banner_of(state: State) -> BannerText:
     target = state.session.target
     kind = target.kind.value
     if state.session.is_sandbox and not target.is_production:
-        kind = SANDBOX
+        kind = "sandbox"
     place = target.host if target.port in {80, 443} else f"{target.host}:{target.port}"
     where = f"{target.ref} at {place}" if target.ref and target.ref not in place else place
     last = state.run or state.dry_run
@@ -112,7 +109,7 @@ class Banner(Fitted):
         text, signs = self.text, self._glyphs
         other = signs.bad if text.kind == UNCONNECTED else signs.busy
         glyph = getattr(signs, text.kind, other)
-        if text.kind == PRODUCTION:
+        if text.kind == "production":
             mark = Content.styled(f" {glyph * 3} PRODUCTION {glyph * 3} ", "bold reverse")
         else:
             mark = Content.styled(f"{glyph} {text.kind.upper()}", "bold")
