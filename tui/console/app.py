@@ -317,7 +317,9 @@ class HeatmapApp(App[int]):
             return
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Dialog):
-                screen.query_one(Banner).paint()
+                # It may be pushed and not composed yet.
+                for banner in screen.query(Banner):
+                    banner.paint()
             elif isinstance(screen, ConsoleScreen):
                 screen.paint()
                 return
