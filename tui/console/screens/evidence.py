@@ -57,16 +57,8 @@ class EvidenceScreen(ConsoleScreen):
         "it was changed."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "c,enter", "hand_out(True)", "Copy", id="evidence.copy", tooltip="Copy and save it"
-        ),
-        Binding(
-            "s",
-            "hand_out(False)",
-            "Save",
-            id="evidence.save",
-            tooltip="Save the evidence to a file",
-        ),
+        Binding("c,enter", "copy", "Copy", id="evidence.copy", tooltip="Copy and save it"),
+        Binding("s", "save", "Save", id="evidence.save", tooltip="Save the evidence to a file"),
         Binding(
             "m", "page('source')", "Markdown", id="evidence.source", tooltip="The Markdown itself"
         ),
@@ -112,7 +104,7 @@ class EvidenceScreen(ConsoleScreen):
                 yield Prose("log")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in {"hand_out", "open"} or parameters == ("source",):
+        if action in {"copy", "save", "open"} or parameters == ("source",):
             return True if self.state.evidence is not None else None
         if action == "baseline":
             return True if self._entry() else None
@@ -265,8 +257,11 @@ class EvidenceScreen(ConsoleScreen):
     def action_open(self) -> None:
         self.controller.page(self.text())
 
-    def action_hand_out(self, copy: bool) -> None:
-        self.controller.hand_out(copy=copy)
+    def action_copy(self) -> None:
+        self.controller.hand_out(copy=True)
+
+    def action_save(self) -> None:
+        self.controller.hand_out(copy=False)
 
 
 def as_rendered(markdown: str) -> str:
