@@ -19,10 +19,13 @@ from tests.console.fakes import (
     make_target,
     probes,
 )
-from tui.console import preferences, theme
+from tui.console import theme
+from tui.console.app import Preferences
 from tui.console.figures import (
     Onward,
+    StepState,
     balance,
+    checklist,
     expected_duration,
     headless_command,
     like_before,
@@ -30,13 +33,12 @@ from tui.console.figures import (
     probe_groups,
     progress,
     restart_command,
-    spans,
     tiles,
 )
-from tui.console.state import CHECKLIST, Rates, State, StepState, View
+from tui.console.screens.run import verdict_band, waterfall
+from tui.console.state import CHECKLIST, Rates, State, View
 from tui.console.theme import ASCII, UNICODE
-from tui.console.widgets.banner import BannerText, banner_of
-from tui.console.widgets.run_board import verdict_band
+from tui.console.widgets.frame import BannerText, banner_of
 from tui.errors import ConfigurationError
 from tui.verify.events import (
     AuditFinished,
@@ -49,7 +51,7 @@ from tui.verify.events import (
     StageProgress,
     Tally,
 )
-from tui.verify.result import Result, StageState
+from tui.verify.result import Result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,11 +93,11 @@ def test_enter_goes_on_from_step_to_step() -> None:
     state = state_of(FakeSession())
     assert onward(state, View.TARGET)[0] is Onward.PROBE
     state.dry_run = ready()
-    assert onward(state, View.TARGET)[0] is Onward.DRY_RUN
-    assert onward(state, View.DRY_RUN)[0] is Onward.REVIEW
+    assert onward(state, View.TARGET)[0] is View.DRY_RUN
+    assert onward(state, View.DRY_RUN)[0] is View.REVIEW
     assert onward(state, View.REVIEW)[0] is Onward.START
     state.run = verified()
-    assert onward(state, View.RUN)[0] is Onward.EVIDENCE
+    assert onward(state, View.RUN)[0] is View.EVIDENCE
 
 
 def test_enter_asks_again_what_was_not_ready_and_tries_again_what_did_not_connect() -> None:
@@ -119,20 +121,20 @@ def test_some_step_is_always_the_one_to_look_at() -> None:
     now = {StepState.NOW, StepState.BUSY, StepState.PROBLEM}
     for target, allow in ((PRODUCTION, False), (PRODUCTION, True), (STAGING, False)):
         state = state_of(FakeSession(target, is_sandbox=False), allow_prod=allow)
-        assert any(step.state in now for step in state.steps())
+        assert any(step.state in now for step in checklist(state))
         state.dry_run = ready()
-        assert [step.view for step in state.steps() if step.state in now] == [View.REVIEW]
+        assert [step.view for step in checklist(state) if step.state in now] == [View.REVIEW]
     state = state_of()
-    assert any(step.state in now for step in state.steps())
+    assert any(step.state in now for step in checklist(state))
 
 
 def test_a_step_tells_its_fact() -> None:
     state = state_of(FakeSession())
     state.dry_run, state.run = ready(), verified()
-    facts = [step.fact for step in state.steps()]
+    facts = [step.fact for step in checklist(state)]
     assert facts[:3] == ["sandbox", f"{len(probes())}/{len(probes())} 0.4 s", "10,000 rows"]
     assert facts[3].endswith("s")
-    assert [step.view for step in state.steps()] == list(CHECKLIST)
+    assert [step.view for step in checklist(state)] == list(CHECKLIST)
 
 
 def test_production_says_how_it_would_be_opened_for_writing() -> None:
@@ -169,16 +171,19 @@ def test_the_balance_adds_up_and_says_what_was_not_counted() -> None:
     assert balance(session, None)[0][1] == "..."  # type: ignore[arg-type]
 
 
-def test_spans_stand_where_the_stages_stood_in_time() -> None:
-    result = verified()
-    shown = {each.stage: each for each in spans(result, 0.0)}
-    users, responses = shown[Stage.USERS], shown[Stage.RESPONSES]
-    assert users.start is not None
-    assert responses.start is not None
-    assert users.seconds is not None
-    assert responses.start >= users.start + users.seconds - 0.05, "responses follow their users"
-    assert all(each.state is StageState.DONE for each in shown.values())
-    assert not any(each.stopped for each in shown.values())
+def stage_lines(result: Result) -> dict[Stage, str]:
+    """The lines of the stages as the screen of a run shows them."""
+    lines = waterfall(result, 0.0, UNICODE, 120).plain.split("\n")
+    return dict(zip(result.stages, lines, strict=True))
+
+
+def test_stages_stand_where_they_were_in_time() -> None:
+    lines = stage_lines(verified())
+    users, responses = lines[Stage.USERS], lines[Stage.RESPONSES]
+    begun = responses.index(UNICODE.bar_full)
+    assert begun >= users.rindex(UNICODE.bar_full), "responses follow their users"
+    assert all(line.startswith(UNICODE.done) for line in lines.values())
+    assert not any("stopped" in line for line in lines.values())
 
 
 def test_a_stage_that_a_stop_ended_is_told_as_stopped() -> None:
@@ -191,9 +196,10 @@ def test_a_stage_that_a_stop_ended_is_told_as_stopped() -> None:
     result = folded([*events[: middle + 1]], Mode.CYCLE)
     result.cancelling = "esc was pressed"
     result.apply(RunFinished(Outcome.INTERRUPTED, "stopped", None, 1.0))
-    shown = {each.stage: each for each in spans(result, 0.0)}
-    assert shown[Stage.RESPONSES].stopped
-    assert shown[Stage.REFRESH].state is StageState.NOT_RUN
+    lines = stage_lines(result)
+    assert lines[Stage.RESPONSES].startswith(UNICODE.warn)
+    assert "stopped" in lines[Stage.RESPONSES]
+    assert "not run" in lines[Stage.REFRESH]
 
 
 def test_progress_grows_and_ends_whole() -> None:
@@ -236,8 +242,8 @@ def test_earlier_runs_of_the_volume_tell_how_long_one_takes() -> None:
     session.remember(200, 220, 210)
     state.history = session.archive.history.read()
     assert "the last 3 of this volume" in expected_duration(state)
-    assert len(like_before(state.history, state.session)) == 3
-    refresh = tiles(verified(), like_before(state.history, state.session))[0]
+    assert len(like_before(state)) == 3
+    refresh = tiles(verified(), like_before(state))[0]
     assert len(refresh.past) == 4, "three earlier runs, and this one"
 
 
@@ -292,11 +298,11 @@ def test_the_banner_names_place_kind_and_reason() -> None:
 
 
 def test_choices_are_remembered_and_nonsense_is_not_taken(tmp_path: Path) -> None:
-    assert preferences.load(tmp_path) == preferences.Preferences()
-    chosen = preferences.Preferences(theme.LIGHT_NAME, tells_of_the_end=False)
-    assert preferences.save(tmp_path, chosen) is None
-    assert preferences.load(tmp_path) == chosen
+    assert Preferences.load(tmp_path) == Preferences()
+    chosen = Preferences(theme.LIGHT_NAME, tells_of_the_end=False)
+    assert chosen.save(tmp_path) is None
+    assert Preferences.load(tmp_path) == chosen
     (tmp_path / "preferences.json").write_text('{"theme": "dracula", "tells_of_the_end": 1}')
-    assert preferences.load(tmp_path) == preferences.Preferences()
+    assert Preferences.load(tmp_path) == Preferences()
     (tmp_path / "preferences.json").write_text("[]")
-    assert preferences.load(tmp_path) == preferences.Preferences()
+    assert Preferences.load(tmp_path) == Preferences()

@@ -24,12 +24,12 @@ from tests.console.fakes import (
     until,
 )
 from tui.console.app import HeatmapApp
-from tui.console.dialogs.base import Question, TextDialog
-from tui.console.dialogs.break_glass import BreakGlass
+from tui.console.dialogs import BreakGlass, Question, TextDialog
+from tui.console.figures import StepState, checklist, why_locked
 from tui.console.screens.base import ConsoleScreen
-from tui.console.state import StepState, View
-from tui.console.widgets.banner import Banner
-from tui.console.widgets.probe_list import ProbeList
+from tui.console.state import View
+from tui.console.widgets.frame import Banner
+from tui.console.widgets.lists import ProbeList
 from tui.errors import ConfigurationError, ExitCode
 from tui.verify.events import Cancelling, Outcome, Stage, StageProgress
 
@@ -45,7 +45,7 @@ TO_RUN = ("d", "r", "enter")
 
 
 def states(app: HeatmapApp) -> list[StepState]:
-    return [step.state for step in app.state.steps()]
+    return [step.state for step in checklist(app.state)]
 
 
 def held_cycle(held: Held) -> FakeSession:
@@ -118,7 +118,7 @@ async def test_a_dry_run_that_is_not_ready_locks_the_review() -> None:
         await press(pilot, "3")
         assert app.controller.view is View.DRY_RUN
         assert f"not ready: 1 of {len(probes())} probes failed" in (
-            app.state.why_locked(View.REVIEW) or ""
+            why_locked(app.state, View.REVIEW) or ""
         )
         await press(pilot, "q")
     assert app.return_value == ExitCode.FAILED

@@ -21,7 +21,7 @@ from tests.console.fakes import (
 )
 from tests.console.test_navigation import held_cycle, start_held_run
 from tui.console.app import HeatmapApp
-from tui.console.dialogs.base import Dialog, Question, TextDialog
+from tui.console.dialogs import Dialog, Question, TextDialog
 from tui.console.state import View
 from tui.verify.events import Cancelling, Outcome, RunFinished
 
@@ -76,6 +76,17 @@ async def test_two_keys_in_one_read_open_one_dialog(key: str, count: int) -> Non
         await until(pilot, lambda: dialogs(app))
         await settle(pilot)
         assert dialogs(app) == count
+
+
+async def test_a_tick_before_a_dialog_is_composed_paints_what_there_is() -> None:
+    app = make_app()
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        app.controller.show_text("A title", "Some text")
+        app.paint()
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))
+        await settle(pilot)
+        assert "Some text" in text_of(app)
 
 
 async def test_a_tick_after_the_screens_are_gone_paints_nothing() -> None:

@@ -191,7 +191,7 @@ def _open_console(
         opening=opening,
         ascii_only=not knows_all(sys.stdout),
         state_dir=settings.state_dir,
-        environments=lambda: Environments(lambda: environments(directory, environ), open_file),
+        environments=Environments(lambda: environments(directory, environ), open_file),
     )
     return app.run() or 0
 

@@ -8,20 +8,21 @@ a second.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rich.text import Text
-from textual.app import App
+from textual.app import App, SystemCommand
+from textual.binding import Binding
 
-from tui.console import preferences
 from tui.console import theme as themes
 from tui.console.controller import Controller
-from tui.console.dialogs.base import Dialog
+from tui.console.dialogs import Dialog
 from tui.console.figures import verdict_words
-from tui.console.keys import EVERYWHERE, commands
 from tui.console.screens.base import ConsoleScreen
 from tui.console.screens.dry_run import DryRunScreen
 from tui.console.screens.evidence import EvidenceScreen
@@ -30,17 +31,18 @@ from tui.console.screens.review import ReviewScreen
 from tui.console.screens.run import RunScreen
 from tui.console.screens.target import TargetScreen
 from tui.console.state import State, View
+from tui.console.widgets.frame import Banner
 from tui.crash import report_crash
 from tui.errors import ExitCode, OperatorError
+from tui.files import write_private
 from tui.redact import redact
 from tui.signals import HUNG_UP, REASONS, listen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from textual.app import SystemCommand
-    from textual.binding import Binding, BindingType
+    from textual.binding import BindingType
     from textual.screen import Screen
 
     from tui.console.state import Clock, Connect, Environments
@@ -58,6 +60,54 @@ SCREENS: Final[tuple[type[ConsoleScreen], ...]] = (
     HeatmapScreen,
     EvidenceScreen,
 )
+COMMANDS: Final = (
+    ("Target", "Which project this is", "go('target')"),
+    ("Dry run", "Ask the probes; writes nothing", "dry_run"),
+    ("Review", "What a run writes", "go('review')"),
+    ("Run", "Watch the run, or read its result", "go('run')"),
+    ("Heatmap", "Look at the heatmap", "go('heatmap')"),
+    ("Evidence", "Text to paste", "go('evidence')"),
+    ("Purge", "Remove what earlier runs left", "purge"),
+    ("Stop", "Stop the run under way; it cleans up", "stop"),
+    ("Other project", "Open another environment file", "other_project"),
+    ("Headless", "The command that does the same without screens", "headless"),
+    ("Help", "Explain this screen", "help"),
+    ("Light or dark", "Change the theme; it is remembered", "switch_theme"),
+    ("Tell of the end", "Bell and notification at the end of a run: on or off", "switch_bell"),
+    ("Quit", "Leave the console", "leave"),
+)
+"""What the palette offers on every screen: title, help, action."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What the operator chose, kept on this machine: theme, bell and notification."""
+
+    theme: str = themes.DARK_NAME
+    tells_of_the_end: bool = True
+
+    @classmethod
+    def load(cls, folder: Path | None) -> Preferences:
+        """What was chosen last, or the defaults where that cannot be read."""
+        if folder is None:
+            return cls()
+        try:
+            content = json.loads((folder / "preferences.json").read_bytes())
+            light = content["theme"] == themes.LIGHT_NAME
+            tells = content["tells_of_the_end"] is not False
+        except (OSError, ValueError, TypeError, KeyError):
+            return cls()
+        return cls(themes.LIGHT_NAME if light else themes.DARK_NAME, tells)
+
+    def save(self, folder: Path | None) -> str | None:
+        """Keep the choice; returns why it could not be kept."""
+        if folder is None:
+            return None
+        try:
+            write_private(folder / "preferences.json", json.dumps(asdict(self)).encode())
+        except OSError as error:
+            return f"the choice is not remembered: {error.strerror or error}"
+        return None
 
 
 class HeatmapApp(App[int]):
@@ -72,7 +122,34 @@ class HeatmapApp(App[int]):
 
     TITLE = "heatmap-tui"
     CSS_PATH = "console.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = EVERYWHERE
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("t", "go('target')", "Target", id="go.target", tooltip="Step 1: the project"),
+        Binding("1", "go('target')", "Target", show=False, id="go.step1"),
+        Binding("d", "dry_run", "Dry run", id="go.dry-run", tooltip="Ask the probes; no writes"),
+        Binding("2", "go('dry-run')", "Dry run", show=False, id="go.step2"),
+        Binding(
+            "r", "review_or_run", "Run", id="go.run", tooltip="Review a run, start or watch it"
+        ),
+        Binding("3", "go('review')", "Review", show=False, id="go.step3"),
+        Binding("4", "go('run')", "Run", show=False, id="go.step4"),
+        Binding("h", "go('heatmap')", "Heatmap", id="go.heatmap", tooltip="Look at the heatmap"),
+        Binding("e", "go('evidence')", "Evidence", id="go.evidence", tooltip="Text to paste"),
+        Binding("question_mark", "help", "Help", id="app.help", tooltip="Explain this screen"),
+        Binding("escape", "back", "Back", id="app.back", tooltip="Back; in a run: stop it"),
+        Binding("q", "leave", "Quit", id="app.quit", tooltip="Leave the console"),
+        Binding("left", "step(-1)", "Step before", show=False, id="go.before"),
+        Binding("right", "step(1)", "Step after", show=False, id="go.after"),
+        Binding(
+            "dollar_sign",
+            "headless",
+            "Headless",
+            show=False,
+            id="app.headless",
+            tooltip="The command that does the same without screens",
+        ),
+        Binding("ctrl+c", "interrupt", "Stop", show=False, priority=True, id="app.interrupt"),
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="app.quit-anywhere"),
+    ]
 
     def __init__(
         self,
@@ -83,7 +160,7 @@ class HeatmapApp(App[int]):
         ascii_only: bool = False,
         theme_name: str | None = None,
         state_dir: Path | None = None,
-        environments: Callable[[], Environments] | None = None,
+        environments: Environments | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         super().__init__()
@@ -91,7 +168,7 @@ class HeatmapApp(App[int]):
         self.controller = Controller(
             self,
             self.state,
-            themes.glyphs_for(ascii_only=ascii_only),
+            themes.ASCII if ascii_only else themes.UNICODE,
             connect,
             environments=environments,
             at_end=self._tell_of_the_end,
@@ -101,21 +178,29 @@ class HeatmapApp(App[int]):
         self._ticks = 0
         self._finished = False
         self._ended_a_run = self._terminal_gone = False
-        self._chosen = preferences.load(state_dir)
+        self._chosen = Preferences.load(state_dir)
         self.set_class(ascii_only, "-ascii")
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
-        self._begin_with(theme_name or self._chosen.theme)
+        begin_with = theme_name or self._chosen.theme
+        if begin_with == themes.DARK_NAME:
+            # As Textual began with a dark one, no style has to be read a second time for this.
+            self.set_reactive(App.theme, begin_with)
+            self.stylesheet.set_variables(self.get_css_variables())
+        else:
+            self.theme = begin_with
+        # What keys, clicks and the palette call, beside the methods below.
+        self.action_dry_run = self.controller.dry_run
+        self.action_review_or_run = self.controller.review_or_run
+        self.action_step = self.controller.step
+        self.action_headless = self.controller.show_headless
+        self.action_purge = self.controller.purge
+        self.action_stop = self.controller.stop
+        self.action_interrupt = self.controller.interrupt
+        self.action_leave = self.controller.leave
+        self.action_other_project = self.controller.choose_project
         for kind in SCREENS:
             self.install_screen(kind(self.state, self.controller), kind.VIEW.value)
-
-    def _begin_with(self, theme_name: str) -> None:
-        if theme_name != themes.DARK_NAME:
-            self.theme = theme_name
-            return
-        # As Textual began with a dark one, no style has to be read a second time for this.
-        self.set_reactive(App.theme, theme_name)
-        self.stylesheet.set_variables(self.get_css_variables())
 
     # Life: from the first paint to the last word.
 
@@ -232,7 +317,9 @@ class HeatmapApp(App[int]):
             return
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Dialog):
-                screen.paint_banner()
+                # It may be pushed and not composed yet.
+                for banner in screen.query(Banner):
+                    banner.paint()
             elif isinstance(screen, ConsoleScreen):
                 screen.paint()
                 return
@@ -242,40 +329,15 @@ class HeatmapApp(App[int]):
     def action_go(self, name: str) -> None:
         self.controller.go(View(name))
 
-    def action_dry_run(self) -> None:
-        self.controller.dry_run()
-
-    def action_review_or_run(self) -> None:
-        self.controller.review_or_run()
-
-    def action_step(self, by: int) -> None:
-        self.controller.step(by)
-
     async def action_back(self) -> None:
         screen = self.screen
         if not (isinstance(screen, ConsoleScreen) and screen.leave_filter()):
             self.controller.back()
 
-    def action_press(self, key: str) -> None:
-        """Press a key: what a click on the key bar does."""
-        self.simulate_key(key)
-
     def action_help(self) -> None:
         screen = self.screen
         if isinstance(screen, ConsoleScreen):
             self.controller.show_text(f"{screen.VIEW.heading}: help", screen.help())
-
-    def action_headless(self) -> None:
-        self.controller.show_headless()
-
-    def action_purge(self) -> None:
-        self.controller.purge()
-
-    def action_interrupt(self) -> None:
-        self.controller.interrupt()
-
-    def action_leave(self) -> None:
-        self.controller.leave()
 
     def action_switch_theme(self) -> None:
         dark = self.theme == themes.DARK_NAME
@@ -290,11 +352,16 @@ class HeatmapApp(App[int]):
             warning=False,
         )
 
-    def _choose(self, chosen: preferences.Preferences) -> None:
+    def _choose(self, chosen: Preferences) -> None:
         self._chosen = chosen
-        problem = preferences.save(self._state_dir, chosen)
+        problem = chosen.save(self._state_dir)
         if problem is not None:
             self.controller.tell(problem)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "other_project":
+            return self.controller.environments is not None
+        return super().check_action(action, parameters)
 
     def get_key_display(self, binding: Binding) -> str:
         shown = super().get_key_display(binding)
@@ -302,4 +369,19 @@ class HeatmapApp(App[int]):
         return shown if unicode or shown.isascii() else binding.key
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        return commands(self, self.controller, screen)
+        """What this screen can do first, then the rest."""
+        seen = set()
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            elsewhere = active.node is self or binding.action.startswith("app.")
+            if elsewhere or binding.action in seen or not active.enabled or not binding.tooltip:
+                continue
+            seen.add(binding.action)
+            yield SystemCommand(
+                binding.tooltip,
+                f"Key {self.get_key_display(binding)} on this screen",
+                partial(self.run_action, binding.action, active.node),
+            )
+        for title, words, action in COMMANDS:
+            if self.check_action(action, ()):
+                yield SystemCommand(title, words, partial(self.run_action, action))

@@ -12,14 +12,12 @@ import pydoc
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from tui.console.dialogs import questions
-from tui.console.dialogs.base import Dialog, Question, TextDialog
-from tui.console.dialogs.break_glass import BreakGlass
-from tui.console.dialogs.environments import ChooseEnvironment
-from tui.console.figures import Onward, headless_command, onward
+from tui.console import dialogs
+from tui.console.dialogs import BreakGlass, ChooseEnvironment, Dialog, Question, TextDialog
+from tui.console.figures import Onward, headless_command, onward, why_locked
 from tui.console.state import CHECKLIST, View
-from tui.console.widgets.banner import BannerText, banner_of
 from tui.errors import OperatorError
+from tui.evidence.report import report, save
 from tui.guard.break_glass import effects_of_cycle, effects_of_purge
 from tui.redact import redact, redact_known
 
@@ -33,9 +31,6 @@ if TYPE_CHECKING:
     from tui.console.state import Connect, Environments, State
     from tui.console.theme import Glyphs
     from tui.evidence.report import RunEvidence
-    from tui.guard.break_glass import Approval
-    from tui.guard.target import Target
-    from tui.verify.events import RunFinished
     from tui.verify.session import Run, Session
 
 T = TypeVar("T")
@@ -57,18 +52,19 @@ class Controller:
         glyphs: Glyphs,
         connect: Connect,
         *,
-        environments: Callable[[], Environments] | None,
+        environments: Environments | None,
         at_end: Callable[[], None],
     ) -> None:
         self.glyphs = glyphs
         self.environments = environments
         self._app = app
-        self._state = state
+        self.state = state
         self._connect: Connect = connect
         self._at_end = at_end
         self._writing: asyncio.Task[None] | None = None
         self._asked: list[Dialog[Any]] = []
-        self._wanted: View | None = None
+        # Where to go as soon as the project is connected.
+        self.wanted: View | None = None
         self._step = View.TARGET
 
     # Where one is, and what is said there.
@@ -78,16 +74,6 @@ class Controller:
         """The screen in front, None behind a dialog."""
         name = self._app.screen.name
         return View(name) if name in set(View) else None
-
-    @property
-    def banner(self) -> BannerText:
-        """What stands on top of every screen and dialog."""
-        return banner_of(self._state)
-
-    @property
-    def wanted(self) -> View | None:
-        """Where to go as soon as the project is connected."""
-        return self._wanted
 
     def tell(self, text: str, *, title: str = "", warning: bool = True) -> None:
         """Show a notification in place of the one before."""
@@ -107,10 +93,19 @@ class Controller:
 
     def show_error(self, error: BaseException) -> None:
         """Show a failure: what failed, on which project, what to do."""
-        title = "This did not work" if isinstance(error, OperatorError) else "Internal error"
-        session = self._state.session
-        text = failure_text(error, session.target if session else None)
-        self.show_text(title, text, failed=True)
+        if isinstance(error, OperatorError):
+            title, text = "This did not work", error.message
+            if error.hint:
+                text += f"\n\nWhat to do: {error.hint}"
+        else:
+            title, text = "Internal error", type(error).__name__
+            if message := str(error):
+                text += f": {message}"
+            text += "\n\nA run that was under way goes on. Please report this text."
+        if self.state.session is not None:
+            target = self.state.session.target
+            text += f"\n\nProject: {target.identity} ({target.kind.value})"
+        self.show_text(title, redact(text), failed=True)
 
     async def ask(self, dialog: Dialog[T]) -> T | None:
         """Ask, and wait for the answer; None where something is being asked already.
@@ -161,15 +156,14 @@ class Controller:
 
     def go(self, view: View) -> None:
         """Go to a screen, or as soon as the project is connected."""
-        why = self._state.why_locked(view)
+        why = why_locked(self.state, view)
         if why is None:
             self.switch(view)
-        elif self._state.is_connecting and view not in {View.REVIEW, View.RUN}:
-            self._wanted = view
+        elif self.state.is_connecting and view not in {View.REVIEW, View.RUN}:
+            self.wanted = view
             self.tell(f"{view.heading} follows as soon as the project is connected.", warning=False)
         else:
-            words = f"It {why}." if why.startswith("waits") else f"{why[:1].upper()}{why[1:]}."
-            self.tell(words, title=f"{view.heading} is locked")
+            self.tell(_sentence(why), title=f"{view.heading} is locked")
 
     def switch(self, view: View) -> None:
         """Go to a screen, through any dialog in front."""
@@ -180,7 +174,7 @@ class Controller:
             else:
                 app.pop_screen()
         app.clear_notifications()
-        self._state.stop_asked = False
+        self.state.stop_asked = False
         if self.view is not view:
             app.switch_screen(view.value)
         if view in CHECKLIST:
@@ -191,7 +185,7 @@ class Controller:
         view = self.view
         if view is None:
             return
-        what, _ = onward(self._state, view)
+        what, _ = onward(self.state, view)
         match what:
             case Onward.WAIT:
                 self._say_what_is_waited_for(view)
@@ -205,35 +199,28 @@ class Controller:
                 self.purge()
             case Onward.SAVE:
                 self.hand_out(copy=True)
-            case Onward.DRY_RUN | Onward.REVIEW | Onward.RUN | Onward.EVIDENCE:
-                self.go(View[what.name])
+            case View():
+                self.go(what)
 
     def _say_what_is_waited_for(self, view: View) -> None:
-        if self._state.is_probing:
+        if self.state.is_probing:
             self.tell("The probes are being asked; enter goes on when they have answered.")
-        elif self._state.is_writing:
+        elif self.state.is_writing:
             self.tell("The run is under way; enter goes on when it has ended.")
-        elif self._state.write_problem and view is View.REVIEW:
-            self.tell(f"{self._state.write_problem}.")
-        elif (why := self._state.why_locked(View.REVIEW)) and view is View.REVIEW:
-            self.tell(f"It {why}." if why.startswith("waits") else f"{why}.")
+        elif view is View.REVIEW and (why := self._why_not_to_write()):
+            self.tell(_sentence(why))
         elif view is View.EVIDENCE:
             self.tell("There is no evidence before the first dry run: press d.")
 
     def dry_run(self, *, again: bool = False) -> None:
         """Go to the dry run; begin it where there was none, or when asked again."""
-        state = self._state
-        if state.is_connecting:
-            self.go(View.DRY_RUN)
-            return
-        begins = again or self.view is View.DRY_RUN or state.dry_run is None
-        if begins and state.session is not None and not state.is_writing:
-            self.work("probe", state.probe)
+        if again or self.view is View.DRY_RUN or self.state.dry_run is None:
+            self.work("probe", self.state.probe)
         self.go(View.DRY_RUN)
 
     def review_or_run(self) -> None:
         """Watch the run there is, else review one; from the review start it."""
-        state = self._state
+        state = self.state
         if self.view is View.REVIEW and not state.is_writing:
             self.start_cycle()
             return
@@ -250,12 +237,12 @@ class Controller:
 
     def back(self) -> None:
         """Stop the run one is watching; elsewhere go back a step."""
-        state = self._state
+        state = self.state
         if self.view is not View.RUN or not state.is_writing:
             self.switch(self._behind())
         elif state.is_cancelling:
             self.tell("It is stopping. ctrl+c asks whether to wait for the clean-up or leave now.")
-        elif state.has_written and not state.stop_asked:
+        elif state.run is not None and state.run.may_have_written and not state.stop_asked:
             state.stop_asked = True
             self._app.set_timer(CONFIRM_S, self._go_on_running)
             state.changed()
@@ -263,32 +250,30 @@ class Controller:
             state.cancel("esc was pressed")
 
     def _go_on_running(self) -> None:
-        self._state.stop_asked = False
-        self._state.changed()
+        self.state.stop_asked = False
+        self.state.changed()
 
     def _behind(self) -> View:
         """The step before this one; from another view, the step it began from."""
         place = CHECKLIST.index(self._step)
         if self.view in CHECKLIST:
             place -= 1
-        while place > 0 and self._state.why_locked(CHECKLIST[place]) is not None:
+        while place > 0 and why_locked(self.state, CHECKLIST[place]) is not None:
             place -= 1
         return CHECKLIST[max(0, place)]
 
     def dims(self, action: str) -> bool:
         """Whether an action leads nowhere now."""
-        state = self._state
+        state = self.state
         match action:
             case "back":
                 return self.view is View.TARGET
             case "app.purge" | "headless":
                 return state.session is None
-            case "dry_run":
-                return not state.is_connecting and state.why_locked(View.DRY_RUN) is not None
+            case "dry_run" | "go('heatmap')" | "go('evidence')":
+                return state.connect_error is not None
             case "review_or_run":
-                return state.run is None and state.why_locked(View.REVIEW) is not None
-            case "go('heatmap')" | "go('evidence')":
-                return not state.is_connecting and state.session is None
+                return state.run is None and why_locked(state, View.REVIEW) is not None
             case _:
                 return False
 
@@ -296,12 +281,12 @@ class Controller:
 
     def connect(self) -> None:
         """Open the project, at first or again after a failure."""
-        self.work("connect", partial(self._open, self._connect))
+        self.work("connect", self._open)
 
-    async def _open(self, connect: Connect) -> None:
-        state = self._state
-        await state.connect(connect)
-        wanted, self._wanted = self._wanted, None
+    async def _open(self) -> None:
+        state = self.state
+        await state.connect(self._connect)
+        wanted, self.wanted = self.wanted, None
         if state.session is None:
             return
         if wanted is View.DRY_RUN:
@@ -313,112 +298,99 @@ class Controller:
     async def _read_past(self) -> None:
         """Read the history, and what other projects there are."""
         try:
-            await self._state.read_history()
+            await self.state.read_history()
         except OperatorError as error:
             self.tell(error.message)
         if self.environments is not None:
-            self._state.files = await asyncio.to_thread(self.environments().files)
-            self._state.changed()
-
-    def ask_again(self, probe_id: str) -> None:
-        self.work("probe", partial(self._state.ask_again, probe_id))
+            self.state.files = await asyncio.to_thread(self.environments.files)
+            self.state.changed()
 
     def read_live(self) -> None:
         """Read the live view into the state."""
-        self.work("read", self._state.read_live)
+        self.work("read", self.state.read_live)
 
     def show_headless(self) -> None:
         """Show the command that does without screens what this screen does."""
-        session, view = self._state.session, self.view
+        session, view = self.state.session, self.view
         if session is None or view is None:
             self.tell("There is no command to show before the project is connected.")
             return
-        command = headless_command(session, view, refresh_runs=self._state.refresh_runs)
+        command = headless_command(session, view, refresh_runs=self.state.refresh_runs)
         self.show_text(f"{view.heading}, without screens", command)
 
     # Work that writes.
 
     def start_cycle(self) -> None:
         """Start the run that was reviewed; on production after break-glass."""
-        state = self._state
-        problem = state.write_problem or (None if state.is_ready else state.why_locked(View.REVIEW))
-        if problem:
-            self.tell(f"It {problem}." if problem.startswith("waits") else f"{problem}.")
-            return
-        self.work("ask", self._cycle)
+        if why := self._why_not_to_write():
+            self.tell(_sentence(why))
+        else:
+            self.work("ask", self._cycle)
+
+    def _why_not_to_write(self) -> str | None:
+        return self.state.write_problem or why_locked(self.state, View.REVIEW)
 
     async def _cycle(self) -> None:
-        session = self._state.session
-        if session is None or self._refuses_second_run():
-            return
-        approval = None
-        if session.target.is_production:
-            lines = effects_of_cycle(session.settings.volume)
-            approval = await self._break_glass("a verification run", lines)
-            if approval is None:
-                return
-        runs = self._state.refresh_runs
-        self._follow(lambda: session.cycle(approval=approval, refresh_runs=runs))
+        session = self.state.session
+        if session is not None and not self._refuses_second_run():
+            effects = effects_of_cycle(session.settings.volume)
+            cycle = partial(session.cycle, refresh_runs=self.state.refresh_runs)
+            await self._begin(session, "a verification run", effects, cycle)
 
     def purge(self) -> None:
         """Remove what earlier runs left, once the operator has agreed."""
-        session = self._state.session
+        session = self.state.session
         if session is None:
             self.tell("There is no project to purge: none is connected.")
-        elif self._state.write_problem is not None:
-            self.tell(f"{self._state.write_problem}.")
+        elif self.state.write_problem is not None:
+            self.tell(_sentence(self.state.write_problem))
         elif not self._refuses_second_run():
             self.work("ask", partial(self._purge, session))
 
     async def _purge(self, session: Session) -> None:
-        if await self.ask(questions.purge(self, session)) != "purge":
+        if await self.ask(dialogs.ask_to_purge(self, session)) != "purge":
             return
         unexplained: int | None = None
         runs: tuple[str, ...] = ()
-        while (ended := await self._remove(session, unexplained, runs)) is not None:
-            if ended.unexplained is not None and await self._agrees(
-                questions.purge_unexplained(self, ended.message)
-            ):
+        while True:
+            purge = partial(session.purge, unexplained=unexplained, runs=runs)
+            task = await self._begin(session, "removing leftovers", effects_of_purge(), purge)
+            if task is None:
+                return
+            await asyncio.wait({task})
+            ended = self.state.run.finished if self.state.run else None
+            if ended is not None and ended.unexplained is not None:
+                question = dialogs.ask_to_purge_unexplained(self, ended.message)
                 # Exactly so many were shown: should there be more by now, it is asked again.
                 unexplained = ended.unexplained
-            elif ended.spared and await self._agrees(questions.purge_spared(self, ended.spared)):
+            elif ended is not None and ended.spared:
+                question = dialogs.ask_to_purge_spared(self, ended.spared)
                 runs = (*runs, *ended.spared)
             else:
                 return
-
-    async def _agrees(self, question: Question) -> bool:
-        return await self.ask(question) == "purge"
-
-    async def _remove(
-        self, session: Session, unexplained: int | None, runs: tuple[str, ...]
-    ) -> RunFinished | None:
-        """Remove leftovers and wait for the end; None where it was not begun."""
-        approval = None
-        if session.target.is_production:
-            approval = await self._break_glass("removing leftovers", effects_of_purge())
-            if approval is None:
-                return None
-        self._follow(lambda: session.purge(approval=approval, unexplained=unexplained, runs=runs))
-        if self._writing is None:
-            return None
-        await asyncio.wait({self._writing})
-        return self._state.run.finished if self._state.run else None
-
-    async def _break_glass(self, action: str, lines: Iterable[str]) -> Approval | None:
-        session = self._state.session
-        return None if session is None else await self.ask(BreakGlass(self, session, action, lines))
+            if await self.ask(question) != "purge":
+                return
 
     def _refuses_second_run(self) -> bool:
-        if self._state.is_writing:
+        if self.state.is_writing:
             self.tell("A run is under way already; it is on screen 4.")
-        return self._state.is_writing
+        return self.state.is_writing
 
-    def _follow(self, begin: Callable[[], Run]) -> None:
+    async def _begin(
+        self, session: Session, action: str, effects: Iterable[str], begin: Callable[..., Run]
+    ) -> asyncio.Task[None] | None:
+        """Begin a run that writes, on production after break-glass; None where it was not."""
+        approval = None
+        if session.target.is_production:
+            approval = await self.ask(BreakGlass(self, session, action, effects))
+            if approval is None:
+                return None
         if self._refuses_second_run():
-            return
-        self._writing = asyncio.create_task(self._state.write(begin()))
+            return None
+        self._writing = asyncio.create_task(self.state.write(begin(approval=approval)))
         self._writing.add_done_callback(self._followed)
         self.switch(View.RUN)
+        return self._writing
 
     def _followed(self, task: asyncio.Task[None]) -> None:
         if not self._app.is_running:
@@ -436,7 +408,7 @@ class Controller:
 
     async def _keep(self) -> None:
         """Save the report of the run that has ended, and read the history anew."""
-        state = self._state
+        state = self.state
         try:
             if state.run_evidence is not None:
                 state.report_path = await self.save_report(state.run_evidence)
@@ -448,21 +420,21 @@ class Controller:
 
     def stop(self) -> None:
         """Stop the run under way, or say that there is none."""
-        if self._state.is_writing:
+        if self.state.is_writing:
             self.interrupt()
         else:
             self.tell("Nothing is under way.")
 
     def leave(self) -> None:
         """Leave at once when nothing is under way, else ask."""
-        if self._state.is_writing:
+        if self.state.is_writing:
             self.work("ask", self._stop_and_leave)
         elif not self._asked:
             self._exit()
 
     def interrupt(self) -> None:
         """Ctrl+c: in a question that is about it, the answer; else stop or ask."""
-        screen, state = self._app.screen, self._state
+        screen, state = self._app.screen, self.state
         if isinstance(screen, Question) and screen.interrupt is not None:
             screen.dismiss(screen.interrupt)
         elif not state.is_writing:
@@ -474,20 +446,20 @@ class Controller:
             self.work("ask", self._ask_to_abandon)
 
     async def _ask_to_leave(self) -> None:
-        if await self.ask(questions.leave(self)) == "leave":
+        if await self.ask(dialogs.ask_to_leave(self)) == "leave":
             self._exit()
 
     async def _stop_and_leave(self) -> None:
-        if await self.ask(questions.stop_and_leave(self)) == "stop":
-            self._state.cancel("the operator leaves")
+        if await self.ask(dialogs.ask_to_stop(self)) == "stop":
+            self.state.cancel("the operator leaves")
             self.switch(View.RUN)
             await self._leave_after_the_run()
 
     async def _ask_to_abandon(self) -> None:
-        session = self._state.session
+        session = self.state.session
         command = session.purge_command() if session else ""
-        if await self.ask(questions.abandon(self, command)) == "abandon":
-            self._state.abandon()
+        if await self.ask(dialogs.ask_to_abandon(self, command)) == "abandon":
+            self.state.abandon()
             await self._leave_after_the_run()
 
     async def _leave_after_the_run(self) -> None:
@@ -496,13 +468,13 @@ class Controller:
         self._exit()
 
     def _exit(self) -> None:
-        self._app.exit(int(self._state.exit_code))
+        self._app.exit(int(self.state.exit_code))
 
     async def finish(self) -> bool:
         """Stop the run under way and wait for its clean-up; whether there was one."""
         if self._writing is None or self._writing.done():
             return False
-        self._state.cancel("the console ended")
+        self.state.cancel("the console ended")
         await asyncio.wait({self._writing})
         return True
 
@@ -512,13 +484,13 @@ class Controller:
         """Let the operator choose an environment file, and open its project."""
         if self.environments is None:
             self.tell("This console was started for one project.")
-        elif self._state.is_busy:
+        elif self.state.is_busy:
             self.tell("Wait until what is under way has ended.")
         else:
-            self.work("ask", partial(self._choose_project, self.environments()))
+            self.work("ask", partial(self._choose_project, self.environments))
 
     async def _choose_project(self, environments: Environments) -> None:
-        state = self._state
+        state = self.state
         state.files = files = await asyncio.to_thread(environments.files)
         if not files:
             self.tell("There is no environment file here: cp .env.example .env, and fill it in.")
@@ -531,13 +503,13 @@ class Controller:
         self._connect = partial(environments.open, path)
         self.switch(View.TARGET)
         await state.close()
-        await self._open(self._connect)
+        await self._open()
 
     # Evidence.
 
     def hand_out(self, *, copy: bool) -> None:
         """Save the report at hand, and say where; copy it too."""
-        evidence = self._state.evidence
+        evidence = self.state.evidence
         if evidence is None:
             self.tell("There is no evidence before the first dry run: press d.")
         else:
@@ -546,8 +518,6 @@ class Controller:
     async def _hand_out(self, evidence: RunEvidence, *, copy: bool) -> None:
         words, what = "", "the evidence"
         if copy:
-            from tui.evidence.report import report  # noqa: PLC0415
-
             # No terminal tells whether copying worked: it is saved as well.
             self._app.copy_to_clipboard(report(evidence))
             words, what = "Sent the evidence to the terminal's clipboard. ", "it"
@@ -556,12 +526,9 @@ class Controller:
 
     async def save_report(self, evidence: RunEvidence) -> Path | None:
         """Save a report, its JSON beside it; returns where."""
-        session = self._state.session
+        session = self.state.session
         if session is None:
             return None
-        # What reports need is part of no first paint.
-        from tui.evidence.report import save  # noqa: PLC0415
-
         path = session.settings.state_dir / "reports" / f"{evidence.run_id}.md"
         return (await asyncio.to_thread(save, path, evidence))[0]
 
@@ -575,19 +542,6 @@ def _is_of_leaving(dialog: Dialog[Any]) -> bool:
     return isinstance(dialog, Question) and dialog.interrupt is not None
 
 
-def failure_text(error: BaseException, target: Target | None) -> str:
-    """What failed, on which project, and what to do. No traceback, no secret."""
-    message = str(error)
-    if isinstance(error, OperatorError):
-        lines = [error.message]
-        if error.hint:
-            lines += ["", f"What to do: {error.hint}"]
-    else:
-        lines = [
-            f"{type(error).__name__}: {message}" if message else type(error).__name__,
-            "",
-            "A run that was under way goes on. Please report this text.",
-        ]
-    if target is not None:
-        lines += ["", f"Project: {target.identity} ({target.kind.value})"]
-    return redact("\n".join(lines))
+def _sentence(why: str) -> str:
+    """Why something cannot be done now, as a sentence."""
+    return f"It {why}." if why.startswith("waits") else f"{why[:1].upper()}{why[1:]}."

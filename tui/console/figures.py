@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import shlex
+from collections import Counter
 from dataclasses import dataclass
 from enum import Enum, auto
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from tui.console.state import View
-from tui.console.words import duration, milliseconds
+from tui.console.state import CHECKLIST, View
+from tui.evidence.archive import SANDBOX
 from tui.heatmap.formatting import plural
 from tui.settings import ENVIRONMENT_FILE
-from tui.verify.events import CLEAN_UP, Mode, Outcome, ProbeStatus, Stage
+from tui.verify.events import Mode, Outcome, ProbeStatus, Stage
 from tui.verify.result import StageState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tui.console.state import State
-    from tui.evidence.history import Entry, History
+    from tui.evidence.history import Entry
     from tui.verify.events import ProbeResult
-    from tui.verify.result import Result
+    from tui.verify.result import Result, StageResult
     from tui.verify.session import Session
 
 GOOD: Final = frozenset({Outcome.VERIFIED, Outcome.READY, Outcome.CLEAN, Outcome.READ})
@@ -29,54 +31,133 @@ SERIOUS: Final = frozenset(
     {Outcome.FAILED, Outcome.LEFTOVERS, Outcome.UNREACHABLE, Outcome.UNUSABLE, Outcome.NOT_READY}
 )
 REFRESHES_SHOWN: Final = 10
-STAGE_TITLES: Final = {
-    Stage.USERS: "Write users",
-    Stage.QUESTIONS: "Write questions",
-    Stage.RESPONSES: "Write responses",
-    Stage.REFRESH: "Refresh the view",
-    Stage.CHECK: "Check the numbers",
-    Stage.SAMPLE: "Read the heatmap",
-    Stage.CLEANUP_RESPONSES: "Delete responses",
-    Stage.CLEANUP_QUESTIONS: "Delete questions",
-    Stage.FINAL_REFRESH: "Refresh again",
-    Stage.CLEANUP_USERS: "Delete users",
-    Stage.AUDIT: "Audit what is left",
+STAGES: Final = {
+    Stage.USERS: ("Write users", 14),
+    Stage.QUESTIONS: ("Write questions", 3),
+    Stage.RESPONSES: ("Write responses", 34),
+    Stage.REFRESH: ("Refresh the view", 6),
+    Stage.CHECK: ("Check the numbers", 9),
+    Stage.SAMPLE: ("Read the heatmap", 7),
+    Stage.CLEANUP_RESPONSES: ("Delete responses", 9),
+    Stage.CLEANUP_QUESTIONS: ("Delete questions", 4),
+    Stage.FINAL_REFRESH: ("Refresh again", 3),
+    Stage.CLEANUP_USERS: ("Delete users", 9),
+    Stage.AUDIT: ("Audit what is left", 2),
 }
-"""Each stage's name as an operator reads it."""
-# What share of a run a stage takes, in percent: measured on the sandbox.
-_SHARES: Final = {
-    Stage.USERS: 14,
-    Stage.QUESTIONS: 3,
-    Stage.RESPONSES: 34,
-    Stage.REFRESH: 6,
-    Stage.CHECK: 9,
-    Stage.SAMPLE: 7,
-    Stage.CLEANUP_RESPONSES: 9,
-    Stage.CLEANUP_QUESTIONS: 4,
-    Stage.FINAL_REFRESH: 3,
-    Stage.CLEANUP_USERS: 9,
-    Stage.AUDIT: 2,
-}
+"""Each stage's name as an operator reads it, and its share of a run in percent, on the sandbox."""
+_WAITING: Final = "waits until the project is connected"
 # Below this share of a run nothing can be said of the time it still needs.
 _TELLING: Final = 0.05
 
 
+# The checklist.
+
+
+class StepState(Enum):
+    """How a step of the checklist stands; the value is the word shown."""
+
+    DONE = "done"
+    NOW = "now"
+    BUSY = "busy"
+    PROBLEM = "stop"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the checklist.
+
+    Attributes:
+        fact: What came of it, in a few characters; empty for the word of its state.
+        why: Why it is locked, or what stops it; empty otherwise.
+    """
+
+    view: View
+    state: StepState
+    fact: str = ""
+    why: str = ""
+
+
+def checklist(state: State) -> tuple[Step, ...]:
+    """The checklist as it stands."""
+    error = state.connect_error
+    if state.session is None:
+        first = StepState.PROBLEM if error else StepState.BUSY
+        waiting = (Step(view, StepState.LOCKED, why=_WAITING) for view in CHECKLIST[1:])
+        return Step(View.TARGET, first, why=error.message if error else ""), *waiting
+    kind = "sandbox" if state.session.is_sandbox else state.session.target.kind.value
+    dry_run = _dry_run_step(state)
+    review = _review_step(state, dry_run)
+    return Step(View.TARGET, StepState.DONE, kind), dry_run, review, _run_step(state, review)
+
+
+def _dry_run_step(state: State) -> Step:
+    result = state.dry_run
+    if result is None:
+        return Step(View.DRY_RUN, StepState.NOW)
+    asked, counts = len(result.probes), Counter(each.status for each in result.probes.values())
+    if result.finished is None:
+        return Step(View.DRY_RUN, StepState.BUSY, f"{asked - counts[None]}/{asked}")
+    if result.ready:
+        fact = f"{counts[ProbeStatus.PASS]}/{asked} {result.finished.seconds:.1f} s"
+        return Step(View.DRY_RUN, StepState.DONE, fact)
+    failed = counts[ProbeStatus.FAIL]
+    why = result.dry_run.verdict if result.dry_run else result.finished.message
+    return Step(View.DRY_RUN, StepState.PROBLEM, f"{failed} failed" if failed else "", why)
+
+
+def _review_step(state: State, dry_run: Step) -> Step:
+    if dry_run.state is not StepState.DONE:
+        why = {
+            StepState.NOW: "waits for a dry run that ends ready (press d)",
+            StepState.BUSY: "waits for the dry run to finish",
+        }.get(dry_run.state, f"the dry run says: {dry_run.why}")
+        # What a run did stays to be read after the rows it was judged by have changed.
+        return Step(View.REVIEW, StepState.LOCKED, why=why)
+    if state.write_problem:
+        return Step(View.REVIEW, StepState.NOW, "refused", state.write_problem)
+    if state.run is not None and (state.run.running or state.run.mode is Mode.CYCLE):
+        volume = state.run.volume if state.run.mode is Mode.CYCLE else None
+        fact = plural(volume.responses, "row") if volume else ""
+        return Step(View.REVIEW, StepState.DONE, fact)
+    return Step(View.REVIEW, StepState.NOW)
+
+
+def _run_step(state: State, review: Step) -> Step:
+    run = state.run
+    if run is None:
+        why = review.why or "waits until the review is agreed to (step 3)"
+        return Step(View.RUN, StepState.LOCKED, why=why)
+    if run.finished is None:
+        return Step(View.RUN, StepState.BUSY, duration(state.clock() - run.began))
+    if run.finished.outcome in {Outcome.VERIFIED, Outcome.CLEAN}:
+        return Step(View.RUN, StepState.DONE, duration(run.finished.seconds))
+    return Step(View.RUN, StepState.PROBLEM, run.finished.outcome.value, run.finished.message)
+
+
+def why_locked(state: State, view: View) -> str | None:
+    """Why one cannot go to `view` now."""
+    for step in checklist(state):
+        if step.view is view and step.state is StepState.LOCKED:
+            return step.why
+    return _WAITING if state.session is None and view not in CHECKLIST else None
+
+
+# What enter does.
+
+
 class Onward(Enum):
-    """What `enter` does."""
+    """What `enter` does beside going to another screen."""
 
     WAIT = auto()
     CONNECT = auto()
     PROBE = auto()
-    DRY_RUN = auto()
-    REVIEW = auto()
     START = auto()
-    RUN = auto()
     PURGE = auto()
-    EVIDENCE = auto()
     SAVE = auto()
 
 
-def onward(state: State, view: View) -> tuple[Onward, str]:
+def onward(state: State, view: View) -> tuple[View | Onward, str]:
     """What `enter` does on a screen of the checklist, and the words for it."""
     match view:
         case View.TARGET:
@@ -93,19 +174,19 @@ def onward(state: State, view: View) -> tuple[Onward, str]:
             return Onward.WAIT, ""
 
 
-def _from_target(state: State) -> tuple[Onward, str]:
+def _from_target(state: State) -> tuple[View | Onward, str]:
     if state.connect_error is not None:
         return Onward.CONNECT, "try again to connect"
     if state.is_writing:
-        return Onward.RUN, "watch the run"
+        return View.RUN, "watch the run"
     if state.session is None:
         return Onward.PROBE, "the dry run, as soon as the project answers"
     if state.dry_run is None:
         return Onward.PROBE, "dry run; it writes nothing"
-    return Onward.DRY_RUN, "the dry run's answers"
+    return View.DRY_RUN, "the dry run's answers"
 
 
-def _from_dry_run(state: State) -> tuple[Onward, str]:
+def _from_dry_run(state: State) -> tuple[View | Onward, str]:
     if state.session is None or state.is_writing:
         return _from_target(state)
     if state.is_probing:
@@ -115,12 +196,12 @@ def _from_dry_run(state: State) -> tuple[Onward, str]:
     if not state.dry_run.ready:
         return Onward.PROBE, "ask them again, once it is repaired"
     refused = "read what a run would do; writes are refused here"
-    return Onward.REVIEW, refused if state.write_problem else "review what a run would write"
+    return View.REVIEW, refused if state.write_problem else "review what a run would write"
 
 
-def _from_review(state: State) -> tuple[Onward, str]:
+def _from_review(state: State) -> tuple[View | Onward, str]:
     if state.is_writing:
-        return Onward.RUN, "watch the run"
+        return View.RUN, "watch the run"
     if state.write_problem or not state.is_ready:
         return Onward.WAIT, ""
     if state.session is not None and state.session.target.is_production:
@@ -128,10 +209,10 @@ def _from_review(state: State) -> tuple[Onward, str]:
     return Onward.START, "write and verify"
 
 
-def _from_run(state: State) -> tuple[Onward, str]:
+def _from_run(state: State) -> tuple[View | Onward, str]:
     run = state.run
     if run is None:
-        return Onward.REVIEW, "review what a run would write"
+        return View.REVIEW, "review what a run would write"
     if run.finished is None:
         return Onward.WAIT, ""
     if run.finished.outcome is Outcome.LEFTOVERS:
@@ -139,8 +220,8 @@ def _from_run(state: State) -> tuple[Onward, str]:
     if run.mode is Mode.PURGE:
         return Onward.PROBE, "dry run; it writes nothing"
     if run.finished.outcome is Outcome.VERIFIED:
-        return Onward.EVIDENCE, "evidence for the pull request"
-    return Onward.EVIDENCE, "evidence, with all that is known"
+        return View.EVIDENCE, "evidence for the pull request"
+    return View.EVIDENCE, "evidence, with all that is known"
 
 
 # The dry run.
@@ -247,81 +328,51 @@ def balance(
     return rows
 
 
-def runs_here(history: History | None, session: Session | None) -> list[Entry]:
+def _place(session: Session) -> str:
+    """What the history calls the project."""
+    return SANDBOX if session.is_sandbox else session.target.place
+
+
+def runs_here(state: State) -> list[Entry]:
     """Runs of the same project, newest last."""
-    if history is None or session is None:
+    if state.history is None or state.session is None:
         return []
-    place = "sandbox" if session.is_sandbox else session.target.place
+    place = _place(state.session)
     return [
         each
-        for each in history.entries
+        for each in state.history.entries
         if each.mode == Mode.CYCLE and each.series.identity == place
     ]
 
 
-def like_before(history: History | None, session: Session | None) -> list[Entry]:
+def like_before(state: State) -> list[Entry]:
     """Verified runs of the same project and volume, newest last."""
-    volume = session.settings.volume if session else None
+    if state.session is None:
+        return []
+    users, questions = state.session.settings.volume.users, state.session.settings.volume.questions
     return [
         each
-        for each in runs_here(history, session)
-        if each.verified
-        and volume
-        and (each.series.users, each.series.questions) == (volume.users, volume.questions)
+        for each in runs_here(state)
+        if each.verified and (each.series.users, each.series.questions) == (users, questions)
     ]
 
 
 def expected_duration(state: State) -> str:
     """How long a run will take, judging by earlier ones."""
-    before = like_before(state.history, state.session)[-5:]
+    before = like_before(state)[-5:]
     if before:
         seconds = median(each.total_seconds for each in before)
         runs = "the last one" if len(before) == 1 else f"the last {len(before)} of this volume"
         return f"about {duration(seconds)}, as {runs} took here"
-    if state.pace is not None and state.session is not None:
-        seconds = state.session.settings.volume.responses / state.pace.rows_per_s
-        return f"about {duration(seconds)}, by the {plural(state.pace.runs, 'run')} on record here"
-    return "not known: no run of this project is on record"
+    session, history = state.session, state.history
+    pace = history.pace(_place(session)) if history and session else None
+    if pace is None or session is None:
+        return "not known: no run of this project is on record"
+    seconds = session.settings.volume.responses / pace.rows_per_s
+    return f"about {duration(seconds)}, by the {plural(pace.runs, 'run')} on record here"
 
 
 # The run.
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A stage as the waterfall draws it; times in seconds from the run's start.
-
-    Attributes:
-        start: Seconds from the run's beginning to its own; None before it begins.
-        seconds: How long it took, or takes so far; None before it begins.
-        stopped: Whether it ended because the operator stopped the run.
-    """
-
-    stage: Stage
-    state: StageState
-    start: float | None
-    seconds: float | None
-    done: int
-    total: int | None
-    stopped: bool
-
-
-def spans(result: Result, now: float) -> list[Span]:
-    """The stages of a run, each where it stands in time."""
-    return [
-        Span(
-            stage,
-            line.state,
-            None if line.began is None else max(0.0, line.began - result.began),
-            line.elapsed(now),
-            line.done,
-            line.total,
-            line.state is StageState.FAILED
-            and result.cancelling is not None
-            and stage not in CLEAN_UP,
-        )
-        for stage, line in result.stages.items()
-    ]
 
 
 def elapsed(result: Result, now: float) -> float:
@@ -337,8 +388,9 @@ def progress(result: Result, now: float) -> tuple[float, float | None]:
         return 1.0, None
     whole = done = 0.0
     for stage, line in result.stages.items():
-        whole += _SHARES[stage]
-        done += _SHARES[stage] * _fraction(line.state, line.fraction)
+        _, share = STAGES[stage]
+        whole += share
+        done += share * _fraction(line)
     fraction = done / whole if whole else 0.0
     if fraction < _TELLING:
         return fraction, None
@@ -346,14 +398,10 @@ def progress(result: Result, now: float) -> tuple[float, float | None]:
     return fraction, spent * (1 - fraction) / fraction
 
 
-def _fraction(state: StageState, fraction: float | None) -> float:
-    match state:
-        case StageState.DONE | StageState.NOT_RUN | StageState.FAILED:
-            return 1.0
-        case StageState.RUNNING:
-            return fraction or 0.0
-        case _:
-            return 0.0
+def _fraction(line: StageResult) -> float:
+    if line.state is StageState.RUNNING:
+        return line.fraction or 0.0
+    return 0.0 if line.state is StageState.WAITING else 1.0
 
 
 # Its end.
@@ -383,11 +431,13 @@ def tiles(result: Result, before: Sequence[Entry]) -> list[Tile]:
     audit = result.audit
     if audit is None:
         shown.append(Tile("Left behind", "not counted", "the audit did not end"))
+    elif not audit.leftovers.total:
+        shown.append(Tile("Left behind", "nothing", "by tag and id", good=True))
     else:
         left = audit.leftovers
-        words = f"{plural(left.total, 'row')}" if left.total else "nothing"
-        note = _left_words(result) if left.total else "by tag and id"
-        shown.append(Tile("Left behind", words, note, good=not left.total))
+        counts = ((left.users, "user"), (left.questions, "question"), (left.responses, "response"))
+        note = ", ".join(plural(count, noun) for count, noun in counts if count)
+        shown.append(Tile("Left behind", plural(left.total, "row"), note, good=False))
     if result.mode is Mode.CYCLE:
         restored = None if audit is None else audit.view_restored
         word = {True: "restored", False: "changed", None: "not judged"}[restored]
@@ -396,49 +446,33 @@ def tiles(result: Result, before: Sequence[Entry]) -> list[Tile]:
     return shown
 
 
-def _left_words(result: Result) -> str:
-    left = result.audit.leftovers if result.audit else None
-    if left is None:
-        return ""
-    counts = ((left.users, "user"), (left.questions, "question"), (left.responses, "response"))
-    return ", ".join(plural(count, noun) for count, noun in counts if count)
-
-
 def _refresh_tile(result: Result, before: Sequence[Entry]) -> Tile:
     if result.refresh_ms is None:
         return Tile("Refresh", "not timed")
     times = result.refresh_runs_ms
     past = [median(each.refresh_runs_ms) for each in before if each.refresh_runs_ms]
-    own = [each for each in before if each.run_id == result.run_id]
-    if not own:
+    if all(each.run_id != result.run_id for each in before):
         past.append(result.refresh_ms)
     note = f"median of {len(times)}" if len(times) > 1 else "one refresh"
     if result.final_refresh_ms is not None and len(times) == 1:
         note = f"{milliseconds(result.final_refresh_ms)} at end"
-    return Tile(
-        "Refresh", milliseconds(result.refresh_ms), note, past=tuple(past[-REFRESHES_SHOWN:])
-    )
+    shown = tuple(past[-REFRESHES_SHOWN:])
+    return Tile("Refresh", milliseconds(result.refresh_ms), note, past=shown)
 
 
 def _check_tile(result: Result) -> Tile:
     check = result.check
     if check is None:
         return Tile("Aggregates", "not compared")
-    wrong = [
-        f"{count:,} {word}"
-        for count, word in (
-            (check.mismatched, "differ"),
-            (check.missing, "missing"),
-            (check.unexpected, "unexpected"),
-        )
-        if count
-    ]
-    return Tile(
-        "Aggregates right",
-        f"{check.matched:,}/{check.expected:,}",
-        ", ".join(wrong) or ("as stored" if check.deviations else "all 8 columns"),
-        good=check.right,
+    counts = (
+        (check.mismatched, "differ"),
+        (check.missing, "missing"),
+        (check.unexpected, "unexpected"),
     )
+    note = ", ".join(f"{count:,} {word}" for count, word in counts if count)
+    note = note or ("as stored" if check.deviations else "all 8 columns")
+    matched = f"{check.matched:,}/{check.expected:,}"
+    return Tile("Aggregates right", matched, note, good=check.right)
 
 
 def verdict_words(result: Result) -> str:
@@ -446,3 +480,60 @@ def verdict_words(result: Result) -> str:
     if result.finished is None:
         return ""
     return result.finished.message.removeprefix(f"{result.finished.outcome.value}: ")
+
+
+# In words, and in small graphs.
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as an operator reads them: `85 ms`, `4.2 s`, `3 min 05 s`."""
+    if seconds is None:
+        return ""
+    if round(seconds * 1000) < 1000:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    return _minutes(round(seconds))
+
+
+def time_left(seconds: float) -> str:
+    """Seconds still to wait, no finer than can be known: `1 s`, `3 min 05 s`."""
+    whole = max(1, math.ceil(seconds))
+    return f"{whole} s" if whole < 60 else _minutes(whole)
+
+
+def milliseconds(ms: float | None) -> str:
+    """Milliseconds as an operator reads them."""
+    return "" if ms is None else duration(ms / 1000)
+
+
+def rate(per_second: float) -> str:
+    """Items a second: `950/s`, `12.4k/s`."""
+    if per_second >= 10_000:
+        return f"{per_second / 1000:.1f}k/s"
+    return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
+
+
+def graph(values: Sequence[float], levels: str, *, height: int = 1) -> list[str]:
+    """A bar for each value, the highest `height` lines high; top line first.
+
+    `levels` are the signs of a bar's last cell, lowest first; the last of them fills a cell.
+    """
+    top = max(values, default=0.0) or 1.0
+    steps = len(levels)
+    bars = [math.ceil(value / top * height * steps) for value in values]
+    return [
+        "".join(
+            " " if bar <= line * steps else levels[min(bar - line * steps, steps) - 1]
+            for bar in bars
+        )
+        for line in reversed(range(height))
+    ]
+
+
+def _minutes(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"

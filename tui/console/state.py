@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
-from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
-from tui.console.words import duration
 from tui.errors import ExitCode, OperatorError
 from tui.evidence.archive import Archive
-from tui.heatmap.formatting import plural
-from tui.verify.events import Mode, Outcome, ProbeStatus, RunFinished, StageProgress
+from tui.verify.events import Mode, Outcome, RunFinished, StageProgress
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,9 +22,9 @@ if TYPE_CHECKING:
 
     from tui.evidence.history import History
     from tui.evidence.report import RunEvidence
-    from tui.guard.target import Target
-    from tui.verify.events import Event, SampleTaken
-    from tui.verify.result import Pace, Result
+    from tui.guard.target import Environment
+    from tui.verify.events import SampleTaken
+    from tui.verify.result import Result
     from tui.verify.session import ConnectStage, Run, Session
 
     OnStage = Callable[[ConnectStage], None]
@@ -37,8 +35,6 @@ REFRESH_OFTEN: Final = 5
 """Timed refreshes enough to show a spread."""
 RATE_SPAN_S: Final = 0.25
 """Seconds over which the rate of a run is taken."""
-WRITES_REFUSED: Final = "this is production: nothing is written here without --allow-prod"
-_WAITING: Final = "waits until the project is connected"
 
 
 class View(StrEnum):
@@ -59,31 +55,6 @@ class View(StrEnum):
 CHECKLIST: Final = (View.TARGET, View.DRY_RUN, View.REVIEW, View.RUN)
 
 
-class StepState(Enum):
-    """How a step of the checklist stands; the value is the word shown."""
-
-    DONE = "done"
-    NOW = "now"
-    BUSY = "busy"
-    PROBLEM = "stop"
-    LOCKED = "locked"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the checklist.
-
-    Attributes:
-        fact: What came of it, in a few characters; empty for the word of its state.
-        why: Why it is locked, or what stops it; empty otherwise.
-    """
-
-    view: View
-    state: StepState
-    fact: str = ""
-    why: str = ""
-
-
 @dataclass(slots=True)
 class OpeningStage:
     """One thing connecting waits for; `began` is on the console's clock."""
@@ -94,25 +65,11 @@ class OpeningStage:
     detail: str | None = None
 
 
-class EnvironmentFile(Protocol):
-    """An environment file and the project it describes."""
-
-    @property
-    def path(self) -> Path: ...
-
-    @property
-    def target(self) -> Target | None: ...
-
-    @property
-    def problem(self) -> str | None:
-        """Why the file's project cannot be classified."""
-
-
 @dataclass(frozen=True, slots=True)
 class Environments:
     """How the console comes from one project to another; it does no I/O."""
 
-    files: Callable[[], Sequence[EnvironmentFile]]
+    files: Callable[[], Sequence[Environment]]
     open: Callable[[Path, OnStage], Awaitable[Session]]
 
 
@@ -157,7 +114,6 @@ class State:
         counts: Rows there are by table, None before they were counted; a table that cannot be
             counted is None.
         unclosed: Runs of this machine that began on this project and did not close.
-        pace: How fast earlier runs on this project were, None where there are none.
         times_refresh_often: Whether the operator chose several timed refreshes; None for no choice.
         stop_asked: Whether one key more stops the run.
     """
@@ -166,36 +122,36 @@ class State:
         self, clock: Clock, on_change: Callable[[], None], *, allow_prod: bool, place: str
     ) -> None:
         self.clock = clock
+        self.changed = on_change
         self.allow_prod = allow_prod
         self.place = place
+        self.files: Sequence[Environment] | None = None
+        self.rates = Rates(0.0)
+        self.live_read_at = 0.0
+        self.times_refresh_often: bool | None = None
+        self.stop_asked = False
+        self._writing: Run | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin with no project, and nothing known of any."""
         self.session: Session | None = None
-        self.opening: list[OpeningStage] = []
+        self.opening: dict[str, OpeningStage] = {}
+        self.connect_began = self.clock()
         self.connect_error: OperatorError | None = None
-        self.connect_began = clock()
         self.dry_run: Result | None = None
         self.run: Result | None = None
-        self.rates = Rates(0.0)
         self.dry_evidence: RunEvidence | None = None
         self.run_evidence: RunEvidence | None = None
         self.report_path: Path | None = None
         self.sample: SampleTaken | None = None
         self.live: SampleTaken | None = None
-        self.live_read_at = 0.0
         self.reading_since: float | None = None
         self.read_problem: str | None = None
         self.counts: Mapping[str, int | None] | None = None
         self.unclosed = 0
         self.history: History | None = None
-        self.pace: Pace | None = None
-        self.files: Sequence[EnvironmentFile] | None = None
         self.exit_code = ExitCode.VERIFIED
-        self.times_refresh_often: bool | None = None
-        self.stop_asked = False
-        self._changed = on_change
-        self._writing: Run | None = None
-
-    def changed(self) -> None:
-        self._changed()
 
     @property
     def is_connecting(self) -> bool:
@@ -209,11 +165,6 @@ class State:
     def is_writing(self) -> bool:
         """Whether a run that writes is under way, its clean-up included."""
         return self._writing is not None
-
-    @property
-    def has_written(self) -> bool:
-        """Whether the run under way may have written something already."""
-        return self.is_writing and self.run is not None and self.run.may_have_written
 
     @property
     def is_busy(self) -> bool:
@@ -244,7 +195,7 @@ class State:
         """Why nothing may be written here."""
         if self.session is None or not self.session.target.is_production or self.allow_prod:
             return None
-        return WRITES_REFUSED
+        return "this is production: nothing is written here without --allow-prod"
 
     @property
     def refresh_runs(self) -> int:
@@ -254,94 +205,11 @@ class State:
             return configured
         return max(configured, REFRESH_OFTEN) if self.times_refresh_often else 1
 
-    def steps(self) -> tuple[Step, ...]:
-        """The checklist as it stands."""
-        error = self.connect_error
-        if self.session is None:
-            state = StepState.PROBLEM if error else StepState.BUSY
-            waiting = (Step(view, StepState.LOCKED, why=_WAITING) for view in CHECKLIST[1:])
-            return Step(View.TARGET, state, why=error.message if error else ""), *waiting
-        kind = "sandbox" if self.session.is_sandbox else self.session.target.kind.value
-        dry_run = self._dry_run_step()
-        return (
-            Step(View.TARGET, StepState.DONE, kind),
-            dry_run,
-            self._review_step(dry_run),
-            self._run_step(dry_run),
-        )
-
-    def _dry_run_step(self) -> Step:
-        result = self.dry_run
-        if result is None:
-            return Step(View.DRY_RUN, StepState.NOW)
-        probes = result.probes.values()
-        answered = sum(each.status is not None for each in probes)
-        if result.running:
-            return Step(View.DRY_RUN, StepState.BUSY, f"{answered}/{len(probes)}")
-        if result.ready:
-            passed = sum(each.status is ProbeStatus.PASS for each in probes)
-            took = f" {result.finished.seconds:.1f} s" if result.finished else ""
-            return Step(View.DRY_RUN, StepState.DONE, f"{passed}/{len(probes)}{took}")
-        failed = sum(each.status is ProbeStatus.FAIL for each in probes)
-        why = result.dry_run.verdict if result.dry_run else ""
-        why = why or (result.finished.message if result.finished else "")
-        return Step(View.DRY_RUN, StepState.PROBLEM, f"{failed} failed" if failed else "", why)
-
-    def _review_step(self, dry_run: Step) -> Step:
-        if dry_run.state is not StepState.DONE:
-            why = {
-                StepState.NOW: "waits for a dry run that ends ready (press d)",
-                StepState.BUSY: "waits for the dry run to finish",
-            }.get(dry_run.state, f"the dry run says: {dry_run.why}")
-            # What a run did stays to be read after the rows it was judged by have changed.
-            return Step(View.REVIEW, StepState.LOCKED, why=why)
-        if self.write_problem:
-            return Step(View.REVIEW, StepState.NOW, "refused", self.write_problem)
-        if self.run is not None and (self.run.running or self.run.mode is Mode.CYCLE):
-            volume = self.run.volume
-            return Step(
-                View.REVIEW,
-                StepState.DONE,
-                plural(volume.responses, "row") if volume and self.run.mode is Mode.CYCLE else "",
-            )
-        return Step(View.REVIEW, StepState.NOW)
-
-    def _run_step(self, dry_run: Step) -> Step:
-        run = self.run
-        if run is None:
-            if dry_run.state is StepState.DONE:
-                why = self.write_problem or "waits until the review is agreed to (step 3)"
-                return Step(View.RUN, StepState.LOCKED, why=why)
-            return Step(View.RUN, StepState.LOCKED, why=self._review_step(dry_run).why)
-        if run.finished is None:
-            return Step(View.RUN, StepState.BUSY, duration(self.clock() - run.began))
-        if run.finished.outcome in {Outcome.VERIFIED, Outcome.CLEAN}:
-            return Step(View.RUN, StepState.DONE, duration(run.finished.seconds))
-        fact = run.finished.outcome.value
-        return Step(View.RUN, StepState.PROBLEM, fact, run.finished.message)
-
-    def why_locked(self, view: View) -> str | None:
-        """Why one cannot go to `view` now."""
-        for step in self.steps():
-            if step.view is view and step.state is StepState.LOCKED:
-                return step.why
-        if view is View.HEATMAP and self.session is None:
-            return _WAITING
-        if view is View.EVIDENCE and self.session is None:
-            return _WAITING
-        return None
-
     async def close(self) -> None:
         """Forget the project and all that was shown of it, to open another."""
-        session, self.session = self.session, None
-        self.dry_run = self.run = None
-        self.dry_evidence = self.run_evidence = self.report_path = None
-        self.sample = self.live = self.reading_since = self.read_problem = None
-        self.history = self.pace = self.counts = None
-        self.connect_error, self.unclosed, self.exit_code = None, 0, ExitCode.VERIFIED
-        self.opening.clear()
-        self.connect_began = self.clock()
-        self._changed()
+        session = self.session
+        self._forget()
+        self.changed()
         if session is not None:
             await session.aclose()
 
@@ -352,7 +220,7 @@ class State:
         self.opening.clear()
         self.connect_error = None
         self.connect_began = self.clock()
-        self._changed()
+        self.changed()
         try:
             self.session = await connect(self._opening_stage)
             self.unclosed = len(self.session.journals)
@@ -362,19 +230,16 @@ class State:
             self._not_connected(OperatorError(f"internal error: {type(defect).__name__}"))
             raise
         finally:
-            self._changed()
+            self.changed()
 
     def _not_connected(self, error: OperatorError) -> None:
         self.connect_error, self.exit_code = error, error.exit_code
 
     def _opening_stage(self, stage: ConnectStage) -> None:
-        known = next((each for each in self.opening if each.title == stage.title), None)
-        if known is None:
-            known = OpeningStage(stage.title, self.clock())
-            self.opening.append(known)
+        known = self.opening.setdefault(stage.title, OpeningStage(stage.title, self.clock()))
         known.seconds = stage.seconds
         known.detail = stage.detail or known.detail
-        self._changed()
+        self.changed()
 
     async def read_history(self) -> None:
         """Read what earlier runs have left."""
@@ -382,10 +247,9 @@ class State:
         if session is None:
             return
         history = await asyncio.to_thread(Archive.of(session).history.read)
-        pace = await session.archive.pace(session.target)
         if session is self.session:
-            self.history, self.pace = history, pace
-            self._changed()
+            self.history = history
+            self.changed()
 
     async def count_rows(self) -> None:
         session = self.session
@@ -394,28 +258,24 @@ class State:
         counts = await session.count_rows()
         if session is self.session:
             self.counts = counts
-            self._changed()
+            self.changed()
 
-    async def probe(self) -> None:
-        """Do the dry run, unless one or a run that writes is under way."""
-        if self.session is None or self.is_probing or self.is_writing:
+    async def probe(self, probe_id: str | None = None) -> None:
+        """Do the dry run, unless one or a run that writes is under way.
+
+        With `probe_id` that probe alone is asked again; the others' answers stand.
+        """
+        session = self.session
+        if session is None or self.is_probing or self.is_writing:
             return
-        await self._ask(self.session.dry_run())
-
-    async def ask_again(self, probe_id: str) -> None:
-        """Ask one probe again; the others' answers stand."""
-        if self.session is None or self.dry_run is None or self.is_probing or self.is_writing:
-            return
-        await self._ask(self.session.ask_again(probe_id))
-
-    async def _ask(self, run: Run) -> None:
+        run = session.dry_run() if probe_id is None else session.ask_again(probe_id)
         result = self.dry_run = run.result
         before = self._archived()
-        self._changed()
+        self.changed()
         try:
             async with aclosing(run.events()) as events:
                 async for _ in events:
-                    self._changed()
+                    self.changed()
         finally:
             if result.running:
                 words = "the dry run broke off without a verdict"
@@ -423,16 +283,13 @@ class State:
                 result.apply(RunFinished(Outcome.FAILED, words, None, seconds))
             if result.finished is not None and self.run is None:
                 self.exit_code = result.finished.exit_code
-            self.dry_evidence = self._new_evidence(before)
-            self._changed()
+            self.dry_evidence = self._archived(before)
+            self.changed()
 
-    def _new_evidence(self, before: RunEvidence | None) -> RunEvidence | None:
-        """The report the session has made since `before`."""
-        evidence = self._archived()
+    def _archived(self, before: RunEvidence | None = None) -> RunEvidence | None:
+        """The report the session made last; None where that is the one from before."""
+        evidence = Archive.of(self.session).evidence if self.session else None
         return evidence if evidence is not before else None
-
-    def _archived(self) -> RunEvidence | None:
-        return Archive.of(self.session).evidence if self.session else None
 
     async def read_live(self) -> None:
         """Read the live view; why it cannot be read is kept in `read_problem`.
@@ -443,7 +300,7 @@ class State:
         if session is None or self.reading_since is not None:
             return
         self.reading_since, self.read_problem = self.clock(), None
-        self._changed()
+        self.changed()
         live, problem = None, None
         try:
             live = await session.read_heatmap()
@@ -457,7 +314,7 @@ class State:
             if session is self.session:
                 self.live, self.read_problem = live, problem
                 self.live_read_at, self.reading_since = self.clock(), None
-                self._changed()
+                self.changed()
 
     async def write(self, run: Run) -> None:
         """Follow a run that writes to its end; cancelled, wait for its clean-up."""
@@ -467,11 +324,15 @@ class State:
         result = self.run = run.result
         self.rates = Rates(self.clock())
         before = self._archived()
-        self._changed()
+        self.changed()
         try:
             async with aclosing(run.events()) as events:
                 async for event in events:
-                    self._seen(event, result)
+                    if isinstance(event, StageProgress):
+                        self.rates.add(event, self.clock())
+                    # To be looked at while the run goes on.
+                    self.sample = result.sample or self.sample
+                    self.changed()
         finally:
             self._writing, self.stop_asked = None, False
             if self.session is not None:
@@ -480,18 +341,11 @@ class State:
                 self._broke_off(run)
             if result.finished is not None:
                 self.exit_code = result.finished.exit_code
-            self.run_evidence = self._new_evidence(before)
+            self.run_evidence = self._archived(before)
             if run.mode is Mode.PURGE:
                 # What it removed is what the dry run counted: the verdict is out of date.
                 self.dry_run = self.dry_evidence = None
-            self._changed()
-
-    def _seen(self, event: Event, result: Result) -> None:
-        if isinstance(event, StageProgress):
-            self.rates.add(event, self.clock())
-        # To be looked at while the run goes on.
-        self.sample = result.sample or self.sample
-        self._changed()
+            self.changed()
 
     def _broke_off(self, run: Run) -> None:
         """Put an end to a run that came to none: it neither goes on nor was verified."""
@@ -513,7 +367,7 @@ class State:
             self.stop_asked = False
             if self.run is not None and self.run.cancelling is None:
                 self.run.cancelling = reason
-            self._changed()
+            self.changed()
 
     def abandon(self) -> None:
         """Leave the run under way without its clean-up; its journal stays open."""

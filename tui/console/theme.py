@@ -1,8 +1,4 @@
-"""The console's looks: dark and light theme, and the signs beside words.
-
-Every pair of text and ground that the style sheets use is listed in `TEXT_PAIRS`, so that a test
-can hold each to the contrast the Web Content Accessibility Guidelines ask of text (4.5:1).
-"""
+"""The console's looks: dark and light theme, and the signs beside words."""
 
 from __future__ import annotations
 
@@ -14,71 +10,35 @@ from textual.theme import Theme
 DARK_NAME: Final = "heatmap-dark"
 LIGHT_NAME: Final = "heatmap-light"
 
-_DARK: Final = {
-    "ground": "#11161d",
-    "raised": "#18202a",
-    "sunken": "#0d1117",
-    "line": "#2b3644",
-    "ink": "#dbe2ea",
-    "muted": "#93a1b3",
-    "ok": "#7fd1a3",
-    "warn": "#e9bd6a",
-    "bad": "#ff8a84",
-    "focus": "#7fbcf5",
-    "on-focus": "#0d1117",
-    "cursor": "#22364d",
-    "sandbox": "#123243",
-    "on-sandbox": "#b4e1f4",
-    "local": "#1f2c3d",
-    "on-local": "#c9dcf2",
-    "staging": "#3b3013",
-    "on-staging": "#f5d991",
-    "production": "#b3161b",
-    "on-production": "#ffffff",
-    "opening": "#1b222c",
-    "on-opening": "#b7c2cf",
+# Each colour in the dark theme, and in the light one.
+_COLOURS: Final = {
+    "ground": ("#11161d", "#f6f8fa"),
+    "raised": ("#18202a", "#e9eef3"),
+    "sunken": ("#0d1117", "#ffffff"),
+    "line": ("#2b3644", "#c3ccd6"),
+    "ink": ("#dbe2ea", "#1d2630"),
+    "muted": ("#93a1b3", "#546172"),
+    "ok": ("#7fd1a3", "#12693b"),
+    "warn": ("#e9bd6a", "#7d4e00"),
+    "bad": ("#ff8a84", "#b01e1b"),
+    "focus": ("#7fbcf5", "#0b5cad"),
+    "on-focus": ("#0d1117", "#ffffff"),
+    "cursor": ("#22364d", "#d3e4f6"),
+    "sandbox": ("#123243", "#cfe9f4"),
+    "on-sandbox": ("#b4e1f4", "#0b3d50"),
+    "local": ("#1f2c3d", "#d9e4f1"),
+    "on-local": ("#c9dcf2", "#1c3450"),
+    "staging": ("#3b3013", "#f6e4ae"),
+    "on-staging": ("#f5d991", "#533b00"),
+    "production": ("#b3161b", "#b3161b"),
+    "on-production": ("#ffffff", "#ffffff"),
+    "opening": ("#1b222c", "#e3e8ee"),
+    "on-opening": ("#b7c2cf", "#3d4856"),
 }
 
-_LIGHT: Final = {
-    "ground": "#f6f8fa",
-    "raised": "#e9eef3",
-    "sunken": "#ffffff",
-    "line": "#c3ccd6",
-    "ink": "#1d2630",
-    "muted": "#546172",
-    "ok": "#12693b",
-    "warn": "#7d4e00",
-    "bad": "#b01e1b",
-    "focus": "#0b5cad",
-    "on-focus": "#ffffff",
-    "cursor": "#d3e4f6",
-    "sandbox": "#cfe9f4",
-    "on-sandbox": "#0b3d50",
-    "local": "#d9e4f1",
-    "on-local": "#1c3450",
-    "staging": "#f6e4ae",
-    "on-staging": "#533b00",
-    "production": "#b3161b",
-    "on-production": "#ffffff",
-    "opening": "#e3e8ee",
-    "on-opening": "#3d4856",
-}
 
-TEXT_PAIRS: Final = (
-    *((text, ground) for text in ("ink", "muted") for ground in ("ground", "raised", "sunken")),
-    *((text, ground) for text in ("ok", "warn", "bad", "focus") for ground in ("ground", "raised")),
-    *((text, "cursor") for text in ("ink", "muted", "ok", "warn", "bad", "focus")),
-    ("on-focus", "focus"),
-    ("on-sandbox", "sandbox"),
-    ("on-local", "local"),
-    ("on-staging", "staging"),
-    ("on-production", "production"),
-    ("on-opening", "opening"),
-)
-"""Every (text, ground) pair of colour names that appears on a screen."""
-
-
-def _theme(name: str, colours: dict[str, str], *, dark: bool) -> Theme:
+def _theme(name: str, *, dark: bool) -> Theme:
+    colours = {each: pair[0 if dark else 1] for each, pair in _COLOURS.items()}
     return Theme(
         name=name,
         primary=colours["focus"],
@@ -115,8 +75,8 @@ def _theme(name: str, colours: dict[str, str], *, dark: bool) -> Theme:
     )
 
 
-DARK: Final = _theme(DARK_NAME, _DARK, dark=True)
-LIGHT: Final = _theme(LIGHT_NAME, _LIGHT, dark=False)
+DARK: Final = _theme(DARK_NAME, dark=True)
+LIGHT: Final = _theme(LIGHT_NAME, dark=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +143,3 @@ ASCII: Final = Glyphs(
     sep="|",
     times="x",
 )
-
-
-def glyphs_for(*, ascii_only: bool) -> Glyphs:
-    """The set for a terminal that can, or cannot, show Unicode."""
-    return ASCII if ascii_only else UNICODE

@@ -24,8 +24,8 @@ from tests.console.fakes import (
     text_of,
     until,
 )
-from tui.console.dialogs.base import Question
-from tui.console.state import StepState
+from tui.console.dialogs import Question
+from tui.console.figures import StepState, checklist
 from tui.errors import ExitCode
 from tui.verify.events import (
     DryRunFinished,
@@ -61,7 +61,7 @@ async def test_a_asks_the_chosen_probe_alone_and_judges_anew() -> None:
         await press(pilot, "a")
         assert session.asked_again == [BROKEN.id], "the first failure is chosen"
         assert "ready to write synthetic data" in text_of(app)
-        assert app.state.steps()[1].state is StepState.DONE
+        assert checklist(app.state)[1].state is StepState.DONE
         assert app.state.dry_run is not None
         assert all(row.status for row in app.state.dry_run.probes.values())
         assert app.state.exit_code is ExitCode.VERIFIED
@@ -75,7 +75,7 @@ async def test_a_probe_that_breaks_off_leaves_no_verdict_standing() -> None:
         await settle(pilot)
         await press(pilot, "d", "space", "down", "a")
         assert "broke off" in text_of(app)
-        assert app.state.steps()[2].state is StepState.LOCKED
+        assert checklist(app.state)[2].state is StepState.LOCKED
 
 
 async def test_f_times_the_refresh_five_times() -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.console.fakes import settle, text_of, until
 from tests.verify.conftest import contents, open_session
 from tui.console.app import HeatmapApp
+from tui.console.figures import why_locked
 from tui.console.state import View
 from tui.console.widgets.heatmap import HeatmapGrid
 from tui.verify.session import ConnectStage
@@ -40,22 +41,22 @@ def once_written(app: HeatmapApp, act: Callable[[], object]) -> None:
 
     Polling from outside may come too late: on a busy machine the whole run is over by then.
     """
-    state, changed = app.state, app.state._changed
+    state, changed = app.state, app.state.changed
 
     def note_change() -> None:
         changed()
         if state.is_writing and state.run and any(each.done for each in state.run.stages.values()):
-            state._changed = changed
+            state.changed = changed
             act()
 
-    state._changed = note_change
+    state.changed = note_change
 
 
 async def test_from_start_to_heatmap_by_keys(sandbox: Sandbox) -> None:
     before = contents(sandbox)
     async with console(sandbox) as app, app.run_test(size=(100, 30)) as pilot:
         await until(pilot, lambda: app.state.session)
-        assert "waits" in (app.state.why_locked(View.RUN) or "")
+        assert "waits" in (why_locked(app.state, View.RUN) or "")
         await pilot.press("enter")
         await until(pilot, lambda: app.state.dry_run and app.state.dry_run.ready)
         await settle(pilot)

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.widgets import Input
 
-from tests.console.dialogs.test_dialogs import records
-from tests.console.dialogs.test_environments import Files
 from tests.console.fakes import (
     STAGING,
     Clock,
@@ -24,9 +22,10 @@ from tests.console.fakes import (
     until,
 )
 from tests.console.screens.test_look import SIZES, drawn, same_terminal, walk
+from tests.console.test_dialogs import records
+from tests.console.test_environments import Files
 from tui.console.app import HeatmapApp
-from tui.console.dialogs.base import Question, TextDialog
-from tui.console.dialogs.environments import ChooseEnvironment
+from tui.console.dialogs import ChooseEnvironment, Question, TextDialog
 from tui.errors import ConfigurationError
 from tui.verify.events import (
     AuditFinished,

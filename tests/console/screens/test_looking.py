@@ -25,7 +25,7 @@ from tests.console.fakes import (
     text_of,
     until,
 )
-from tui.console.dialogs.base import TextDialog
+from tui.console.dialogs import TextDialog
 from tui.console.screens.evidence import EvidenceScreen
 from tui.console.screens.heatmap import HeatmapScreen
 from tui.console.state import View

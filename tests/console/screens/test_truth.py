@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.widgets import Static
 
-from tests.console.dialogs.test_environments import Files
 from tests.console.fakes import (
     PRODUCTION,
     Clock,
@@ -24,12 +23,14 @@ from tests.console.fakes import (
     text_of,
     until,
 )
+from tests.console.test_environments import Files
 from tui.console.app import HeatmapApp
-from tui.console.dialogs.base import TextDialog
+from tui.console.dialogs import TextDialog
+from tui.console.figures import StepState, checklist
 from tui.console.screens.evidence import EvidenceScreen
 from tui.console.screens.heatmap import HeatmapScreen
-from tui.console.state import StepState, View
-from tui.console.widgets.banner import Banner
+from tui.console.state import View
+from tui.console.widgets.frame import Banner
 from tui.console.widgets.heatmap import HeatmapGrid, HeatmapLegend
 from tui.errors import ExitCode
 from tui.project import ProjectError
@@ -79,7 +80,7 @@ async def test_a_run_that_a_defect_ended_is_over_and_has_failed(left: bool) -> N
         assert "broke off" in screen
         assert "running" not in screen
         assert "10 min" not in screen, "nothing is under way, and nothing is waited for"
-        assert app.state.steps()[3].state is StepState.PROBLEM
+        assert checklist(app.state)[3].state is StepState.PROBLEM
         await press(pilot, "q")
     assert app.return_value == (ExitCode.LEFTOVERS if left else ExitCode.FAILED)
 

@@ -8,13 +8,10 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
-from textual.worker import Worker, WorkerState
 
-from tui.console.figures import onward
+from tui.console.figures import Step, checklist, onward
 from tui.console.state import View
-from tui.console.widgets.banner import Banner
-from tui.console.widgets.key_bar import KeyBar
-from tui.console.widgets.rail import Rail
+from tui.console.widgets.frame import Banner, KeyBar, Rail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,8 +20,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from tui.console.controller import Controller
-    from tui.console.state import State, Step
-
+    from tui.console.state import State
 WIDE: Final = 100
 """Columns from which the checklist stands beside the content rather than above it."""
 LEAST: Final = (60, 16)
@@ -60,7 +56,7 @@ class ConsoleScreen(Screen[None]):
         self._composed = False
 
     def compose(self) -> Iterable[Widget]:
-        yield Banner(self.glyphs)
+        yield Banner(self.state, self.glyphs)
         with Horizontal(id="frame"):
             yield Rail(self.glyphs)
             with Vertical(id="body"):
@@ -109,8 +105,8 @@ class ConsoleScreen(Screen[None]):
         # On the way out the widgets go before the screen does.
         if not self._composed or not self.is_attached or not self.query(Banner):
             return
-        self.query_one(Banner).tell(self.controller.banner)
-        steps = self.state.steps()
+        self.query_one(Banner).paint()
+        steps = checklist(self.state)
         self.query_one(Rail).show(steps, self.VIEW, compact=self.size.width < WIDE)
         if steps != self._steps:
             self._steps = steps
@@ -138,7 +134,3 @@ class ConsoleScreen(Screen[None]):
                 "better 80 x 24."
             )
         self.call_after_refresh(self.paint)
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        if event.state is WorkerState.ERROR and event.worker.error is not None:
-            self.controller.show_error(event.worker.error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
@@ -10,13 +11,11 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList
 
-from tui.console.figures import ProbeGroup, elapsed, restart_command
+from tui.console.figures import ProbeGroup, duration, elapsed, milliseconds, restart_command
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
-from tui.console.widgets.probe_list import STATUS_STYLES, ProbeList, status_mark
-from tui.console.widgets.run_board import bar
-from tui.console.widgets.text import Facts, Prose
-from tui.console.words import duration, milliseconds
+from tui.console.widgets.lists import PROBE_LOOKS, ProbeList, status_mark
+from tui.console.widgets.text import Facts, Prose, bar
 from tui.evidence.report import withheld
 from tui.heatmap.formatting import clean_label, plural
 from tui.verify.events import ProbeStatus
@@ -110,13 +109,11 @@ class DryRunScreen(ConsoleScreen):
         detail = self.query_one("#detail", Facts)
         probe, group = self._probe, self.query_one(ProbeList).chosen_group
         if probe is not None:
-            pairs, head = probe_facts(probe, self.glyphs)
-            detail.show_pairs(pairs, head=head)
+            detail.show(*probe_facts(probe, self.glyphs))
         elif group is not None:
-            pairs, head = group_facts(group)
-            detail.show_pairs(pairs, head=head)
+            detail.show(*group_facts(group))
         else:
-            detail.show_pairs(())
+            detail.show(())
         self.refresh_bindings()
 
     @on(OptionList.OptionSelected)
@@ -130,7 +127,8 @@ class DryRunScreen(ConsoleScreen):
 
     def action_again(self) -> None:
         if self._probe is not None:
-            self.controller.ask_again(self._probe.id)
+            ask = partial(self.state.probe, self._probe.id)
+            self.controller.work("probe", ask)
 
     def action_copy(self) -> None:
         if self._probe is not None:
@@ -151,12 +149,7 @@ def verdict_lines(state: State, signs: Glyphs, next_line: Content) -> Content:
         if state.session is None:
             words = "The probes are asked as soon as the project is connected."
         return Content.assemble((words, "bold"), "  ", next_line)
-    verdict = result.dry_run
-    if result.finished is None or verdict is None:
-        if result.finished is not None:
-            return Content.assemble(
-                (f"{signs.bad} no verdict  ", "$bad bold"), result.finished.message, "\n", next_line
-            )
+    if result.finished is None:
         asked = len(result.probes)
         answered = sum(each.status is not None for each in result.probes.values())
         return Content.assemble(
@@ -165,28 +158,30 @@ def verdict_lines(state: State, signs: Glyphs, next_line: Content) -> Content:
             f"  {answered} of {plural(asked, 'probe')}",
             (f"  {duration(elapsed(result, state.clock()))}", "$muted"),
         )
+    verdict = result.dry_run
+    if verdict is None:
+        return Content.assemble(
+            (f"{signs.bad} no verdict  ", "$bad bold"), result.finished.message, "\n", next_line
+        )
     counts = Content(", ").join(
-        Content.styled(f"{count} {status.value}", STATUS_STYLES[status])
+        Content.styled(f"{count} {status.value}", PROBE_LOOKS[status][1])
         for status in ProbeStatus
         if (count := verdict.counts.get(status, 0))
     )
+    lines = []
     if verdict.ready and state.write_problem and state.session is not None:
-        return Content.assemble(
-            (f"{signs.warn} ready, but writes are refused here", "$warn bold"), "  ", counts,
-            "\nTo write, restart with  ", (restart_command(state.session), "bold"),
-            "\n", next_line,
-        )  # fmt: skip
-    if verdict.ready:
-        return Content.assemble(
-            (f"{signs.done} {verdict.verdict}", "$ok bold"), "  ", counts, "\n", next_line
-        )
-    reasons = list(verdict.reasons[:REASONS_SHOWN])
-    more = len(verdict.reasons) - len(reasons)
-    lines = [Content.assemble((f"{signs.bad} {verdict.verdict}", "$bad bold"), "  ", counts)]
-    lines += [Content(f"  {signs.bullet} {clean_label(reason)}") for reason in reasons]
-    if more:
-        lines.append(Content.styled(f"  {signs.bullet} and {more} more, below", "$muted"))
-    return Content("\n").join([*lines, next_line])
+        head = (f"{signs.warn} ready, but writes are refused here", "$warn bold")
+        command = (restart_command(state.session), "bold")
+        lines.append(Content.assemble("To write, restart with  ", command))
+    elif verdict.ready:
+        head = (f"{signs.done} {verdict.verdict}", "$ok bold")
+    else:
+        head = (f"{signs.bad} {verdict.verdict}", "$bad bold")
+        shown, more = verdict.reasons[:REASONS_SHOWN], len(verdict.reasons) - REASONS_SHOWN
+        lines += [Content(f"  {signs.bullet} {clean_label(reason)}") for reason in shown]
+        if more > 0:
+            lines.append(Content.styled(f"  {signs.bullet} and {more} more, below", "$muted"))
+    return Content("\n").join([Content.assemble(head, "  ", counts), *lines, next_line])
 
 
 def probe_facts(probe: ProbeResult, signs: Glyphs) -> tuple[list[Pair], Content]:

@@ -18,7 +18,7 @@ from textual.widgets import ContentSwitcher, OptionList, Static
 from tui.console.figures import runs_here
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
-from tui.console.widgets.runs import RunList
+from tui.console.widgets.lists import RunList
 from tui.console.widgets.text import Block, Prose
 from tui.errors import OperatorError
 from tui.evidence.archive import Archive
@@ -60,11 +60,21 @@ class EvidenceScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c,enter", "copy", "Copy", id="evidence.copy", tooltip="Copy and save it"),
         Binding("s", "save", "Save", id="evidence.save", tooltip="Save the evidence to a file"),
-        Binding("m", "source", "Markdown", id="evidence.source", tooltip="The Markdown itself"),
+        Binding(
+            "m", "page('source')", "Markdown", id="evidence.source", tooltip="The Markdown itself"
+        ),
         Binding("o", "open", "Open", id="evidence.open", tooltip="Open it in the pager"),
-        Binding("v", "runs", "Runs", id="evidence.runs", tooltip="Earlier runs and their trend"),
+        Binding(
+            "v", "page('runs')", "Runs", id="evidence.runs", tooltip="Earlier runs and their trend"
+        ),
         Binding("b", "baseline", "Baseline", id="evidence.baseline", tooltip="Mark as baseline"),
-        Binding("l", "log", "Log", id="evidence.log", tooltip="Read and check the deployment log"),
+        Binding(
+            "l",
+            "page('log')",
+            "Log",
+            id="evidence.log",
+            tooltip="Read and check the deployment log",
+        ),
         Binding("k,up", "scroll(-1)", show=False, id="evidence.up", tooltip="Scroll up"),
         Binding("j,down", "scroll(1)", show=False, id="evidence.down", tooltip="Scroll down"),
         Binding("pageup", "scroll(-12)", show=False, id="evidence.page-up", tooltip="A page up"),
@@ -95,7 +105,7 @@ class EvidenceScreen(ConsoleScreen):
                 yield Prose("log")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in {"copy", "save", "open", "source"}:
+        if action in {"copy", "save", "open"} or parameters == ("source",):
             return True if self.state.evidence is not None else None
         if action == "baseline":
             return True if self._entry() else None
@@ -147,7 +157,7 @@ class EvidenceScreen(ConsoleScreen):
 
     def _entries(self) -> Sequence[Entry]:
         """The last runs of this project."""
-        return runs_here(self.state.history, self.state.session)[-200:]
+        return runs_here(self.state)[-200:]
 
     def _baseline(self) -> Entry | None:
         history, entries = self.state.history, self._entries()
@@ -159,10 +169,10 @@ class EvidenceScreen(ConsoleScreen):
         runs = self.query_one(RunList)
         runs.show_runs(self._entries(), marked.run_id if marked else None)
         words = Content("")
-        pair = runs.pair
-        if pair:
-            line = comparison_line(compare(pair[0].refresh_runs_ms, pair[1].refresh_runs_ms))
-            words = Content.assemble((f"{pair[0].run_id} and {pair[1].run_id}: ", "$muted"), line)
+        if runs.pair:
+            first, second = runs.pair
+            line = comparison_line(compare(first.refresh_runs_ms, second.refresh_runs_ms))
+            words = Content.assemble((f"{first.run_id} and {second.run_id}: ", "$muted"), line)
         self.query_one("#compared", Prose).show(words)
         self._draw()
 
@@ -189,14 +199,18 @@ class EvidenceScreen(ConsoleScreen):
         )
         chart.update(drawn)
 
-    def _switch(self, page: str) -> None:
+    def action_page(self, name: str) -> None:
+        """Show a page, or the report again where that is shown already."""
         switch = self.query_one(ContentSwitcher)
+        page = f"{name}-page"
         switch.current = "report-page" if switch.current == page else page
         if switch.current == "runs-page":
             self.query_one(RunList).focus()
             self.call_after_refresh(self._draw)
         else:
             self.set_focus(None)
+        if switch.current == "log-page":
+            self.controller.work("log", self._read_log, exclusive=True)
         self.paint()
 
     @on(OptionList.OptionSelected, "#runs")
@@ -209,30 +223,19 @@ class EvidenceScreen(ConsoleScreen):
         if page is not None:
             page.scroll_relative(y=lines, animate=False)
 
-    def action_source(self) -> None:
-        self._switch("source-page")
-
-    def action_runs(self) -> None:
-        self._switch("runs-page")
-
-    def action_log(self) -> None:
-        self._switch("log-page")
-        if self.query_one(ContentSwitcher).current == "log-page":
-            self.controller.work("log", self._read_log, exclusive=True)
-
     async def _read_log(self) -> None:
         session = self.state.session
         if session is None:
             return
         archive = Archive.of(session)
-        path = archive.log.path
+        shown: Content | str
         try:
             vouching = await asyncio.to_thread(archive.anchors)
             checked = await asyncio.to_thread(archive.log.check, vouching)
+            shown = log_lines(str(archive.log.path), checked)
         except OperatorError as error:
-            self.query_one("#log", Prose).show(error.message)
-            return
-        self.query_one("#log", Prose).show(log_lines(str(path), checked))
+            shown = error.message
+        self.query_one("#log", Prose).show(shown)
 
     def action_baseline(self) -> None:
         self.controller.work("baseline", self._mark_baseline)
@@ -251,8 +254,7 @@ class EvidenceScreen(ConsoleScreen):
         await self.state.read_history()
 
     def action_open(self) -> None:
-        if self.state.evidence is not None:
-            self.controller.page(self.text())
+        self.controller.page(self.text())
 
     def action_copy(self) -> None:
         self.controller.hand_out(copy=True)

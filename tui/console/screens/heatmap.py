@@ -15,12 +15,12 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input
 
+from tui.console.figures import duration
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
 from tui.console.theme import ASCII
 from tui.console.widgets.heatmap import HeatmapCharts, HeatmapGrid, HeatmapLegend
 from tui.console.widgets.text import Block
-from tui.console.words import duration
 from tui.errors import ConfigurationError
 from tui.files import save_text
 from tui.heatmap.formatting import ascii_only, plural, refreshed_at

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button
 
 from tui.console.figures import balance, expected_duration, headless_command, restart_command
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
-from tui.console.widgets.text import Block, Facts, Prose, table
+from tui.console.widgets.text import Block, Facts, Pane, Prose, table
 from tui.heatmap.formatting import plural
 from tui.verify.events import by_source
 
@@ -69,20 +69,12 @@ class ReviewScreen(ConsoleScreen):
     def body(self) -> Iterable[Widget]:
         with VerticalScroll(classes="page", can_focus=False):
             yield Prose("lead", classes="lead")
-            with Vertical(classes="pane", id="balance-pane"):
-                yield Block("balance", classes="facts")
-            with Vertical(classes="pane", id="plan-pane"):
-                yield Facts("plan")
-            with Vertical(classes="pane", id="fills-pane"):
-                yield Facts("fills")
+            yield Pane("Rows", Block("balance", classes="facts"), id="balance-pane")
+            yield Pane("Plan", Facts("plan"), id="plan-pane")
+            yield Pane("Columns filled, and from where", Facts("fills"), id="fills-pane")
         with Horizontal(classes="buttons"):
             yield Button("Back", id="back", compact=True)
             yield Button("Write and verify", id="begin", variant="primary", compact=True)
-
-    def on_mount(self) -> None:
-        self.query_one("#plan-pane").border_title = "Plan"
-        self.query_one("#fills-pane").border_title = "Columns filled, and from where"
-        super().on_mount()
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
@@ -106,10 +98,10 @@ class ReviewScreen(ConsoleScreen):
         pane = self.query_one("#balance-pane")
         pane.border_title = f"Rows of {session.target.identity} ({session.target.kind.value})"
         self.query_one("#balance", Block).show(balance_table(balance(session, self.state.counts)))
-        self.query_one("#plan", Facts).show_pairs(plan(self.state, session))
+        self.query_one("#plan", Facts).show(plan(self.state, session))
         filled = fills(session)
         self.query_one("#fills-pane").display = bool(filled)
-        self.query_one("#fills", Facts).show_pairs(filled)
+        self.query_one("#fills", Facts).show(filled)
 
     def action_go_on(self) -> None:
         if not self._is_careful:

@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from rich.cells import cell_len
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 
-from tui.console.figures import like_before, onward, tiles
+from tui.console.figures import (
+    GOOD,
+    SERIOUS,
+    STAGES,
+    Tile,
+    duration,
+    elapsed,
+    graph,
+    like_before,
+    onward,
+    progress,
+    rate,
+    tiles,
+    time_left,
+    verdict_words,
+)
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
-from tui.console.widgets.run_board import (
-    Overall,
-    RateGraph,
-    Tiles,
-    Waterfall,
-    verdict_band,
-    verdict_class,
-)
-from tui.console.widgets.text import Prose
-from tui.console.words import duration
+from tui.console.widgets.text import Block, Fitted, Pane, Prose, bar
 from tui.heatmap.formatting import clean_label, plural
-from tui.verify.events import Mode, Outcome
+from tui.verify.events import CLEAN_UP, Mode, Outcome
 from tui.verify.result import StageState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from textual.widget import Widget
 
     from tui.console.state import State
     from tui.console.theme import Glyphs
-    from tui.evidence.history import Entry
-    from tui.verify.result import Result
+    from tui.verify.result import Result, StageResult
 
 NOTICES_SHOWN: Final = 3
 SHOWN: Final = 50
 """Differences listed one by one."""
-BANDS: Final = ("-good", "-serious", "-doubtful")
+# Cells of a stage's name, count and time, and of the shortest bar.
+NAME: Final = 18
+COUNT: Final = 14
+TIME: Final = 14
+SHORTEST: Final = 10
+TILES: Final = 4
+# The sign and the style of a stage.
+_STAGES: Final = {
+    StageState.WAITING: ("locked", "$muted"),
+    StageState.RUNNING: ("busy", "$focus bold"),
+    StageState.DONE: ("done", "$ok"),
+    StageState.FAILED: ("bad", "$bad bold"),
+    StageState.NOT_RUN: ("skip", "$muted"),
+}
 
 
 class RunScreen(ConsoleScreen):
@@ -66,66 +86,64 @@ class RunScreen(ConsoleScreen):
         with VerticalScroll(classes="page", can_focus=False):
             yield Prose("band")
             yield Prose("lead", classes="lead")
-            yield Tiles(self.glyphs)
-            yield Overall(self.glyphs)
+            yield Horizontal(
+                *(Block(f"tile-{number}", classes="tile") for number in range(TILES)), id="tiles"
+            )
+            yield Fitted("overall")
             yield Prose("notices", classes="facts")
             yield Prose("differences", classes="facts")
-            with Vertical(classes="pane", id="stages-pane"):
-                yield Waterfall(self.glyphs)
-            with Vertical(classes="pane", id="rates-pane"):
-                yield RateGraph(self.glyphs)
-
-    def on_mount(self) -> None:
-        self.query_one("#stages-pane").border_title = "Stages"
-        self.query_one("#rates-pane").border_title = "Rows a second"
-        super().on_mount()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "app.purge":
-            return not self.state.is_writing
-        return super().check_action(action, parameters)
+            yield Pane("Stages", Fitted("stages"), id="stages-pane")
+            yield Pane("Rows a second", Fitted("rates"), id="rates-pane")
 
     def paint_body(self) -> None:
-        result, now = self.state.run, self.state.clock()
-        if result is None:
-            self.query_one("#lead", Prose).show(Content.assemble("No run yet.  ", self.next_line()))
+        result, now, signs = self.state.run, self.state.clock(), self.glyphs
         over = result is not None and result.finished is not None
-        self.set_class(over, "-over")
-        self.query_one("#band").display = over
-        self.query_one("#lead").display = not over
-        self.query_one("#overall").display = result is not None and not over
-        self.query_one(Tiles).display = over
-        self.query_one("#stages-pane").display = result is not None
         # Once it is over, the stages are worth the rows where these are few.
         no_room = over and self.has_class("-short")
-        self.query_one("#rates-pane").display = result is not None and not no_room
+        for name, shown in (
+            ("band", over),
+            ("tiles", over),
+            ("lead", not over),
+            ("overall", result is not None and not over),
+            ("stages-pane", result is not None),
+            ("rates-pane", result is not None and not no_room),
+        ):
+            self.query_one(f"#{name}").display = shown
+        lead = self.query_one("#lead", Prose)
         if result is None:
+            lead.show(Content.assemble("No run yet.  ", self.next_line()))
             return
-        before = like_before(self.state.history, self.state.session)
         if over:
-            self._paint_end(result, before)
+            self._paint_end(result)
         else:
-            self.query_one("#lead", Prose).show(headline(self.state, result, self.glyphs))
-            self.query_one(Overall).show_run(result, now)
-        self.query_one(Waterfall).show_run(result, now)
+            lead.show(headline(self.state, result, signs))
+            self.query_one("#overall", Fitted).fit(partial(overall, result, now, signs))
+        self.query_one("#stages", Fitted).fit(partial(waterfall, result, now, signs))
         end = result.began + result.finished.seconds if result.finished else now
-        self.query_one(RateGraph).show_run(self.state, end)
+        rates = self.query_one("#rates", Fitted)
+        rates.fit(lambda width: rate_graph(self.state, end, signs, rates.size.height, width))
         for name, text in (
-            ("differences", differences(result, self.glyphs)),
-            ("notices", notices(result, self.glyphs)),
+            ("differences", differences(result, signs)),
+            ("notices", notices(result, signs)),
         ):
             block = self.query_one(f"#{name}", Prose)
             block.display = bool(text.plain)
             block.show(text)
 
-    def _paint_end(self, result: Result, before: list[Entry]) -> None:
+    def _paint_end(self, result: Result) -> None:
         band = self.query_one("#band", Prose)
-        for name in BANDS:
-            band.set_class(name == verdict_class(result), name)
+        outcome = result.finished.outcome if result.finished else None
+        band.set_class(outcome in GOOD, "-good")
+        band.set_class(outcome in SERIOUS, "-serious")
         _, words = onward(self.state, View.RUN)
         more = "   h: heatmap   r: another run" if result.mode is Mode.CYCLE else ""
         band.show(verdict_band(result, self.glyphs, words + more))
-        self.query_one(Tiles).show_tiles(tiles(result, before))
+        shown = tiles(result, like_before(self.state))
+        for number, block in enumerate(self.query(".tile").results(Block)):
+            block.display = number < len(shown)
+            if block.display:
+                block.border_title = shown[number].title
+                block.show(tile_text(shown[number], self.glyphs))
 
 
 def headline(state: State, result: Result, signs: Glyphs) -> Content:
@@ -146,27 +164,17 @@ def headline(state: State, result: Result, signs: Glyphs) -> Content:
     elif result.mode is Mode.PURGE:
         word, about, stop = f"{signs.busy} purging", "removing leftovers", "esc: stop"
     else:
-        word, about = f"{signs.busy} running", _current(result)
+        running = [each.what for each in result.stages.values() if each.state is StageState.RUNNING]
+        word, about = f"{signs.busy} running", running[-1] if running else "starting"
         stop = "esc: stop and clean up"
+    retrying = ""
+    if retry := result.retry:
+        retrying = (
+            f"\n{signs.warn} retrying {retry.attempt} of {retry.attempts} in "
+            f"{duration(retry.wait_s)}: {clean_label(retry.reason)} ({retry.what})"
+        )
     return Content.assemble(
-        (f"{word}  ", style), about, (f"  {signs.sep} {stop}", "$muted"),
-        "\n" if result.retry else "", _retry(result, signs),
-    )  # fmt: skip
-
-
-def _current(result: Result) -> str:
-    running = [line for line in result.stages.values() if line.state is StageState.RUNNING]
-    return running[-1].what if running else "starting"
-
-
-def _retry(result: Result, signs: Glyphs) -> Content:
-    retry = result.retry
-    if retry is None:
-        return Content("")
-    return Content.styled(
-        f"{signs.warn} retrying {retry.attempt} of {retry.attempts} in "
-        f"{duration(retry.wait_s)}: {clean_label(retry.reason)} ({retry.what})",
-        "$warn",
+        (f"{word}  ", style), about, (f"  {signs.sep} {stop}", "$muted"), (retrying, "$warn")
     )
 
 
@@ -209,3 +217,144 @@ def notices(result: Result, signs: Glyphs) -> Content:
             if problem != finished.message
         ]
     return Content("\n").join(lines)
+
+
+def overall(result: Result, now: float, signs: Glyphs, width: int) -> Content:
+    """How much of the run is done, its time so far and the time left."""
+    fraction, left = progress(result, now)
+    words = f"  {fraction:>4.0%}  {duration(elapsed(result, now))}  "
+    if left is not None:
+        words += f"about {time_left(left)} left"
+    room = max(SHORTEST, width - max(cell_len(words), 34))
+    return Content.assemble(bar(fraction, room, signs, "$focus"), (words, "$ink"))
+
+
+def waterfall(result: Result, now: float, signs: Glyphs, width: int) -> Content:
+    """A line for each stage: name, place in time, items and length."""
+    room = max(SHORTEST, width - (2 + NAME + 1 + COUNT + 1 + TIME))
+    spans = {
+        stage: (line.began - result.began, line.elapsed(now) or 0.0)
+        for stage, line in result.stages.items()
+        if line.began is not None
+    }
+    whole = max((start + seconds for start, seconds in spans.values()), default=0.0) or 1.0
+    lines = []
+    for stage, line in result.stages.items():
+        failed = line.state is StageState.FAILED
+        stopped = failed and result.cancelling is not None and stage not in CLEAN_UP
+        sign, style = ("warn", "$warn bold") if stopped else _STAGES[line.state]
+        ink = "$muted" if line.state in {StageState.WAITING, StageState.NOT_RUN} else "$ink"
+        time = _time(line, now, stopped=stopped).rjust(TIME)
+        lines.append(
+            Content.assemble(
+                (f"{getattr(signs, sign)} ", style),
+                (STAGES[stage][0].ljust(NAME + 1), ink),
+                (
+                    _place(*spans[stage], whole, room, signs) if stage in spans else " " * room,
+                    "$focus" if line.state is StageState.RUNNING else style,
+                ),
+                (_count(line).rjust(COUNT), ink),
+                " ",
+                (time, "$muted" if line.state is StageState.DONE else style),
+            )
+        )
+    return Content("\n").join(lines)
+
+
+def _place(start: float, seconds: float, whole: float, room: int, signs: Glyphs) -> str:
+    """Where a stage stands in the whole run; at least half a cell is seen."""
+    scale = 2 * room / whole
+    first = min(2 * room - 1, int(start * scale))
+    last = min(2 * room, max(first + 1, round((start + seconds) * scale)))
+    halves = [first <= half < last for half in range(2 * room)]
+    cells = {
+        (True, True): signs.bar_full,
+        (True, False): signs.bar_half,
+        (False, True): signs.bar_late,
+        (False, False): " ",
+    }
+    return "".join(cells[pair] for pair in zip(halves[::2], halves[1::2], strict=True))
+
+
+def _count(line: StageResult) -> str:
+    if line.state in {StageState.WAITING, StageState.NOT_RUN}:
+        return ""
+    if line.state is StageState.DONE or line.total is None:
+        return f"{line.done:,}" if line.done else ""
+    return f"{line.done:,}/{line.total:,}"
+
+
+def _time(line: StageResult, now: float, *, stopped: bool) -> str:
+    took = duration(line.elapsed(now))
+    return {
+        StageState.WAITING: "waiting",
+        StageState.NOT_RUN: "not run",
+        StageState.RUNNING: f"for {took}",
+        StageState.FAILED: f"{'stopped' if stopped else 'failed'} {took}",
+        StageState.DONE: took,
+    }[line.state]
+
+
+def rate_graph(state: State, now: float, signs: Glyphs, height: int, width: int) -> Content:
+    """Rows handled a second: over time, now, and at most."""
+    rates = state.rates.per_second(now)
+    volume = state.run.volume if state.run else None
+    words = []
+    if rates:
+        if state.is_writing:
+            words.append(f"{rate(rates[-1])} now")
+        words.append(f"{rate(max(rates))} at most")
+    if state.rates.batch and state.is_writing:
+        words.append(f"last batch {state.rates.batch:,}")
+    if volume is not None and state.is_writing:
+        words.append(f"up to {volume.concurrency} in flight")
+    if state.run is not None and state.run.retries:
+        words.append(f"{state.run.retries} sent again")
+    head = Content.styled(f" {signs.sep} ".join(words), "$muted").truncate(width, ellipsis=True)
+    if not rates:
+        return head
+    bars = graph(_spread(rates, width), signs.levels, height=max(1, min(6, height - 1)))
+    return Content("\n").join([head, *(Content.styled(line, "$focus") for line in bars)])
+
+
+def _spread(values: Sequence[float], width: int) -> list[float]:
+    """The values over the whole width: repeated, or neighbours' mean."""
+    step = len(values) / width
+    groups = [
+        values[int(place * step) : max(int(place * step) + 1, int((place + 1) * step))]
+        for place in range(width)
+    ]
+    return [sum(group) / len(group) for group in groups]
+
+
+def verdict_band(result: Result, signs: Glyphs, next_line: str) -> Content:
+    """The verdict as rows: its word and message, what to do, what comes next."""
+    finished = result.finished
+    if finished is None:
+        return Content("")
+    glyph = signs.done if finished.outcome in GOOD else signs.bad
+    if finished.outcome not in GOOD | SERIOUS:
+        glyph = signs.warn
+    lines = [
+        Content.assemble(
+            (f"{glyph} {finished.outcome.value.upper()}", "bold"),
+            f"   {duration(finished.seconds)}   {result.run_id or ''}",
+        ),
+        Content(f"  {verdict_words(result)}"),
+    ]
+    if finished.hint:
+        lines.append(Content(f"  {finished.hint}"))
+    if next_line:
+        lines.append(Content.assemble(("  enter", "bold"), f": {next_line}"))
+    return Content("\n").join(lines)
+
+
+def tile_text(tile: Tile, signs: Glyphs) -> Content:
+    """One figure of a finished run, with its graph of earlier ones."""
+    mark, style = "", "bold"
+    if tile.good is not None:
+        mark, style = (f"{signs.ok} ", "$ok bold") if tile.good else (f"{signs.bad} ", "$bad bold")
+    past = f"  {graph(tile.past, signs.levels)[0]}" if len(tile.past) > 1 else ""
+    return Content.assemble(
+        (mark, style), (tile.value, style), (past, "$focus"), "\n", (tile.note, "$muted")
+    )

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Vertical, VerticalScroll
+from textual.containers import Container, VerticalScroll
 from textual.content import Content
 
-from tui.console.dialogs.environments import environment_rows
-from tui.console.figures import expected_duration, runs_here
+from tui.console.dialogs import environment_rows
+from tui.console.figures import duration, expected_duration, runs_here
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
-from tui.console.widgets.runs import run_rows
-from tui.console.widgets.text import Block, Facts, Prose
-from tui.console.words import duration
+from tui.console.widgets.lists import run_rows
+from tui.console.widgets.text import Block, Facts, Pane, Prose
 from tui.heatmap.formatting import plural
 
 if TYPE_CHECKING:
@@ -25,11 +24,13 @@ if TYPE_CHECKING:
     from tui.console.state import State
     from tui.console.theme import Glyphs
     from tui.console.widgets.text import Pair
-    from tui.guard.api_key import KeyFacts
     from tui.verify.session import Session
 
-
 RUNS_SHOWN: Final = 8
+SANDBOX: Final = (
+    "\nThis is the sandbox: PostgreSQL and PostgREST, here, gone when you leave. "
+    "Your own project: cp .env.example .env, and fill it in."
+)
 
 
 class TargetScreen(ConsoleScreen):
@@ -54,7 +55,11 @@ class TargetScreen(ConsoleScreen):
         ),
         Binding("p", "app.purge", "Purge", id="target.purge", tooltip="Remove leftovers"),
         Binding(
-            "o", "other_project", "Other project", id="target.other", tooltip="Open another file"
+            "o",
+            "app.other_project",
+            "Other project",
+            id="target.other",
+            tooltip="Open another file",
         ),
         Binding("k,up", "scroll(-1)", show=False, id="target.up", tooltip="Scroll up"),
         Binding("j,down", "scroll(1)", show=False, id="target.down", tooltip="Scroll down"),
@@ -63,65 +68,44 @@ class TargetScreen(ConsoleScreen):
     def body(self) -> Iterable[Widget]:
         with VerticalScroll(classes="page", can_focus=False):
             yield Prose("lead", classes="lead")
-            with Container(id="target-panes"):
-                with Vertical(classes="pane", id="project-pane"):
-                    yield Facts("facts")
-                with Vertical(classes="pane", id="plan-pane"):
-                    yield Facts("plan")
-            with Vertical(classes="pane", id="files-pane"):
-                yield Block("files-list", classes="facts")
-            with Vertical(classes="pane", id="runs-pane"):
-                yield Block("runs-list", classes="facts")
+            yield Container(
+                Pane("Project", Facts("facts"), id="project-pane"),
+                Pane("Plan", Facts("plan"), id="plan-pane"),
+                id="target-panes",
+            )
+            files = Block("files-list", classes="facts")
+            yield Pane("Environments (o opens one)", files, id="files-pane")
+            runs = Block("runs-list", classes="facts")
+            yield Pane("Runs of this project", runs, id="runs-pane")
             yield Facts("opening")
-
-    def on_mount(self) -> None:
-        self.query_one("#project-pane").border_title = "Project"
-        self.query_one("#plan-pane").border_title = "Plan"
-        self.query_one("#files-pane").border_title = "Environments (o opens one)"
-        self.query_one("#runs-pane").border_title = "Runs of this project"
-        super().on_mount()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "retry":
             return self.state.connect_error is not None
-        if action == "other_project":
-            return self.controller.environments is not None
         return super().check_action(action, parameters)
 
     def action_retry(self) -> None:
         self.controller.connect()
 
-    def action_other_project(self) -> None:
-        self.controller.choose_project()
-
     def paint_body(self) -> None:
-        session = self.state.session
+        state, session = self.state, self.state.session
         self.query_one("#lead", Prose).show(self._lead())
         self.query_one("#target-panes").display = session is not None
         if session is not None:
-            self.query_one("#facts", Facts).show_pairs(project_facts(session, self.glyphs))
-            self.query_one("#plan", Facts).show_pairs(plan_facts(self.state, session, self.glyphs))
-        self._paint_files()
-        self._paint_runs()
-        self.query_one("#opening", Facts).show_pairs(opening_facts(self.state, self.glyphs))
-
-    def _paint_files(self) -> None:
-        files, session = self.state.files, self.state.session
-        self.query_one("#files-pane").display = bool(files)
-        if files:
+            self.query_one("#facts", Facts).show(project_facts(session, self.glyphs))
+            self.query_one("#plan", Facts).show(plan_facts(state, session, self.glyphs))
+        self.query_one("#files-pane").display = bool(state.files)
+        if state.files:
             current = session.settings.env_file if session else None
-            self.query_one("#files-list", Block).show(
-                Content("\n").join(environment_rows(files, current, self.state.history))
-            )
-
-    def _paint_runs(self) -> None:
-        """The last runs here, where there are rows to spare for them."""
+            rows = environment_rows(state.files, current, state.history)
+            self.query_one("#files-list", Block).show(Content("\n").join(rows))
         # One more than is shown, which the oldest of them is compared with.
-        runs = runs_here(self.state.history, self.state.session)[-RUNS_SHOWN - 1 :]
-        head, *newest_first = run_rows(runs)
-        self.query_one("#runs-pane").display = bool(newest_first) and self.has_class("-tall")
+        head, *newest_first = run_rows(runs_here(state)[-RUNS_SHOWN - 1 :])
         lines = [head, *newest_first[:RUNS_SHOWN]]
         self.query_one("#runs-list", Block).show(Content("\n").join(lines))
+        # They are shown where there are rows to spare.
+        self.query_one("#runs-pane").display = bool(newest_first) and self.has_class("-tall")
+        self.query_one("#opening", Facts).show(opening_facts(state, self.glyphs))
 
     def _lead(self) -> Content:
         state, signs = self.state, self.glyphs
@@ -133,59 +117,42 @@ class TargetScreen(ConsoleScreen):
                 "\n", self.next_line(),
             )  # fmt: skip
         if state.session is None:
-            waited = duration(state.clock() - state.connect_began)
-            follows = ""
-            if self.controller.wanted is not None:
-                follows = f"; {self.controller.wanted.heading.lower()} follows"
+            waited, wanted = duration(state.clock() - state.connect_began), self.controller.wanted
+            follows = f"; {wanted.heading.lower()} follows" if wanted is not None else ""
             return Content.assemble(
                 (f"{signs.busy} connecting  ", "$focus bold"),
                 (f"for {waited}{follows}", "$muted"), "\n", self.next_line(),
             )  # fmt: skip
-        lines = [
-            Content.assemble((f"{signs.done} connected  ", "$ok bold"), self.next_line()),
-        ]
+        lead = Content.assemble((f"{signs.done} connected  ", "$ok bold"), self.next_line())
         if state.unclosed:
-            lines.append(
-                Content.assemble(
-                    (
-                        f"{signs.warn} {plural(state.unclosed, 'earlier run')} did not close. ",
-                        "$warn bold",
-                    ),
-                    ("p", "$focus bold"),
-                    ": see and remove what is left.",
-                )
+            runs = plural(state.unclosed, "earlier run")
+            return Content.assemble(
+                lead,
+                (f"\n{signs.warn} {runs} did not close. ", "$warn bold"),
+                ("p", "$focus bold"),
+                ": see and remove what is left.",
             )
-        elif state.session.is_sandbox:
-            lines.append(
-                Content.styled(
-                    "This is the sandbox: PostgreSQL and PostgREST, here, gone when you leave. "
-                    "Your own project: cp .env.example .env, and fill it in.",
-                    "$muted",
-                )
-            )
-        return Content("\n").join(lines)
+        if state.session.is_sandbox:
+            return Content.assemble(lead, (SANDBOX, "$muted"))
+        return lead
 
 
 def project_facts(session: Session, signs: Glyphs) -> list[Pair]:
     """Which project this is, and how it was configured."""
     target, settings = session.target, session.settings
     where = "started by this console" if session.is_sandbox else "from the environment"
+    key = [target.key.kind.value]
+    if target.key.role:
+        key.append(f"role {target.key.role}")
+    if target.key.expires_at:
+        key.append(f"expires {target.key.expires_at.date().isoformat()}")
     return [
         ("Name", target.identity),
         ("Address", target.url),
         ("Kind", f"{target.kind.value}: {target.reason}"),
         ("Settings", str(settings.env_file) if settings.env_file else where),
-        ("Key", _key(target.key, signs)),
+        ("Key", f" {signs.sep} ".join(key)),
     ]
-
-
-def _key(key: KeyFacts, signs: Glyphs) -> str:
-    parts = [key.kind.value]
-    if key.role:
-        parts.append(f"role {key.role}")
-    if key.expires_at:
-        parts.append(f"expires {key.expires_at.date().isoformat()}")
-    return f" {signs.sep} ".join(parts)
 
 
 def plan_facts(state: State, session: Session, signs: Glyphs) -> list[Pair]:
@@ -209,25 +176,22 @@ def plan_facts(state: State, session: Session, signs: Glyphs) -> list[Pair]:
 
 def opening_facts(state: State, signs: Glyphs) -> list[Pair]:
     """What connecting waits for, a line each; once it is over, in one line."""
+    stages = list(state.opening.values())
     if state.session is not None:
-        if not state.opening:
+        if not stages:
             return []
-        whole = sum(each.seconds or 0.0 for each in state.opening)
-        slowest = max(state.opening, key=lambda each: each.seconds or 0.0, default=None)
-        most = f", most of it to {slowest.title}" if slowest and len(state.opening) > 1 else ""
+        whole = sum(each.seconds or 0.0 for each in stages)
+        slowest = max(stages, key=lambda each: each.seconds or 0.0)
+        most = f", most of it to {slowest.title}" if len(stages) > 1 else ""
         return [("Start-up", Content.styled(f"{duration(whole)}{most}", "$muted"))]
     lines: list[Pair] = []
-    for stage in state.opening:
-        running = stage.seconds is None
-        mark = signs.busy if running else signs.done
-        waited = state.clock() - stage.began
-        took = f"for {duration(waited)}" if running else duration(stage.seconds)
-        lines.append(
-            (
-                f"{mark} {stage.title}",
-                Content.assemble(
-                    (took.ljust(12), "$focus" if running else "$ok"), (stage.detail or "", "$muted")
-                ),
-            )
+    for stage in stages:
+        waited = f"for {duration(state.clock() - stage.began)}"
+        mark, took, style = (
+            (signs.busy, waited, "$focus")
+            if stage.seconds is None
+            else (signs.done, duration(stage.seconds), "$ok")
         )
+        value = Content.assemble((took.ljust(12), style), (stage.detail or "", "$muted"))
+        lines.append((f"{mark} {stage.title}", value))
     return lines

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
+from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from textual.geometry import Size
+    from textual.widget import Widget
+
+    from tui.console.theme import Glyphs
 
 Pair = tuple[str, "str | Content"]
 
+GAP: Final = 2
+"""Cells between two columns."""
 # A command is to be copied: its words stay on one line where they fit on one.
 _PIECES: Final = re.compile(r"heatmap-tui(?: --?[\w-]+(?: [^\s-]\S*)?)*[.,;:]?\s*|\S+\s*|\s+")
 # Where a path, an address or a name may be broken.
@@ -27,12 +34,14 @@ class Fitted(Static):
 
     def __init__(self, id: str | None = None, *, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, classes=classes, markup=False)
+        self._make: Callable[[int], Content] = lambda _: Content("")
         # What was made last, and for which width.
         self._made: tuple[int, Content] | None = None
 
-    def made_for(self, width: int) -> Content:
-        """The text for so many cells."""
-        raise NotImplementedError
+    def fit(self, make: Callable[[int], Content]) -> None:
+        """Show what `make` makes for so many cells."""
+        self._make = make
+        self.draw()
 
     def draw(self) -> None:
         """Make the text anew. The screen is laid out anew only where its size changes."""
@@ -47,7 +56,7 @@ class Fitted(Static):
 
     def _text(self, width: int) -> Content:
         if self._made is None or self._made[0] != width:
-            self._made = width, self.made_for(width)
+            self._made = width, self._make(width)
         return self._made[1]
 
     def _extent(self, width: int, text: Content) -> tuple[int, int]:
@@ -75,60 +84,57 @@ class Fitted(Static):
 class Block(Fitted):
     """Text that is the same for every width."""
 
-    _shown = Content("")
-
     def show(self, text: Content | str) -> None:
-        self._shown = text if isinstance(text, Content) else Content(text)
-        self.draw()
-
-    def made_for(self, width: int) -> Content:
-        return self._shown
+        shown = Content.from_text(text, markup=False)
+        self.fit(lambda _: shown)
 
 
-class Prose(Block):
+class Prose(Fitted):
     """Text wrapped for the width there is, without breaking a command."""
 
-    def made_for(self, width: int) -> Content:
-        return Content("\n").join(wrap(self._shown, width))
+    def show(self, text: Content | str) -> None:
+        shown = Content.from_text(text, markup=False)
+        self.fit(lambda width: Content("\n").join(wrap(shown, width)))
 
 
 class Facts(Fitted):
     """A table of facts. Whatever they hold, it is shown as text."""
 
-    def __init__(self, id: str, *, classes: str = "facts") -> None:  # noqa: A002 - Textual's name
-        super().__init__(id, classes=classes)
-        self._pairs: Sequence[Pair] = ()
-        self._head: Content | None = None
+    DEFAULT_CLASSES = "facts"
 
-    def show_pairs(self, pairs: Sequence[Pair], *, head: Content | None = None) -> None:
+    def show(self, pairs: Sequence[Pair], head: Content | None = None) -> None:
         """Show names and values; an empty name continues the one above."""
-        self._pairs, self._head = pairs, head
-        self.draw()
 
-    def made_for(self, width: int) -> Content:
-        table = columns(self._pairs, width)
-        if self._head is None:
-            return table
-        head = Content("\n").join(wrap(self._head, width))
-        return head + "\n" + table if self._pairs else head
+        def make(width: int) -> Content:
+            above = [] if head is None else wrap(head, width)
+            return Content("\n").join([*above, *columns(pairs, width)])
+
+        self.fit(make)
 
 
-def columns(rows: Iterable[Pair], width: int, *, gap: int = 2, key: str = "$muted") -> Content:
+class Pane(Vertical):
+    """Widgets under a title."""
+
+    def __init__(self, title: str, *inside: Widget, id: str) -> None:  # noqa: A002 - Textual's name
+        super().__init__(*inside, id=id, classes="pane")
+        self.border_title = title
+
+
+def columns(pairs: Sequence[Pair], width: int) -> list[Content]:
     """Names and values in two columns, one pair a line.
 
     An empty name continues the last; longer values go on below where they began. Nothing is read as
     markup.
     """
-    pairs = list(rows)
     longest = max((cell_len(name) for name, _ in pairs), default=0)
-    indent = longest + gap if longest else 0
-    lines: list[Content] = []
-    for name, value in pairs:
-        text = value if isinstance(value, Content) else Content(value)
-        wrapped = wrap(text, max(1, width - indent))
-        for number, piece in enumerate(wrapped or [Content("")]):
-            lines.append(Content.assemble((("" if number else name).ljust(indent), key), piece))
-    return Content("\n").join(lines)
+    indent = longest + GAP if longest else 0
+    return [
+        Content.assemble((("" if number else name).ljust(indent), "$muted"), piece)
+        for name, value in pairs
+        for number, piece in enumerate(
+            wrap(Content.from_text(value, markup=False), max(1, width - indent))
+        )
+    ]
 
 
 def table(
@@ -137,7 +143,7 @@ def table(
     *,
     head: bool = False,
     right: Collection[int] = (),
-    gap: int = 2,
+    gap: int = GAP,
 ) -> list[Content]:
     """Rows with their cells aligned, a line each; a head is muted."""
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
@@ -158,7 +164,9 @@ def wrap(text: Content, width: int) -> list[Content]:
     begin = 0
     for line in text.plain.split("\n"):
         start = used = 0
-        for place, piece in _pieces(line, width):
+        # What it may be broken into: words, commands, parts of long ones.
+        pieces = (_parts(each.start(), each.group(), width) for each in _PIECES.finditer(line))
+        for place, piece in chain.from_iterable(pieces):
             if used and used + cell_len(piece.rstrip()) > width:
                 lines.append(text[begin + start : begin + place].rstrip())
                 start, used = place, 0
@@ -166,12 +174,6 @@ def wrap(text: Content, width: int) -> list[Content]:
         lines.append(text[begin + start : begin + len(line)].rstrip())
         begin += len(line) + 1
     return lines
-
-
-def _pieces(line: str, width: int) -> Iterator[tuple[int, str]]:
-    """What a line may be broken into: words, commands, parts of long ones."""
-    for found in _PIECES.finditer(line):
-        yield from _parts(found.start(), found.group(), width)
 
 
 def _parts(place: int, piece: str, width: int) -> Iterator[tuple[int, str]]:
@@ -182,15 +184,18 @@ def _parts(place: int, piece: str, width: int) -> Iterator[tuple[int, str]]:
     if len(parts) == 1:
         parts = [each for each in _JOINTS.split(piece) if each]
     if len(parts) == 1:
-        parts = (
-            [piece[: len(piece) // 2], piece[len(piece) // 2 :]]
-            if _is_wide(piece)
-            else [piece[:width], piece[width:]]
-        )
+        # Where characters are wider than a cell, it is halved until it fits.
+        place_of_break = width if cell_len(piece) == len(piece) else len(piece) // 2
+        parts = [piece[:place_of_break], piece[place_of_break:]]
     for part in parts:
         yield from _parts(place, part, width)
         place += len(part)
 
 
-def _is_wide(text: str) -> bool:
-    return cell_len(text) != len(text)
+def bar(fraction: float, width: int, signs: Glyphs, style: str) -> Content:
+    """A bar of `width` cells, filled by half cells."""
+    full, half = divmod(round(max(0.0, min(1.0, fraction)) * width * 2), 2)
+    return Content.assemble(
+        (signs.bar_full * full + signs.bar_half * half, style),
+        (signs.bar_empty * (width - full - half), "$line"),
+    )

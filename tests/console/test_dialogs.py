@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.screen import Screen
 
-from tests.console.dialogs.test_environments import Files
 from tests.console.fakes import (
     FakeSession,
     Held,
@@ -23,10 +22,10 @@ from tests.console.fakes import (
     text_of,
     until,
 )
+from tests.console.test_environments import Files
 from tests.console.test_navigation import held_cycle, start_held_run
 from tui.console.app import HeatmapApp
-from tui.console.dialogs.base import Question
-from tui.console.keys import commands
+from tui.console.dialogs import Question
 from tui.console.screens.heatmap import HeatmapScreen
 from tui.console.state import View
 from tui.errors import ConfigurationError
@@ -153,10 +152,8 @@ async def test_stop_does_not_ask_to_leave_when_nothing_is_under_way() -> None:
     app = make_app(FakeSession())
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await settle(pilot)
-        stop = next(
-            each for each in commands(app, app.controller, app.screen) if each.title == "Stop"
-        )
-        stop.callback()
+        stop = next(each for each in app.get_system_commands(app.screen) if each.title == "Stop")
+        await stop.callback()
         await settle(pilot)
         assert not isinstance(app.screen, Question)
         assert "Nothing is under way" in text_of(app)
@@ -216,7 +213,7 @@ async def test_every_key_of_every_screen_is_in_the_command_palette() -> None:
         for view in View:
             app.action_go(view)
             await settle(pilot)
-            offered = {each.title: each.help for each in commands(app, app.controller, app.screen)}
+            offered = {each.title: each.help for each in app.get_system_commands(app.screen)}
             for active in app.screen.active_bindings.values():
                 binding = active.binding
                 local = active.node is not app and not binding.action.startswith("app.")

@@ -8,8 +8,7 @@ import pytest
 from textual.widgets import Input, Static
 
 from tests.console.fakes import PRODUCTION, FakeSession, make_app, press, settle, text_of, until
-from tui.console.dialogs.base import Question
-from tui.console.dialogs.break_glass import BreakGlass
+from tui.console.dialogs import BreakGlass, Question
 from tui.console.state import View
 from tui.guard import break_glass
 from tui.verify.events import Mode

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from textual.widgets import OptionList
 
@@ -19,24 +18,13 @@ from tests.console.fakes import (
     text_of,
     until,
 )
-from tui.console.dialogs.environments import ChooseEnvironment, environment_rows
-from tui.console.state import Environments, View
+from tui.console.dialogs import ChooseEnvironment, environment_rows
+from tui.console.state import View
 from tui.evidence.history import History
-
-if TYPE_CHECKING:
-    from tui.guard.target import Target
+from tui.guard.target import Environment
 
 NOWHERE = Path("/nowhere")
 """Where the fake's files are said to be; nothing is ever written there."""
-
-
-@dataclass(frozen=True)
-class File:
-    """An environment file that is nowhere."""
-
-    path: Path
-    target: Target | None
-    problem: str | None = None
 
 
 class Files:
@@ -48,11 +36,8 @@ class Files:
         settings = replace(make_settings(), env_file=NOWHERE / ".env.staging")
         self.session = FakeSession(STAGING, is_sandbox=False, settings=settings)
 
-    def __call__(self) -> Environments:
-        return Environments(
-            files=lambda: [File(NOWHERE / name, STAGING) for name in self.names],
-            open=self.open,  # type: ignore[arg-type]
-        )
+    def files(self) -> list[Environment]:
+        return [Environment(NOWHERE / name, STAGING) for name in self.names]
 
     async def open(self, path: Path, _: object) -> FakeSession:
         self.opened.append(path)
@@ -114,8 +99,8 @@ def test_a_line_says_how_it_went_last_or_why_it_cannot_be_opened() -> None:
     session.remember(200)
     entry = session.archive.history.read().entries[-1]
     last = replace(entry, outcome="failed", at=datetime(2026, 3, 4, 5, 6, tzinfo=UTC))
-    broken = File(NOWHERE / ".env.old", None, "SUPABASE_URL is not set")
-    good = File(NOWHERE / ".env", STAGING)
+    broken = Environment(NOWHERE / ".env.old", None, "SUPABASE_URL is not set")
+    good = Environment(NOWHERE / ".env", STAGING)
     lines = environment_rows([good, broken], good.path, History((entry, last)))
     assert lines[0].plain.split()[:2] == ["*", ".env"]
     assert "failed" in lines[0].plain

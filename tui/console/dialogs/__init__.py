@@ -1,1 +1,0 @@
-"""What the console asks, and what it says before anything else goes on."""
