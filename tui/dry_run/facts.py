@@ -285,11 +285,13 @@ async def _fit_to_description(project: Project, dataset: Dataset) -> Dataset | N
     try:
         definitions = (await project.openapi())["definitions"]
         tables = {
-            table: {"columns": [
-                each for each in _described_columns(definitions[table]) if each["name"] != "id"
-            ]}
+            table: {
+                "columns": [
+                    each for each in _described_columns(definitions[table]) if each["name"] != "id"
+                ]
+            }
             for table in dataset.samples()
-        }  # fmt: skip
+        }
         fitted = dataset.fitted({"tables": tables})
     except (ProjectError, AttributeError, KeyError, TypeError):
         return None

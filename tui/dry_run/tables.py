@@ -175,8 +175,11 @@ async def _required(facts: Facts) -> Finding:
                 # An earlier version of the function does not tell what could be referred to.
                 None if "rows" in reply.document else APPLY_PREFLIGHT,
             )
-        extra = [f"{each.column} ({each.source})" for each in plan.fills
-                 if each.column not in FILLED[each.table]]  # fmt: skip
+        extra = [
+            f"{each.column} ({each.source})"
+            for each in plan.fills
+            if each.column not in FILLED[each.table]
+        ]
         also = f"; besides what it is about: {listed(extra)}" if extra else ""
         return passed(f"a run fills {len(plan.fills)} columns{also}")
     others = {

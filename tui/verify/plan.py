@@ -426,8 +426,11 @@ class Planner:
         usable = self._usable(table, column, given)
         if not usable and given:
             length = _length(self._column(table, column))
-            cut = [each._replace(value=each.value[:length]) for each in given
-                   if isinstance(each.value, str)]  # fmt: skip
+            cut = [
+                each._replace(value=each.value[:length])
+                for each in given
+                if isinstance(each.value, str)
+            ]
             usable = self._usable(table, column, [*cut, *self._fallbacks(table, column)])
         chosen = (usable or given or [Candidate(None, "nothing")])[0]
         if chosen.value is not None:
@@ -532,8 +535,12 @@ class Planner:
                 line.startswith(f"{table}.{name} ") for line in self._lacking
             ):
                 kind = self._column(table, name).get("type")
-                self._lack(table, name, f"a run knows no {kind} that it takes; a trigger of the "
-                           "project's own, filling it, would do")  # fmt: skip
+                self._lack(
+                    table,
+                    name,
+                    f"a run knows no {kind} that it takes; a trigger of the "
+                    "project's own, filling it, would do",
+                )
         self._values[table] |= values
 
     def _referring(self, table: str, names: Sequence[str]) -> dict[str, Any]:
@@ -576,8 +583,12 @@ class Planner:
                 continue
             elif belongs:
                 of = "questions" if "question_id" in belongs else "users"
-                self._lack(table, name, f"{of} of a run have no {parent}; only a trigger of the "
-                           "project's own, filling it, would do")  # fmt: skip
+                self._lack(
+                    table,
+                    name,
+                    f"{of} of a run have no {parent}; only a trigger of the "
+                    "project's own, filling it, would do",
+                )
             else:
                 there = "is known" if key.get("parents") is None else "is there"
                 self._lack(table, name, f"no row of {parent} {there}; one to refer to would do")
@@ -621,9 +632,12 @@ class Planner:
             return [
                 Candidate(Own("heatmap-{run}-{n}"), "the run's tag"),
                 own_id,
-                *(Candidate(Own(_CODE, each), f"a code of {each}") for each in codes
-                  if each > COUNTED),
-            ]  # fmt: skip
+                *(
+                    Candidate(Own(_CODE, each), f"a code of {each}")
+                    for each in codes
+                    if each > COUNTED
+                ),
+            ]
         if kind in _WHOLE:
             # High, or so that the last number fits below a bound.
             rows = self._rows[table]

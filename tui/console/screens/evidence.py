@@ -136,16 +136,20 @@ class EvidenceScreen(ConsoleScreen):
         if page == "runs-page":
             count = len(self._entries())
             return Content.assemble(
-                (f"Runs on record: {count:,}.  ", "bold"), ("space", "$focus bold"),
-                ": mark two to compare  ", ("v", "$focus bold"), ": the report",
-            )  # fmt: skip
+                (f"Runs on record: {count:,}.  ", "bold"),
+                ("space", "$focus bold"),
+                ": mark two to compare  ",
+                ("v", "$focus bold"),
+                ": the report",
+            )
         if page == "log-page":
             return Content.assemble(("Deployment log  ", "bold"), ("l", "$focus bold"), ": report")
         if self.state.evidence is None:
             return Content.assemble(
                 ("There is no evidence before the first dry run.  ", "bold"),
-                ("d", "$focus bold"), ": ask the probes",
-            )  # fmt: skip
+                ("d", "$focus bold"),
+                ": ask the probes",
+            )
         path = self.state.report_path
         saved = "  saved; o opens it" if path else ""
         return Content.assemble(self.next_line(), (saved, "$muted"))
@@ -306,6 +310,9 @@ def log_lines(path: str, log: LogCheck) -> Content:
 def _record_line(record: Record) -> Content:
     why = f"\n  {record.justification}" if record.justification and not record.outcome else ""
     return Content.assemble(
-        (f"\n{record.time[:19].replace('T', ' ')}", "$muted"), "  ", (record.event, "bold"),
-        f"  {record.run_id}  {record.outcome or record.action}", why,
-    )  # fmt: skip
+        (f"\n{record.time[:19].replace('T', ' ')}", "$muted"),
+        "  ",
+        (record.event, "bold"),
+        f"  {record.run_id}  {record.outcome or record.action}",
+        why,
+    )

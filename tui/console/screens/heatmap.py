@@ -143,9 +143,10 @@ class HeatmapScreen(ConsoleScreen):
         signs, state = self.glyphs, self.state
         if self.is_live and state.read_problem is not None:
             return Content.assemble(
-                (f"{signs.bad} not read  ", "$bad bold"), state.read_problem,
+                (f"{signs.bad} not read  ", "$bad bold"),
+                state.read_problem,
                 ("\nPress v to read it again.", "$muted"),
-            )  # fmt: skip
+            )
         if self.is_live and state.reading_since is not None:
             waited = duration(state.clock() - state.reading_since)
             return Content.assemble(
@@ -165,11 +166,14 @@ class HeatmapScreen(ConsoleScreen):
         undated = self.query_one(HeatmapGrid).grid.describe_undated()
         line = f" {signs.sep} ".join([*self.spec.words, *([undated] if undated else [])])
         return Content.assemble(
-            (source.capitalize(), "bold"), "  ", count,
+            (source.capitalize(), "bold"),
+            "  ",
+            count,
             (f" {signs.sep} {self.shown.remark}" if self.shown.remark else "", "$warn"),
-            (f" {signs.sep} {self._age()}", "$muted"), "\n",
+            (f" {signs.sep} {self._age()}", "$muted"),
+            "\n",
             (ascii_only(line) if signs is ASCII else line, "$muted"),
-        )  # fmt: skip
+        )
 
     def _age(self) -> str:
         """When the view was refreshed last, and when it was read."""

@@ -131,9 +131,11 @@ def review_lead(state: State, session: Session, next_line: Content) -> Content:
     if state.write_problem is None:
         return first
     return Content.assemble(
-        first, ("\nWrites are refused here. ", "$warn bold"), "To write, restart with  ",
+        first,
+        ("\nWrites are refused here. ", "$warn bold"),
+        "To write, restart with  ",
         (restart_command(session), "bold"),
-    )  # fmt: skip
+    )
 
 
 def balance_table(rows: Iterable[tuple[str, str, str, str]]) -> Content:

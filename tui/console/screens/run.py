@@ -151,9 +151,9 @@ def headline(state: State, result: Result, signs: Glyphs) -> Content:
     if state.stop_asked:
         return Content.assemble(
             (f"{signs.warn} stop?  ", "$warn bold"),
-            ("esc again", "bold"), " stops the writing and deletes what was written; "
-            "wait a moment and the run goes on",
-        )  # fmt: skip
+            ("esc again", "bold"),
+            " stops the writing and deletes what was written; wait a moment and the run goes on",
+        )
     style = "$focus bold"
     if result.cancelling is not None:
         word, style = f"{signs.warn} stopped, cleaning up", "$warn bold"

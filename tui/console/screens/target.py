@@ -111,18 +111,22 @@ class TargetScreen(ConsoleScreen):
         state, signs = self.state, self.glyphs
         if state.connect_error is not None:
             return Content.assemble(
-                (f"{signs.bad} not connected  ", "$bad bold"), state.connect_error.message,
+                (f"{signs.bad} not connected  ", "$bad bold"),
+                state.connect_error.message,
                 "\n" if state.connect_error.hint else "",
                 (state.connect_error.hint or "", "$muted"),
-                "\n", self.next_line(),
-            )  # fmt: skip
+                "\n",
+                self.next_line(),
+            )
         if state.session is None:
             waited, wanted = duration(state.clock() - state.connect_began), self.controller.wanted
             follows = f"; {wanted.heading.lower()} follows" if wanted is not None else ""
             return Content.assemble(
                 (f"{signs.busy} connecting  ", "$focus bold"),
-                (f"for {waited}{follows}", "$muted"), "\n", self.next_line(),
-            )  # fmt: skip
+                (f"for {waited}{follows}", "$muted"),
+                "\n",
+                self.next_line(),
+            )
         lead = Content.assemble((f"{signs.done} connected  ", "$ok bold"), self.next_line())
         if state.unclosed:
             runs = plural(state.unclosed, "earlier run")

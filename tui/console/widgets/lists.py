@@ -164,10 +164,13 @@ class ProbeList(Lines):
         seen = max(0, room - title)
         head = Content(probe.title).truncate(title, ellipsis=True)
         return Content.assemble(
-            "  ", status_mark(probe.status, self._glyphs), "  ",
-            head, " " * (title - cell_len(head.plain) + _GAP),
+            "  ",
+            status_mark(probe.status, self._glyphs),
+            "  ",
+            head,
+            " " * (title - cell_len(head.plain) + _GAP),
             Content.styled(probe.detail, "$muted").truncate(seen, ellipsis=True),
-        )  # fmt: skip
+        )
 
 
 def run_rows(
