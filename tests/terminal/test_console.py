@@ -223,7 +223,7 @@ def test_production_is_refused_without_leave_and_granted_by_typing(sandbox: Sand
         terminal.press("r")
         terminal.wait_for("Writes are refused here")
         terminal.press("r")
-        terminal.wait_for("this is production")
+        terminal.wait_for("This is production")
         terminal.press("q")
         terminal.exit_code()
     assert contents(sandbox) == before

@@ -12,6 +12,7 @@ import pytest
 from tests.verify.conftest import contents, finish, open_session
 from tests.verify.test_journal import FullDisk, no_space
 from tui.errors import ExitCode
+from tui.evidence import archive
 from tui.project import VIEW, Project, ProjectError, TimedOut, Truncated, Writer
 from tui.verify import comparison, journal, view
 from tui.verify.events import (
@@ -330,7 +331,7 @@ async def test_evidence_that_cannot_be_made_does_not_hide_the_verdict(
         raise RuntimeError("a mistake")
 
     async with open_session(sandbox) as opened:
-        monkeypatch.setattr(opened.archive, "_judged", judged)
+        monkeypatch.setattr(archive, "_judged", judged)
         result = await finish(opened.cycle())
         assert list((opened.settings.state_dir / "crashes").iterdir())
     assert document(result)["outcome"] == "verified"
