@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from aiohttp import web
 
 from tests.dry_run.contexts import OPAQUE, ask, ask_all, context_on
 from tui.dry_run.authentication import misspelt
-from tui.dry_run.facts import Preflight, UnansweredError
+from tui.dry_run.facts import Preflight, UnansweredError, ask_declaration
 from tui.dry_run.runner import PROBES, verdict_of
-from tui.project import ProjectError, RetryPolicy
+from tui.errors import ExitCode
+from tui.project import APPLY_PREFLIGHT, PREFLIGHT, ProjectError, RetryPolicy
 from tui.verify.events import ProbeStatus
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw"
@@ -130,10 +133,27 @@ def test_a_misspelt_key_has_the_same_shape_and_is_another(key: str) -> None:
     assert wrong.split("_")[:2] == key.split("_")[:2] or "_" not in key
 
 
-@pytest.mark.parametrize("reply", [None, [], "text", {}, {"schema": 2}])
-def test_only_a_document_of_our_version_is_read(reply: object) -> None:
-    with pytest.raises(ProjectError, match=r"this console reads 1|no document of that function"):
-        Preflight.read(reply)
+@pytest.mark.parametrize("document", ["[]", "7", "{}", '{"ok": true}', '{"schema": 2}'])
+@pytest.mark.parametrize("is_postgrests", [True, False])
+async def test_only_a_document_of_our_version_is_read(document: str, is_postgrests: bool) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        is_function = request.path.endswith(PREFLIGHT)
+        return web.Response(
+            text=document if is_function else json.dumps(ROOT),
+            headers={"Content-Range": "0-0/*"} if is_postgrests else None,
+            content_type="application/json",
+        )
+
+    async with context_on(handler) as context:
+        with pytest.raises(ProjectError) as caught:
+            await ask_declaration(context.project)
+        answer = await ask(context, "schema.preflight")
+    # Another function of the project's own says that the project answers.
+    is_known = is_postgrests or "schema" in document
+    assert caught.value.exit_code is (ExitCode.FAILED if is_known else ExitCode.UNREACHABLE)
+    assert caught.value.hint == (APPLY_PREFLIGHT if is_known else None)
+    assert answer.status is (ProbeStatus.FAIL if "schema" in document else ProbeStatus.SKIP)
+    assert answer.hint == APPLY_PREFLIGHT
 
 
 def test_a_document_without_a_key_says_which() -> None:

@@ -113,15 +113,16 @@ class Direct:
         self._session = session
         self.asked = 0
 
-    async def call_read_only(self, function: str, parameters: dict[str, Any]) -> tuple[Any, None]:
+    async def preflight(self, parameters: dict[str, Any]) -> dict[str, Any]:
         self.asked += 1
         with self._session.transaction(force_rollback=True):
             self._session.execute("set local role service_role")
             row = self._session.execute(
-                f"select public.{function}(%s)".encode(), [parameters["sample"]]
+                "select public.analytics_heatmap_preflight(%s)", [parameters["sample"]]
             ).fetchone()
         assert row is not None
-        return row[0], None
+        document: dict[str, Any] = row[0]
+        return document
 
 
 def schema(rng: random.Random) -> list[str]:

@@ -68,7 +68,6 @@ AMBIGUOUS: Final = "PGRST203"
 
 # Version of the preflight document that this console reads.
 SCHEMA: Final = 1
-_CALLING: Final = "calling the preflight function"
 # PostgREST's word for a function that it does not know. A 404 without it may come from anywhere.
 _NO_SUCH_FUNCTION: Final = "PGRST202"
 
@@ -133,20 +132,17 @@ class Preflight:
     unread: str = ""
 
     @classmethod
-    def read(cls, reply: Any) -> Self:
-        """Take a reply of the function.
+    def read(cls, document: dict[str, Any]) -> Self:
+        """Take a document of the function.
 
         Raises:
-            ProjectError: It is no document of that function, or of another version.
+            ProjectError: It is of another version.
         """
-        if not isinstance(reply, dict) or "schema" not in reply:
-            # Whoever wrote it, it is not the function's word on anything.
-            raise ProjectUnreachable(f"{_CALLING}: the reply is no document of that function")
-        if reply["schema"] != SCHEMA:
+        if document["schema"] != SCHEMA:
             raise _unreadable(
-                f"the document is of version {reply['schema']}; this console reads {SCHEMA}"
+                f"the document is of version {document['schema']}; this console reads {SCHEMA}"
             )
-        return cls(reply)
+        return cls(document)
 
     def at(self, *path: str) -> Any:
         """The value at a path of keys; None where the database has nothing to say."""
@@ -231,13 +227,13 @@ async def _show(project: Project, samples: Mapping[str, Samples]) -> Preflight:
         {table: rows.written() for table, rows in samples.items()}, separators=(",", ":")
     )
     try:
-        reply, _ = await project.call_read_only(PREFLIGHT, {"sample": sample})
+        document = await project.preflight({"sample": sample})
     except Missing as error:
         if error.code != _NO_SUCH_FUNCTION:
             raise
         # An earlier version of it takes no rows.
-        reply, _ = await project.call_read_only(PREFLIGHT)
-    return Preflight.read(reply)
+        document = await project.preflight()
+    return Preflight.read(document)
 
 
 def fills_of(dataset: Dataset | None) -> tuple[Fill, ...]:
@@ -263,7 +259,7 @@ async def ask_declaration(
     """
     try:
         if dataset is None:
-            preflight = Preflight.read((await project.call_read_only(PREFLIGHT))[0])
+            preflight = Preflight.read(await project.preflight())
         else:
             preflight = await ask_about(project, dataset, known or {})
     except Missing as error:
@@ -435,7 +431,9 @@ class Facts:
         volume = context.settings.volume
         run = Dataset(context.run_id, users=volume.users, questions=volume.questions)
         try:
-            return await self._in_time(ask_about(self.project, run, context.known), _CALLING)
+            return await self._in_time(
+                ask_about(self.project, run, context.known), "calling the preflight function"
+            )
         except ProjectError as error:
             return error
 

@@ -20,6 +20,7 @@ from tui.project import (
     Denied,
     Filter,
     Missing,
+    NotOurs,
     ProjectError,
     ProjectUnreachable,
     outside,
@@ -66,7 +67,7 @@ async def _preflight(facts: Facts) -> Finding:
         raise UnansweredError(reply.message, cause="schema.tables")
     if isinstance(reply, Missing):
         return skipped("not installed: what only the database knows is not looked at")
-    if isinstance(reply, ProjectUnreachable):
+    if isinstance(reply, ProjectUnreachable | NotOurs):
         raise reply
     if isinstance(reply, Denied) or reply.code is None or is_broken(reply.code):
         return failed(reply.message)

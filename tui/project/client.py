@@ -20,12 +20,13 @@ from tui.project.errors import (
     UNEXPECTED_FAILURE,
     Garbled,
     KeyRefused,
+    NotOurs,
     ProjectError,
     ProjectUnreachable,
     Truncated,
     refusal,
 )
-from tui.project.http import clean_data, http_client, proxy_for, read_reply
+from tui.project.http import LAST_REPLY, clean_data, http_client, proxy_for, read_reply
 from tui.project.retry import Lane, RetryNotice, RetryPolicy, try_once
 
 if TYPE_CHECKING:
@@ -352,6 +353,22 @@ class Project:
             return clean_data(result.data), result.count
 
         return await self.ask(f"calling {function}", request)
+
+    async def preflight(self, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The document in which the database describes itself.
+
+        Raises:
+            NotOurs: The project has another function of that name.
+            ProjectUnreachable: Nothing shows that the reply is the project's.
+        """
+        document, _ = await self.call_read_only(PREFLIGHT, parameters)
+        if isinstance(document, dict) and "schema" in document:
+            return document
+        said = f"calling {PREFLIGHT}: the reply is no document of that function"
+        reply = LAST_REPLY.get()
+        if reply is not None and reply.has_range:
+            raise NotOurs(said, hint=APPLY_PREFLIGHT)
+        raise ProjectUnreachable(said)
 
     async def declared_environment(self) -> str | None:
         """What the database says it is, by the function that says only this."""

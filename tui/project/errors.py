@@ -102,6 +102,10 @@ class Missing(ProjectError):
     """The table, function or user does not exist, or is not exposed."""
 
 
+class NotOurs(ProjectError):
+    """A function of the project's own has the name of ours, and says something else."""
+
+
 class TimedOut(ProjectError):
     """The database gave up: statement or lock timeout."""
 

@@ -52,6 +52,7 @@ class Reply:
     Attributes:
         from_project: It is recognisably PostgREST's or the auth server's, or their gateway's word
             on the key; any other is some gateway's, proxy's or portal's, whatever its status.
+        has_range: A success that says which rows it holds, as all of PostgREST's do.
         said: The server's message, or what a page calls itself.
         location: Where it redirects to, without path.
         details: What the server says beside its message.
@@ -59,6 +60,7 @@ class Reply:
 
     status: int
     from_project: bool
+    has_range: bool = False
     code: str | None = None
     said: str = ""
     hint: str | None = None
@@ -108,7 +110,11 @@ def read_reply(response: httpx.Response) -> Reply:
     """What a reply says; a refusal's body must have been read."""
     kind = response.headers.get("Content-Type", "")
     if response.is_success:
-        return Reply(response.status_code, from_project=not kind or "json" in kind)
+        return Reply(
+            response.status_code,
+            from_project=not kind or "json" in kind,
+            has_range="Content-Range" in response.headers,
+        )
     try:
         body = response.json()
     except ValueError:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from tui.errors import OperatorError
-from tui.project import GATEWAY_TIMEOUT, PREFLIGHT, ProjectError, ProjectUnreachable, TimedOut
+from tui.project import GATEWAY_TIMEOUT, ProjectError, ProjectUnreachable, TimedOut
 from tui.verify.events import (
     Event,
     Mode,
@@ -443,10 +443,9 @@ class RunContext:
     async def _preflight(self) -> dict[str, Any]:
         """The preflight document; empty where the database does not describe itself."""
         try:
-            reply, _ = await self.project.call_read_only(PREFLIGHT)
+            return await self.project.preflight()
         except ProjectError:
             return {}
-        return reply if isinstance(reply, dict) else {}
 
 
 def _object(document: dict[str, Any], key: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from tui.dry_run.facts import Preflight
 from tui.heatmap.formatting import utc_iso
 from tui.heatmap.rows import AggregateRow
-from tui.project import PAGE, PREFLIGHT, READER, VIEW, Missing, ProjectError, Truncated
+from tui.project import PAGE, READER, VIEW, Missing, ProjectError, Truncated
 from tui.settings import WEEKS
 from tui.verify import leftovers
 from tui.verify.events import SampleTaken
@@ -147,8 +147,7 @@ def _check_whole(rows: int, total: int) -> None:
 async def _refreshed_at(project: Project) -> str | None:
     """When the view was last refreshed, as the database has it on record."""
     try:
-        reply, _ = await project.call_read_only(PREFLIGHT)
-        last = Preflight.read(reply).at("last_refresh")
+        last = Preflight.read(await project.preflight()).at("last_refresh")
     except (ProjectError, ValueError):
         return None
     return utc_iso(str(last.get("refreshed_at"))) if isinstance(last, dict) else None
