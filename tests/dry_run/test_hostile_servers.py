@@ -81,6 +81,20 @@ async def test_no_reply_makes_a_probe_crash(body: str, status: int) -> None:
     assert [f.id for f in answers.values() if "internal error" in f.detail] == []
 
 
+@pytest.mark.parametrize("made", ["9999-12-31T23:00:00-05:00", "0001-01-01T00:00+05:00", "soon", 7])
+async def test_a_user_of_no_known_day_is_left_over_all_the_same(made: object) -> None:
+    user = {"id": "1", "email": "heatmap-20260131-9f3c21aa-0@example.com", "created_at": made}
+
+    async def handler(request: web.Request) -> web.Response:
+        if request.path.startswith("/auth/v1/admin"):
+            return web.json_response({"users": [user]}, headers={"X-Total-Count": "1"})
+        return await everything_goes(request)
+
+    async with context_on(handler) as context:
+        answer = await ask(context, "leftovers.users")
+    assert answer.status is ProbeStatus.WARN, answer.detail
+
+
 async def test_responses_too_many_to_count_block_nothing() -> None:
     async def handler(request: web.Request) -> web.Response:
         if request.path == "/rest/v1/responses":

@@ -368,9 +368,9 @@ def instant(text: Any) -> datetime | None:
     """An instant in UTC, for which one without an offset is taken; None where it is none."""
     try:
         found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 async def questions_of(project: Project, run_id: str | None) -> dict[str, str]:
