@@ -244,16 +244,19 @@ async def test_a_reply_that_stops_short_of_its_count_is_not_taken_for_whole(
         await ask(url)
 
 
-async def test_work_in_flight_is_awaited_after_a_failure(project: Project) -> None:
+@pytest.mark.parametrize("error", [ProjectError, StopAsyncIteration])
+async def test_work_in_flight_is_awaited_after_a_failure(
+    project: Project, error: type[Exception]
+) -> None:
     finished: list[int] = []
 
     async def work(item: int) -> None:
         await asyncio.sleep(0.05 if item else 0.01)
         if item == 0:
-            raise ProjectError("the first fails")
+            raise error("the first fails")
         finished.append(item)
 
-    with pytest.raises(ProjectError, match="the first fails"):
+    with pytest.raises(error, match="the first fails"):
         await project.each(range(100), work)
     assert finished == list(range(1, project.concurrency)), "begun, so finished; and no more begun"
 

@@ -428,11 +428,12 @@ class Project:
         async def worker() -> None:
             try:
                 while not failures:
-                    async with turn:
-                        item = await anext(source)
+                    try:
+                        async with turn:
+                            item = await anext(source)
+                    except StopAsyncIteration:
+                        return
                     await work(item)
-            except StopAsyncIteration:
-                return
             except Exception as error:  # noqa: BLE001 - raised below
                 failures.append(error)
 
