@@ -1,6 +1,6 @@
-"""Writes tui/dry_run/README.md, the page on the probes, from the registry.
+"""Writes tui/dry_run/README.md, the page on the probes, from what they declare.
 
-`python -m tests.dry_run.readme` writes it anew; a test holds it equal to the registry.
+`python -m tests.dry_run.readme` writes it anew; a test holds it equal to that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _INTRODUCTION: Final = """\
 {count} probes. Nothing is written: requests are GET and HEAD, and functions are called by GET,
 which PostgREST runs in a read-only transaction. A failure blocks a run, a warning does not; probes
 marked `warn` never say worse. What could not be observed is skipped, with the reason and what makes
-it possible. This page is made from the registry: `python -m tests.dry_run.readme`."""
+it possible. This page is made from what the probes declare: `python -m tests.dry_run.readme`."""
 
 
 def page() -> str:

@@ -1,4 +1,4 @@
-"""The page on the probes says what the registry says."""
+"""The page on the probes says what they declare."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.dry_run.readme import PATH, page
 from tui.dry_run.runner import PROBES
 
 
-def test_the_page_is_as_the_registry_makes_it() -> None:
+def test_the_page_is_as_the_probes_make_it() -> None:
     assert PATH.read_text() == page(), "run python -m tests.dry_run.readme"
 
 

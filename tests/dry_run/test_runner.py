@@ -269,7 +269,7 @@ def _answer(probe: Probe, status: str) -> ProbeResult:
     return ProbeResult(probe.id, probe.group, probe.title, verdict, "seen", None, 1.0)
 
 
-def test_the_registry_is_well_formed() -> None:
+def test_the_probes_are_well_formed() -> None:
     ids = [probe.id for probe in PROBES]
     assert len(set(ids)) == len(ids)
     order = [probe.group for probe in PROBES]
