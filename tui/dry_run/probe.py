@@ -99,13 +99,13 @@ class Probes(list[Probe]):
     ) -> Callable[[Ask], Ask]:
         """Add a probe that is asked by the function below; for the rest see `Probe`."""
 
-        def add(ask: Ask) -> Ask:
+        def decorate(ask: Ask) -> Ask:
             self.append(
                 Probe(probe_id, title, asked, fails_when, repair, severity, ask, vital, needs)
             )
             return ask
 
-        return add
+        return decorate
 
 
 def listed(words: Iterable[str], *, most: int = 6) -> str:
