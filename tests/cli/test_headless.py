@@ -158,7 +158,7 @@ def test_an_error_before_a_run_is_one_document_with_its_outcome(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     error = Interrupted("interrupted (SIGTERM); nothing was written")
-    assert report_error(error, Console(), mode="purge", as_json=True) == 4
+    assert report_error(error, Console(), mode="purge", target=None, as_json=True) == 4
     out, err = capfd.readouterr()
     document = json.loads(out)
     assert (document["outcome"], document["exit_code"], document["mode"]) == (

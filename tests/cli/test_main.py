@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tui.sandbox import Sandbox
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SMALL = {"HEATMAP_VERIFY_USERS": "9", "HEATMAP_VERIFY_QUESTIONS": "20"}
 
 
@@ -104,6 +104,28 @@ def test_the_document_always_has_its_keys(sandbox: Sandbox) -> None:
         "purge",
         "cycle",
     ]
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "kind"),
+    [
+        ({"SUPABASE_SERVICE_ROLE_KEY": "sb_publishable_" + 30 * "x"}, 2, "production"),
+        ({"HEATMAP_VERIFY_PROD_HOSTS": "127.0.0.1"}, 3, "production"),
+        ({"SUPABASE_URL": "http://127.0.0.1:9"}, 6, "local"),
+    ],
+)
+def test_the_document_names_the_project_also_where_no_run_began(
+    sandbox: Sandbox, environment: dict[str, str], code: int, kind: str
+) -> None:
+    for mode in ("--headless", "--purge"):
+        flags = (mode, "--json", "--report", "evidence.md")
+        done = command(*flags, **project(sandbox, **environment))
+        assert done.returncode == code, done.stderr
+        target = json.loads(done.stdout)["target"]
+        assert target.keys() == {"host", "ref", "kind", "reason"}
+        assert (target["host"], target["ref"], target["kind"]) == ("127.0.0.1", None, kind)
+        assert json.loads(Path("evidence.json").read_text())["target"] == target
+        assert f"**{kind}**" in Path("evidence.md").read_text()
 
 
 def test_a_dry_run_is_ready_and_writes_nothing(sandbox: Sandbox) -> None:

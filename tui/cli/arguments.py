@@ -131,6 +131,8 @@ def parser() -> argparse.ArgumentParser:
         "--sandbox-faults", metavar="SPEC", help="inject faults, to see them handled"
     )
     flags.add_argument("--version", action="version", version=f"heatmap-tui {__version__}")
+    # The project, once it is classified: what is told of an error names it.
+    flags.set_defaults(target=None)
     return flags
 
 

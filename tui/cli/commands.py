@@ -50,8 +50,11 @@ def dispatch(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
             "--sandbox-faults has no meaning for a project that is no sandbox",
             hint="add --sandbox, or leave it out",
         )
-    # Errors of the target are raised here, before any screen is up.
-    opening = "starting the sandbox" if sandbox else f"opening {target_of(settings).url}"
+    opening = "starting the sandbox"
+    if not sandbox:
+        # Errors of the target are raised here, before any screen is up.
+        options.target = target_of(settings)
+        opening = f"opening {options.target.url}"
     if interactive:
         return _open_console(settings, options, environ, sandbox=sandbox, opening=opening)
     # The project's client takes long to load, and the console can be painted before.

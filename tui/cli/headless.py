@@ -72,6 +72,7 @@ async def _run(
         faults=options.sandbox_faults,
         on_stage=console.stage,
     )
+    options.target = session.target
     async with session:
         if not (options.dry_run or options.heatmap):
             _check_key(session)

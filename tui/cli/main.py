@@ -69,7 +69,8 @@ def _tell_and_leave(
     except ConfigurationError:
         mode = CYCLE
     kind = Mode(mode) if mode in set(Mode) else Mode.CYCLE
-    code = report_error(error, console, mode=kind, as_json=options.json)
+    target = options.target
+    code = report_error(error, console, mode=kind, target=target, as_json=options.json)
     summary = environ.get("GITHUB_STEP_SUMMARY")
     if mode in WITH_EVIDENCE and (options.report is not None or summary):
         from tui.cli.headless import leave
@@ -82,7 +83,7 @@ def _tell_and_leave(
         except ConfigurationError:
             # It may be the very error that was reported.
             report = None
-        leave(without_run(error, kind), report, Path(summary) if summary else None, console)
+        leave(without_run(error, kind, target), report, Path(summary) if summary else None, console)
     return code
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.errors import OperatorError
+    from tui.guard.target import Target
     from tui.verify.events import Mode
     from tui.verify.session import ConnectStage
 
@@ -103,11 +104,13 @@ def _redacted(value: Any, mask: Callable[[str], str] = redact) -> Any:
             return value
 
 
-def report_error(error: OperatorError, console: Console, *, mode: Mode, as_json: bool) -> int:
+def report_error(
+    error: OperatorError, console: Console, *, mode: Mode, target: Target | None, as_json: bool
+) -> int:
     """Report an error that ended everything before a run; returns the exit code."""
     console.say(f"heatmap-tui: {error.message}")
     if error.hint:
         console.say(f"  -> {error.hint}")
     if as_json:
-        console.document(document(result_of_error(error, mode)))
+        console.document(document(result_of_error(error, mode, target)))
     return int(error.exit_code)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tui.errors import OperatorError
     from tui.evidence.comparison import Threshold
     from tui.evidence.history import Against, Entry
+    from tui.guard.target import Target
     from tui.verify.events import Difference, ProbeResult
     from tui.verify.result import Result
 
@@ -94,9 +95,9 @@ class RunEvidence:
         return self.result.run_id
 
 
-def without_run(error: OperatorError, mode: Mode) -> RunEvidence:
+def without_run(error: OperatorError, mode: Mode, target: Target | None = None) -> RunEvidence:
     """The evidence of what ended before a run began, by an error."""
-    return RunEvidence(result_of_error(error, mode), datetime.now(UTC))
+    return RunEvidence(result_of_error(error, mode, target), datetime.now(UTC))
 
 
 def report(evidence: RunEvidence) -> str:
