@@ -215,10 +215,7 @@ class Run:
     it wrote anything, is made into an end. Work of a mode that only reads is dropped when a stop is
     asked for.
 
-    Attributes:
-        intent: The run's announcement in the deployment log.
-        began: When it began, by `time.perf_counter`; of a run that writes, when it was let to: a
-            dry run and a prompt before that do not count.
+    `intent` is the run's announcement in the deployment log.
     """
 
     def __init__(
@@ -236,7 +233,6 @@ class Run:
         self.cancellation = Cancellation()
         self.result = result or Result(mode)
         self.intent: Intent | None = None
-        self.began = 0.0
         self._project = project
         self._work = work
         self._archive = archive
@@ -255,7 +251,7 @@ class Run:
         self._show(event)
 
     async def _body(self, show: Emit) -> None:
-        self._show, self.began = show, time.perf_counter()
+        began, self._show = time.perf_counter(), show
         self._project.on_retry = lambda notice: self.emit(Retrying(**asdict(notice)))
         work, defect = self._work(self), None
         try:
@@ -270,7 +266,7 @@ class Run:
             defect = error
             kind = type(defect).__name__
             finished = finished_by(OperatorError(f"an internal error ({kind})"))
-        finished = replace(finished, seconds=time.perf_counter() - self.began)
+        finished = replace(finished, seconds=time.perf_counter() - began)
         if self._archive is not None:
             archive = self._archive
             finished = await archive.conclude(self.result, finished, self.intent, self.emit)
