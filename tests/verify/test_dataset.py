@@ -216,6 +216,13 @@ def test_no_slug_of_somebody_else_is_taken_for_a_tag(slug: str) -> None:
     assert not re.search(leftovers.ANY_SLUG, slug)
 
 
+@pytest.mark.parametrize(("users", "questions"), [(1, 1), (1, 2), (2, 1), (9, 20)])
+def test_no_two_rows_that_stand_for_the_others_are_the_same(users: int, questions: int) -> None:
+    for table, samples in Dataset(RUN, users, questions).samples().items():
+        ids = [row["id"] for row in samples.rows]
+        assert len({*ids}) == len(ids), table
+
+
 def test_a_column_named_as_one_of_the_other_table_is_filled() -> None:
     column = {"name": "topic", "type": "text", "not_null": True}
     known = {"tables": {"responses": {"columns": [column], "required": ["topic"]}}}

@@ -251,7 +251,9 @@ class Dataset:
             [list(names) for names, period in periods.items() if self.questions >= 2 * period],
         )
         first, last = self.answers(0), self.answers(self.questions - 1)
-        rows = [*self.responses(0, first[:1]), *self.responses(self.questions - 1, last[-1:])]
+        rows = self.responses(0, first[:1])
+        if self.users * self.questions > 1:
+            rows += self.responses(self.questions - 1, last[-1:])
         variants: list[Row] = []
         if durations := sorted({each for each in self._durations if each is not None}):
             wanted = [durations[0], durations[len(durations) // 2], durations[-1]]
