@@ -11,6 +11,7 @@ import pytest
 from tests.verify.conftest import contents, finish, open_session
 from tests.verify.test_clean_up import add_question, add_response, add_user
 from tui.errors import ExitCode
+from tui.project import ProjectError
 from tui.verify import leftovers
 from tui.verify.events import Event, Outcome, Stage, StageStarted
 from tui.verify.leftovers import may_be_under_way
@@ -163,6 +164,21 @@ async def test_a_run_under_way_here_is_neither_a_leftover_nor_purged(
     for detail in details.values():
         assert "left" in detail
     untouched()
+
+
+async def test_that_the_projects_tables_cannot_be_read_is_told_once(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object) -> None:
+        raise ProjectError("calling analytics_heatmap_traces: permission denied")
+
+    monkeypatch.setattr("tui.verify.traces.read", refused)
+    runs = [f"20260131-{number:08x}" for number in range(45)]
+    async with open_session(sandbox) as session:
+        purged = await finish(session.purge(runs=runs))
+    assert purged.finished is not None
+    assert purged.finished.outcome is Outcome.CLEAN, purged.finished
+    assert sum("could not be read" in each.text for each in purged.notices) == 1
 
 
 async def test_what_the_tag_does_not_explain_goes_at_its_exact_number_alone(

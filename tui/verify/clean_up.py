@@ -414,6 +414,9 @@ class Purge:
             chunk = ours[start : start + _RUNS_PER_REQUEST]
             preflight = self._context.causes.preflight
             around = await read_tables(self._project, preflight, chunk, self._emit)
+            if not around:
+                # There are none, or they cannot be read, which was said.
+                return
             found = traces.named(around, chunk)
             for text in found.remarks:
                 self._emit(Notice(text, warning=True))
