@@ -31,6 +31,18 @@ def test_another_file_is_named_and_quoted(name: str) -> None:
     assert shlex.split(line) == ["heatmap-tui", "--purge", "--env-file", name]
 
 
+def test_a_working_directory_that_is_gone_costs_no_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    monkeypatch.chdir(there)
+    command = PurgeCommand(replace(SETTINGS, env_file=there / ".env"), STAGING)
+    assert command.line() == "heatmap-tui --purge"
+    there.rmdir()
+    assert shlex.split(command.line())[-1] == str(there / ".env")
+
+
 def test_the_sandbox_is_named_and_no_file() -> None:
     settings = replace(SETTINGS, env_file=Path(".env.staging"))
     line = PurgeCommand(settings, STAGING, is_sandbox=True).line()

@@ -69,7 +69,7 @@ class PurgeCommand:
         words, file = ["heatmap-tui", "--purge"], self.settings.env_file
         if self.is_sandbox:
             words.append("--sandbox")
-        elif file is not None and file.absolute() != Path.cwd() / ENVIRONMENT_FILE:
+        elif file is not None and not _is_default(file):
             words += ["--env-file", str(file)]
         if self.target.is_production:
             words += ["--allow-prod", "--confirm", self.target.identity]
@@ -85,6 +85,14 @@ class PurgeCommand:
         # Where nobody has given a reason yet: the guard refuses this one, so it has to be replaced.
         reason = '"..."' if self.justification is None else shlex.quote(self.justification)
         return f"{line} --justification {reason}"
+
+
+def _is_default(file: Path) -> bool:
+    try:
+        return file.absolute() == Path.cwd() / ENVIRONMENT_FILE
+    except FileNotFoundError:
+        # The working directory was removed meanwhile, which must not cost a run its verdict.
+        return False
 
 
 async def read_tables(
