@@ -418,19 +418,20 @@ class Purge:
     async def _look_around(self, runs: set[str]) -> None:
         """Look for rows of runs in the project's other tables."""
         ours = sorted(run for run in runs - {*self._alive} if leftovers.is_ours(run))
-        for start in range(0, len(ours), _RUNS_PER_REQUEST):
-            chunk = ours[start : start + _RUNS_PER_REQUEST]
+        remarks: dict[str, None] = {}
+        for chunk in leftovers.chunks(ours, _RUNS_PER_REQUEST):
             preflight = self._context.causes.preflight
             around = await read_tables(self._project, preflight, chunk, self._emit)
             if not around:
                 # There are none, or they cannot be read, which was said.
-                return
+                break
             found = traces.named(around, chunk)
-            for text in found.remarks:
-                self._emit(Notice(text, warning=True))
+            remarks |= dict.fromkeys(found.remarks)
             if found.left:
                 self._traces.left += found.left
                 self._traced |= {*chunk}
+        for text in remarks:
+            self._emit(Notice(text, warning=True))
 
     async def _count(self, runs: Collection[str]) -> dict[str, Tally]:
         """What is left of each run: by tag, and of runs of ours by their ids as well."""
