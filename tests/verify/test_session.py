@@ -13,12 +13,11 @@ from aiohttp import web
 from tests.dry_run.contexts import OPAQUE, context_on
 from tests.verify.conftest import QUICK, finish, open_session
 from tui.dry_run.runner import PROBES
-from tui.errors import ConfigurationError, ExitCode, GuardRefused
+from tui.errors import ExitCode, GuardRefused
 from tui.evidence.archive import Archive
 from tui.guard.target import TargetKind, classify
 from tui.redact import Secret
 from tui.verify.events import DryRunFinished, Event, Mode, Outcome, ProbeResult, RunStarted
-from tui.verify.journal import Journal
 from tui.verify.result import document
 from tui.verify.session import Session
 
@@ -204,30 +203,6 @@ async def test_a_run_stopped_in_its_dry_run_writes_nothing_and_asks_for_nothing(
             assert {seen.method for seen in sandbox.requests()} <= {"GET", "HEAD"}
         assert session.journals == []
     untouched()
-
-
-@pytest.mark.parametrize("ends", [Outcome.VERIFIED, Outcome.UNUSABLE])
-async def test_the_seconds_of_a_run_are_of_all_of_it_however_it_ends(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, ends: Outcome
-) -> None:
-    look_again, longer_s = Session._look_again, 0.5
-
-    async def slowly(self: Session, *args: Any) -> Any:
-        await asyncio.sleep(longer_s)
-        return await look_again(self, *args)
-
-    def unwritable(_: Journal) -> None:
-        raise ConfigurationError("the journal cannot be written")
-
-    monkeypatch.setattr(Session, "_look_again", slowly)
-    if ends is Outcome.UNUSABLE:
-        monkeypatch.setattr(Journal, "open", unwritable)
-    async with open_session(sandbox, users=1, questions=1) as session:
-        result = await finish(session.cycle(with_dry_run=True))
-    assert result.finished is not None
-    assert result.finished.outcome is ends
-    begun = [line.began - result.began for line in result.stages.values() if line.began is not None]
-    assert result.finished.seconds > max(begun, default=longer_s) >= longer_s
 
 
 async def test_waiting_for_an_approval_ends_when_the_run_is_stopped(

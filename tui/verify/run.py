@@ -215,7 +215,10 @@ class Run:
     it wrote anything, is made into an end. Work of a mode that only reads is dropped when a stop is
     asked for.
 
-    `intent` is the run's announcement in the deployment log.
+    Attributes:
+        intent: The run's announcement in the deployment log.
+        began: When it began, by `time.perf_counter`; of a run that writes, when it was let to: a
+            dry run and a prompt before that do not count.
     """
 
     def __init__(
@@ -233,6 +236,7 @@ class Run:
         self.cancellation = Cancellation()
         self.result = result or Result(mode)
         self.intent: Intent | None = None
+        self.began = 0.0
         self._project = project
         self._work = work
         self._archive = archive
@@ -251,7 +255,7 @@ class Run:
         self._show(event)
 
     async def _body(self, show: Emit) -> None:
-        began, self._show = time.perf_counter(), show
+        self._show, self.began = show, time.perf_counter()
         self._project.on_retry = lambda notice: self.emit(Retrying(**asdict(notice)))
         work, defect = self._work(self), None
         try:
@@ -266,7 +270,7 @@ class Run:
             defect = error
             kind = type(defect).__name__
             finished = finished_by(OperatorError(f"an internal error ({kind})"))
-        finished = replace(finished, seconds=time.perf_counter() - began)
+        finished = replace(finished, seconds=time.perf_counter() - self.began)
         if self._archive is not None:
             archive = self._archive
             finished = await archive.conclude(self.result, finished, self.intent, self.emit)

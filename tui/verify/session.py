@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -455,6 +456,7 @@ class Session:
             approval=approval,
             intent=run.intent,
         ) as writer:
+            run.began = time.perf_counter()
             yield RunContext(
                 self._project,
                 writer,
