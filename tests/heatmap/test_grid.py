@@ -23,6 +23,7 @@ from tui.heatmap.grid import (
     RowAxis,
     Scale,
     build_grid,
+    cell_of,
     position,
     wilson_lower,
 )
@@ -392,3 +393,21 @@ def test_what_is_shown_and_kept_out_is_said():
     assert spec.words == [
         "lesion by week", "accuracy", "worst first", "deviation from the mean", *spec.filters,
     ]  # fmt: skip
+
+
+def test_the_rows_behind_a_cell_are_gone_through_once_for_its_median():
+    class Counted(list):
+        times = 0
+
+        def __iter__(self):
+            self.times += 1
+            return super().__iter__()
+
+    rows = Counted([row(1, week=0, median=100), row(1, week=1, median=300)])
+    cell = cell_of(rows)
+    assert cell.value(Metric.MEDIAN) == 200
+    before = rows.times
+    assert not cell.median_exact
+    assert cell.short(Metric.MEDIAN, 9) == "≈200ms"
+    assert cell.describe().endswith("weighted median time ≈ 200.0 ms")
+    assert rows.times == before, "a page of cells is painted at each move of the cursor"

@@ -264,26 +264,31 @@ class Cell:
     rows: Sequence[AggregateRow]
 
     @cached_property
-    def median_ms(self) -> Decimal | None:
-        """The median of the durations, or what stands for it; None without durations.
-
-        Where they are in several aggregate rows it is the mean of the rows' medians weighted by
-        their attempts, which is not a median and is shown as such.
-        """
+    def _median(self) -> tuple[Decimal | None, bool]:
+        """The median time, and whether all durations are in one aggregate row."""
         timed = [
             (median, row.attempts)
             for row in self.rows
             if (median := row.median_duration_ms) is not None
         ]
         if len(timed) <= 1:
-            return timed[0][0] if timed else None
+            return timed[0][0] if timed else None, True
         weighted = sum([median * attempts for median, attempts in timed], Decimal(0))
-        return weighted / sum([attempts for _, attempts in timed])
+        return weighted / sum([attempts for _, attempts in timed]), False
+
+    @property
+    def median_ms(self) -> Decimal | None:
+        """The median of the durations, or what stands for it; None without durations.
+
+        Where they are in several aggregate rows it is the mean of the rows' medians weighted by
+        their attempts, which is not a median and is shown as such.
+        """
+        return self._median[0]
 
     @property
     def median_exact(self) -> bool:
         """Whether all durations are in one aggregate row."""
-        return sum(row.median_duration_ms is not None for row in self.rows) <= 1
+        return self._median[1]
 
     def value(self, metric: Metric) -> float | None:
         """The metric's value: 0 to 1, a count, or milliseconds; None if absent."""
