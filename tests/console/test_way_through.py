@@ -156,6 +156,8 @@ async def test_production_is_ready_but_refused_and_says_how_to_go_on() -> None:
         assert "ready to write" not in text_of(app)
         await press(pilot, "enter", "enter", "r")
         assert app.controller.view is View.REVIEW
+        await press(pilot, "r")
+        assert "This is production: nothing is written here without --allow-prod." in text_of(app)
         assert app.state.run is None
 
 
@@ -170,6 +172,22 @@ async def test_a_terminal_that_is_too_small_says_so() -> None:
         await pilot.resize_terminal(80, 24)
         await settle(pilot)
         assert "connected" in text_of(app)
+
+
+@pytest.mark.parametrize("keys", [("d",), ("d", "r"), ("h",)], ids=["dry-run", "review", "heatmap"])
+async def test_a_terminal_that_was_too_small_leaves_the_keys_where_they_were(
+    keys: tuple[str, ...],
+) -> None:
+    app = make_app(FakeSession())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, *keys)
+        focused = app.focused
+        assert focused is not None
+        for size in ((50, 12), (40, 10), (80, 24)):
+            await pilot.resize_terminal(*size)
+            await settle(pilot)
+        assert app.focused is focused
 
 
 async def test_every_screen_shows_its_headless_command() -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tui.console.controller import Controller
     from tui.console.state import State
+
 WIDE: Final = 100
 """Columns from which the checklist stands beside the content rather than above it."""
 LEAST: Final = (60, 16)
@@ -54,6 +55,8 @@ class ConsoleScreen(Screen[None]):
         self.glyphs = controller.glyphs
         self._steps: tuple[Step, ...] = ()
         self._composed = False
+        # What holds the keys once the terminal is large enough again.
+        self._held: Widget | None = None
 
     def compose(self) -> Iterable[Widget]:
         yield Banner(self.state, self.glyphs)
@@ -133,4 +136,8 @@ class ConsoleScreen(Screen[None]):
                 f"{width} x {height} is too small a terminal: give it {LEAST[0]} x {LEAST[1]}, "
                 "better 80 x 24."
             )
+            self._held = self._held or self.focused
+        elif self._held is not None:
+            self.call_after_refresh(self._held.focus)
+            self._held = None
         self.call_after_refresh(self.paint)
