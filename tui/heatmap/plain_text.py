@@ -10,12 +10,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from tui.heatmap.formatting import (
-    fit,
-    plain,
-    plural,
-    refreshed_at,
-)
+from tui.heatmap.formatting import fit, plain, plural, refreshed_at
 from tui.heatmap.grid import (
     NO_LESION,
     NO_TOPIC,
@@ -26,14 +21,7 @@ from tui.heatmap.grid import (
     position,
     tag_label,
 )
-from tui.heatmap.palette import (
-    SHADES,
-    Depth,
-    Glyphs,
-    Palette,
-    look_of,
-    palette_for,
-)
+from tui.heatmap.palette import SHADES, Depth, Glyphs, Palette, look_of, palette_for
 
 if TYPE_CHECKING:
     from typing import Literal
