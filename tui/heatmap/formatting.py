@@ -143,7 +143,7 @@ def utc_iso(text: str) -> str | None:
     return at.astimezone(UTC).isoformat(timespec="seconds") if at.tzinfo else None
 
 
-def refreshed_at(text: str | None) -> str:
+def when_refreshed(text: str | None) -> str:
     """When the view was refreshed, an ISO 8601 instant, in words."""
     at = utc_iso(text) if text else None
     return f"refreshed {at[:10]} {at[11:16]} UTC" if at else "when it was refreshed is not known"

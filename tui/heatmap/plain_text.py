@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from tui.heatmap.formatting import fit, plain, plural, refreshed_at
+from tui.heatmap.formatting import fit, plain, plural, when_refreshed
 from tui.heatmap.grid import (
     NO_LESION,
     NO_TOPIC,
@@ -200,7 +200,7 @@ def _notes(grid: Grid, palette: Palette) -> list[str]:
     return notes
 
 
-def _reading(grid: Grid, total: int, refreshed: str | None, width: int) -> list[str]:
+def _reading(grid: Grid, total: int, refreshed_at: str | None, width: int) -> list[str]:
     """What was read of the view, and when it was last refreshed."""
     read = f"all {total:,} rows of the view were read"
     if total == 0:
@@ -209,7 +209,7 @@ def _reading(grid: Grid, total: int, refreshed: str | None, width: int) -> list[
         read = f"TRUNCATED: {grid.rows_read:,} of the view's {total:,} rows were read"
     elif total == 1:
         read = "the view's only row was read"
-    parts = [read, refreshed_at(refreshed)]
+    parts = [read, when_refreshed(refreshed_at)]
     joined = ", ".join(parts)
     return [joined] if cell_len(joined) <= width else parts
 

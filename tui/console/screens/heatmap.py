@@ -23,7 +23,7 @@ from tui.console.widgets.heatmap import HeatmapCharts, HeatmapGrid, HeatmapLegen
 from tui.console.widgets.text import Block
 from tui.errors import ConfigurationError
 from tui.files import save_text
-from tui.heatmap.formatting import ascii_only, plural, refreshed_at
+from tui.heatmap.formatting import ascii_only, plural, when_refreshed
 from tui.heatmap.grid import (
     LEAST_CHOICES,
     Grid,
@@ -179,7 +179,7 @@ class HeatmapScreen(ConsoleScreen):
         """When the view was refreshed last, and when it was read."""
         if not self.is_live:
             return "refreshed by the run"
-        refreshed = refreshed_at(self.shown.refreshed_at if self.shown else None)
+        refreshed = when_refreshed(self.shown.refreshed_at if self.shown else None)
         waited = self.state.clock() - self.state.live_read_at
         if waited < RECENT_S:
             return refreshed
@@ -340,7 +340,9 @@ class HeatmapScreen(ConsoleScreen):
         folder = session.settings.state_dir / "exports"
         path = folder / export_name(session.target, sample, spec, live=self.is_live)
         filters = " and ".join(spec.filters)
-        rows = await asyncio.to_thread(lambda: tuple(filter(row_filter(spec), sample.rows)))
+        keep, rows = row_filter(spec), sample.rows
+        if keep is not None:
+            rows = await asyncio.to_thread(lambda: tuple(filter(keep, sample.rows)))
         read, total = len(sample.rows), sample.total
         which = plural(read, "row") if read >= total else f"{read:,} rows read, of {total:,},"
         if filters:
