@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.geometry import Size
 from textual.widgets import Button
 
 from tests.console.fakes import (
@@ -28,7 +29,7 @@ from tui.console.dialogs import BreakGlass, Question, TextDialog
 from tui.console.figures import StepState, checklist, why_locked
 from tui.console.screens.base import ConsoleScreen
 from tui.console.state import View
-from tui.console.widgets.frame import Banner
+from tui.console.widgets.frame import Banner, Rail
 from tui.console.widgets.lists import ProbeList
 from tui.errors import ConfigurationError, ExitCode
 from tui.verify.events import Cancelling, Outcome, Stage, StageProgress
@@ -343,6 +344,18 @@ async def test_server_text_is_never_read_as_markup() -> None:
         while app.screen.query_one(ProbeList).chosen != "schema.view":
             await press(pilot, "down")
         assert "[red]do[/red] [this" in text_of(app)
+
+
+async def test_the_checklist_has_the_width_of_the_terminal_before_it_is_laid_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = make_app(FakeSession())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        # As wide as it is until the screen has its style classes.
+        monkeypatch.setattr(Rail, "size", Size(38, 20))
+        await press(pilot, "d")
+        assert f"2 Dry run {len(probes())}/{len(probes())} 0.4 s" in text_of(app)
 
 
 async def test_clicks_on_the_key_bar_and_the_checklist_work() -> None:

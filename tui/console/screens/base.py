@@ -110,7 +110,9 @@ class ConsoleScreen(Screen[None]):
             return
         self.query_one(Banner).paint()
         steps = checklist(self.state)
-        self.query_one(Rail).show(steps, self.VIEW, compact=self.size.width < WIDE)
+        # The style sheet leaves a cell on either side of it.
+        line = self.size.width - 2 if self.size.width < WIDE else None
+        self.query_one(Rail).show(steps, self.VIEW, line)
         if steps != self._steps:
             self._steps = steps
             self.refresh_bindings()

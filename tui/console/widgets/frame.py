@@ -177,17 +177,21 @@ class Rail(Container):
         for view, _ in LOOKS:
             yield RailItem(view)
 
-    def show(self, steps: Sequence[Step], here: View, *, compact: bool) -> None:
-        """Show how the steps stand; compact is a single line."""
+    def show(self, steps: Sequence[Step], here: View, width: int | None) -> None:
+        """Show how the steps stand, in a single line of `width` cells or one below the other.
+
+        Its own size may still be that of a layout before.
+        """
+        compact = width is not None
         lines: list[Content] = []
         # On a single line steps that are done go without their fact, the first ones first.
-        for terse in range(len(steps) + 1 if compact else 1):
+        for terse in range(len(steps) + 1):
             lines = [
                 self._step(number, step, here, compact=compact, terse=number <= terse)
                 for number, step in enumerate(steps, start=1)
             ]
             # An item has a cell between it and the next.
-            if sum(line.cell_length + 1 for line in lines) < self.size.width:
+            if width is None or sum(line.cell_length + 1 for line in lines) < width:
                 break
         for step, line in zip(steps, lines, strict=True):
             self.query_one(f"#rail-{step.view.value}", RailItem).show(line)
