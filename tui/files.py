@@ -5,8 +5,7 @@ group that it has. Only plain files are opened. A write has reached the disk whe
 returns, the directory entry included. Every error is an `OSError` for the caller to explain;
 waiting for another holder of a lock longer than `LOCK_SECONDS` is a `TimeoutError`.
 
-Waiting for a lock blocks: on an event loop, call through `in_thread`. What was read from a file of
-ours as JSON, `decode` gives the types of a dataclass.
+Waiting for a lock blocks: on an event loop, call through `in_thread`.
 """
 
 from __future__ import annotations
@@ -14,18 +13,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import functools
-import math
 import os
 import stat
 import sys
 import tempfile
 import time
-from dataclasses import is_dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from types import UnionType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tui.errors import ConfigurationError
 
@@ -185,38 +179,6 @@ def append_line(number: int, line: bytes) -> None:
         with contextlib.suppress(OSError):
             os.ftruncate(number, before)
         raise
-
-
-def decode(kind: Any, value: Any) -> Any:  # noqa: PLR0911 - a line for each kind of type
-    """A value that was read from JSON, as the type that a field of a dataclass has.
-
-    Nothing is converted but lists, instants and whole figures. What was counted or measured is not
-    negative. Fields that a dataclass does not know are passed over.
-
-    Raises:
-        TypeError, ValueError, OverflowError: The value is none of that type.
-    """
-    if kind is type(value) and (kind is str or (kind is int and value >= 0)):
-        return value
-    if kind is float and type(value) in {float, int} and math.isfinite(value) and value >= 0:
-        return float(value)
-    if kind is datetime and (at := datetime.fromisoformat(value)).tzinfo is not None:
-        return at.astimezone(UTC)
-    if isinstance(kind, UnionType):
-        return None if value is None else decode(get_args(kind)[0], value)
-    if get_origin(kind) is tuple and isinstance(value, list):
-        return tuple(decode(get_args(kind)[0], each) for each in value)
-    if get_origin(kind) is dict and isinstance(value, dict):
-        return {name: decode(get_args(kind)[1], each) for name, each in value.items()}
-    if isinstance(kind, type) and is_dataclass(kind) and isinstance(value, dict):
-        known = _types_of(kind)
-        return kind(**{name: decode(known[name], value[name]) for name in known if name in value})
-    raise TypeError(f"not a {kind}")
-
-
-@functools.cache
-def _types_of(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
 
 
 def require_writable(path: Path) -> None:

@@ -164,6 +164,7 @@ def test_a_line_with_a_wrong_value_is_read_or_skipped_never_fatal(name: str, val
     assert len(history.entries) + history.skipped == 1
     for each in history.entries:
         history.against(each)
+        history.pace(each.series.identity)
         assert json.dumps(each.content(), allow_nan=False)
 
 
@@ -178,6 +179,8 @@ def test_a_line_with_a_wrong_value_is_read_or_skipped_never_fatal(name: str, val
         ("exit_code", "0"),
         ("at", "2026-03-02T09:30:00"),
         ("series", {"identity": "x", "users": 1.5, "questions": 1}),
+        ("series", {"identity": "x", "users": 10**400, "questions": 1}),
+        ("versions", []),
     ],
 )
 def test_a_value_that_was_never_measured_is_not_taken(name: str, value: Any) -> None:

@@ -31,7 +31,8 @@ from typing import TYPE_CHECKING, Final
 
 from tui import __version__
 from tui.errors import ConfigurationError, GuardRefused, OperatorError
-from tui.files import append_line, decode, locked, read_all, read_locked, require_writable, why
+from tui.evidence.decoding import decode
+from tui.files import append_line, locked, read_all, read_locked, require_writable, why
 from tui.guard.break_glass import tidy
 from tui.redact import redact
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from tui import __version__
 from tui.errors import OperatorError
 from tui.evidence.comparison import JUDGED_FROM, NOISE_PERCENT, Comparison, Verdict, compare
+from tui.evidence.decoding import decode
 from tui.evidence.deployment_log import Anchor
-from tui.files import append_line, decode, locked, read_locked, why
+from tui.files import append_line, locked, read_locked, why
 from tui.redact import redact
 from tui.verify.events import Mode, Outcome, ProjectDescribed, ServerVersions
 from tui.verify.result import Pace
