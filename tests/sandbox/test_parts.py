@@ -121,7 +121,7 @@ async def test_a_copy_that_is_cancelled_has_ended_before_its_directory_is_remove
 ) -> None:
     started, go_on = threading.Event(), threading.Event()
 
-    def closed(*_: object) -> str:
+    async def closed(*_: object) -> str:
         raise PermissionError
 
     def copy(_: Path, into: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import os
@@ -13,12 +14,12 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import tui
-from tests.sandbox.helpers import processes_in
+from tests.sandbox.helpers import eventually, is_alive, processes_in
 from tui.errors import ConfigurationError, OperatorError, SandboxError
 from tui.sandbox import (
     SandboxOptions,
@@ -33,6 +34,7 @@ from tui.sandbox.servers import postgrest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 has_build = pytest.mark.skipif(
     (sys.platform, os.uname().machine.lower()) not in download.BUILDS,
     reason="npm has no PostgREST for this system",
@@ -90,6 +92,36 @@ def test_a_postgrest_that_exits_early_is_quoted(tmp_path: Path) -> None:
     )
     error = refused(SandboxError, SandboxOptions(postgrest=program))
     assert error.message == "PostgREST stopped while starting: no such luck"
+
+
+@linux_only
+@pytest.mark.parametrize("is_cancelled", [True, False])
+async def test_a_postgrest_that_does_not_answer_is_ended_with_what_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_cancelled: bool
+) -> None:
+    child = tmp_path / "child"
+    program = script(
+        tmp_path / "postgrest", f"sleep 600 & echo $! > {child}.new; mv {child}.new {child}; wait"
+    )
+    started, start = asyncio.Event(), asyncio.create_subprocess_exec
+
+    async def begin(*arguments: Any, **named: Any) -> asyncio.subprocess.Process:
+        process = await start(*arguments, **named)
+        started.set()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", begin)
+    monkeypatch.setattr(processes, "VERSION_SECONDS", 300.0 if is_cancelled else 1.0)
+    asked = asyncio.create_task(
+        download.find(program, tmp_path, lambda: contextlib.nullcontext(list[str]()))
+    )
+    await asyncio.wait_for(started.wait(), 60)
+    assert await asyncio.to_thread(eventually, child.exists)
+    if is_cancelled:
+        asked.cancel()
+    with pytest.raises(asyncio.CancelledError if is_cancelled else ConfigurationError):
+        await asyncio.wait_for(asked, 60)
+    assert eventually(lambda: not is_alive(int(child.read_text())))
 
 
 async def test_a_postgrest_that_never_serves_is_quoted(

@@ -17,7 +17,6 @@ import platform
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -76,7 +75,7 @@ async def find(
     `fetching` is the stage of that, whose list takes where it came from.
     """
     program = chosen or shutil.which("postgrest")
-    version = None if program is None else await in_thread(_version, program)
+    version = None if program is None else await _version(program)
     if program is not None and version is not None:
         return Path(program), f"{version}, {program}"
     if chosen is not None:
@@ -100,12 +99,14 @@ async def find(
     return program, f"{version}, {source}"
 
 
-def _version(program: Path | str) -> str | None:
+async def _version(program: Path | str) -> str | None:
     """The version of a PostgREST executable, or None when we cannot use it."""
     try:
-        said = re.search(r"^PostgREST ((\d+)\S*)", processes.version_of(program), re.MULTILINE)
-    except (OSError, subprocess.TimeoutExpired):
+        text = await processes.version_of(program)
+    except OSError:
+        # A program that does not answer is a `TimeoutError`, which is one, too.
         return None
+    said = re.search(r"^PostgREST ((\d+)\S*)", text, re.MULTILINE)
     return said[1] if said is not None and int(said[2]) >= OLDEST else None
 
 

@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -165,7 +164,7 @@ class Postgres(processes.Server):
     async def probe(self) -> str:
         """The server's version, its programs copied where its account needs that."""
         installed = self._binaries
-        text = await in_thread(self._version)
+        text = await self._version()
         match = re.search(r"\(PostgreSQL\) (\d+)(\S*)", text)
         if match is None or int(match[1]) < OLDEST_VERSION:
             said = text.strip().splitlines()[-1] if text.strip() else "nothing"
@@ -177,7 +176,7 @@ class Postgres(processes.Server):
         self._template = _template_for(installed, text)
         return match[1] + match[2]
 
-    def _version(self) -> str:
+    async def _version(self) -> str:
         """What the program says of its version.
 
         As root the server runs as `nobody`, who may not be able to reach binaries in a private
@@ -185,13 +184,13 @@ class Postgres(processes.Server):
         """
         copy = self.run.path / "pg"
         try:
-            return processes.version_of(self._binaries / "postgres", self.account)
-        except subprocess.TimeoutExpired as error:
-            what = f"did not print its version within {error.timeout:.0f} s"
+            return await processes.version_of(self._binaries / "postgres", self.account)
+        except TimeoutError:
+            what = f"did not print its version within {processes.VERSION_SECONDS:.0f} s"
         except PermissionError:
             if self.account is not None and not copy.exists():
-                self._binaries = copy_programs(self._binaries, copy)
-                return self._version()
+                self._binaries = await in_thread(copy_programs, self._binaries, copy)
+                return await self._version()
             what = "cannot be executed: permission denied"
         except OSError as error:
             what = f"cannot be executed: {error.strerror}"

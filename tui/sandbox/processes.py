@@ -387,24 +387,36 @@ def identity(account: pwd.struct_passwd | None) -> dict[str, Any]:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-def version_of(program: Path | str, account: pwd.struct_passwd | None = None) -> str:
-    """What a program answers to `--version`; OSError where it cannot be executed.
+async def version_of(program: Path | str, account: pwd.struct_passwd | None = None) -> str:
+    """What a program answers to `--version`; it ends, with what it started, at the latest then.
 
-    `subprocess.TimeoutExpired` where it does not end.
+    Raises:
+        TimeoutError: It does not answer.
+        OSError: It cannot be executed.
     """
-    done = subprocess.run(
-        [program, "--version"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd="/",
-        env=CLEAN_ENVIRONMENT,
-        timeout=VERSION_SECONDS,
-        check=False,
-        **identity(account),
-    )
-    said: bytes = done.stdout
-    return said.decode("utf-8", "replace")
+    # Into a file: whoever holds the end of a pipe could keep us waiting for its end.
+    with tempfile.TemporaryFile() as output:
+        process = await asyncio.create_subprocess_exec(
+            str(program),
+            "--version",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            env=CLEAN_ENVIRONMENT,
+            start_new_session=True,
+            preexec_fn=tie_to_parent(signal.SIGKILL),
+            **identity(account),
+        )
+        try:
+            await asyncio.wait_for(process.wait(), VERSION_SECONDS)
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        output.seek(0)
+        return output.read().decode("utf-8", "replace")
 
 
 def tie_to_parent(death_signal: signal.Signals) -> Callable[[], None]:
