@@ -52,6 +52,32 @@ def project(sandbox: Sandbox, **more: str) -> dict[str, str]:
     }
 
 
+def test_an_interrupt_in_the_middle_of_an_import_keeps_its_exit_code() -> None:
+    program = """
+import sys
+
+class Cut:
+    imports = 0
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "asyncio":
+            self.imports += 1
+            raise KeyboardInterrupt if self.imports == 1 else NameError("it is half there")
+
+sys.meta_path.insert(0, Cut())
+from tui.cli.main import main
+sys.exit(main(["--sandbox", "--headless"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (4, "heatmap-tui: interrupted\n")
+
+
 def test_the_whole_job_on_the_sandbox_at_the_default_volume() -> None:
     done = command("--sandbox", "--headless", "--json")
     assert done.returncode == 0, done.stderr

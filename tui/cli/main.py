@@ -47,11 +47,12 @@ def _tell(error: OperatorError, options: argparse.Namespace, environ: Mapping[st
     try:
         return _tell_and_leave(error, options, environ)
     except Exception as defect:  # noqa: BLE001 - see above
-        second = _internal(defect)
-        for text in (error.message, second.message):
-            # Where not even this can be written, the exit code remains.
-            with contextlib.suppress(Exception):
-                sys.stderr.write(f"heatmap-tui: {redact(text)}\n")
+        # Where not even this can be made or written, the exit code remains: an import that a signal
+        # cut short, say, fails again.
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"heatmap-tui: {redact(error.message)}\n")
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"heatmap-tui: {redact(_internal(defect).message)}\n")
         return int(error.exit_code)
 
 
