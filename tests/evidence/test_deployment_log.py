@@ -254,6 +254,7 @@ def edit(path: Path, number: int, **changes: Any) -> None:
         {"seq": True},
         {"schema": 2},
         {"extra": 1},
+        {"event": {}},
         {"target": {}},
     ],
 )
