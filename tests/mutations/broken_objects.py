@@ -130,6 +130,8 @@ OBJECTS = [
         "alter table public.responses no force row level security; alter role postgres bypassrls",
         hint="BYPASSRLS",
         fails=["schema.owner"],
+        # The preflight is the owner's: which answers there are, it cannot see either.
+        skips=["schema.rows"],
     ),
     Mutation(
         "reader-dropped",

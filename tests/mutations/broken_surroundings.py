@@ -51,6 +51,14 @@ LIMITS = [
         faults="url_limit=3000",
         hint="proxy_buffer_size 16k",
         fails=["limits.url_length"],
+        follow=1,
+    ),
+    Mutation(
+        "url-limit-3600",
+        faults="url_limit=3600",
+        hint="proxy_buffer_size 16k",
+        fails=["limits.url_length"],
+        follow=1,
     ),
     Mutation(
         "batch-of-5000",

@@ -70,6 +70,8 @@ AMBIGUOUS: Final = "PGRST203"
 SCHEMA: Final = 1
 # PostgREST's word for a function that it does not know. A 404 without it may come from anywhere.
 _NO_SUCH_FUNCTION: Final = "PGRST202"
+# What gateways answer, in a page of their own, to a URL that is too long for them.
+_TOO_LONG: Final = frozenset({400, 414, 431})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +127,13 @@ class Preflight:
     Attributes:
         dataset: The rows that it was shown; None where they could not be fitted to it.
         unread: Why they could not, in the interpreter's words.
+        unshown: Why it could be shown no rows: the URL that holds them is too long for a gateway.
     """
 
     document: dict[str, Any]
     dataset: Dataset | None = None
     unread: str = ""
+    unshown: str = ""
 
     @classmethod
     def read(cls, document: dict[str, Any]) -> Self:
@@ -226,14 +230,17 @@ async def _show(project: Project, samples: Mapping[str, Samples]) -> Preflight:
     sample = json.dumps(
         {table: rows.written() for table, rows in samples.items()}, separators=(",", ":")
     )
+    unshown = ""
     try:
         document = await project.preflight({"sample": sample})
-    except Missing as error:
-        if error.code != _NO_SUCH_FUNCTION:
+    except ProjectError as error:
+        if error.code is None and error.status in _TOO_LONG:
+            unshown = error.message
+        elif error.code != _NO_SUCH_FUNCTION:
             raise
-        # An earlier version of it takes no rows.
+        # An earlier version of it takes no rows, and some gateways no URL as long as they make it.
         document = await project.preflight()
-    return Preflight.read(document)
+    return replace(Preflight.read(document), unshown=unshown)
 
 
 def fills_of(dataset: Dataset | None) -> tuple[Fill, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Final
 
-from tui.dry_run.facts import Facts, UnansweredError
+from tui.dry_run.facts import Facts, Preflight, UnansweredError
 from tui.dry_run.probe import Finding, Probes, failed, passed, warned
 from tui.guard.target import TargetKind
 from tui.project import IDS_PER_REQUEST, PAGE, REFRESH, Filter, ProjectError, one_of
@@ -111,7 +111,8 @@ async def _request_timeout(facts: Facts) -> Finding:
 @PROBES.add(
     "limits.url_length",
     "our longest URL gets through",
-    f"questions by {IDS_PER_REQUEST} ids that do not exist, and by the tag",
+    f"questions by {IDS_PER_REQUEST} ids that do not exist, and by the tag; the preflight function "
+    "with a run's rows",
     "a gateway refuses it, or the reply that repeats it in a header",
     "nginx: proxy_buffer_size 16k; proxy_buffers 8 16k; large_client_header_buffers 4 16k; "
     "elsewhere: let the gateway take URLs and headers of 8 KB",
@@ -128,6 +129,9 @@ async def _url_length(facts: Facts) -> Finding:
         if error.code is None and error.status in _OF_LENGTH:
             return failed(f"a URL of about 3.4 KB does not get through: {error.message}")
         raise
+    preflight = await facts.preflight_reply()
+    if isinstance(preflight, Preflight) and preflight.unshown:
+        return failed(f"a URL that holds a run's rows does not get through: {preflight.unshown}")
     return passed(f"a URL of {IDS_PER_REQUEST} ids, about 3.4 KB, gets through")
 
 

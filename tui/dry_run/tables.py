@@ -338,7 +338,7 @@ def judge_rows(preflight: Preflight) -> Judgement:
     "a constraint refuses a value; where a trigger may change it first (warns); skipped where "
     "a constraint cannot be evaluated read-only",
     "look at the constraint: a run has nothing else that it takes",
-    needs=("schema.required", "schema.keys"),
+    needs=("schema.required", "schema.keys", "limits.url_length"),
 )
 async def _rows(facts: Facts) -> Finding:
     judged = judge_rows(await facts.preflight())

@@ -95,8 +95,9 @@ _UUID: Final = frozenset({"uuid"})
 FILLED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
     "questions": {
         "id": _UUID,
+        "slug": _TEXT,
         "status": frozenset(),
-        **dict.fromkeys(("slug", "topic", "lesion", *_TEXTS), _TEXT),
+        **dict.fromkeys(("topic", "lesion", *_TEXTS), _TEXT),
     },
     "responses": {
         **dict.fromkeys(("id", "user_id", "question_id"), _UUID),
