@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[1]
 LONGEST: Final = 700
+# A docstring's first line says what the thing is, at a glance.
+LONGEST_SUMMARY: Final = 75
 # The sandbox reads none of it: it chooses what its processes get of it.
 # The HTTP client reads what is meant for every HTTP client: certificates and proxies.
 ENVIRONMENT_READERS: Final = {
@@ -100,6 +102,19 @@ def too_long(code: Mapping[str, str]) -> list[str]:
     return [f"{path}: {length} lines" for path, length in lengths.items() if length > LONGEST]
 
 
+def wordy(code: Mapping[str, str]) -> list[str]:
+    """Docstrings whose first line is longer than one takes in at a glance."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return [
+        f"{path}:{getattr(node, 'lineno', 1)}: {summary}"
+        for path, source in code.items()
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, documented)
+        for summary in (ast.get_docstring(node) or "").splitlines()[:1]
+        if len(summary) > LONGEST_SUMMARY
+    ]
+
+
 SUPABASE: Final = {"supabase", "postgrest", "supabase_auth", "storage3", "realtime", "httpx"}
 
 
@@ -125,6 +140,14 @@ def test_only_the_command_knows_the_sandbox() -> None:
         if name.startswith("tui.sandbox") or name == "tui.sandbox"
     ]
     assert found == []
+
+
+def test_no_docstring_begins_with_a_long_line() -> None:
+    assert wordy(modules()) == []
+    for head in ("", "class A:\n    ", "def f():\n    ", "async def f():\n    "):
+        summary = "x" * LONGEST_SUMMARY
+        assert wordy({"tui/new.py": f'{head}"""{summary}\n\n{summary * 2}\n"""'}) == []
+        assert wordy({"tui/new.py": f'{head}"""{summary}x"""'})
 
 
 def test_no_module_is_too_long() -> None:

@@ -81,7 +81,7 @@ COMMANDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What the operator chose, kept on this machine: theme, bell and notification."""
+    """What the operator chose, kept on this machine: theme, bell, notification."""
 
     theme: str = themes.DARK_NAME
     tells_of_the_end: bool = True

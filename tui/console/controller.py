@@ -379,7 +379,7 @@ class Controller:
     async def _begin(
         self, session: Session, action: str, effects: Iterable[str], begin: Callable[..., Run]
     ) -> asyncio.Task[None] | None:
-        """Begin a run that writes, on production after break-glass; None where it was not."""
+        """Begin a run that writes, on production after break-glass; None if refused."""
         approval = None
         if session.target.is_production:
             approval = await self.ask(BreakGlass(self, session, action, effects))

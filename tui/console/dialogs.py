@@ -1,4 +1,4 @@
-"""Dialogs: text to read, questions with a few answers, break-glass, a choice of project."""
+"""Dialogs: text to read, questions, break-glass, a choice of project."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class Question(Dialog[str | None]):
 
 
 class BreakGlass(Dialog["Approval | None"]):
-    """What must be typed before production is written to; returns the approval of one run."""
+    """Asks for what break-glass takes; returns the approval for one run."""
 
     AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -233,7 +233,7 @@ async def _admin(facts: Facts) -> Finding:
 
 
 def _besides(preflight: Preflight, table: str, sent: Sequence[str]) -> list[str]:
-    """Rights on schemas, sequences and functions without which no row can be written."""
+    """Rights on schemas, sequences and functions that writing a row takes."""
     columns = preflight.many("tables", table, "columns") if sent else []
     lacks = (
         (each.get("lacks") or {}).get("value" if each["name"] in sent else "default") or ()

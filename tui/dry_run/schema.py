@@ -308,7 +308,7 @@ async def _judge_refusal(facts: Facts, function: str, error: ProjectError) -> Fi
     needs=("schema.columns", "schema.reader", "authentication.admin"),
 )
 async def _requests(facts: Facts) -> Finding:
-    """Sends them in the very shape in which a run does, by the functions that a run reads by."""
+    """Sends them in a run's own shape, by the functions that a run reads by."""
     project = facts.project
     ids = [id_of(_NO_RUN, "question", number) for number in range(2)]
     try:

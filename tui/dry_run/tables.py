@@ -253,7 +253,7 @@ async def keys(facts: Facts) -> Finding:
 
 
 def _cascades(key: Mapping[str, Any], refers_to: Collection[str]) -> bool:
-    """Whether deletes in one of these tables delete the rows that hold a foreign key."""
+    """Whether deletes in one of these tables cascade to the rows that hold a key."""
     if "cascades_from" not in key:
         # An earlier preflight looks no further than the key.
         return key["on_delete"] == "cascade" and key["references"] in refers_to

@@ -31,7 +31,7 @@ def decode(kind: Any, value: Any) -> Any:
 
 @cache
 def _decoder(kind: Any) -> Callable[[Any], Any]:
-    """What decodes the values of a type, made once for each: a history has many lines."""
+    """What decodes values of a type, made once: a history has many lines."""
     if kind in _PLAIN:
         return _PLAIN[kind]
     if isinstance(kind, type) and is_dataclass(kind):

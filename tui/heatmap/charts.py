@@ -112,7 +112,7 @@ def trend_chart(
     *,
     baseline: float | None = None,
 ) -> Text:
-    """A line through the values, with gaps, and a level one for a baseline to compare with."""
+    """A line through the values, with gaps, and a level one for a baseline."""
     # plotext interpolates a line far outside its scale point by point, for minutes.
     most = 1.0 if metric is Metric.ACCURACY else math.inf
     values = [None if value is None else min(value, most) for _, value in points]

@@ -1,4 +1,4 @@
-"""Aggregate rows to a grid: filtered, grouped, summed, ordered, put on a scale.
+"""Aggregate rows to a grid: filtered, grouped, summed, ordered and scaled.
 
 A key identifies a grid row or column. None in a key is an absent tag: a group of its own, never
 mixed up with a tag that reads the same.
@@ -403,7 +403,7 @@ class Grid:
 
 
 def column_labels(columns: Sequence[GridColumn], width: int, line: int, here: int = 0) -> list[str]:
-    """What stands above columns on the first or the second line: months and days, or topics.
+    """What stands above the columns, on one of two lines: weeks or topics.
 
     Months are one text for all columns. Where columns are narrow every other day is left out, but
     never that of column `here`.

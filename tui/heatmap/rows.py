@@ -152,7 +152,7 @@ def rows_as_csv(rows: Iterable[AggregateRow]) -> str:
 
 
 def write_rows(path: Path, rows: Sequence[AggregateRow]) -> None:
-    """Write rows to private files, `path` with `.csv` and with `.json` after its name.
+    """Write rows to private files: `path` with `.csv` and with `.json` added.
 
     Each appears whole or not at all; an existing one is replaced.
     """

@@ -456,7 +456,7 @@ def _key_headers(key: Secret) -> dict[str, str]:
 
 
 def _part(query: S, order: Sequence[str], offset: int, limit: int | None) -> S:
-    """The query for a part of its rows in an order; for all of them without a limit."""
+    """The query for a part of its rows in an order; without a limit, for all."""
     for column in order:
         query = query.order(column)
     return query if limit is None else query.range(offset, offset + limit - 1)

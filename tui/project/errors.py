@@ -103,7 +103,7 @@ class Missing(ProjectError):
 
 
 class NotOurs(ProjectError):
-    """A function of the project's own has the name of ours, and says something else."""
+    """A function of the project's own has the name of ours and says otherwise."""
 
 
 class TimedOut(ProjectError):

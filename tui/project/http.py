@@ -203,7 +203,7 @@ def _tls() -> ssl.SSLContext:
 
 
 def proxy_for(url: str) -> tuple[httpx.Proxy | None, tuple[str, ...]]:
-    """The proxy that the environment names for a URL, and what of NO_PROXY is unreadable.
+    """The proxy that the environment names for a URL; unreadable NO_PROXY parts.
 
     None for http://: a proxy sees nothing of TLS, but all of a plain request, the key included.
     """

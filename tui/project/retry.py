@@ -1,4 +1,4 @@
-"""When a request is sent again, how many are in flight, and one attempt at it."""
+"""When a request is sent again, how many are in flight, and one attempt."""
 
 from __future__ import annotations
 

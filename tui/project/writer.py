@@ -84,7 +84,7 @@ def hash_of_nothing() -> str:
 
 
 def _may_be_under_way(error: Exception) -> bool:
-    """Whether the server may yet do what it was asked: its own words were not heard."""
+    """Whether the server may yet do what it was asked: it has not answered."""
     reply = LAST_REPLY.get()
     if reply is not None:
         return reply.status in GATEWAY_TIMEOUT and not reply.from_project
@@ -224,7 +224,7 @@ class Writer:
             )
 
     async def _appears(self, user_id: str) -> bool:
-        """Whether a user is there, or comes to be while an earlier request may make it."""
+        """Whether a user is there, or appears while an earlier request may make it."""
         until = time.monotonic() + self._project.policy.in_doubt_s
         while not await self._user_exists(user_id):
             if time.monotonic() >= until:

@@ -272,7 +272,7 @@ class _Supervisor:
             self.process.stdin.write(options.to_json().encode() + b"\n")
 
     def ready(self, on_stage: Callable[[SandboxStage], None]) -> dict[str, Any]:
-        """Wait for the start to end; returns the connection details. It is not stopped here."""
+        """Wait for the start to end; returns the connection details."""
         stdout = self.process.stdout
         assert stdout is not None  # noqa: S101 - a pipe was asked for
         while select.select([stdout], [], [], START_SECONDS)[0]:

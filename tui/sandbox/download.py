@@ -69,7 +69,7 @@ async def find(
     fallback: Path,
     fetching: Callable[[], AbstractAsyncContextManager[list[str]]],
 ) -> tuple[Path, str]:
-    """A PostgREST executable that runs, with its version and where it came from in words.
+    """A PostgREST executable that runs, its version, and where it came from.
 
     If there is none, one is fetched; it goes to `fallback` when the cache cannot be written.
     `fetching` is the stage of that, whose list takes where it came from.

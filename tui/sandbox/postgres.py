@@ -1,4 +1,4 @@
-"""The sandbox's PostgreSQL: programs found, a cluster made, started, filled, stopped.
+"""The sandbox's PostgreSQL: programs found, a cluster made, filled, stopped.
 
 A fresh cluster is copied from a template in the user's cache directory, which `initdb` fills once
 for each server: copying takes a quarter of the time.

@@ -388,7 +388,7 @@ def identity(account: pwd.struct_passwd | None) -> dict[str, Any]:
 
 
 async def version_of(program: Path | str, account: pwd.struct_passwd | None = None) -> str:
-    """What a program answers to `--version`; it ends, with what it started, at the latest then.
+    """What a program answers to `--version`; then it and what it started end.
 
     Raises:
         TimeoutError: It does not answer.

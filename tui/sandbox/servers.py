@@ -1,4 +1,4 @@
-"""The servers behind the gateway: PostgREST, and the vendor's auth server where one is named.
+"""The servers behind the gateway: PostgREST, and an auth server if named.
 
 PostgREST is reached over a private Unix socket. The auth server gets an empty schema `auth` of its
 own, applies its migrations there, and serves on loopback.

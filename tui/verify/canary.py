@@ -163,7 +163,7 @@ class Canary:
 
 
 def _unlike(answers: Sequence[Answer]) -> list[Answer]:
-    """The last answer, the same judged the other way, the slowest and the quickest."""
+    """The last answer, the same judged otherwise, the slowest and the quickest."""
     last = answers[-1]
     others = [answer._replace(user=last.user) for answer in answers[:-1]]
     others.sort(key=lambda answer: -1 if answer.ms is None else answer.ms)

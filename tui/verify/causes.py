@@ -97,7 +97,7 @@ class Causes:
         ]
 
     def keepers(self, table: str) -> dict[str, str]:
-        """Triggers and rules that may keep rows, in words, each as `trigger t` or `rule r`."""
+        """Triggers and rules that may keep rows, each as `trigger t` or `rule r`."""
         found = self._firing(table, "delete")
         before = [each for each in found if each.get("timing") in {"before", "instead of"}]
         kept = {_named(each): f"trigger {quoted(each['name'])}" for each in before or found}

@@ -98,7 +98,7 @@ def _is_default(file: Path) -> bool:
 async def read_tables(
     project: Project, preflight: Mapping[str, Any], run_ids: Collection[str], emit: Emit
 ) -> dict[str, dict[str, Any]]:
-    """The project's own tables, as `traces.read` tells of them; none where it cannot."""
+    """The project's own tables by `traces.read`; none where they cannot be read."""
     try:
         return await traces.read(project, preflight, run_ids)
     except ProjectError as error:

@@ -1,4 +1,4 @@
-"""Whether the view holds what it must: a run's own aggregates, and what it held for others.
+"""Whether the view holds what it must: a run's aggregates, and others' rows.
 
 A run's aggregates are compared with those of the rows as sent; where they differ, with those of the
 rows as stored, which triggers may have changed. The expectation stays what it is: it is computed

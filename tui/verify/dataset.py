@@ -88,7 +88,7 @@ class Samples(NamedTuple):
 # A dataset is fitted to a project in several steps, and these do not depend on its plan.
 @lru_cache(maxsize=4)
 def _mondays(run_id: str) -> list[datetime]:
-    """The weeks of a run, whole ones before its own: nothing synthetic lies in the future."""
+    """The weeks of a run: whole ones before its own, none in the future."""
     this_monday = datetime.combine(_monday(run_date(run_id)), time(), UTC)
     return [this_monday - _WEEK * n for n in range(WEEKS, 0, -1)]
 

@@ -365,7 +365,7 @@ def may_be_under_way(begun: Mapping[str, datetime], now: datetime | None) -> tup
 
 
 def instant(text: Any) -> datetime | None:
-    """An instant in UTC, for which one without an offset is taken; None where it is none."""
+    """An instant in UTC, also where it has no offset; None if it is no instant."""
     try:
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)

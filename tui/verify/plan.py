@@ -49,7 +49,7 @@ TOPICS: Final = (
 
 
 class Own(NamedTuple):
-    """How a value of a row's own is made, for a column that has to be unique or refers to the run.
+    """How a row's own value is made: for a unique column, or one that refers.
 
     Attributes:
         form: `_NUMBER`, `_CODE`, or a text with `{run}`, `{n}` (the number of the row), `{id}`,
@@ -149,7 +149,7 @@ _LENGTH: Final = re.compile(r"^(?:character varying|character)\((\d+)\)")
 
 
 def arbiters(primary_key: list[str], unique: Iterable[Mapping[str, Any]]) -> list[list[str]]:
-    """Columns of the keys that `on conflict` may name: over all rows, and none deferrable."""
+    """Columns of the keys that `on conflict` may name: whole and not deferrable."""
     whole = [each for each in unique if each["where"] is None]
     # A deferrable one over the same columns is an error, whatever else there is.
     barred = [{*each["columns"]} for each in whole if each.get("on_conflict", True) is False]
@@ -234,7 +234,7 @@ class Refusals:
     newest: dict[str, Row] = field(default_factory=dict)
 
     def take(self, plan: Plan, rows: Mapping[str, Sequence[Row]], said: Mapping[str, Any]) -> None:
-        """Take in what the database said (`rows` of its document) of rows that it was shown."""
+        """Take in what the database said of rows: its document's `rows`."""
         for table, shown in rows.items():
             told = said.get(table) or {}
             if told.get("newest") is not None:
@@ -382,7 +382,7 @@ class Planner:
         return False
 
     def _repeat(self, *, has_id: bool) -> tuple[str, ...]:
-        """The shortest key of columns that a run gives, and that no two of its rows share."""
+        """The shortest key of columns that a run gives and no two of its rows share."""
         own = [each for each in APART["responses"] if has_id or "id" not in each]
         given = frozenset({"created_at"}).union(*own)
         primary_key, unique = (self._listed("responses", key) for key in ("primary_key", "unique"))
@@ -416,7 +416,7 @@ class Planner:
         return SLUG_FORMS[0]
 
     def _text(self, column: str) -> Any:
-        """What stands in a text of questions; without anything that is taken, the first."""
+        """What stands in a text of questions; where nothing is taken, the first."""
         if column in self._spared:
             return None
         table = "questions"
@@ -463,7 +463,7 @@ class Planner:
         return tuple(values)
 
     def _parents(self, column: str) -> list[Candidate] | None:
-        """Keys that a column of questions may refer to; None where it refers to nothing."""
+        """Keys that a column of questions may refer to; None if it refers to nothing."""
         for key in self._listed("questions", "foreign_keys"):
             if key["columns"] == [column] and "parents" in key:
                 source = f"existing rows of {_bare(key['references'])}"
@@ -596,7 +596,7 @@ class Planner:
         return values
 
     def _own_key(self, table: str, key: Mapping[str, Any]) -> dict[str, Candidate] | None:
-        """What refers to a row of the run's own, column by column; None where nothing can."""
+        """What refers to a run's own row, column by column; None where nothing can."""
         to = _bare(key["references"])
         found = {}
         for column, referenced in zip(key["columns"], key.get("referenced") or (), strict=False):
@@ -652,7 +652,7 @@ class Planner:
         return []
 
     def _may_do_without(self, table: str, name: str) -> bool:
-        """Whether a default, of which the database told, or a trigger may fill a column."""
+        """Whether a default that the database told of, or a trigger, may fill it."""
         return self._column(table, name).get("default") is not None or any(
             name in (each.get("may_fill") or ()) and each["enabled"]
             for each in self._listed(table, "triggers")

@@ -1,4 +1,4 @@
-"""What a run leaves or changes in the project's own tables, whatever its triggers do.
+"""What a run leaves or changes in the project's own tables by triggers.
 
 The tables are read before the first write and after the clean-up. Rows that name the run are the
 run's for certain; any other change is, where a trigger may have made it and nobody else has
@@ -48,7 +48,7 @@ class Trace:
 
 @dataclass(slots=True)
 class Traces:
-    """What a run has left; `remarks` are changes that may be another's, and tables not read."""
+    """What a run has left; `remarks`: others' changes perhaps, tables not read."""
 
     left: list[Trace] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Traces:
 
 
 def marks(run_ids: Iterable[str]) -> str:
-    """What rows of runs hold, a name or the beginning of an id, with `|` between them."""
+    """What rows of runs hold: names or beginnings of ids, with `|` between them."""
     words: list[str] = []
     for run_id in run_ids:
         if is_ours(run_id):
@@ -76,7 +76,7 @@ def marks(run_ids: Iterable[str]) -> str:
 async def read(
     project: Project, preflight: Mapping[str, Any], run_ids: Iterable[str]
 ) -> dict[str, dict[str, Any]]:
-    """Those tables by name; none where the preflight knows of none, or without a run of ours.
+    """Those tables by name; none without a preflight that knows them, or a run.
 
     Raises:
         ProjectError: They cannot be read.
@@ -137,7 +137,7 @@ def left(before: Tables, after: Tables, run_id: str, *, changed: Collection[str]
 
 
 def named(tables: Tables, run_ids: Collection[str]) -> Traces:
-    """Rows that name runs, for certain; what the tables held before them is not known."""
+    """Rows that certainly name runs; what the tables held before is not known."""
     unread = [
         f"{each['table']} ({each['unread']})"
         for each in tables.values()

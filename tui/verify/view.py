@@ -125,7 +125,7 @@ async def _by_key(project: Project, most: int) -> list[AggregateRow]:
 async def _by_offset(
     project: Project, filters: Sequence[Filter] = (), *, most: int = MOST_ROWS
 ) -> tuple[list[AggregateRow], int]:
-    """Rows in pages of one order, without which some may repeat or miss; and how many there are."""
+    """Rows, in pages of one order so that none repeats or misses; how many."""
     rows: list[AggregateRow] = []
     total: int | None = None
     while len(rows) < (most if total is None else min(total, most)):

@@ -178,7 +178,7 @@ class Rail(Container):
             yield RailItem(view)
 
     def show(self, steps: Sequence[Step], here: View, width: int | None) -> None:
-        """Show how the steps stand, in a single line of `width` cells or one below the other.
+        """Show how the steps stand, in one line of `width` cells or in a column.
 
         Its own size may still be that of a layout before.
         """

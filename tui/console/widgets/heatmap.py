@@ -1,4 +1,4 @@
-"""The heatmap with its frozen header and labels, its legend, and the charts beside it."""
+"""The heatmap with frozen header and labels, its legend and its charts."""
 
 from __future__ import annotations
 

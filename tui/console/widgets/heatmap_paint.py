@@ -74,7 +74,7 @@ _LOOKS = {
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Rows or columns in one area, which scroll by whole ones; lengths are terminal cells.
+    """Rows or columns of one area, which scrolls by whole ones; lengths in cells.
 
     Attributes:
         size: Of each of them.
@@ -244,7 +244,7 @@ class Line(Strip):
 
 
 class Inks(NamedTuple):
-    """Styles that come from the theme: each but the first has a component class of its own.
+    """Styles from the theme; each but the first has its own component class.
 
     Attributes:
         repeat: Parts of row labels that are as in the row above.

@@ -30,7 +30,7 @@ _JOINTS: Final = re.compile(r"(?<=[/?&=,:_@.-])")
 
 
 class Fitted(Static):
-    """Text that is made for the width there is, never read as markup; painted when it changes."""
+    """Text made for the width there is, never read as markup."""
 
     def __init__(self, id: str | None = None, *, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, classes=classes, markup=False)
@@ -44,7 +44,7 @@ class Fitted(Static):
         self.draw()
 
     def draw(self) -> None:
-        """Make the text anew. The screen is laid out anew only where its size changes."""
+        """Make the text anew; the screen is laid out again only if its size changes."""
         before, self._made = self._made, None
         if before is None:
             # Nothing is shown yet: it is made when the screen is laid out.
