@@ -349,10 +349,20 @@ CHANGES: Final = (
 )
 
 
+# What is understood although it is not what a sound project says: other columns, or no rows, are
+# those of another function; a 401 with a message refuses a key; what is said of the longest URL
+# alone is about its length.
+UNDERSTOOD: Final = {
+    "schema.reader": {without_a_key, of_another_shape},
+    "authentication.anon_key": {other_code, without_a_key},
+    "limits.url_length": {other_code, without_a_key},
+}
+
+
 async def test_no_probe_fails_on_what_it_does_not_understand(
     sandbox: Sandbox, sample_seed: int
 ) -> None:
-    """Each reply of a sound project, mutated by itself, in one way chosen by the seed."""
+    """Each reply of a sound project, mutated by itself in each way, by the seed."""
     recorded: dict[Key, Reply] = {}
 
     async def record(request: web.Request) -> web.StreamResponse:
@@ -365,7 +375,7 @@ async def test_no_probe_fails_on_what_it_does_not_understand(
     assert len(recorded) >= 15
 
     for number, mutated in enumerate(sorted(recorded)):
-        for change in {CHANGES[(number + sample_seed) % len(CHANGES)], as_page}:
+        for change in CHANGES:
             rng = random.Random(f"{sample_seed}:{number}:{change.__name__}")
             changed = change(recorded[mutated], rng)
 
@@ -381,7 +391,11 @@ async def test_no_probe_fails_on_what_it_does_not_understand(
 
             _, told = await asked_of_sandbox(sandbox, replay)
             what = f"{mutated[0]} by {change.__name__}: {changed.status} {changed.body[:200]!r}"
-            wrong = [each for each in told.values() if each.status is ProbeStatus.FAIL]
+            wrong = [
+                each
+                for each in told.values()
+                if each.status is ProbeStatus.FAIL and change not in UNDERSTOOD.get(each.id, ())
+            ]
             assert wrong == [], what
             asked_again = Counter(each.cause for each in told.values())
             untold = [each for each in told.values() if each.status is not ProbeStatus.PASS]
@@ -391,5 +405,7 @@ async def test_no_probe_fails_on_what_it_does_not_understand(
             spared = spared or changed.status == 401
             # A code that is known tells more than the status.
             spared = spared or (change is other_status and b'"code"' in changed.body)
+            # How soon the auth server answers, a refusal of its own tells as well.
+            spared = spared or (change is other_code and mutated[0] == "/auth/v1/health")
             assert untold or spared or mutated[0] == "/rest/v1/", what
             assert asked_again[None] >= len(LOCAL)

@@ -299,6 +299,8 @@ def judge_rows(preflight: Preflight) -> Judgement:
     Raises:
         UnansweredError: It was shown none.
     """
+    if preflight.unshown:
+        raise UnansweredError("rows make too long a URL", cause="limits.url_length")
     said = preflight.at("rows")
     if preflight.unread:
         raise UnansweredError(
@@ -338,7 +340,7 @@ def judge_rows(preflight: Preflight) -> Judgement:
     "a constraint refuses a value; where a trigger may change it first (warns); skipped where "
     "a constraint cannot be evaluated read-only",
     "look at the constraint: a run has nothing else that it takes",
-    needs=("schema.required", "schema.keys", "limits.url_length"),
+    needs=("schema.required", "schema.keys"),
 )
 async def _rows(facts: Facts) -> Finding:
     judged = judge_rows(await facts.preflight())
