@@ -258,6 +258,9 @@ class Dataset:
         if durations := sorted({each for each in self._durations if each is not None}):
             wanted = [durations[0], durations[len(durations) // 2], durations[-1]]
             variants += [{"ms_to_answer": each} for each in wanted]
+            # An index may be over right answers alone that are as slow as can be, or over wrong.
+            other = not first[0].correct
+            variants += [{"is_correct": other, "ms_to_answer": each} for each in wanted[::2]]
             variants += [{"ms_to_answer": None}] * self.plan.lacks_durations
         mondays = _mondays(self.run_id)
         latest = {
@@ -270,14 +273,14 @@ class Dataset:
             "responses": Samples(
                 rows,
                 [*variants, latest, earliest],
-                # The first users answer in one of so many instants, rightly or wrongly; and as
-                # slowly as can be more than once.
+                # Two answers of a user may be alike but for the question, and two to a question
+                # equally right. In a small run it is a matter of chance, on which no verdict hangs.
                 [
                     ["user_id", "is_correct", "created_at"],
                     ["user_id", "is_correct", "ms_to_answer"],
                 ]
-                * (self.questions > 2 * WEEKS)
-                + [["question_id", "is_correct"]] * (self.users > 2),
+                * (self.questions > 1)
+                + [["question_id", "is_correct"]] * (self.users > 1),
             ),
         }
 
