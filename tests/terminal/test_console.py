@@ -63,9 +63,9 @@ def start_run(terminal: Terminal) -> None:
 
 
 def start_long_run(terminal: Terminal, sandbox: Sandbox) -> None:
-    """Into a run that has written something."""
+    """Into a run that has written more than its canary, whose one question goes again."""
     start_run(terminal)
-    assert eventually(lambda: tagged(sandbox) > 0), terminal.screen()
+    assert eventually(lambda: tagged(sandbox) > 1), terminal.screen()
 
 
 def test_first_run_from_the_sandbox_to_the_evidence() -> None:
