@@ -621,7 +621,7 @@ def _impatient(project: Project) -> Project:
             # All is asked at once: where requests are counted, most are refused at first.
             busy_attempts=2 * policy.attempts,
             base_s=min(policy.base_s, 0.25),
-            # All its repeats take under 8 s: what a probe's time allows.
+            # All repeats of a request have to end within a probe's time.
             cap_s=min(policy.cap_s, 0.6),
             patience_s=_LONGEST_WAIT_S,
         )

@@ -254,19 +254,16 @@ class Dataset:
         rows = self.responses(0, first[:1])
         if self.users * self.questions > 1:
             rows += self.responses(self.questions - 1, last[-1:])
+        other = not first[0].correct
         variants: list[Row] = []
         if durations := sorted({each for each in self._durations if each is not None}):
             wanted = [durations[0], durations[len(durations) // 2], durations[-1]]
             variants += [{"ms_to_answer": each} for each in wanted]
             # An index may be over right answers alone that are as slow as can be, or over wrong.
-            other = not first[0].correct
             variants += [{"is_correct": other, "ms_to_answer": each} for each in wanted[::2]]
             variants += [{"ms_to_answer": None}] * self.plan.lacks_durations
         mondays = _mondays(self.run_id)
-        latest = {
-            "is_correct": not first[0].correct,
-            "created_at": _written(mondays[-1] + _LAST_INSTANT),
-        }
+        latest = {"is_correct": other, "created_at": _written(mondays[-1] + _LAST_INSTANT)}
         earliest = {"created_at": _written(mondays[0])}
         return {
             "questions": questions,
